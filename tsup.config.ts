@@ -1,0 +1,55 @@
+import { readdirSync } from "node:fs";
+import { defineConfig, type Options } from "tsup";
+
+/** Output name → source: `dist/schema.js` is what `virtwire/schema` resolves to. */
+const entry: Record<string, string> = {
+  index: "src/index.ts",
+  runtime: "src/runtime/index.ts",
+  schema: "src/schema/index.ts",
+  codegen: "src/codegen/index.ts",
+  streams: "src/streams/index.ts",
+  inspect: "src/inspect/index.ts",
+  // `generated/virtio/device-context.ts` → `virtwire/virtio/device-context`. Node 20 has no fs.globSync.
+  ...Object.fromEntries(
+    readdirSync("generated", { recursive: true, encoding: "utf8" })
+      .filter((path) => path.endsWith(".ts"))
+      .map((path) => path.replaceAll("\\", "/").slice(0, -".ts".length))
+      .map((name) => [name, `generated/${name}.ts`]),
+  ),
+};
+
+const shared = {
+  // Shared chunks in both formats: the runtime is one module instance, so `instanceof WireError` holds whichever
+  // subpath threw the error.
+  splitting: true,
+  // Codecs run in browsers too, so the output may not lean on Node's newer syntax.
+  target: "es2022",
+  // A specifier such as "node:fs" stays as it is written; tsup would strip the prefix.
+  removeNodeProtocol: false,
+  // Two configurations write into one folder: `npm run build` empties it, not either of them.
+  clean: false,
+} satisfies Options;
+
+// tsup's declaration build sets baseUrl, which TypeScript 6 refuses without this.
+const compilerOptions = { ignoreDeprecations: "6.0" };
+
+export default defineConfig([
+  {
+    ...shared,
+    format: "esm",
+    // Only here: what a shell runs needs no second format.
+    entry: { ...entry, cli: "src/cli/main.ts" },
+    dts: { entry, compilerOptions },
+  },
+  {
+    ...shared,
+    format: "cjs",
+    entry,
+    dts: { compilerOptions },
+    // With splitting alone, tsup turns chunks into CommonJS with sucrase, which also lowers `??` and class statics to
+    // helpers and closures, inside decoders too. With treeshake, Rollup does it and leaves the syntax as it was.
+    treeshake: true,
+    // chevrotain is published as ESM only, and require() of ESM needs Node 20.19: the CJS build carries its own copy.
+    noExternal: ["chevrotain"],
+  },
+]);

@@ -1,0 +1,28 @@
+import { defineConfig } from "vitest/config";
+
+// .ci/run names a file here and reads the counts from it; a person at a terminal needs only the default reporter.
+const summary = process.env["VIRTWIRE_TEST_SUMMARY"];
+
+export default defineConfig({
+  test: {
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    reporters: summary ? ["default", ["json", { outputFile: summary }]] : ["default"],
+    coverage: { provider: "v8", include: ["src/**/*.ts", "generated/**/*.ts"] },
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          // They need what `npm install` does not bring: a C compiler with recent kernel headers, a real QEMU.
+          exclude: ["test/oracle/**", "test/qemu/**"],
+        },
+      },
+      {
+        extends: true,
+        test: { name: "oracle", include: ["test/oracle/**/*.test.ts"], testTimeout: 120_000 },
+      },
+    ],
+  },
+});
