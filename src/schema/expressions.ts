@@ -1,0 +1,525 @@
+/**
+ * Checks expressions: resolves names, settles on a representation (number, bigint, bool) and computes the range of every
+ * part, so that arithmetic that could leave the exact range is refused here and not discovered at run time.
+ */
+import type { Expr, Field, Interval, Param, Rep } from "./ir.js";
+import { MAX_SAFE, rangeOf, rawRange } from "./scalars.js";
+import { constantValue, type Scope } from "./scope.js";
+import type { BinaryOperator, ExprSyntax, Name, Span } from "./syntax.js";
+
+/** What an expression inside a struct can see besides the names of the module. */
+export interface Surroundings {
+  field(name: string): Field | undefined;
+  param(name: string): Param | undefined;
+  /** The range of a field, narrowed by the constraints on it. */
+  rangeOf(field: Field): Interval;
+  readonly remaining: boolean;
+}
+
+export const NOTHING: Surroundings = {
+  field: () => undefined,
+  param: () => undefined,
+  rangeOf: () => ({ min: 0n, max: 0n }),
+  remaining: false,
+};
+
+type Typed = Exclude<Expr, { kind: "bool" }>;
+
+/** Undefined after a diagnostic. */
+export function checkExpr(scope: Scope, around: Surroundings, syntax: ExprSyntax): Expr | undefined {
+  return new Checker(scope, around).check(syntax);
+}
+
+/** An expression where a condition is wanted: an integer counts as "not zero". */
+export function checkCondition(scope: Scope, around: Surroundings, syntax: ExprSyntax): Expr | undefined {
+  const checker = new Checker(scope, around);
+  const expr = checker.check(syntax);
+  return expr && checker.asBool(expr);
+}
+
+/** A constant expression: no fields, no parameters. */
+export function checkConstant(
+  scope: Scope,
+  syntax: ExprSyntax,
+): { value: bigint; hint: string | undefined } | undefined {
+  const expr = checkExpr(scope, NOTHING, syntax);
+  if (!expr) return undefined;
+  if (expr.kind === "int") return { value: expr.value, hint: expr.hint };
+  scope.error("not-constant", syntax.span, "this must be a constant integer");
+  return undefined;
+}
+
+/** An expression that counts elements or bytes: a number that is not negative. */
+export function checkLength(
+  scope: Scope,
+  around: Surroundings,
+  syntax: ExprSyntax,
+  what: string,
+): Expr | undefined {
+  const expr = checkExpr(scope, around, syntax);
+  if (!expr) return undefined;
+  if (expr.rep === "bool") {
+    scope.error("not-a-number", syntax.span, `${what} must be an integer, not a condition`);
+    return undefined;
+  }
+  if (expr.rep === "bigint") {
+    scope.error(
+      "inexact-length",
+      syntax.span,
+      `${what} is a 64-bit integer: declare the field \`as number\``,
+    );
+    return undefined;
+  }
+  const range = intervalOf(expr);
+  if (range.min < 0n) {
+    scope.error(
+      "negative-length",
+      syntax.span,
+      `${what} could be negative (${range.min}): bound it with \`where\``,
+    );
+    return undefined;
+  }
+  return expr;
+}
+
+export function intervalOf(expr: Expr): Interval {
+  return expr.kind === "bool" ? { min: 0n, max: 1n } : expr.range;
+}
+
+/** The fields that an expression reads. */
+export function fieldsOf(expr: Expr): Field[] {
+  switch (expr.kind) {
+    case "field":
+      return expr.path.slice(0, 1);
+    case "unary":
+      return fieldsOf(expr.arg);
+    case "binary":
+      return [...fieldsOf(expr.left), ...fieldsOf(expr.right)];
+    case "conditional":
+      return [...fieldsOf(expr.test), ...fieldsOf(expr.then), ...fieldsOf(expr.else)];
+    default:
+      return [];
+  }
+}
+
+export function usesRemaining(expr: Expr): boolean {
+  switch (expr.kind) {
+    case "remaining":
+      return true;
+    case "unary":
+      return usesRemaining(expr.arg);
+    case "binary":
+      return usesRemaining(expr.left) || usesRemaining(expr.right);
+    case "conditional":
+      return usesRemaining(expr.test) || usesRemaining(expr.then) || usesRemaining(expr.else);
+    default:
+      return false;
+  }
+}
+
+class Checker {
+  private readonly scope: Scope;
+  private readonly around: Surroundings;
+
+  constructor(scope: Scope, around: Surroundings) {
+    this.scope = scope;
+    this.around = around;
+  }
+
+  check(syntax: ExprSyntax): Expr | undefined {
+    switch (syntax.kind) {
+      case "int":
+        return literal(syntax.value);
+      case "bool":
+        return { kind: "bool", value: syntax.value, rep: "bool" };
+      case "sizeof":
+        return this.sizeOf(syntax.type);
+      case "name":
+        return this.name(syntax.path, syntax.span);
+      case "unary": {
+        const arg = this.check(syntax.arg);
+        if (!arg) return undefined;
+        if (syntax.op === "!") {
+          const truth = this.asBool(arg);
+          if (truth.kind === "bool") return { kind: "bool", value: !truth.value, rep: "bool" };
+          return { kind: "unary", op: "!", arg: truth, rep: "bool", range: BOOL };
+        }
+        return this.unary(syntax.op, arg, syntax.span);
+      }
+      case "binary":
+        return this.binary(syntax.op, syntax.left, syntax.right, syntax.span);
+      case "conditional": {
+        const test = this.check(syntax.test);
+        const then = this.check(syntax.then);
+        const otherwise = this.check(syntax.else);
+        if (!test || !then || !otherwise) return undefined;
+        const sides = this.unify(then, otherwise, syntax.span);
+        if (!sides) return undefined;
+        const [left, right] = sides;
+        return {
+          kind: "conditional",
+          test: this.asBool(test),
+          then: left,
+          else: right,
+          rep: left.rep,
+          range: hull(left, right),
+        };
+      }
+    }
+  }
+
+  asBool(expr: Expr): Expr {
+    if (expr.rep === "bool") return expr;
+    if (expr.kind === "int") return { kind: "bool", value: expr.value !== 0n, rep: "bool" };
+    const zero: Expr = {
+      kind: "int",
+      value: 0n,
+      rep: expr.rep,
+      range: { min: 0n, max: 0n },
+      hint: undefined,
+    };
+    return { kind: "binary", op: "!=", left: expr, right: zero, rep: "bool", range: BOOL };
+  }
+
+  private name(path: readonly Name[], span: Span): Expr | undefined {
+    const [first, ...rest] = path;
+    if (!first) return undefined;
+    const field = this.around.field(first.text);
+    if (field) return this.fieldPath(field, rest, span);
+    if (rest.length > 0) {
+      this.scope.unknown(first, "an earlier field");
+      return undefined;
+    }
+    const param = this.around.param(first.text);
+    if (param) return this.paramRef(param, first.span);
+    if (first.text === "remaining") {
+      if (this.around.remaining)
+        return { kind: "remaining", rep: "number", range: { min: 0n, max: MAX_SAFE } };
+      this.scope.error(
+        "remaining",
+        first.span,
+        "`remaining` can stand only in `[while …]` and as the tag of a `switch`",
+      );
+      return undefined;
+    }
+    const constant = constantValue(this.scope.lookup(first.text));
+    if (constant) return literal(constant.value, constant.hint);
+    this.scope.unknown(first, "an earlier field, a parameter or a constant");
+    return undefined;
+  }
+
+  private fieldPath(first: Field, rest: readonly Name[], span: Span): Expr | undefined {
+    const path = [first];
+    let field = first;
+    for (const name of rest) {
+      const inner =
+        field.type.kind === "struct" ? field.type.struct.fields.find((f) => f.name === name.text) : undefined;
+      if (!inner) {
+        this.scope.error("unknown-name", name.span, `\`${field.name}\` has no field \`${name.text}\``);
+        return undefined;
+      }
+      if (inner.role.kind === "derived" || inner.offset === undefined || inner.conditional) {
+        const why =
+          inner.role.kind === "derived"
+            ? "is derived inside its own struct"
+            : "is not always there, or not always in one place";
+        this.scope.error("unusable-field", name.span, `\`${name.text}\` ${why}, so it cannot be used here`);
+        return undefined;
+      }
+      path.push(inner);
+      field = inner;
+    }
+    if (field.type.kind === "int") {
+      const range = path.length === 1 ? this.around.rangeOf(field) : rangeOf(field.type.int);
+      return { kind: "field", path, rep: field.type.int.rep, range };
+    }
+    if (field.type.kind === "bits") {
+      const range = path.length === 1 ? this.around.rangeOf(field) : rawRange(field.type.width, false);
+      return { kind: "field", path, rep: field.type.width > 53 ? "bigint" : "number", range };
+    }
+    this.scope.error("not-a-number", span, `\`${field.name}\` is not an integer`);
+    return undefined;
+  }
+
+  private paramRef(param: Param, span: Span): Expr | undefined {
+    switch (param.type.kind) {
+      case "bool":
+        return { kind: "param", param, rep: "bool", range: BOOL };
+      case "int":
+        return { kind: "param", param, rep: param.type.int.rep, range: rangeOf(param.type.int) };
+      case "order":
+        this.scope.error("not-a-number", span, `\`${param.name}\` is a byte order, not an integer`);
+        return undefined;
+    }
+  }
+
+  private sizeOf(type: Name): Expr | undefined {
+    const meaning = this.scope.lookup(type.text);
+    if (!meaning) {
+      this.scope.unknown(type, "a type");
+      return undefined;
+    }
+    if (meaning.kind === "struct" && meaning.fixed !== undefined)
+      return literal(BigInt(meaning.fixed), `sizeof(${type.text})`);
+    if (meaning.kind === "enum" || meaning.kind === "flags") {
+      return literal(BigInt(meaning.int.bits / 8), `sizeof(${type.text})`);
+    }
+    this.scope.error("sizeof", type.span, `\`${type.text}\` has no constant size`);
+    return undefined;
+  }
+
+  private unary(op: "-" | "~", arg: Expr, span: Span): Expr | undefined {
+    if (!this.isInteger(arg, span)) return undefined;
+    if (arg.kind === "int") {
+      // `~` of a literal has no width; it takes one from the mask that it is meant for.
+      return op === "-" ? literal(-arg.value) : literal(~arg.value & 0xffff_ffff_ffff_ffffn);
+    }
+    if (op === "-")
+      return this.bounded({ kind: "unary", op, arg, rep: arg.rep, range: negate(arg.range) }, span);
+    const width = arg.rep === "bigint" ? 64 : 32;
+    if (!this.fitsBits(arg, width, span)) return undefined;
+    return { kind: "unary", op, arg, rep: arg.rep, range: rawRange(width, false) };
+  }
+
+  private binary(
+    op: BinaryOperator,
+    leftSyntax: ExprSyntax,
+    rightSyntax: ExprSyntax,
+    span: Span,
+  ): Expr | undefined {
+    const left = this.check(leftSyntax);
+    const right = this.check(rightSyntax);
+    if (!left || !right) return undefined;
+    if (op === "&&" || op === "||") {
+      const [a, b] = [this.asBool(left), this.asBool(right)];
+      return { kind: "binary", op, left: a, right: b, rep: "bool", range: BOOL };
+    }
+    if ((op === "==" || op === "!=") && left.rep === "bool" && right.rep === "bool") {
+      return { kind: "binary", op, left, right, rep: "bool", range: BOOL };
+    }
+    if (!this.isInteger(left, leftSyntax.span) || !this.isInteger(right, rightSyntax.span)) return undefined;
+    if (left.kind === "int" && right.kind === "int") return this.fold(op, left.value, right.value, span);
+    const sides = this.unify(left, right, span);
+    if (!sides) return undefined;
+    const [a, b] = sides;
+    if (a.kind === "bool" || b.kind === "bool") return undefined;
+    const typed = { kind: "binary", op, left: a, right: b } as const;
+    switch (op) {
+      case "==":
+      case "!=":
+      case "<":
+      case "<=":
+      case ">":
+      case ">=":
+        if (!this.canDiffer(op, a.range, b.range)) {
+          this.scope.error("constant-condition", span, "this comparison always has the same result");
+          return undefined;
+        }
+        return { ...typed, rep: "bool", range: BOOL };
+      case "+":
+        return this.bounded(
+          { ...typed, rep: a.rep, range: { min: a.range.min + b.range.min, max: a.range.max + b.range.max } },
+          span,
+        );
+      case "-":
+        return this.bounded(
+          { ...typed, rep: a.rep, range: { min: a.range.min - b.range.max, max: a.range.max - b.range.min } },
+          span,
+        );
+      case "*":
+        return this.bounded(
+          { ...typed, rep: a.rep, range: corners(a.range, b.range, (x, y) => x * y) },
+          span,
+        );
+      case "/":
+      case "%":
+        if (b.range.min <= 0n) {
+          this.scope.error(
+            "division-by-zero",
+            rightSyntax.span,
+            "the divisor could be zero or negative: bound it with `where`",
+          );
+          return undefined;
+        }
+        if (op === "/") return { ...typed, rep: a.rep, range: corners(a.range, b.range, (x, y) => x / y) };
+        if (a.range.min < 0n) return this.negativeOperand(leftSyntax.span);
+        return { ...typed, rep: a.rep, range: { min: 0n, max: min(a.range.max, b.range.max - 1n) } };
+      case "<<":
+      case ">>":
+        if (b.range.min < 0n || b.range.max > 63n) {
+          this.scope.error(
+            "shift",
+            rightSyntax.span,
+            `a shift must be between 0 and 63, this can be ${b.range.max}: bound it with \`where\``,
+          );
+          return undefined;
+        }
+        if (a.range.min < 0n) return this.negativeOperand(leftSyntax.span);
+        if (op === ">>")
+          return {
+            ...typed,
+            rep: a.rep,
+            range: { min: a.range.min >> b.range.max, max: a.range.max >> b.range.min },
+          };
+        return this.bounded(
+          {
+            ...typed,
+            rep: a.rep,
+            range: { min: a.range.min << b.range.min, max: a.range.max << b.range.max },
+          },
+          span,
+        );
+      case "&":
+      case "|":
+      case "^": {
+        const width = a.rep === "bigint" ? 64 : 32;
+        if (!this.fitsBits(a, width, leftSyntax.span) || !this.fitsBits(b, width, rightSyntax.span))
+          return undefined;
+        const top = op === "&" ? min(a.range.max, b.range.max) : fill(a.range.max | b.range.max);
+        return { ...typed, rep: a.rep, range: { min: 0n, max: top } };
+      }
+    }
+  }
+
+  private fold(op: BinaryOperator, a: bigint, b: bigint, span: Span): Expr | undefined {
+    switch (op) {
+      case "+":
+        return literal(a + b);
+      case "-":
+        return literal(a - b);
+      case "*":
+        return literal(a * b);
+      case "/":
+      case "%":
+        if (b === 0n) {
+          this.scope.error("division-by-zero", span, "division by zero");
+          return undefined;
+        }
+        return literal(op === "/" ? a / b : a % b);
+      case "<<":
+      case ">>":
+        if (b < 0n || b > 63n) {
+          this.scope.error("shift", span, `a shift must be between 0 and 63, this is ${b}`);
+          return undefined;
+        }
+        return literal(op === "<<" ? a << b : a >> b);
+      case "&":
+        return literal(a & b);
+      case "|":
+        return literal(a | b);
+      case "^":
+        return literal(a ^ b);
+      default:
+        return { kind: "bool", value: compare(op, a, b), rep: "bool" };
+    }
+  }
+
+  private isInteger(expr: Expr, span: Span): expr is Typed {
+    if (expr.rep !== "bool") return true;
+    this.scope.error("not-a-number", span, "this is a condition, not an integer");
+    return false;
+  }
+
+  /** Gives both sides the same representation. Literals take that of the other side. */
+  private unify(left: Expr, right: Expr, span: Span): readonly [Expr, Expr] | undefined {
+    if (left.rep === right.rep) return [left, right];
+    if (left.kind === "int" && right.rep !== "bool") return [withRep(left, right.rep), right];
+    if (right.kind === "int" && left.rep !== "bool") return [left, withRep(right, left.rep)];
+    const message =
+      left.rep === "bool" || right.rep === "bool"
+        ? "one side is a condition and the other an integer"
+        : "one side is a number and the other an exact 64-bit integer: declare the 64-bit field `as number`";
+    this.scope.error("mixed-representation", span, message);
+    return undefined;
+  }
+
+  private fitsBits(expr: Typed, width: number, span: Span): boolean {
+    const top = rawRange(width, false).max;
+    if (expr.range.min >= 0n && expr.range.max <= top) return true;
+    this.scope.error("bit-operation", span, `bit operators need ${width} bits or less here, and no sign`);
+    return false;
+  }
+
+  private bounded<T extends Typed>(expr: T, span: Span): T | undefined {
+    if (expr.rep !== "number" || (expr.range.min >= -MAX_SAFE && expr.range.max <= MAX_SAFE)) return expr;
+    this.scope.error(
+      "arithmetic-overflow",
+      span,
+      `this can reach ${expr.range.max}, beyond 2^53: bound its operands with \`where\``,
+    );
+    return undefined;
+  }
+
+  private negativeOperand(span: Span): undefined {
+    this.scope.error("bit-operation", span, "the left side could be negative");
+    return undefined;
+  }
+
+  private canDiffer(op: string, a: Interval, b: Interval): boolean {
+    switch (op) {
+      case "==":
+      case "!=":
+        return a.max >= b.min && b.max >= a.min && !(a.min === a.max && b.min === b.max);
+      case "<":
+      case ">=":
+        return a.min < b.max && a.max >= b.min;
+      default:
+        return a.min <= b.max && a.max > b.min;
+    }
+  }
+}
+
+const BOOL: Interval = { min: 0n, max: 1n };
+
+function literal(value: bigint, hint?: string): Expr {
+  const rep: Rep = value >= -MAX_SAFE && value <= MAX_SAFE ? "number" : "bigint";
+  return { kind: "int", value, rep, range: { min: value, max: value }, hint };
+}
+
+function withRep(expr: Extract<Expr, { kind: "int" }>, rep: Rep): Expr {
+  return { ...expr, rep };
+}
+
+function compare(op: BinaryOperator, a: bigint, b: bigint): boolean {
+  switch (op) {
+    case "==":
+      return a === b;
+    case "!=":
+      return a !== b;
+    case "<":
+      return a < b;
+    case "<=":
+      return a <= b;
+    case ">":
+      return a > b;
+    default:
+      return a >= b;
+  }
+}
+
+function corners(a: Interval, b: Interval, f: (x: bigint, y: bigint) => bigint): Interval {
+  const values = [f(a.min, b.min), f(a.min, b.max), f(a.max, b.min), f(a.max, b.max)];
+  return { min: values.reduce(min), max: values.reduce(max) };
+}
+
+function hull(a: Expr, b: Expr): Interval {
+  const [x, y] = [intervalOf(a), intervalOf(b)];
+  return { min: min(x.min, y.min), max: max(x.max, y.max) };
+}
+
+function negate(range: Interval): Interval {
+  return { min: -range.max, max: -range.min };
+}
+
+/** All ones up to the highest bit. */
+function fill(value: bigint): bigint {
+  return (1n << BigInt(value.toString(2).length)) - 1n;
+}
+
+function min(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
+}
+
+function max(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
+}

@@ -1,0 +1,71 @@
+/** The labels of a switch: none twice, none that the tag cannot be. */
+import { checkConstant, intervalOf } from "./expressions.js";
+import type { Enum, Expr, Flags, Interval } from "./ir.js";
+import type { Scope } from "./scope.js";
+import type { ExprSyntax, Span } from "./syntax.js";
+
+export class Labels {
+  private readonly scope: Scope;
+  private readonly range: Interval | undefined;
+  /** The values of a closed enum, when the tag is one: they are all there is to cover. */
+  private readonly values: readonly { readonly value: bigint; readonly to: bigint }[] | undefined;
+  private readonly seen: { readonly from: bigint; readonly to: bigint; readonly span: Span }[] = [];
+
+  constructor(scope: Scope, tag: Expr | undefined) {
+    this.scope = scope;
+    this.range = tag && tag.rep !== "bool" ? intervalOf(tag) : undefined;
+    const meaning = tag && meaningOf(tag);
+    this.values = meaning?.kind === "enum" && meaning.closed ? meaning.members : undefined;
+  }
+
+  add(
+    fromSyntax: ExprSyntax,
+    toSyntax: ExprSyntax | undefined,
+  ): { from: bigint; to: bigint; hint: string | undefined }[] {
+    const from = checkConstant(this.scope, fromSyntax);
+    const to = toSyntax ? checkConstant(this.scope, toSyntax) : from;
+    if (!from || !to) return [];
+    const span = { start: fromSyntax.span.start, end: (toSyntax ?? fromSyntax).span.end };
+    if (to.value < from.value) {
+      this.scope.error("empty-range", span, "this range ends before it begins");
+      return [];
+    }
+    if (this.range && (from.value < this.range.min || to.value > this.range.max)) {
+      this.scope.error(
+        "unreachable-case",
+        span,
+        `the tag is between ${this.range.min} and ${this.range.max}`,
+      );
+      return [];
+    }
+    const clash = this.seen.find((other) => from.value <= other.to && to.value >= other.from);
+    if (clash) {
+      this.scope.error(
+        "overlapping-case",
+        span,
+        "this value has a case already",
+        this.scope.here(clash.span, "here"),
+      );
+      return [];
+    }
+    this.seen.push({ from: from.value, to: to.value, span });
+    return [{ from: from.value, to: to.value, hint: toSyntax ? undefined : from.hint }];
+  }
+
+  exhaustive(): boolean {
+    if (this.values) return this.values.every(({ value, to }) => this.covers(value, to));
+    if (!this.range) return false;
+    const covered = this.seen.reduce((sum, label) => sum + (label.to - label.from + 1n), 0n);
+    return covered === this.range.max - this.range.min + 1n;
+  }
+
+  private covers(from: bigint, to: bigint): boolean {
+    return this.seen.some((label) => label.from <= from && label.to >= to);
+  }
+}
+
+function meaningOf(tag: Expr): Enum | Flags | undefined {
+  if (tag.kind === "param") return tag.param.type.kind === "int" ? tag.param.type.meaning : undefined;
+  const field = tag.kind === "field" ? tag.path[tag.path.length - 1] : undefined;
+  return field?.type.kind === "int" || field?.type.kind === "bits" ? field.type.meaning : undefined;
+}

@@ -1,0 +1,397 @@
+/** Members of a struct: from syntax to items with resolved names and types. Nothing has a place yet. */
+import { StructContext } from "./context.js";
+import type { ArmItem, DefaultItem, Draft, Item, StructDraft, SwitchItem } from "./draft.js";
+import { checkCondition, checkConstant, checkExpr, checkLength } from "./expressions.js";
+import type { Field, FieldType, Param, Role, Struct, WhereNode } from "./ir.js";
+import { Labels } from "./labels.js";
+import { contains, intType, rawRange, scalarOf } from "./scalars.js";
+import { docOf, type Scope } from "./scope.js";
+import type {
+  BitsSyntax,
+  CaseSyntax,
+  DefaultSyntax,
+  ExprSyntax,
+  FieldSyntax,
+  MemberSyntax,
+  OrderName,
+  Span,
+  SwitchSyntax,
+} from "./syntax.js";
+import { checkFieldType } from "./types.js";
+
+const NO_DOC = { text: "", notes: [] } as const;
+const NOT_PLACED = { min: 0, max: 0 } as const;
+
+export function checkMembers(
+  scope: Scope,
+  struct: StructDraft,
+  order: OrderName,
+  params: readonly Param[],
+  members: readonly MemberSyntax[],
+): Item[] {
+  return new MemberChecker(new StructContext(scope, struct, order, params)).block(members);
+}
+
+class MemberChecker {
+  private readonly context: StructContext;
+  private readonly scope: Scope;
+  private readonly struct: StructDraft;
+  private readonly taken = new Map<string, Span>();
+  private conditional = false;
+  private reservedCount = 0;
+
+  constructor(context: StructContext) {
+    this.context = context;
+    this.scope = context.scope;
+    this.struct = context.struct;
+  }
+
+  block(members: readonly MemberSyntax[]): Item[] {
+    return this.context.inBlock(() => this.members(members));
+  }
+
+  private members(members: readonly MemberSyntax[]): Item[] {
+    return members.flatMap((member) => this.member(member));
+  }
+
+  private member(syntax: MemberSyntax): Item[] {
+    switch (syntax.kind) {
+      case "field":
+        return this.field(syntax);
+      case "bits":
+        return this.bits(syntax);
+      case "within":
+        return this.within(syntax.atMost, syntax.length, syntax.members, syntax.span);
+      case "if": {
+        const condition = checkCondition(this.scope, this.context.around(), syntax.condition);
+        const [then, otherwise] = this.conditionally(
+          () => [this.block(syntax.then), this.block(syntax.else)] as const,
+        );
+        if (!condition) return [];
+        if (condition.kind === "bool") {
+          this.scope.error(
+            "constant-condition",
+            syntax.condition.span,
+            `this condition is always ${condition.value}`,
+          );
+        }
+        return [
+          {
+            kind: "if",
+            condition,
+            then,
+            else: otherwise,
+            line: this.scope.line(syntax.span),
+            span: syntax.span,
+          },
+        ];
+      }
+      case "optional": {
+        const body = this.conditionally(() => this.block(syntax.members));
+        return [{ kind: "optional", body, line: this.scope.line(syntax.span), span: syntax.span }];
+      }
+      case "switch":
+        return this.switch(syntax);
+      case "where": {
+        const node = this.where(syntax.condition, undefined);
+        return node ? [{ kind: "where", node, span: syntax.span }] : [];
+      }
+    }
+  }
+
+  private conditionally<T>(make: () => T): T {
+    const before = this.conditional;
+    this.conditional = true;
+    const made = make();
+    this.conditional = before;
+    return made;
+  }
+
+  private within(atMost: boolean, length: ExprSyntax, members: readonly MemberSyntax[], span: Span): Item[] {
+    const checked = checkLength(this.scope, this.context.around(), length, "the length of a range");
+    // A range is not a condition: what is in it can be seen after it.
+    const body = this.members(members);
+    if (atMost) body.push(this.slack(span));
+    const name = nameOfFirst(body);
+    if (!checked) return [];
+    if (name === undefined) {
+      this.scope.error("empty-block", span, "there is nothing in this range");
+      return [];
+    }
+    return [{ kind: "range", name, length: checked, body, line: this.scope.line(span), span }];
+  }
+
+  /** What is left of an `at_most` range: bytes that are there when there are any. */
+  private slack(span: Span): Item {
+    const type: FieldType = { kind: "bytes", count: { kind: "rest" } };
+    const field = this.conditionally(() => this.newField("slack", type, { kind: "value" }, NO_DOC, span));
+    this.take("slack", span);
+    return { kind: "optional", body: [{ kind: "field", field, span }], line: this.scope.line(span), span };
+  }
+
+  private field(syntax: FieldSyntax): Item[] {
+    const made = this.fieldAndWhere(syntax, (name) => this.take(name, syntax.name?.span ?? syntax.span));
+    if (!made) return [];
+    const items: Item[] = [{ kind: "field", field: made.field, span: syntax.span }];
+    if (made.where) items.push({ kind: "where", node: made.where, span: syntax.span });
+    return items;
+  }
+
+  private fieldAndWhere(
+    syntax: FieldSyntax,
+    take: (name: string) => void,
+  ): Omit<ArmItem, "span"> | undefined {
+    const name = syntax.name?.text ?? this.reservedName();
+    const type = checkFieldType(this.context, syntax);
+    const role = this.role(syntax, type);
+    take(name);
+    if (!type || !role) return undefined;
+    const field = this.newField(name, type, role, syntax.doc, syntax.name?.span ?? syntax.span);
+    this.context.see(field);
+    const where = syntax.where && this.where(syntax.where, field);
+    return { field, where };
+  }
+
+  private newField(
+    name: string,
+    type: FieldType,
+    role: Role,
+    doc: FieldSyntax["doc"],
+    span: Span,
+  ): Draft<Field> {
+    return {
+      name,
+      struct: this.struct as Struct,
+      type,
+      role,
+      size: NOT_PLACED,
+      offset: undefined,
+      conditional: this.conditional,
+      doc: docOf(doc),
+      line: this.scope.line(span),
+    };
+  }
+
+  private take(name: string, span: Span): void {
+    const before = this.taken.get(name);
+    if (before) {
+      this.scope.error(
+        "duplicate-field",
+        span,
+        `the struct has a field \`${name}\` already`,
+        this.scope.here(before, "first here"),
+      );
+    }
+    this.taken.set(name, span);
+  }
+
+  private reservedName(): string {
+    for (;;) {
+      const name = this.reservedCount === 0 ? "reserved" : `reserved${this.reservedCount}`;
+      this.reservedCount++;
+      if (!this.taken.has(name)) return name;
+    }
+  }
+
+  private role(syntax: FieldSyntax, type: FieldType | undefined): Role | undefined {
+    if (syntax.value) {
+      const constant = checkConstant(this.scope, syntax.value);
+      if (!constant || !type) return undefined;
+      if (type.kind !== "int" || syntax.reserved) {
+        this.scope.error(
+          "fixed-value",
+          syntax.value.span,
+          "only an integer that is not reserved can have a fixed value",
+        );
+        return undefined;
+      }
+      if (!contains(rawRange(type.int.bits, type.int.signed), constant.value)) {
+        this.scope.error(
+          "value-range",
+          syntax.value.span,
+          `${constant.value} does not fit into ${type.int.bits} bits`,
+        );
+        return undefined;
+      }
+      return { kind: "constant", value: constant.value };
+    }
+    if (!syntax.reserved) return { kind: "value" };
+    if (type && type.kind !== "int" && type.kind !== "bytes") {
+      this.scope.error(
+        "reserved-type",
+        syntax.type.name.span,
+        "only integers and arrays of them can be reserved",
+      );
+      return undefined;
+    }
+    return { kind: "reserved" };
+  }
+
+  private bits(syntax: BitsSyntax): Item[] {
+    const scalar = scalarOf(syntax.scalar.text);
+    if (!scalar || scalar.signed) {
+      this.scope.error(
+        "unknown-name",
+        syntax.scalar.span,
+        `\`${syntax.scalar.text}\` is not an unsigned integer type`,
+      );
+      return [];
+    }
+    const int = intType(scalar, scalar.order === "struct" ? this.context.structOrder() : scalar.order);
+    const fields: Draft<Field>[] = [];
+    let used = 0;
+    for (const member of syntax.members) {
+      const width = checkConstant(this.scope, member.width);
+      if (!width) return [];
+      if (width.value < 1n || width.value > BigInt(int.bits - used)) {
+        this.scope.error(
+          "bit-width",
+          member.width.span,
+          `${width.value} bits do not fit: ${int.bits - used} of ${int.bits} are left`,
+        );
+        return [];
+      }
+      const bits = Number(width.value);
+      const meaning = member.type ? this.scope.lookup(member.type.text) : undefined;
+      if (member.type && meaning?.kind !== "enum" && meaning?.kind !== "flags") {
+        this.scope.unknown(member.type, "an enum or a flag set");
+        return [];
+      }
+      const shift = syntax.msb ? int.bits - used - bits : used;
+      const name = member.name?.text ?? this.reservedName();
+      this.take(name, member.name?.span ?? member.span);
+      const type: FieldType = {
+        kind: "bits",
+        width: bits,
+        shift,
+        int,
+        meaning: meaning?.kind === "enum" || meaning?.kind === "flags" ? meaning : undefined,
+      };
+      const role: Role = { kind: member.reserved ? "reserved" : "value" };
+      const field = this.newField(name, type, role, member.doc, member.name?.span ?? member.span);
+      fields.push(field);
+      this.context.see(field);
+      used += bits;
+    }
+    if (used !== int.bits) {
+      this.scope.error(
+        "bit-width",
+        syntax.span,
+        `the members take ${used} bits of ${int.bits}: name the rest \`reserved\``,
+      );
+      return [];
+    }
+    if (syntax.msb) fields.reverse();
+    return [{ kind: "bits", int, fields, span: syntax.span }];
+  }
+
+  private switch(syntax: SwitchSyntax): Item[] {
+    const on = checkExpr(this.scope, this.context.around(true), syntax.on);
+    const name = syntax.name?.text ?? "body";
+    this.take(name, syntax.name?.span ?? syntax.span);
+    const labels = new Labels(this.scope, on);
+    const names = new Set<string>();
+    const cases = syntax.cases.flatMap((one) => this.case(one, labels, names));
+    const otherwise = this.default(syntax.default, labels, names, syntax);
+    if (!on || !otherwise) return [];
+    if (on.rep === "bool") {
+      this.scope.error("not-a-number", syntax.on.span, "a tag must be an integer: use `if` for a condition");
+      return [];
+    }
+    const head = {
+      name,
+      on,
+      conditional: this.conditional,
+      doc: docOf(syntax.doc),
+      line: this.scope.line(syntax.name?.span ?? syntax.span),
+    };
+    return [{ kind: "switch", head, cases, default: otherwise, span: syntax.span }];
+  }
+
+  private case(syntax: CaseSyntax, labels: Labels, names: Set<string>): SwitchItem["cases"] {
+    const checked = syntax.labels.flatMap((label) => labels.add(label.from, label.to));
+    const arm = syntax.arm && this.arm(syntax.arm, names);
+    if (syntax.arm && !arm) return [];
+    const first = syntax.labels[0];
+    const name = arm?.field.name ?? checked[0]?.hint ?? (first ? this.scope.textOf(first.from.span) : "none");
+    if (!arm) this.takeCase(name, syntax.span, names);
+    return [{ labels: checked, name, arm, line: this.scope.line(syntax.span) }];
+  }
+
+  private arm(syntax: FieldSyntax, names: Set<string>): ArmItem | undefined {
+    // The arms of a switch have names of their own; nothing outside can refer to them.
+    const take = (name: string): void => this.takeCase(name, syntax.span, names);
+    const made = this.context.inBlock(() => this.fieldAndWhere(syntax, take));
+    return made && { ...made, span: syntax.span };
+  }
+
+  private takeCase(name: string, span: Span, names: Set<string>): void {
+    if (names.has(name))
+      this.scope.error("duplicate-field", span, `this switch has a case \`${name}\` already`);
+    names.add(name);
+  }
+
+  private default(
+    syntax: DefaultSyntax | undefined,
+    labels: Labels,
+    names: Set<string>,
+    around: SwitchSyntax,
+  ): DefaultItem | undefined {
+    const line = this.scope.line(syntax?.span ?? around.span);
+    if (!syntax) {
+      if (labels.exhaustive()) return { kind: "refuse", line };
+      this.scope.error(
+        "missing-default",
+        around.span,
+        "say what an unknown tag means: default keep, skip or refuse",
+      );
+      return undefined;
+    }
+    if (labels.exhaustive()) {
+      this.scope.error("unreachable-case", syntax.span, "the cases cover every value already");
+    }
+    if (syntax.kind === "refuse") return { kind: "refuse", line };
+    const arm = this.arm(syntax.arm, names);
+    if (!arm) return undefined;
+    if (syntax.kind === "keep") return { kind: "keep", arm };
+    const condition = checkCondition(this.scope, this.context.around(), syntax.condition);
+    return condition && { kind: "skip", condition, arm };
+  }
+
+  private where(syntax: ExprSyntax, field: Field | undefined): WhereNode | undefined {
+    const condition = checkCondition(this.scope, this.context.around(), syntax);
+    if (!condition) return undefined;
+    if (condition.kind === "bool") {
+      this.scope.error("constant-condition", syntax.span, `this constraint is always ${condition.value}`);
+      return undefined;
+    }
+    this.context.narrow(condition);
+    return {
+      kind: "where",
+      condition,
+      text: this.scope.textOf(syntax.span),
+      field,
+      line: this.scope.line(syntax.span),
+    };
+  }
+}
+
+function nameOfFirst(items: readonly Item[]): string | undefined {
+  for (const item of items) {
+    switch (item.kind) {
+      case "field":
+        return item.field.name;
+      case "bits":
+        return item.fields[0]?.name;
+      case "switch":
+        return item.head.name;
+      case "range":
+        return item.name;
+      case "if":
+        return nameOfFirst(item.then) ?? nameOfFirst(item.else);
+      case "optional":
+        return nameOfFirst(item.body);
+    }
+  }
+  return undefined;
+}
