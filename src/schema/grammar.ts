@@ -86,7 +86,7 @@ const declarationWords = new Set([
 ]);
 
 /** Punctuation that stands for nothing in the tree. A name must not be made up. */
-const insertable = new Set([t.Semicolon, t.Comma, t.Colon, t.RParen, t.RSquare, t.RCurly]);
+const insertable = new Set([t.Semicolon, t.Comma, t.Colon, t.RParen, t.RSquare]);
 
 const precedence: Readonly<Record<BinaryOperator, number>> = {
   "||": 1,
@@ -478,10 +478,26 @@ export class WireParser extends EmbeddedActionsParser {
     (): MemberSyntax[] => {
       const members: MemberSyntax[] = [];
       this.CONSUME(t.LCurly);
-      this.MANY(() => {
-        const member = this.guarded(() => this.SUBRULE(this.member), this.skipStatement);
-        if (member) members.push(member);
-      });
+      this.MANY(() =>
+        this.OR([
+          {
+            ALT: () => {
+              const member = this.guarded(() => this.SUBRULE(this.member), this.skipStatement);
+              if (member) members.push(member);
+            },
+          },
+          {
+            ALT: () => {
+              const semicolon = this.CONSUME(t.Semicolon);
+              this.find(
+                "syntax",
+                "a block is not followed by `;`, and there are no empty members",
+                t.spanOf(semicolon),
+              );
+            },
+          },
+        ]),
+      );
       this.CONSUME(t.RCurly);
       return members;
     },
@@ -1184,6 +1200,8 @@ export class WireParser extends EmbeddedActionsParser {
   }
 
   protected override canTokenTypeBeInsertedInRecovery(type: TokenType): boolean {
+    // A `}` is missing only where something begins that cannot stand inside the block.
+    if (type === t.RCurly) return this.at(EOF) || this.atDeclaration();
     return insertable.has(type);
   }
 

@@ -197,7 +197,7 @@ export interface Field {
   readonly type: FieldType;
   readonly role: Role;
   readonly size: Size;
-  /** From the start of the struct, when the same for every value. */
+  /** From the start of the struct, when the same for every value that has the field. */
   readonly offset: number | undefined;
   /** Under an `if` or `optional`: a value may lack it. */
   readonly conditional: boolean;

@@ -127,7 +127,13 @@ class Block {
         inner.addAll(item.body);
         const body = inner.finish();
         this.nodes.push({ kind: "optional", body: body.nodes, line: item.line });
+        // What follows is optional too: where it is there, this was complete, so it still has a constant offset.
+        const next =
+          body.size.min === body.size.max && this.offset !== undefined
+            ? this.offset + body.size.min
+            : undefined;
         this.advance({ min: 0, max: body.size.max });
+        this.offset = next;
         this.becomeGreedy("optional");
         return;
       }

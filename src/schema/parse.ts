@@ -104,7 +104,10 @@ function describe({ file, text, tokens }: Source, error: IRecognitionException):
   }
 
   const span = atEnd ? { start: before, end: before } : spanOf(found);
-  const message = `expected ${expected}, found ${atEnd ? "the end of the file" : nameFound(found, expected)}`;
+  // The C way of writing a bit field.
+  const hint = expected === "`;`" && found.image === ":" ? "; bit fields stand in a `bits` block" : "";
+  const shown = atEnd ? "the end of the file" : nameFound(found, expected);
+  const message = `expected ${expected}, found ${shown}${hint}`;
   const opener = expected.endsWith("`}`")
     ? innermostOpen(tokens, atEnd ? text.length : found.startOffset)
     : undefined;
