@@ -4,11 +4,12 @@
  * structures); VIRTWIRE_KERNEL_HEADERS names their include folder.
  */
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { compile, formatDiagnostic, type Program, type Struct } from "../../src/schema/index.js";
+import type { Struct } from "../../src/schema/index.js";
+import { schemaProgram } from "../schemas.js";
 import { DIFFERENCES, SAME_LAYOUT } from "./kernel-differences.js";
 
 const include = process.env["VIRTWIRE_KERNEL_HEADERS"] ?? "/usr/include";
@@ -37,17 +38,6 @@ const HEADERS = [
 
 const folder = mkdtempSync(join(tmpdir(), "virtwire-oracle-"));
 afterAll(() => rmSync(folder, { recursive: true }));
-
-function program(): Program {
-  const root = new URL("../../schemas/", import.meta.url);
-  const files = readdirSync(root, { recursive: true, encoding: "utf8" })
-    .filter((file) => file.endsWith(".wire"))
-    .map((file) => ({ file, text: readFileSync(new URL(file, root), "utf8") }));
-  const { program: made, diagnostics } = compile(files);
-  const textOf = (file: string) => files.find((one) => one.file === file)?.text ?? "";
-  if (!made) throw new Error(diagnostics.map((one) => formatDiagnostic(one, textOf)).join("\n"));
-  return made;
-}
 
 /** A question to gcc: a constant expression of C, and the number that the schema says. */
 interface Question {
@@ -99,7 +89,7 @@ function gcc(body: string): string[] {
 }
 
 describe("layouts against the kernel's headers", () => {
-  const structs = program().modules.flatMap((module) =>
+  const structs = schemaProgram().modules.flatMap((module) =>
     module.decls.filter((decl) => decl.kind === "struct"),
   );
   const texts = HEADERS.map((name) => readFileSync(join(include, `linux/${name}.h`), "utf8"));

@@ -1,0 +1,85 @@
+/** docs/coverage.md, made from the list of wire items and from the schemas that hold them. */
+import { readFileSync } from "node:fs";
+import type { Decl, Module, Program } from "../../src/schema/index.js";
+
+/** One item of the formats in scope. `items.json` holds them all; an item leaves the list only when its format does. */
+export interface Item {
+  /** Family letter and number; `-X` marks a contradiction between sources. */
+  readonly key: string;
+  readonly name: string;
+  readonly kind: "schema" | "contradiction" | "rule";
+  /** `schemas/FILE#DECLARATION`, `schemas/FILE#module`, or `rule: where it is handled`. */
+  readonly where: string;
+}
+
+export interface Place {
+  readonly module: Module;
+  /** Undefined for the module as a whole. */
+  readonly decl: Decl | undefined;
+}
+
+const FAMILIES: Readonly<Record<string, string>> = {
+  A: "Draft-v2 admin commands and device context",
+  B: "virtio 1.4 admin commands, capabilities, resource objects and device parts",
+  C: "The vfio-virtio kernel stream and VFIO",
+};
+
+export function readItems(): Item[] {
+  return JSON.parse(readFileSync(new URL("items.json", import.meta.url), "utf8")) as Item[];
+}
+
+/** Where the item is, in the compiled schemas. Undefined when it is nowhere. */
+export function placeOf(item: Item, program: Program): Place | undefined {
+  const match = /^schemas\/(.+\.wire)#(\w+)$/.exec(item.where);
+  const module = program.modules.find((one) => one.file === match?.[1]);
+  if (!module) return undefined;
+  if (match?.[2] === "module") return { module, decl: undefined };
+  const decl =
+    module.decls.find((one) => one.name === match?.[2]) ?? declWithMember(module, match?.[2] ?? "");
+  return decl && { module, decl };
+}
+
+/** A member of an enum or flag set stands for the set. */
+function declWithMember(module: Module, name: string): Decl | undefined {
+  return module.decls.find(
+    (decl) =>
+      (decl.kind === "enum" || decl.kind === "flags") && decl.members.some((member) => member.name === name),
+  );
+}
+
+export function coverageDocument(items: readonly Item[], program: Program): string {
+  const sections = Object.entries(FAMILIES).flatMap(([letter, title]) => {
+    const rows = items.filter((item) => item.key.startsWith(letter)).map((item) => row(item, program));
+    return [
+      "",
+      `## ${letter}. ${title}`,
+      "",
+      "| item | what | where | source |",
+      "|---|---|---|---|",
+      ...rows,
+    ];
+  });
+  return [
+    "# Coverage",
+    "",
+    "Every wire item of the formats in scope, and every place where their sources contradict each other, with the",
+    "schema that holds it. Made from `test/coverage/items.json`; the tests fail when an item has no place.",
+    ...sections,
+    "",
+  ].join("\n");
+}
+
+function row(item: Item, program: Program): string {
+  const place = placeOf(item, program);
+  const cells = [item.key, item.name, place ? link(place) : item.where, place ? sourceOf(place) : ""];
+  return `| ${cells.map((cell) => cell.replaceAll("|", "\\|").replaceAll("\n", " ")).join(" | ")} |`;
+}
+
+function link({ module, decl }: Place): string {
+  return `[\`${decl?.name ?? module.name}\`](../schemas/${module.file}${decl ? `#L${decl.line}` : ""})`;
+}
+
+function sourceOf({ module, decl }: Place): string {
+  const notes = [...(decl?.doc.notes ?? []), ...module.doc.notes];
+  return notes.find((note) => note.tag === "source")?.text ?? "";
+}
