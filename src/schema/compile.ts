@@ -6,7 +6,7 @@ import { orderModules } from "./modules.js";
 import { parse } from "./parse.js";
 import { docOf, Scope } from "./scope.js";
 import type { DeclSyntax, ImportSyntax, ModuleSyntax } from "./syntax.js";
-import { checkTable } from "./tables.js";
+import { checkTable, tableNames } from "./tables.js";
 
 export interface SchemaFile {
   /** Relative to the schema root, with `/`. */
@@ -25,21 +25,29 @@ export interface Compilation {
 export function compile(files: readonly SchemaFile[]): Compilation {
   const report: Diagnostic[] = [];
   const parsed: ModuleSyntax[] = [];
+  const unread = new Set<string>();
   for (const { file, text } of files) {
-    const { module, diagnostics } = parse(file, text);
+    const { module, name, diagnostics } = parse(file, text);
     report.push(...diagnostics);
     if (module) parsed.push(module);
+    else if (name !== undefined) unread.add(name);
   }
-  const modules = new Map<string, Module>();
-  for (const syntax of orderModules(parsed, report))
-    modules.set(syntax.name.text, checkModule(syntax, modules, report));
+  const checked = new Map<string, CheckedModule>();
+  for (const syntax of orderModules(parsed, unread, report))
+    checked.set(syntax.name.text, { syntax, module: checkModule(syntax, checked, report) });
   const diagnostics = sorted(report);
-  return { program: diagnostics.length === 0 ? { modules: [...modules.values()] } : undefined, diagnostics };
+  const modules = [...checked.values()].map(({ module }) => module);
+  return { program: diagnostics.length === 0 ? { modules } : undefined, diagnostics };
+}
+
+interface CheckedModule {
+  readonly syntax: ModuleSyntax;
+  readonly module: Module;
 }
 
 function checkModule(
   syntax: ModuleSyntax,
-  modules: ReadonlyMap<string, Module>,
+  checked: ReadonlyMap<string, CheckedModule>,
   report: Diagnostic[],
 ): Module {
   const imports: Module["imports"][number][] = [];
@@ -53,21 +61,28 @@ function checkModule(
   };
   const scope = new Scope(syntax, module, report);
   for (const one of syntax.imports) {
-    const target = modules.get(one.module.text);
-    if (target) imports.push({ module: target, names: importNames(scope, target, one) });
+    const target = checked.get(one.module.text);
+    if (target) imports.push({ module: target.module, names: importNames(scope, target, one) });
+    else scope.spoil(one.names.map((name) => name.text));
   }
   for (const decl of syntax.decls) {
     const made = checkDecl(scope, decl);
     decls.push(...made);
+    // Only what was not declared is asked about: a name that stands is never spoilt.
+    scope.spoil(namesOf(decl));
   }
   return module;
 }
 
-function importNames(scope: Scope, target: Module, syntax: ImportSyntax): string[] {
+function importNames(scope: Scope, target: CheckedModule, syntax: ImportSyntax): string[] {
+  const { module } = target;
   return syntax.names.flatMap((name) => {
-    const decl = target.decls.find((candidate) => candidate.name === name.text);
+    const decl = module.decls.find((candidate) => candidate.name === name.text);
     if (!decl) {
-      scope.error("unknown-name", name.span, `module \`${target.name}\` declares no \`${name.text}\``);
+      scope.spoil([name.text]);
+      // What its own module could not declare has been reported there.
+      if (target.syntax.decls.some((one) => one.name.text === name.text)) return [];
+      scope.error("unknown-name", name.span, `module \`${module.name}\` declares no \`${name.text}\``);
       return [];
     }
     scope.declare(decl, name.span);
@@ -90,15 +105,40 @@ function checkDecl(scope: Scope, syntax: DeclSyntax): readonly Decl[] {
     case "messages": {
       const made = checkTable(scope, syntax);
       if (!made) return [];
-      scope.declare(made[made.length - 1] as Decl, syntax.name.span);
+      scope.declare(
+        made[made.length - 1] as Decl,
+        syntax.name.span,
+        syntax.rows.map((row) => row.name),
+      );
       return made;
     }
   }
 }
 
+/** What a declaration declares when nothing is wrong with it. */
+function namesOf(syntax: DeclSyntax): string[] {
+  const name = syntax.name.text;
+  switch (syntax.kind) {
+    case "const":
+    case "struct":
+      return [name];
+    case "enum":
+    case "flags":
+      return [name, ...syntax.members.map((member) => member.name.text)];
+    case "commands":
+    case "messages":
+      return [name, ...tableNames(syntax)];
+  }
+}
+
 function declared(scope: Scope, syntax: DeclSyntax, decl: Decl | undefined): readonly Decl[] {
   if (!decl) return [];
-  scope.declare(decl, syntax.name.span);
+  const members = syntax.kind === "enum" || syntax.kind === "flags" ? syntax.members : [];
+  scope.declare(
+    decl,
+    syntax.name.span,
+    members.map((member) => member.name),
+  );
   return [decl];
 }
 

@@ -35,6 +35,11 @@ export class StructContext {
     this.visible[this.visible.length - 1]?.set(field.name, field);
   }
 
+  /** Declared parameters: the implicit byte order gets out of the way of fields. */
+  hasParam(name: string): boolean {
+    return this.params.some((param) => param.name === name);
+  }
+
   private lookup(name: string): Field | undefined {
     for (let i = this.visible.length - 1; i >= 0; i--) {
       const field = this.visible[i]?.get(name);

@@ -18,6 +18,10 @@ export function checkConst(scope: Scope, syntax: ConstSyntax): Const | undefined
 export function checkEnum(scope: Scope, syntax: EnumSyntax): Enum | undefined {
   const int = scalar(scope, syntax.scalar);
   if (!int) return undefined;
+  if (syntax.closed && syntax.members.length === 0) {
+    scope.error("empty-block", syntax.name.span, `a closed enum without members refuses every value`);
+    return undefined;
+  }
   const range = rawRange(int.bits, int.signed);
   const members: (EnumMember & { readonly name: string })[] = [];
   for (const member of syntax.members) {

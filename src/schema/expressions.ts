@@ -381,14 +381,21 @@ class Checker {
     }
   }
 
+  /** Constants stay within 64 bits: powers of powers would otherwise take all the memory there is. */
+  private constant(value: bigint, span: Span): Expr | undefined {
+    if (value >= -(1n << 64n) && value <= 1n << 64n) return literal(value);
+    this.scope.error("arithmetic-overflow", span, "this constant takes more than 64 bits");
+    return undefined;
+  }
+
   private fold(op: BinaryOperator, a: bigint, b: bigint, span: Span): Expr | undefined {
     switch (op) {
       case "+":
-        return literal(a + b);
+        return this.constant(a + b, span);
       case "-":
-        return literal(a - b);
+        return this.constant(a - b, span);
       case "*":
-        return literal(a * b);
+        return this.constant(a * b, span);
       case "/":
       case "%":
         if (b === 0n) {
@@ -402,7 +409,7 @@ class Checker {
           this.scope.error("shift", span, `a shift must be between 0 and 63, this is ${b}`);
           return undefined;
         }
-        return literal(op === "<<" ? a << b : a >> b);
+        return this.constant(op === "<<" ? a << b : a >> b, span);
       case "&":
         return literal(a & b);
       case "|":

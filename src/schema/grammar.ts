@@ -55,11 +55,11 @@ export interface Finding {
 
 /** Thrown to give up on a file: its nesting would exhaust the stack, or there is no sense in reading on. */
 export class GivingUp extends Error {
-  readonly span: Span;
+  readonly token: IToken;
 
   constructor(message: string, token: IToken) {
     super(message);
-    this.span = t.spanOf(token);
+    this.token = token;
   }
 }
 
@@ -168,7 +168,9 @@ export class WireParser extends EmbeddedActionsParser {
   private readonly expectations: Expectations;
   private docs: DocComments = new DocComments("", [], []);
   private text = "";
+  private tokens: readonly IToken[] = [];
   private found: Finding[] = [];
+  private name: string | undefined;
   private depth = 0;
   private operators = 0;
 
@@ -190,7 +192,9 @@ export class WireParser extends EmbeddedActionsParser {
     this.expectations.reset();
     this.docs = docs;
     this.text = text;
+    this.tokens = tokens;
     this.found = [];
+    this.name = undefined;
     this.depth = 0;
     this.input = tokens;
     try {
@@ -200,7 +204,13 @@ export class WireParser extends EmbeddedActionsParser {
       // Only the parser stays: a file and its tokens must not be kept alive by it.
       this.docs = new DocComments("", [], []);
       this.text = "";
+      this.tokens = [];
     }
+  }
+
+  /** As soon as it has been read, whatever happens to the rest. */
+  get moduleName(): string | undefined {
+    return this.name;
   }
 
   get findings(): readonly Finding[] {
@@ -212,6 +222,9 @@ export class WireParser extends EmbeddedActionsParser {
     (): Omit<ModuleSyntax, "file" | "text"> | undefined => {
       const doc = this.takeDoc();
       const header = this.guarded(() => this.SUBRULE(this.header), this.skipDeclaration);
+      this.ACTION(() => {
+        this.name = header?.name.text;
+      });
       const imports: ImportSyntax[] = [];
       const decls: DeclSyntax[] = [];
       this.MANY(() => {
@@ -1226,6 +1239,7 @@ export class WireParser extends EmbeddedActionsParser {
   }
 
   private find(code: string, message: string, span: Span): void {
+    this.expectations.spend(this.LA(1));
     this.found.push({ code, message, span });
   }
 
@@ -1247,34 +1261,49 @@ export class WireParser extends EmbeddedActionsParser {
   }
 
   /** A statement with a mistake in it is lost, and reading goes on behind it. */
-  private guarded<T>(parse: () => T, skip: () => void): T | undefined {
+  private guarded<T>(parse: () => T, skip: (open: number) => void): T | undefined {
+    const start = this.start();
     try {
       return parse();
     } catch (error) {
       if (!(error instanceof Error && isRecognitionException(error))) throw error;
       this.expectations.spend(this.LA(1));
-      skip.call(this);
+      skip.call(this, this.openSince(start));
       return undefined;
     }
   }
 
-  private skipMember(): void {
-    this.skipPast(t.Comma);
+  /** How many `{` the lost part of a statement has left open. Their `}` must not close what is around it. */
+  private openSince(start: number): number {
+    const end = this.start();
+    let open = 0;
+    for (let at = this.tokens.length - 1; at >= 0; at--) {
+      const token = this.tokens[at];
+      if (token === undefined || token.startOffset >= end) continue;
+      if (token.startOffset < start) break;
+      if (token.tokenType === t.LCurly) open++;
+      if (token.tokenType === t.RCurly) open--;
+    }
+    return open;
   }
 
-  private skipStatement(): void {
-    this.skipPast(t.Semicolon);
+  private skipMember(open: number): void {
+    this.skipPast([t.Comma, t.Semicolon], open);
+  }
+
+  private skipStatement(open: number): void {
+    this.skipPast([t.Semicolon], open);
   }
 
   /** To behind the end of a statement: its last token, or the `}` of the first block in it. */
-  private skipPast(last: TokenType): void {
-    for (let open = 0; !this.at(EOF) && !this.atDeclaration(); ) {
+  private skipPast(last: readonly TokenType[], alreadyOpen: number): void {
+    for (let open = alreadyOpen; !this.at(EOF) && !this.atDeclaration(); ) {
       if (this.at(t.RCurly) && open === 0) return;
       const type = this.LA(1).tokenType;
       this.SKIP_TOKEN();
       if (type === t.LCurly) open++;
       if (type === t.RCurly && --open === 0) return;
-      if (type === last && open === 0) return;
+      if (last.includes(type) && open === 0) return;
     }
   }
 

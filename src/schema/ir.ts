@@ -446,8 +446,9 @@ export interface Row {
   readonly payload: Struct | undefined;
   readonly output: Struct | undefined;
   readonly reply: Struct | undefined;
-  /** The row has an arrow: a reply always comes, even an empty one. */
+  /** The row has an arrow and no `ack`: a reply always comes, even an empty one. */
   readonly replies: boolean;
+  /** A reply comes when that was negotiated and asked for; `reply` is what it carries. */
   readonly acknowledged: boolean;
   readonly fds: Descriptors | undefined;
   readonly replyFds: Descriptors | undefined;

@@ -295,7 +295,10 @@ function leavesOfType(
 ): Leaf[] {
   const whole: Leaf = { path, offset, size, file, line };
   if (type.kind === "struct") {
-    return leavesOfStruct(type.struct).map((leaf) => ({
+    const inner = leavesOfStruct(type.struct);
+    // Structs of structs of structs double their leaves with every line of a schema.
+    if (inner.length > MAX_OPENED_LEAVES) return [whole];
+    return inner.map((leaf) => ({
       ...leaf,
       path: `${path}.${leaf.path}`,
       offset: offset + leaf.offset,

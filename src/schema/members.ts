@@ -68,6 +68,7 @@ class MemberChecker {
           () => [this.block(syntax.then), this.block(syntax.else)] as const,
         );
         if (!condition) return [];
+        if (syntax.then.length + syntax.else.length === 0) this.empty(syntax.span);
         if (condition.kind === "bool") {
           this.scope.error(
             "constant-condition",
@@ -87,6 +88,7 @@ class MemberChecker {
         ];
       }
       case "optional": {
+        if (syntax.members.length === 0) this.empty(syntax.span);
         const body = this.conditionally(() => this.block(syntax.members));
         return [{ kind: "optional", body, line: this.scope.line(syntax.span), span: syntax.span }];
       }
@@ -97,6 +99,10 @@ class MemberChecker {
         return node ? [{ kind: "where", node, span: syntax.span }] : [];
       }
     }
+  }
+
+  private empty(span: Span): void {
+    this.scope.error("empty-block", span, "there is nothing in this block");
   }
 
   private conditionally<T>(make: () => T): T {
@@ -145,7 +151,10 @@ class MemberChecker {
     const type = checkFieldType(this.context, syntax);
     const role = this.role(syntax, type);
     take(name);
-    if (!type || !role) return undefined;
+    if (!type || !role) {
+      this.scope.spoil([name]);
+      return undefined;
+    }
     const field = this.newField(name, type, role, syntax.doc, syntax.name?.span ?? syntax.span);
     this.context.see(field);
     const where = syntax.where && this.where(syntax.where, field);
@@ -173,6 +182,9 @@ class MemberChecker {
   }
 
   private take(name: string, span: Span): void {
+    if (this.context.hasParam(name)) {
+      this.scope.error("duplicate-field", span, `the struct has a parameter \`${name}\` already`);
+    }
     const before = this.taken.get(name);
     if (before) {
       this.scope.error(
@@ -264,7 +276,8 @@ class MemberChecker {
         kind: "bits",
         width: bits,
         shift,
-        int,
+        // What fits into a number is one, however wide the container is.
+        int: { ...int, rep: bits > 53 ? "bigint" : "number" },
         meaning: meaning?.kind === "enum" || meaning?.kind === "flags" ? meaning : undefined,
       };
       const role: Role = { kind: member.reserved ? "reserved" : "value" };

@@ -2,8 +2,15 @@
 import type { Diagnostic } from "./diagnostics.js";
 import type { ImportSyntax, ModuleSyntax } from "./syntax.js";
 
-/** Modules that come out are complete: everything that they import comes before them. */
-export function orderModules(modules: readonly ModuleSyntax[], report: Diagnostic[]): ModuleSyntax[] {
+/**
+ * Modules that come out are complete: everything that they import comes before them. `unread` are the names of modules
+ * that exist but could not be read, which has been reported.
+ */
+export function orderModules(
+  modules: readonly ModuleSyntax[],
+  unread: ReadonlySet<string>,
+  report: Diagnostic[],
+): ModuleSyntax[] {
   const byName = new Map<string, ModuleSyntax>();
   for (const module of modules) {
     const before = byName.get(module.name.text);
@@ -25,6 +32,7 @@ export function orderModules(modules: readonly ModuleSyntax[], report: Diagnosti
     state.set(module, "open");
     for (const one of module.imports) {
       const target = byName.get(one.module.text);
+      if (!target && unread.has(one.module.text)) continue;
       if (!target) {
         report.push(error("unknown-module", module, one, `there is no module \`${one.module.text}\``));
       } else if (state.get(target) === "open") {

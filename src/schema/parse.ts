@@ -16,11 +16,13 @@ import {
   TypeName,
   tokenize,
 } from "./lexer.js";
-import type { ModuleSyntax } from "./syntax.js";
+import type { ModuleSyntax, Span } from "./syntax.js";
 
 export interface Parsed {
   /** Undefined when part of the text could not be read: what is missing would be reported as unknown names. */
   readonly module: ModuleSyntax | undefined;
+  /** The name of the module, also where the rest of it could not be read. */
+  readonly name: string | undefined;
   /** In the order of the file. */
   readonly diagnostics: readonly Diagnostic[];
 }
@@ -35,7 +37,11 @@ let parser: WireParser | undefined;
 export function parse(file: string, text: string): Parsed {
   if (text.length > MAX_LENGTH) {
     const message = `a schema may be ${MAX_LENGTH} characters long, this file has ${text.length}`;
-    return { module: undefined, diagnostics: [{ code: "limit", message, file, span: { start: 0, end: 0 } }] };
+    return {
+      module: undefined,
+      name: undefined,
+      diagnostics: [{ code: "limit", message, file, span: { start: 0, end: 0 } }],
+    };
   }
   parser ??= new WireParser(true);
   const { tokens, docs: comments, diagnostics: lexical } = tokenize(file, text);
@@ -48,7 +54,7 @@ export function parse(file: string, text: string): Parsed {
     module = parser.read(file, text, tokens, docs);
   } catch (error) {
     if (!(error instanceof GivingUp)) throw error;
-    end = { code: "limit", message: error.message, file, span: error.span };
+    end = { code: "limit", message: error.message, file, span: placeOf(error.token, text) };
   }
 
   const errors = end
@@ -61,8 +67,9 @@ export function parse(file: string, text: string): Parsed {
     .filter((error) => !(unclosed && error.token.tokenType === EOF))
     .map((error) => describe(source, error));
   const diagnostics = readable(text, [...lexical, ...found, ...syntax, ...(end ? [end] : [])]);
-  if (diagnostics.length > 0) return { module: undefined, diagnostics };
-  return { module, diagnostics: docs.stray(file) };
+  const name = parser.moduleName;
+  if (diagnostics.length > 0) return { module: undefined, name, diagnostics };
+  return { module, name, diagnostics: docs.stray(file) };
 }
 
 interface Source {
@@ -72,19 +79,29 @@ interface Source {
 }
 
 /**
- * A mistake often makes nonsense of the rest of its line: only the first thing that is said about its syntax helps.
- * What the lexer says and what the grammar could read past is right whatever stands before it.
+ * A mistake often makes nonsense of the rest of its line: only the first thing that is said about its syntax helps, and
+ * one bad character (the first quote of a string, say) stands for all. What else there is to say is right whatever
+ * stands before it.
  */
 function readable(text: string, diagnostics: readonly Diagnostic[]): Diagnostic[] {
   const kept: Diagnostic[] = [];
+  let lineEnd = -1;
   for (const diagnostic of [...diagnostics].sort((a, b) => a.span.start - b.span.start)) {
+    const { code, span } = diagnostic;
     const previous = kept.at(-1);
-    const lineStart = text.lastIndexOf("\n", diagnostic.span.start - 1) + 1;
-    if (diagnostic.code === "syntax" && previous !== undefined && previous.span.start >= lineStart) continue;
+    if (span.start <= lineEnd && (code === "syntax" || (code === "bad-character" && previous?.code === code)))
+      continue;
     kept.push(diagnostic);
+    const newline = text.indexOf("\n", span.start);
+    lineEnd = newline < 0 ? text.length : newline;
     if (kept.length === MAX_DIAGNOSTICS) break;
   }
   return kept;
+}
+
+/** The end of the file is a token without a place. */
+function placeOf(token: IToken, text: string): Span {
+  return token.tokenType === EOF ? { start: text.length, end: text.length } : spanOf(token);
 }
 
 /** `expected a field name, found `;``. The message of the error is only what was expected. */

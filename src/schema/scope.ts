@@ -1,7 +1,7 @@
 /** What names mean while one module is checked, and where diagnostics go. */
 import type { Diagnostic } from "./diagnostics.js";
-import { positionAt } from "./diagnostics.js";
 import type { Const, Decl, Doc, Enum, Flags, Module } from "./ir.js";
+import { scalarOf } from "./scalars.js";
 import type { DocSyntax, ModuleSyntax, Name, Span } from "./syntax.js";
 
 /** A member of an enum or of a flag set, which is a name of its own in expressions. */
@@ -27,12 +27,16 @@ export class Scope {
   private readonly names = new Map<string, Entry>();
   /** Names declared later in the file: using one is a forward reference and not merely an unknown name. */
   private readonly later: Map<string, Span>;
+  /** Names that a diagnostic has been about already: what uses them is not to blame. */
+  private readonly broken = new Set<string>();
+  private readonly lineStarts: readonly number[];
 
   constructor(syntax: ModuleSyntax, module: Module, report: Diagnostic[]) {
     this.syntax = syntax;
     this.module = module;
     this.report = report;
     this.later = new Map(syntax.decls.map((decl) => [decl.name.text, decl.name.span]));
+    this.lineStarts = [0, ...[...syntax.text.matchAll(/\n/g)].map((match) => match.index + 1)];
   }
 
   error(code: string, span: Span, message: string, related?: Diagnostic["related"]): void {
@@ -44,7 +48,14 @@ export class Scope {
   }
 
   line(span: Span): number {
-    return positionAt(this.syntax.text, span.start).line;
+    let low = 0;
+    let high = this.lineStarts.length;
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if ((this.lineStarts[middle] ?? 0) <= span.start) low = middle;
+      else high = middle;
+    }
+    return low + 1;
   }
 
   textOf(span: Span): string {
@@ -55,15 +66,22 @@ export class Scope {
     return this.names.get(name)?.meaning;
   }
 
-  /** Enters a declaration, and the members of an enum or flag set. */
-  declare(decl: Decl, span: Span): void {
+  /** Enters a declaration, and the members of an enum or flag set: each where it stands, if that is known. */
+  declare(decl: Decl, span: Span, members: readonly Name[] = []): void {
+    if (decl.kind !== "const" && isBuiltIn(decl.name)) {
+      this.error("duplicate-name", span, `\`${decl.name}\` is a type of the language`);
+      return;
+    }
+    const places = new Map<string, Span[]>();
+    for (const { text, span } of members) places.set(text, [...(places.get(text) ?? []), span]);
     // The name of a table stands for its numbers: that is what a field can have as its type.
     const named = decl.kind === "commands" || decl.kind === "messages" ? decl.numbers : decl;
     this.enter(decl.name, named, span);
     if (named.kind !== "enum" && named.kind !== "flags") return;
     for (const member of named.members) {
       const value = "mask" in member ? member.mask : member.value;
-      this.enter(member.name, { kind: "member", name: member.name, value, of: named }, span);
+      const place = places.get(member.name)?.shift() ?? span;
+      this.enter(member.name, { kind: "member", name: member.name, value, of: named }, place);
     }
   }
 
@@ -82,10 +100,21 @@ export class Scope {
     this.names.set(name, { meaning, span });
   }
 
+  /** These names were meant to be declared: where one is not, there is a diagnostic about it already. */
+  spoil(names: readonly string[]): void {
+    for (const name of names) this.broken.add(name);
+  }
+
   /** Reports a name that means nothing here, or something declared too late. */
   unknown(name: Name, wanted: string): void {
+    const known = this.names.get(name.text);
     const later = this.later.get(name.text);
-    if (later) {
+    if (known) {
+      const message = `\`${name.text}\` is not ${wanted}`;
+      this.error("unknown-name", name.span, message, this.here(known.span, "declared here"));
+    } else if (this.broken.has(name.text)) {
+      return;
+    } else if (later) {
       const message = `\`${name.text}\` is used before it is declared`;
       this.error("forward-reference", name.span, message, this.here(later, "declared here"));
     } else {
@@ -94,6 +123,11 @@ export class Scope {
       this.error("unknown-name", name.span, `\`${name.text}\` is not ${wanted}${hint}`);
     }
   }
+}
+
+/** Names that a field or a parameter would never look up. */
+function isBuiltIn(name: string): boolean {
+  return scalarOf(name) !== undefined || ["char", "bool", "order"].includes(name);
 }
 
 export function docOf(syntax: DocSyntax): Doc {
@@ -122,6 +156,8 @@ function rootOf(flags: Flags): Flags {
 
 /** The known name at the smallest edit distance, if that is small enough to be a slip of the pen. */
 function nearest(name: string, known: Iterable<string>): string | undefined {
+  // The distance takes quadratic time; nobody mistypes a name of this length.
+  if (name.length > 64) return undefined;
   let best: string | undefined;
   let bestDistance = Math.min(3, Math.floor(name.length / 3) + 1);
   for (const candidate of known) {

@@ -53,9 +53,10 @@ function times(count: bigint, size: number): number | undefined {
 export function naturalRange(type: FieldType): Interval {
   if (type.kind === "bits") return rawRange(type.width, false);
   if (type.kind !== "int") return { min: 0n, max: 0n };
-  if (type.meaning?.kind === "enum" && type.meaning.closed) {
-    const values = type.meaning.members.flatMap((member) => [member.value, member.to]);
-    return { min: values.reduce((a, b) => (a < b ? a : b)), max: values.reduce((a, b) => (a > b ? a : b)) };
-  }
-  return rangeOf(type.int);
+  const [first, ...more] = type.meaning?.kind === "enum" && type.meaning.closed ? type.meaning.members : [];
+  if (!first) return rangeOf(type.int);
+  return {
+    min: more.reduce((least, { value }) => (value < least ? value : least), first.value),
+    max: more.reduce((most, { to }) => (to > most ? to : most), first.to),
+  };
 }

@@ -5,7 +5,7 @@
  */
 import { checkEnum, checkStruct } from "./declarations.js";
 import type { Draft } from "./draft.js";
-import { checkConstant, checkExpr, type Surroundings } from "./expressions.js";
+import { checkConstant, checkLength, type Surroundings } from "./expressions.js";
 import type { Descriptors, Enum, Flags, Interval, Row, Struct, Table } from "./ir.js";
 import { rangeOf, rawRange } from "./scalars.js";
 import { docOf, type Scope } from "./scope.js";
@@ -109,6 +109,18 @@ export function checkTable(
   const made = [...declared, ...switches.filter((struct) => struct !== undefined)];
   for (const struct of made) (struct as Draft<Struct>).table = table;
   return [numbers, ...made, table];
+}
+
+/** What a table declares besides its own name: its rows, the structs of its columns, and those declared on the spot. */
+export function tableNames(syntax: TableSyntax): string[] {
+  const { columns } = COLUMNS[syntax.kind];
+  return columns.flatMap(({ suffix, of }) => [
+    `${syntax.name.text}_${suffix}`,
+    ...syntax.rows.flatMap((row) => [
+      row.name.text,
+      ...(of(row)?.kind === "fields" ? [inlineName(row, suffix)] : []),
+    ]),
+  ]);
 }
 
 function outputOf(row: RowSyntax): PayloadSyntax | undefined {
@@ -245,7 +257,7 @@ function checkRow(
       payload,
       output,
       reply: structOf(row.reply),
-      replies: row.reply !== undefined,
+      replies: row.reply !== undefined && !acknowledged,
       acknowledged,
       fds,
       replyFds,
@@ -271,9 +283,14 @@ function descriptors(
   payload: Struct | undefined,
 ): Descriptors | undefined {
   const around = payloadFields(payload);
-  const count = (syntax: ExprSyntax) => checkExpr(scope, around, withoutPrefix(syntax));
+  const count = (syntax: ExprSyntax) =>
+    checkLength(scope, around, withoutPrefix(syntax), "the number of descriptors");
   const from = count(attribute.from);
   const to = attribute.to ? count(attribute.to) : from;
+  if (from?.kind === "int" && to?.kind === "int" && to.value < from.value) {
+    scope.error("empty-range", attribute.name.span, "this range ends before it begins");
+    return undefined;
+  }
   return from && to && { from, to };
 }
 

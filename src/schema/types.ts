@@ -1,7 +1,7 @@
 /** Types of fields: from syntax to the IR, with dimensions, arguments and byte orders. */
 import type { StructContext } from "./context.js";
 import { checkCondition, checkExpr, checkLength, intervalOf } from "./expressions.js";
-import type { Argument, Count, Enum, Expr, FieldType, Flags, Param, Struct } from "./ir.js";
+import type { Argument, Count, Enum, Expr, FieldType, Flags, Param, Size, Struct } from "./ir.js";
 import { contains, intType, rangeOf, type Scalar, scalarOf } from "./scalars.js";
 import type { Scope } from "./scope.js";
 import { sizeOfType } from "./sizes.js";
@@ -36,7 +36,7 @@ class TypeChecker {
         return undefined;
       }
       if (!inner) return this.withMeaning(syntax, base);
-      const count = this.count(inner, dims.length === 0, 1);
+      const count = this.count(inner, dims.length === 0, { min: 1, max: 1 });
       if (!count) return undefined;
       type =
         base.kind === "text"
@@ -50,7 +50,7 @@ class TypeChecker {
     while (dims.length > 0) {
       const dim = dims.pop() as DimSyntax;
       const elementSize = sizeOfType(type);
-      const count = this.count(dim, dims.length === 0, elementSize.min);
+      const count = this.count(dim, dims.length === 0, elementSize);
       if (!count) return undefined;
       if (!this.isElement(type, elementSize.min, dim.span)) return undefined;
       // Reserved integers are kept as bytes: nobody asks what they mean.
@@ -92,6 +92,12 @@ class TypeChecker {
   /** The type without its dimensions: an integer, a struct, or text of length one. */
   private baseType(syntax: FieldSyntax): FieldType | undefined {
     const { name, args } = syntax.type;
+    const meaning = this.scope.lookup(name.text);
+    const plain = name.text === "char" || scalarOf(name.text) !== undefined;
+    if (args.length > 0 && (plain || (meaning && meaning.kind !== "struct"))) {
+      this.scope.error("argument-count", name.span, `\`${name.text}\` takes no arguments`);
+      return undefined;
+    }
     if (name.text === "char") {
       if (syntax.reserved || syntax.as[0]) {
         this.scope.error("char", name.span, "`char` is text: it is neither reserved nor a number");
@@ -101,7 +107,6 @@ class TypeChecker {
     }
     const scalar = scalarOf(name.text);
     if (scalar) return this.intTypeOf(scalar, undefined, syntax);
-    const meaning = this.scope.lookup(name.text);
     if (meaning?.kind === "enum" || meaning?.kind === "flags") {
       return this.intTypeOf(scalarOf(meaning.scalar), meaning, syntax);
     }
@@ -211,7 +216,7 @@ class TypeChecker {
     return { kind: "int", int, meaning };
   }
 
-  private count(dim: DimSyntax, outermost: boolean, elementMin: number): Count | undefined {
+  private count(dim: DimSyntax, outermost: boolean, element: Size): Count | undefined {
     if (!outermost && dim.kind !== "count") {
       this.scope.error("inner-dimension", dim.span, "only the first dimension can vary");
       return undefined;
@@ -221,11 +226,18 @@ class TypeChecker {
         return { kind: "rest" };
       case "while": {
         const condition = checkCondition(this.scope, this.context.around(true), dim.condition);
+        if (condition?.kind === "bool") {
+          const message = `this condition is always ${condition.value}`;
+          this.scope.error("constant-condition", dim.condition.span, message);
+          return undefined;
+        }
         return condition && { kind: "while", condition };
       }
       case "bytes": {
         const expr = checkLength(this.scope, this.context.around(), dim.value, "the number of bytes");
-        return expr && (elementMin === 1 ? { kind: "expr", expr } : { kind: "bytes", expr });
+        // As many bytes as elements, but only where each of them takes one: others may take more.
+        const counts = element.min === 1 && element.max === 1;
+        return expr && (counts ? { kind: "expr", expr } : { kind: "bytes", expr });
       }
       case "count": {
         const expr = checkLength(this.scope, this.context.around(), dim.value, "the number of elements");
