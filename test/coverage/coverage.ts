@@ -22,6 +22,7 @@ const FAMILIES: Readonly<Record<string, string>> = {
   A: "Draft-v2 admin commands and device context",
   B: "virtio 1.4 admin commands, capabilities, resource objects and device parts",
   C: "The vfio-virtio kernel stream and VFIO",
+  D: "vhost-user, and the kernel's vhost and vDPA",
 };
 
 export function readItems(): Item[] {

@@ -1,7 +1,7 @@
 /**
- * The kernel's own headers against our schemas: gcc is asked for the size of every structure that both declare, and for
- * the place of every field that has the same name in both. Newest kernel headers are needed (they carry the device-parts
- * structures); VIRTWIRE_KERNEL_HEADERS names their include folder.
+ * The kernel's own headers against our schemas: gcc is asked for the size of every structure that both declare, for the
+ * place of every field, and for the number of every constant that has the same name in both. Newest kernel headers are
+ * needed (they carry the device-parts structures); VIRTWIRE_KERNEL_HEADERS names their include folder.
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import type { Struct } from "../../src/schema/index.js";
 import { schemaProgram } from "../schemas.js";
-import { DIFFERENCES, SAME_LAYOUT } from "./kernel-differences.js";
+import { DIFFERENCES, NUMBER_DIFFERENCES, SAME_LAYOUT } from "./kernel-differences.js";
 
 const include = process.env["VIRTWIRE_KERNEL_HEADERS"] ?? "/usr/include";
 const HEADERS = [
@@ -34,6 +34,8 @@ const HEADERS = [
   "virtio_gpio",
   "virtio_bt",
   "vfio",
+  "vhost_types",
+  "vhost",
 ].filter((name) => existsSync(join(include, `linux/${name}.h`)));
 
 const folder = mkdtempSync(join(tmpdir(), "virtwire-oracle-"));
@@ -127,5 +129,22 @@ describe("layouts against the kernel's headers", () => {
     // A comparison that compares nothing agrees with everything.
     expect(pairs.length).toBeGreaterThan(40);
     expect(known.length).toBeGreaterThan(200);
+  });
+
+  it("finds the same numbers wherever names agree", () => {
+    const macros = new Set(
+      texts.flatMap((text) => [...text.matchAll(/^#define\s+(\w+)[ \t]+\S/gm)].map((match) => match[1])),
+    );
+    const members = schemaProgram()
+      .modules.flatMap((module) => module.decls.filter((decl) => decl.kind === "enum"))
+      .flatMap((decl) => decl.members)
+      .filter(({ name, value, to }) => value === to && macros.has(name));
+    const asserted = members.map(
+      ({ name, value }) => `_Static_assert((${name}) == ${value}, "${name} = ${value}");`,
+    );
+    const wrong = gcc(asserted.join("\n")).filter((line) => line.includes("error:"));
+    const differences = wrong.map((line) => /static assertion failed: "([^"]+)"/.exec(line)?.[1] ?? line);
+    expect([...new Set(differences)].sort()).toEqual(Object.keys(NUMBER_DIFFERENCES).sort());
+    expect(members.length).toBeGreaterThan(100);
   });
 });
