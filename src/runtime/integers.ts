@@ -3,15 +3,16 @@ import type { Reader } from "./reader.js";
 
 /** The value, not yet checked: inexact when above 2^53−1. */
 export function rawU64(view: DataView, at: number, little: boolean): number {
-  const low = view.getUint32(little ? at : at + 4, little);
-  const high = view.getUint32(little ? at + 4 : at, little);
-  return high * 0x1_0000_0000 + low;
+  // DataView is three times faster with an order that is a constant where it is called.
+  return little
+    ? view.getUint32(at + 4, true) * 0x1_0000_0000 + view.getUint32(at, true)
+    : view.getUint32(at, false) * 0x1_0000_0000 + view.getUint32(at + 4, false);
 }
 
 export function rawS64(view: DataView, at: number, little: boolean): number {
-  const low = view.getUint32(little ? at : at + 4, little);
-  const high = view.getInt32(little ? at + 4 : at, little);
-  return high * 0x1_0000_0000 + low;
+  return little
+    ? view.getInt32(at + 4, true) * 0x1_0000_0000 + view.getUint32(at, true)
+    : view.getInt32(at, false) * 0x1_0000_0000 + view.getUint32(at + 4, false);
 }
 
 /** Throws `range` above 2^53−1. */
@@ -31,13 +32,25 @@ export function readS64(reader: Reader, at: number, little: boolean): number {
 /** The value must be a safe integer; negative ones are written in two's complement. */
 export function writeS64(view: DataView, at: number, value: number, little: boolean): void {
   const high = Math.floor(value / 0x1_0000_0000);
-  view.setUint32(little ? at : at + 4, value - high * 0x1_0000_0000, little);
-  view.setInt32(little ? at + 4 : at, high, little);
+  const low = value - high * 0x1_0000_0000;
+  if (little) {
+    view.setUint32(at, low, true);
+    view.setInt32(at + 4, high, true);
+  } else {
+    view.setInt32(at, high, false);
+    view.setUint32(at + 4, low, false);
+  }
 }
 
 /** The value must be a safe integer that is not negative. */
 export function writeU64(view: DataView, at: number, value: number, little: boolean): void {
   const high = Math.floor(value / 0x1_0000_0000);
-  view.setUint32(little ? at : at + 4, value - high * 0x1_0000_0000, little);
-  view.setUint32(little ? at + 4 : at, high, little);
+  const low = value - high * 0x1_0000_0000;
+  if (little) {
+    view.setUint32(at, low, true);
+    view.setUint32(at + 4, high, true);
+  } else {
+    view.setUint32(at, high, false);
+    view.setUint32(at + 4, low, false);
+  }
 }

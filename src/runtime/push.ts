@@ -4,7 +4,7 @@
  * read from the chunk; one that straddles chunks is gathered first. Nothing else is kept, and nothing is scanned again
  * before the bytes have come that the last scan asked for.
  */
-import { type Fault, WireError } from "./errors.js";
+import { type Fault, type FaultCode, WireError } from "./errors.js";
 import { type Leaf, Reader } from "./reader.js";
 
 export interface ParserOptions {
@@ -33,6 +33,8 @@ interface Announced {
 }
 
 const NO_BYTES = new Uint8Array(0);
+/** The end of the input, while it is not known. */
+const NO_END: number = Number.POSITIVE_INFINITY;
 
 export abstract class PushParser {
   /** Where the generated parser stands in the schema. */
@@ -40,12 +42,20 @@ export abstract class PushParser {
   /** No more bytes will come. */
   protected final = false;
   /** Absolute offset of the end of the innermost range, as far as ranges enclose units. */
-  protected rangeEnd = Number.POSITIVE_INFINITY;
+  protected rangeEnd: number = NO_END;
   protected readonly lendAbove: number;
-  private readonly maxUnit: number;
+  /** Absolute offset of the first byte of the value. */
+  protected readonly start: number;
+  /** The ends of the ranges around the innermost one. */
+  private readonly outer: number[] = [];
+  /** Bytes of a lent payload that are still to come. */
+  protected left = 0;
+  private lent = 0;
+  private lentAt = 0;
+  protected readonly maxUnit: number;
   private readonly strict: boolean;
   /** The start of a unit that is not whole yet. */
-  private scratch = NO_BYTES;
+  private scratch: Uint8Array = NO_BYTES;
   private held = 0;
   /** Bytes from the start of the unit that are needed before it makes sense to try again. */
   private wanted = 0;
@@ -56,11 +66,18 @@ export abstract class PushParser {
   private failed = false;
   private failure: unknown;
 
-  protected constructor(options: ParserOptions = {}) {
-    this.maxUnit = options.maxUnit ?? 16 * 1024 * 1024;
-    this.lendAbove = options.lendAbove ?? 64 * 1024;
-    this.strict = options.strict ?? false;
-    this.offset = options.base ?? 0;
+  /** Where the stream is declared, for errors that are about no field. */
+  private readonly file: string;
+  private readonly line: number;
+
+  protected constructor(options: ParserOptions | undefined, file: string, line: number) {
+    this.file = file;
+    this.line = line;
+    this.maxUnit = options?.maxUnit ?? 16 * 1024 * 1024;
+    this.lendAbove = options?.lendAbove ?? 64 * 1024;
+    this.strict = options?.strict ?? false;
+    this.start = options?.base ?? 0;
+    this.offset = this.start;
   }
 
   /** Absolute offset of the first byte that has not been handed to the handler. */
@@ -89,7 +106,7 @@ export abstract class PushParser {
     this.guarded(() => {
       if (this.final) return;
       this.final = true;
-      this.run(this.scratch.subarray(0, this.held));
+      this.runScratch();
     });
   }
 
@@ -102,27 +119,34 @@ export abstract class PushParser {
   /** Where the next unit begins. What can be read of it ends with the range, the input or the largest unit. */
   protected open(reader: Reader): number {
     const { at } = reader;
-    const range = this.rangeEnd - reader.base;
-    const here = reader.bytes.byteLength;
-    reader.depth = range <= here ? 1 : 0;
-    reader.end = Math.min(range, here);
-    if (reader.end - at > this.maxUnit) {
+    if (this.window(reader) - at > this.maxUnit) {
       reader.end = at + this.maxUnit;
       reader.depth = 0;
     }
     return at;
   }
 
-  /** Whether nothing can follow: the end of the range is reached, or the end of the input is known to be. */
+  /** Bounds the reader to the range and to what there is of it. Gives the end. */
+  protected window(reader: Reader): number {
+    reader.end = reader.bytes.byteLength;
+    reader.depth = 0;
+    if (this.rangeEnd !== NO_END && this.rangeEnd - reader.base <= reader.end) {
+      reader.end = this.rangeEnd - reader.base;
+      reader.depth = 1;
+    }
+    return reader.end;
+  }
+
+  /** Whether nothing can follow: the end of the range is reached, or without a range, that of the input. */
   protected atEnd(reader: Reader): boolean {
     const { at } = reader;
-    if (reader.base + at === this.rangeEnd) return true;
+    if (this.rangeEnd !== NO_END) return reader.base + at === this.rangeEnd;
     return this.final && at === reader.bytes.byteLength;
   }
 
   /** Bytes left in the range; undefined while that cannot be told. */
   protected remaining(reader: Reader): number | undefined {
-    if (this.rangeEnd !== Number.POSITIVE_INFINITY) return this.rangeEnd - reader.base - reader.at;
+    if (this.rangeEnd !== NO_END) return this.rangeEnd - reader.base - reader.at;
     return this.final ? reader.bytes.byteLength - reader.at : undefined;
   }
 
@@ -130,9 +154,13 @@ export abstract class PushParser {
   protected whole(reader: Reader, name = "", index = -1): boolean {
     const at = this.open(reader);
     const range = this.rangeEnd - reader.base;
-    const size = range === Number.POSITIVE_INFINITY ? reader.bytes.byteLength - at : range - at;
-    if (size > this.maxUnit) throw this.tooLarge(reader, at, size, nameOf(name, index));
-    if (this.final || range <= reader.bytes.byteLength) return true;
+    const size = range === NO_END ? reader.bytes.byteLength - at : range - at;
+    if (size > this.maxUnit) throw this.tooLarge(reader, at, nameOf(name, index));
+    if (range <= reader.bytes.byteLength || (this.final && range === NO_END)) return true;
+    if (this.final) {
+      reader.lacks(nameOf(name, index), at, range - at, this.file, this.line);
+      throw this.broken(reader);
+    }
     this.wait(reader, at, Math.min(range - at, this.maxUnit + 1));
     return false;
   }
@@ -141,25 +169,49 @@ export abstract class PushParser {
   protected short(reader: Reader, leaves: readonly Leaf[], file: string): void {
     const { at } = reader;
     reader.short(at, leaves, file);
-    this.stuck(reader, at);
+    this.starved(reader, at, "");
+  }
+
+  /** A member of `size` bytes at the cursor does not fit. */
+  protected lacks(reader: Reader, path: string, size: number, file: string, line: number): void {
+    const { at } = reader;
+    reader.lacks(path, at, size, file, line);
+    this.starved(reader, at, path);
   }
 
   /**
    * The scan of the unit at `at` has failed: for want of bytes that may still come, or for good. `name` and `index` say
    * what the unit is called, as in `Reader.inside`.
    */
-  protected stuck(reader: Reader, at: number, name = "", index = -1): void {
-    const fault = reader.fault as Fault;
-    if (fault.code === "truncated") {
+  protected stuck(reader: Reader, at: number, name: string, index = -1): void {
+    reader.inside(name, index);
+    this.starved(reader, at, nameOf(name, index));
+  }
+
+  private starved(reader: Reader, at: number, unit: string): void {
+    if (reader.fault?.code === "truncated") {
       const need = Math.min(reader.wanted, this.rangeEnd - reader.base) - at;
-      if (need > this.maxUnit) throw this.tooLarge(reader, at, need, nameOf(name, index));
+      if (need > this.maxUnit) throw this.tooLarge(reader, at, unit);
       if (!this.final) {
         this.wait(reader, at, need);
         return;
       }
     }
-    if (name !== "") reader.inside(name, index);
     throw this.broken(reader);
+  }
+
+  /** Whether the unit at `at`, of `need` bytes, is just not whole yet. Otherwise the scanner has to say what is wrong. */
+  protected awaits(reader: Reader, at: number, need: number): boolean {
+    if (this.final || need > this.maxUnit || need > this.rangeEnd - reader.base - at) return false;
+    this.wait(reader, at, need);
+    return true;
+  }
+
+  /** What a reader has thrown, as the scanner says it. Memory that has changed in between may scan clean. */
+  protected explained(error: unknown, sound: boolean, reader: Reader, name: string, index: number): unknown {
+    if (!(error instanceof WireError) || sound) return error;
+    reader.inside(name, index);
+    return this.broken(reader);
   }
 
   /** At least one more byte is needed to go on. */
@@ -167,20 +219,38 @@ export abstract class PushParser {
     this.wait(reader, reader.at, reader.bytes.byteLength - reader.at + 1);
   }
 
-  /** Bounds what follows to `length` bytes. `outer` goes back into `leaveRange`. */
+  /** Bounds what follows to `length` bytes. */
   protected enterRange(reader: Reader, length: number, path: string, file: string, line: number): void {
     this.expect(reader, length, path, file, line);
+    this.outer.push(this.rangeEnd);
     this.rangeEnd = reader.base + reader.at + length;
   }
 
   /** The end of a range, which must have been used up. */
-  protected leaveRange(reader: Reader, outer: number, path: string, file: string, line: number): void {
-    if (reader.base + reader.at !== this.rangeEnd) {
-      reader.fail("trailing", path, reader.at, file, line);
-      throw this.broken(reader);
-    }
-    this.rangeEnd = outer;
-    if (outer === Number.POSITIVE_INFINITY) this.announced = undefined;
+  protected leaveRange(reader: Reader, path: string, file: string, line: number): void {
+    if (reader.base + reader.at !== this.rangeEnd)
+      throw this.wrong(reader, "trailing", path, reader.at, file, line);
+    this.rangeEnd = this.outer.pop() ?? NO_END;
+    this.met();
+  }
+
+  /** What was announced has come. */
+  protected met(): void {
+    if (this.rangeEnd === NO_END) this.announced = undefined;
+  }
+
+  /** Anything that is wrong besides missing bytes, as an error to throw. */
+  protected wrong(
+    reader: Reader,
+    code: FaultCode,
+    path: string,
+    at: number,
+    file: string,
+    line: number,
+    detail?: string,
+  ): WireError {
+    reader.fail(code, path, at, file, line, detail);
+    return this.broken(reader);
   }
 
   /** At least `size` bytes must follow in this range. If they never come, that is the error, and not what came last. */
@@ -191,21 +261,52 @@ export abstract class PushParser {
       reader.rewind(at, at + left, 1).lacks(path, at, size, file, line);
       throw this.broken(reader);
     }
-    if (this.rangeEnd !== Number.POSITIVE_INFINITY) return;
+    if (this.rangeEnd !== NO_END) return;
     this.announced = { path, offset: reader.base + at, size, schema: `${file}:${line}` };
   }
 
-  /** Takes up to `size` bytes of a payload that is lent: a slice of what was pushed. */
-  protected lend(reader: Reader, size: number): Uint8Array {
-    const at = reader.at;
-    reader.at = Math.min(at + size, reader.bytes.byteLength);
-    return reader.bytes.subarray(at, reader.at);
+  /** Whether a payload of `length` bytes that begins `head` bytes behind the cursor is to be lent. */
+  protected lends(reader: Reader, head: number, length: number): boolean {
+    return length > this.lendAbove && reader.base + reader.at + head + length <= this.rangeEnd;
   }
 
-  /** A payload that is lent has not come to its end. */
-  protected lending(reader: Reader, left: number, path: string, file: string, line: number): void {
+  /** The scan that follows must see the head alone. */
+  protected headOnly(reader: Reader, size: number): void {
+    reader.end = reader.at + size;
+    reader.depth = 0;
+  }
+
+  /** The scan of a head has failed. Goes on when that is only because what follows the head is not there. */
+  protected refuseHead(reader: Reader, name: string, index: number): void {
+    if (reader.fault?.code === "truncated") return;
+    reader.inside(name, index);
+    throw this.broken(reader);
+  }
+
+  /** Lending begins behind `head` bytes, which have been checked. */
+  protected beginLending(reader: Reader, head: number, length: number): void {
+    reader.at += head;
+    this.lentAt = reader.base + reader.at;
+    this.lent = length;
+    this.left = length;
+  }
+
+  /** The next piece of the payload: a slice of what was pushed. Empty when all has been lent that there is so far. */
+  protected lend(reader: Reader): Uint8Array {
+    const { at } = reader;
+    const size = Math.min(this.left, reader.bytes.byteLength - at);
+    this.left -= size;
+    if (this.final && this.left === NO_END) this.left = 0;
+    reader.at = at + size;
+    return reader.bytes.subarray(at, at + size);
+  }
+
+  /** The payload that is being lent goes on in the next chunk. Throws when there will be none. */
+  protected lendMore(reader: Reader, path: string, file: string, line: number, name = "", index = -1): void {
     if (this.final) {
-      reader.rewind(reader.at, reader.bytes.byteLength, 0).lacks(path, reader.at, left, file, line);
+      reader.rewind(reader.at, reader.bytes.byteLength, 0);
+      reader.lacks(path, this.lentAt - reader.base, this.lent, file, line);
+      if (name !== "") reader.inside(name, index);
       throw this.broken(reader);
     }
     this.more(reader);
@@ -214,7 +315,9 @@ export abstract class PushParser {
   /** The last unit has been read. */
   protected end(reader: Reader): void {
     this.complete = true;
-    if (reader.at !== reader.bytes.byteLength) throw reader.error("trailing", "", reader.at);
+    if (reader.at === reader.bytes.byteLength) return;
+    reader.fail("trailing", "", reader.at, this.file, this.line);
+    throw this.broken(reader);
   }
 
   /** The fault as an error, unless a length that was announced earlier is the reason for it. */
@@ -233,35 +336,47 @@ export abstract class PushParser {
     this.wanted = need;
   }
 
-  private tooLarge(reader: Reader, at: number, size: number, path: string): WireError {
-    return reader.error("limit", path, at, `${size} bytes or more, at most ${this.maxUnit} are gathered`);
+  /** How much more would be needed is not said: at this point that depends on how the input was cut. */
+  private tooLarge(reader: Reader, at: number, path: string): WireError {
+    reader.fail("limit", path, at, this.file, this.line, `more than ${this.maxUnit} bytes would be gathered`);
+    return this.broken(reader);
   }
 
   private feed(chunk: Uint8Array): void {
+    const base = this.offset + this.held;
     let from = 0;
     while (this.held > 0) {
       const to = Math.min(from + this.wanted - this.held, chunk.byteLength);
       this.gather(chunk, from, to);
       from = to;
       if (this.held < this.wanted) return;
-      this.run(this.scratch.subarray(0, this.held));
+      this.runScratch();
     }
-    if (from < chunk.byteLength) this.run(from === 0 ? chunk : chunk.subarray(from));
+    if (from === chunk.byteLength) return;
+    const reader = new Reader(chunk, { base, strict: this.strict });
+    reader.at = from;
+    this.run(reader);
+    if (reader.at < chunk.byteLength) this.gather(chunk, reader.at, chunk.byteLength);
   }
 
-  /** Reads what can be read of `bytes` and holds on to the rest. */
-  private run(bytes: Uint8Array): void {
+  /** Reads what has been gathered, and goes on gathering what is left of it. */
+  private runScratch(): void {
+    const { scratch, held } = this;
+    const bytes = held === scratch.byteLength ? scratch : scratch.subarray(0, held);
     const reader = new Reader(bytes, { base: this.offset, strict: this.strict });
-    if (this.complete) this.end(reader);
-    else this.advance(reader);
-    const { at } = reader;
-    this.offset += at;
-    const rest = bytes.byteLength - at;
-    if (at === 0 && bytes.buffer === this.scratch.buffer) return;
+    this.run(reader);
+    if (reader.at === 0) return;
     // Values that have been handed out may hold slices of the old memory: it is never written to again.
     this.scratch = NO_BYTES;
     this.held = 0;
-    if (rest > 0) this.gather(bytes, at, bytes.byteLength);
+    if (reader.at < held) this.gather(bytes, reader.at, held);
+  }
+
+  private run(reader: Reader): void {
+    const from = reader.at;
+    if (this.complete) this.end(reader);
+    else this.advance(reader);
+    this.offset += reader.at - from;
   }
 
   private gather(bytes: Uint8Array, from: number, to: number): void {
@@ -269,7 +384,7 @@ export abstract class PushParser {
     if (size > this.scratch.byteLength) {
       // A length that somebody claims is no reason to allocate as much before anything has come of it.
       const room = new Uint8Array(Math.min(this.wanted, Math.max(size, 2 * this.scratch.byteLength, 4096)));
-      room.set(this.scratch.subarray(0, this.held));
+      if (this.held > 0) room.set(this.scratch.subarray(0, this.held));
       this.scratch = room;
     }
     if (to - from === 1) this.scratch[this.held] = bytes[from] as number;

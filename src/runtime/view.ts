@@ -34,9 +34,15 @@ export abstract class View {
 
   /** The reader, set to scan from `at`. */
   protected $aim(at: number): Reader {
+    this.$holds(at, 0);
+    return this.$reader.rewind(at, this.limit, 0);
+  }
+
+  /** Whether `size` bytes are there at `at`. */
+  protected $holds(at: number, size: number): boolean {
     // A negative index plus the offset of a field can fall into the memory again, on somebody else's bytes.
     if (!Number.isSafeInteger(at) || at < 0) throw new RangeError(`a view cannot begin at ${at}`);
-    return this.$reader.rewind(at, this.limit, 0);
+    return size <= this.limit - at;
   }
 
   /** What the scan has found wrong. */
@@ -62,20 +68,35 @@ export abstract class View {
   }
 
   /** 64 bits as a number. Scanned when the view was aimed, but the memory may have changed since. */
-  protected $u64(at: number, little: boolean, path: string, schema: string): number {
+  protected $u64(at: number, little: boolean, path: string, file: string, line: number): number {
     const value = rawU64(this.$view, at, little);
-    if (value > Number.MAX_SAFE_INTEGER) throw this.$error("range", path, at, schema);
+    if (value > Number.MAX_SAFE_INTEGER) throw this.$error("range", path, at, file, line);
     return value;
   }
 
-  protected $s64(at: number, little: boolean, path: string, schema: string): number {
+  protected $s64(at: number, little: boolean, path: string, file: string, line: number): number {
     const value = rawS64(this.$view, at, little);
-    if (!Number.isSafeInteger(value)) throw this.$error("range", path, at, schema);
+    if (!Number.isSafeInteger(value)) throw this.$error("range", path, at, file, line);
     return value;
   }
 
-  protected $error(code: FaultCode, path: string, at: number, schema: string, detail?: string): WireError {
+  protected $error(
+    code: FaultCode,
+    path: string,
+    at: number,
+    file: string,
+    line: number,
+    detail?: string,
+  ): WireError {
     const offset = this.$reader.base + at;
-    return new WireError({ code, path, offset, need: undefined, had: undefined, detail, schema });
+    return new WireError({
+      code,
+      path,
+      offset,
+      need: undefined,
+      had: undefined,
+      detail,
+      schema: `${file}:${line}`,
+    });
   }
 }

@@ -22,7 +22,9 @@ export class Writer {
   }
 
   put(bytes: Uint8Array): void {
-    this.bytes.set(bytes, this.take(bytes.byteLength));
+    // Making room may replace the memory, so that comes first.
+    const at = this.take(bytes.byteLength);
+    this.bytes.set(bytes, at);
   }
 
   /** Reserved bytes: as given, or zero. Throws `length` when another number of them is given. */
@@ -35,6 +37,8 @@ export class Writer {
 
   /** What has been written, as a slice of the writer's memory. */
   written(from = 0): Uint8Array {
+    // Encoding makes room for exactly what it writes: then a second view of all of it would be for nothing.
+    if (from === 0 && this.at === this.bytes.byteLength) return this.bytes;
     return this.bytes.subarray(from, this.at);
   }
 

@@ -23,7 +23,7 @@ export class Labels {
     toSyntax: ExprSyntax | undefined,
   ): { from: bigint; to: bigint; hint: string | undefined }[] {
     const from = checkConstant(this.scope, fromSyntax);
-    const to = toSyntax ? checkConstant(this.scope, toSyntax) : from;
+    const to = toSyntax ? checkConstant(this.scope, toSyntax) : (this.endOfNamedRange(fromSyntax) ?? from);
     if (!from || !to) return [];
     const span = { start: fromSyntax.span.start, end: (toSyntax ?? fromSyntax).span.end };
     if (to.value < from.value) {
@@ -50,6 +50,13 @@ export class Labels {
     }
     this.seen.push({ from: from.value, to: to.value, span });
     return [{ from: from.value, to: to.value, hint: toSyntax ? undefined : from.hint }];
+  }
+
+  /** The name of a range stands for all of it. */
+  private endOfNamedRange(syntax: ExprSyntax): { readonly value: bigint } | undefined {
+    const name = syntax.kind === "name" && syntax.path.length === 1 ? syntax.path[0]?.text : undefined;
+    const meaning = name === undefined ? undefined : this.scope.lookup(name);
+    return meaning?.kind === "member" ? { value: meaning.to } : undefined;
   }
 
   exhaustive(): boolean {

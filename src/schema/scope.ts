@@ -9,6 +9,8 @@ export interface MemberRef {
   readonly kind: "member";
   readonly name: string;
   readonly value: bigint;
+  /** The inclusive end of a named range; otherwise equal to `value`. */
+  readonly to: bigint;
   readonly of: Enum | Flags;
 }
 
@@ -79,9 +81,9 @@ export class Scope {
     this.enter(decl.name, named, span);
     if (named.kind !== "enum" && named.kind !== "flags") return;
     for (const member of named.members) {
-      const value = "mask" in member ? member.mask : member.value;
+      const [value, to] = "mask" in member ? [member.mask, member.mask] : [member.value, member.to];
       const place = places.get(member.name)?.shift() ?? span;
-      this.enter(member.name, { kind: "member", name: member.name, value, of: named }, place);
+      this.enter(member.name, { kind: "member", name: member.name, value, to, of: named }, place);
     }
   }
 

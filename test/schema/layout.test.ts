@@ -122,3 +122,15 @@ describe("constraints", () => {
     expect(kinds).toEqual(["run", "where", "where"]);
   });
 });
+
+describe("cases", () => {
+  it("take the name of a range for all of its values", () => {
+    const one = structsOf(
+      "enum kind : u8 { A = 0, VENDOR = 0x80 .. 0xff } struct one { kind k; switch (k) { case A: u8 a; case VENDOR: le16 v; default refuse; } }",
+    ).get("one");
+    const node = one?.nodes[1];
+    const labels =
+      node?.kind === "switch" ? node.cases.map((each) => each.labels.map(({ from, to }) => [from, to])) : [];
+    expect(labels).toEqual([[[0n, 0n]], [[0x80n, 0xffn]]]);
+  });
+});

@@ -1,0 +1,180 @@
+/** Walks over the nodes of a struct that more than one printer needs. */
+import type {
+  Argument,
+  Case,
+  Expr,
+  Field,
+  FieldType,
+  Node,
+  RunNode,
+  Struct,
+  SwitchNode,
+} from "../schema/ir.js";
+
+/** A property of the decoded value: a field, or the union of a switch. */
+export type Member =
+  | { readonly kind: "field"; readonly field: Field }
+  | { readonly kind: "switch"; readonly node: SwitchNode };
+
+/** Every field and switch in the order of the bytes, however deep in ranges and conditions. Not the arms of switches. */
+export function membersOf(nodes: readonly Node[]): Member[] {
+  const members: Member[] = [];
+  for (const node of nodes) {
+    switch (node.kind) {
+      case "run":
+        for (const slot of node.slots) {
+          if (slot.kind === "field") members.push({ kind: "field", field: slot.field });
+          else for (const field of slot.fields) members.push({ kind: "field", field });
+        }
+        break;
+      case "field":
+        members.push({ kind: "field", field: node.field });
+        break;
+      case "range":
+      case "optional":
+        members.push(...membersOf(node.body));
+        break;
+      case "if":
+        members.push(...membersOf(node.then), ...membersOf(node.else));
+        break;
+      case "switch":
+        members.push({ kind: "switch", node });
+        break;
+      case "where":
+        break;
+    }
+  }
+  return members;
+}
+
+/** Those of the members that a decoded value has: not the constants, and not what is derived from others. */
+export function valueMembersOf(nodes: readonly Node[]): Member[] {
+  return membersOf(nodes).filter((member) => member.kind === "switch" || isKept(member.field));
+}
+
+/** The field is a property of the decoded value. */
+export function isKept(field: Field): boolean {
+  return field.role.kind === "value" || field.role.kind === "reserved";
+}
+
+export function switchesOf(struct: Struct): SwitchNode[] {
+  return membersOf(struct.nodes).flatMap((member) => (member.kind === "switch" ? [member.node] : []));
+}
+
+/** Every arm that a switch may choose, with the name of its case; the default's last. */
+export function armsOf(
+  node: SwitchNode,
+): { readonly name: string; readonly field: Field | undefined; readonly from: Case | undefined }[] {
+  const arms: { name: string; field: Field | undefined; from: Case | undefined }[] = node.cases.map(
+    (from) => ({
+      name: from.name,
+      field: from.arm?.field,
+      from,
+    }),
+  );
+  if (node.default.kind !== "refuse") {
+    const { field } = node.default.arm;
+    arms.push({ name: field.name, field, from: undefined });
+  }
+  return arms;
+}
+
+/** Every run, however deep, arms of switches included. */
+export function runsOf(nodes: readonly Node[]): RunNode[] {
+  return flatten(nodes).filter((node) => node.kind === "run");
+}
+
+/** Every node in the order of the bytes, those inside ranges, conditions and arms behind the node that holds them. */
+export function flatten(nodes: readonly Node[]): Node[] {
+  return nodes.flatMap((node) => [node, ...flatten(childrenOf(node))]);
+}
+
+function childrenOf(node: Node): readonly Node[] {
+  switch (node.kind) {
+    case "range":
+    case "optional":
+      return node.body;
+    case "if":
+      return [...node.then, ...node.else];
+    case "switch": {
+      const arms = node.cases.flatMap((each) => each.arm?.nodes ?? []);
+      return node.default.kind === "refuse" ? arms : [...arms, ...node.default.arm.nodes];
+    }
+    default:
+      return [];
+  }
+}
+
+/** Every expression in the struct, arguments of nested structs included. */
+export function expressionsOf(struct: Struct): Expr[] {
+  return flatten(struct.nodes).flatMap((node): Expr[] => {
+    switch (node.kind) {
+      case "run":
+        return node.slots.flatMap((slot) =>
+          slot.kind === "field" ? expressionsOfType(slot.field.type) : [],
+        );
+      case "field":
+        return expressionsOfType(node.field.type);
+      case "range":
+        return [node.length];
+      case "if":
+      case "where":
+        return [node.condition];
+      case "switch":
+        return node.default.kind === "skip" ? [node.on, node.default.condition] : [node.on];
+      case "optional":
+        return [];
+    }
+  });
+}
+
+function expressionsOfType(type: FieldType): Expr[] {
+  switch (type.kind) {
+    case "int":
+    case "bits":
+      return [];
+    case "struct":
+      return argumentExpressions(type.args);
+    case "array":
+      return [...countExpressions(type.count), ...expressionsOfType(type.element)];
+    case "bytes":
+    case "text":
+      return countExpressions(type.count);
+  }
+}
+
+function countExpressions(count: (FieldType & { kind: "array" })["count"]): Expr[] {
+  if (count.kind === "while") return [count.condition];
+  return count.kind === "expr" || count.kind === "bytes" ? [count.expr] : [];
+}
+
+function argumentExpressions(args: readonly Argument[]): Expr[] {
+  return args.flatMap((arg) => (arg.kind === "expr" ? [arg.expr] : []));
+}
+
+/**
+ * What a value has exactly when an optional body is there: its first value field that no further condition decides
+ * about, or when all of it is reserved, the first of those.
+ */
+export function presenceOf(body: readonly Node[]): Member | undefined {
+  const isValue = (member: Member): boolean => member.kind === "switch" || member.field.role.kind === "value";
+  const certain = valueMembersOf(unconditional(body));
+  const all = valueMembersOf(body);
+  return certain.find(isValue) ?? certain[0] ?? all.find(isValue) ?? all[0];
+}
+
+/** Without what stands under a condition of its own. */
+function unconditional(nodes: readonly Node[]): Node[] {
+  return nodes.flatMap((node): Node[] => {
+    if (node.kind === "if" || node.kind === "optional") return [];
+    return node.kind === "range" ? unconditional(node.body) : [node];
+  });
+}
+
+/** Reserved fields that say whether an optional body is there, so that not even zeros may be left out. */
+export function presenceFieldsOf(nodes: readonly Node[]): Field[] {
+  return flatten(nodes).flatMap((node) => {
+    const presence = node.kind === "optional" ? presenceOf(node.body) : undefined;
+    return presence?.kind === "field" && presence.field.role.kind === "reserved" ? [presence.field] : [];
+  });
+}

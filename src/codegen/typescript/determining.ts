@@ -1,0 +1,31 @@
+/**
+ * Which fields determine a layout: something is sized or chosen by them. A view lets nobody set them in place, because
+ * the bytes behind them would then mean something else.
+ */
+import type { Expr, Field, Module } from "../../schema/ir.js";
+import { expressionsOf, flatten } from "../members.js";
+import { fieldsOf } from "./expressions.js";
+
+const known = new WeakMap<Module, ReadonlySet<Field>>();
+
+/** The fields that determine a layout in this module. Those of nested structs count as well (`hdr.length`). */
+export function determiningFields(module: Module): ReadonlySet<Field> {
+  let found = known.get(module);
+  if (found === undefined) {
+    const structs = module.decls.filter((decl) => decl.kind === "struct");
+    found = new Set(
+      structs.flatMap((struct) => {
+        // A constraint only refuses: nothing moves when it looks at another value.
+        const constraints = new Set<Expr>(
+          flatten(struct.nodes).flatMap((node) => (node.kind === "where" ? [node.condition] : [])),
+        );
+        return expressionsOf(struct)
+          .filter((expr) => !constraints.has(expr))
+          .flatMap(fieldsOf)
+          .flat();
+      }),
+    );
+    known.set(module, found);
+  }
+  return found;
+}

@@ -1,0 +1,63 @@
+/** Prints a function around a body that is printed first: only then is it known which parameters it uses. */
+import type { Part, Printer } from "../printer.js";
+
+export interface Signature {
+  readonly doc: readonly string[];
+  /** Undefined for a function that only its file calls. */
+  readonly exported: boolean;
+  readonly name: Part;
+  readonly params: readonly Parameter[];
+  readonly result: Part;
+}
+
+export interface Parameter {
+  readonly name: string;
+  readonly type: Part;
+  /** What the name does not say. */
+  readonly doc?: string;
+}
+
+/** A line at the top of the body that declares `name`, printed when the body uses it. */
+export interface Prelude {
+  readonly name: string;
+  readonly line: Part;
+}
+
+export function printFunction(
+  out: Printer,
+  signature: Signature,
+  body: () => void,
+  preludes: readonly Prelude[] = [],
+): void {
+  const captured = out.capture(() => out.indented(body));
+  const text = captured.join("\n");
+  const used = preludes.filter(({ name }) => mentions(text, name));
+  const all = [text, ...used.map(({ line }) => out.text(line))].join("\n");
+  // An underscore tells compilers and linters that a parameter stands there for the sake of the callers.
+  const params = signature.params.map(({ name, type }) => [
+    mentions(all, name) ? name : `_${name}`,
+    ": ",
+    type,
+  ]);
+  const tags = signature.params.flatMap(({ name, doc }) =>
+    doc && mentions(all, name) ? [`@param ${name} ${doc}`] : [],
+  );
+  const isTag = (line: string): boolean => line.startsWith("@");
+  out.doc([...signature.doc.filter((line) => !isTag(line)), ...tags, ...signature.doc.filter(isTag)]);
+  out.list([signature.exported ? "export " : "", "function ", signature.name, "("], params, [
+    "): ",
+    signature.result,
+    " {",
+  ]);
+  out.indented(() => {
+    for (const { line } of used) out.line(line);
+  });
+  out.insert(captured);
+  out.line("}");
+}
+
+/** The text has `name` as a variable: not as a property, and not in a string or a comment. */
+export function mentions(text: string, name: string): boolean {
+  const code = text.replace(/"(?:[^"\\\n]|\\.)*"|\/\*.*?\*\/|\/\/[^\n]*/g, "");
+  return new RegExp(`(?<![\\w$.])${name.replaceAll("$", "\\$")}(?![\\w$]|: )`).test(code);
+}

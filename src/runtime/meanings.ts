@@ -1,0 +1,19 @@
+/** Names of flags. */
+
+/** The names of the flags that are set, in the order of the schema; bits without a name last, as one number. */
+export function flagNames(
+  members: Readonly<Record<string, number | bigint>>,
+  value: number | bigint,
+): string[] {
+  const bits = BigInt(value);
+  let left = bits;
+  const names: string[] = [];
+  for (const [name, member] of Object.entries(members)) {
+    const mask = BigInt(member);
+    if ((bits & mask) !== mask || mask === 0n) continue;
+    names.push(name);
+    left &= ~mask;
+  }
+  if (left !== 0n) names.push(`0x${left.toString(16)}`);
+  return names;
+}
