@@ -1,0 +1,48 @@
+/** What a verb may do to the outside, so that tests can stand in for the process. */
+
+export interface Io {
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+  readonly outIsTerminal: boolean;
+  readonly errIsTerminal: boolean;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly stdin: AsyncIterable<Uint8Array>;
+}
+
+/** What the process says when it ends. */
+export const EXIT = {
+  ok: 0,
+  /** A check failed, e.g. generated code is stale. */
+  differs: 1,
+  /** The command line is wrong, or a file cannot be read or written. */
+  usage: 2,
+  /** The input is malformed, truncated or of a kind that cannot be read; what could be read has been shown. */
+  malformed: 4,
+  internal: 5,
+} as const;
+
+/** A mistake that one line on standard error explains. */
+export class UsageError extends Error {}
+
+/** Gathers small writes: a system call for each line of a listing takes longer than the inspection. */
+export class Batch {
+  private readonly out: (text: string) => void;
+  private parts: string[] = [];
+  private length = 0;
+
+  constructor(out: (text: string) => void) {
+    this.out = out;
+  }
+
+  readonly write = (text: string): void => {
+    this.parts.push(text);
+    this.length += text.length;
+    if (this.length >= 1 << 16) this.flush();
+  };
+
+  flush(): void {
+    if (this.length > 0) this.out(this.parts.join(""));
+    this.parts = [];
+    this.length = 0;
+  }
+}

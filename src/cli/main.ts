@@ -1,0 +1,42 @@
+#!/usr/bin/env node
+/** The `virtwire` command: the process around `run`. */
+import { readSync } from "node:fs";
+import { EXIT } from "./io.js";
+import { run } from "./run.js";
+
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  // Whoever read the output has seen enough: that is no error of ours.
+  if (error.code === "EPIPE") process.exit(EXIT.ok);
+  throw error;
+});
+
+/**
+ * Standard input into one buffer: the chunks of process.stdin are each memory of their own, and a fast pipe makes garbage
+ * of it faster than it is collected. Where descriptor 0 does not block, process.stdin takes over.
+ */
+async function* readStandardInput(): AsyncGenerator<Uint8Array> {
+  const buffer = new Uint8Array(1 << 18);
+  while (true) {
+    let size: number;
+    try {
+      size = readSync(0, buffer);
+    } catch (error) {
+      const code = error instanceof Error && "code" in error ? error.code : undefined;
+      if (code === "EOF") return;
+      if (code !== "EAGAIN") throw error;
+      yield* process.stdin;
+      return;
+    }
+    if (size === 0) return;
+    yield buffer.subarray(0, size);
+  }
+}
+
+process.exitCode = await run(process.argv.slice(2), {
+  out: (text) => process.stdout.write(text),
+  err: (text) => process.stderr.write(text),
+  outIsTerminal: process.stdout.isTTY === true,
+  errIsTerminal: process.stderr.isTTY === true,
+  env: process.env,
+  stdin: readStandardInput(),
+});

@@ -1,0 +1,81 @@
+/** Finds the verb of a command line, runs it, and turns what happens into an exit code. */
+import { stripVTControlCharacters } from "node:util";
+import { EXIT, type Io, UsageError } from "./io.js";
+import type { Verb } from "./verb.js";
+
+const VERSION = "0.1.0";
+
+interface Entry {
+  readonly about: string;
+  readonly example: string;
+  /** Only the verb that runs is loaded: the schema compiler takes longer to start than an inspection to finish. */
+  readonly load: (io: Io) => Promise<Verb>;
+}
+
+const VERBS: Readonly<Record<string, Entry>> = {
+  inspect: {
+    about: "Explain a captured stream: which byte, which field, which meaning.",
+    example: "virtwire inspect failed-migration.bin",
+    load: async (io) => (await import("./inspect.js")).inspectVerb(io),
+  },
+  gen: {
+    about: "Generate codecs from schemas.",
+    example: "virtwire gen schemas --out generated --target ts",
+    load: async (io) => (await import("./gen.js")).genVerb(io),
+  },
+};
+
+export async function run(argv: readonly string[], io: Io): Promise<number> {
+  const [name, ...rest] = argv;
+  if (name === "--version") {
+    io.out(`${VERSION}\n`);
+    return EXIT.ok;
+  }
+  if (name === undefined || name === "--help" || name === "-h" || name === "help") {
+    (name === undefined ? io.err : io.out)(overview());
+    return name === undefined ? EXIT.usage : EXIT.ok;
+  }
+  const chosen = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined;
+  try {
+    if (chosen === undefined) throw new UsageError(`unknown command ${JSON.stringify(name)}`);
+    const verb = await chosen.load(io);
+    if (rest.includes("--help") || rest.includes("-h")) {
+      io.out(plain(await verb.help()));
+      return EXIT.ok;
+    }
+    return await verb.run([...rest]);
+  } catch (error) {
+    return explainError(error, chosen === undefined ? "virtwire" : `virtwire ${name}`, io);
+  }
+}
+
+function explainError(error: unknown, command: string, io: Io): number {
+  // citty's own error class is not exported.
+  if (error instanceof UsageError || (error instanceof Error && error.name === "CLIError")) {
+    io.err(`${plain(error.message)} (see ${command} --help)\n`);
+    return EXIT.usage;
+  }
+  if (error instanceof Error && "syscall" in error) {
+    io.err(`${error.message}\n`);
+    return EXIT.usage;
+  }
+  io.err(`internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  return EXIT.internal;
+}
+
+function overview(): string {
+  const width = Math.max(...Object.keys(VERBS).map((name) => name.length));
+  const lines = Object.entries(VERBS).map(([name, { about }]) => `  ${name.padEnd(width)}  ${about}`);
+  const examples = Object.values(VERBS).map(({ example }) => `  ${example}`);
+  return [
+    "virtwire: the wire formats of virtio live migration",
+    ["Commands:", ...lines].join("\n"),
+    ["Examples:", ...examples].join("\n"),
+    "virtwire COMMAND --help says more.\n",
+  ].join("\n\n");
+}
+
+/** citty colours by its own rules, terminal or not. */
+function plain(text: string): string {
+  return stripVTControlCharacters(text).replace(/ +$/gm, "");
+}

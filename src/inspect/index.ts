@@ -1,0 +1,27 @@
+/** Captures explained: what kind they are, what is in them, and whether all of it fits together. */
+
+export type { CaptureInspection, InspectOptions } from "./inspection.js";
+export { JsonLinesRenderer, JsonRenderer } from "./json.js";
+export {
+  CAPTURE_KINDS,
+  CAPTURE_TITLES,
+  type CaptureKind,
+  DETECTION_SIZE,
+  type Detection,
+  detectKind,
+} from "./kinds.js";
+export { type Node, TreeBuilder } from "./node.js";
+export { openInspection } from "./open.js";
+export {
+  type CaptureRecord,
+  type Cell,
+  type Column,
+  describeFault,
+  type Fact,
+  hex,
+  type Scalar,
+  type Sink,
+  type Summary,
+  type Table,
+} from "./report.js";
+export { type TextOptions, TextRenderer } from "./text.js";

@@ -1,0 +1,19 @@
+/** What every kind of capture's inspection looks like from outside, and the one that finds out which kind it is. */
+import type { Description } from "../streams/qemu/description.js";
+import type { Summary } from "./report.js";
+
+export interface InspectOptions {
+  /** Report records with their fields. Without, they are read and checked all the same. */
+  readonly withFields: boolean;
+  /** The description of a QEMU stream, when it was found before the stream is read. */
+  readonly description?: Description | undefined;
+  /** The type of the virtio device, where the capture does not say it. */
+  readonly device?: number | undefined;
+}
+
+/** Pushed chunks of any size; records go to the sink as they become complete. */
+export interface CaptureInspection {
+  push(chunk: Uint8Array): void;
+  /** The input is over. */
+  end(): Summary;
+}

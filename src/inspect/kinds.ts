@@ -1,0 +1,143 @@
+/** What a capture is, told by its first bytes. */
+
+import { scanQemuRpMessage } from "../../generated/qemu/return-path.js";
+import { QEMU_VM_FILE_MAGIC } from "../../generated/qemu/stream.js";
+import {
+  readVirtiovfMigrationHeader,
+  scanVirtiovfMigrationHeader,
+  VirtiovfMigfHeaderFlags,
+  VirtiovfMigfHeaderTag,
+} from "../../generated/vfio/virtio-stream.js";
+import { scanVirtioDevCtxFieldTlv } from "../../generated/virtio/device-context.js";
+import { scanVirtioDevPart } from "../../generated/virtio/device-parts.js";
+import { VirtioDeviceId } from "../../generated/virtio/ids.js";
+import { Reader } from "../runtime/index.js";
+import { readFieldCount } from "../streams/virtio/context.js";
+
+/** The kinds that can be read to the end. */
+export type CaptureKind = "qemu-stream" | "device-context" | "device-parts" | "vfio-stream";
+
+export const CAPTURE_TITLES: Readonly<Record<CaptureKind, string>> = {
+  "qemu-stream": "QEMU migration stream",
+  "device-context": "virtio device context (draft v2)",
+  "device-parts": "virtio device parts",
+  "vfio-stream": "vfio-virtio migration data",
+};
+
+export const CAPTURE_KINDS = Object.keys(CAPTURE_TITLES) as CaptureKind[];
+
+export type Detection =
+  | { readonly kind: CaptureKind }
+  /** Recognised, but not readable: `what` names it and says what to do. */
+  | { readonly kind: "unsupported"; readonly what: string }
+  | { readonly kind: "unknown" };
+
+/** How many bytes make every decision that more could make. */
+export const DETECTION_SIZE = 4096;
+
+/** `prefix` holds the first `DETECTION_SIZE` bytes, or all where there are fewer. */
+export function detectKind(prefix: Uint8Array): Detection {
+  if (startsWith(prefix, be32(QEMU_VM_FILE_MAGIC))) return { kind: "qemu-stream" };
+  for (const { magic, what } of FOREIGN) {
+    if (startsWith(prefix, magic)) return { kind: "unsupported", what };
+  }
+  // Three kinds without a magic number: the one that makes sense of what is there, element after element, is it.
+  if (isVfioStream(prefix)) return { kind: "vfio-stream" };
+  if (isChain(new Reader(prefix, { strict: true }), scanPart)) return { kind: "device-parts" };
+  if (isContext(prefix)) return { kind: "device-context" };
+  if (isChain(new Reader(prefix, { strict: true }), scanReturnPath)) {
+    return { kind: "unsupported", what: "the return path of a QEMU migration (destination to source)" };
+  }
+  return { kind: "unknown" };
+}
+
+const FOREIGN: readonly { readonly magic: readonly number[]; readonly what: string }[] = [
+  {
+    magic: [0x11, 0x22, 0x33, 0x44],
+    what: "a multifd channel of a QEMU migration: only the main channel can be read",
+  },
+  { magic: ascii("QCPR"), what: "a QEMU CPR state channel" },
+  {
+    magic: ascii("LibvirtQemudSave"),
+    what: "a libvirt save image: the QEMU stream inside it must be cut out first",
+  },
+  { magic: ascii("LibvirtQemudPart"), what: "an unfinished libvirt save image" },
+  {
+    magic: [0x51, 0x46, 0x49, 0xfb],
+    what: "a qcow2 image: a snapshot's state must be taken out of it first",
+  },
+  { magic: [0x1f, 0x8b], what: "compressed by gzip: unpack it first" },
+  { magic: [0x28, 0xb5, 0x2f, 0xfd], what: "compressed by zstd: unpack it first" },
+  { magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a], what: "compressed by xz: unpack it first" },
+  { magic: ascii("BZh"), what: "compressed by bzip2: unpack it first" },
+  { magic: ascii("{"), what: "JSON text, such as a recorded vhost-user session" },
+  { magic: ascii("["), what: "JSON text, such as a recorded vhost-user session" },
+];
+
+type Scan = (reader: Reader) => boolean;
+
+const scanTlv: Scan = (reader) => scanVirtioDevCtxFieldTlv(reader, VirtioDeviceId.VIRTIO_ID_INVALID);
+const scanReturnPath: Scan = (reader) => scanQemuRpMessage(reader);
+const scanPart: Scan = (reader) => scanVirtioDevPart(reader, VirtioDeviceId.VIRTIO_ID_INVALID);
+
+/** No element claims more than this, so a random length betrays itself. */
+const MAX_ELEMENT = 2 ** 32;
+
+/** A capture may be damaged, and still be of a kind: this many sound elements are no accident. */
+const CONVINCING = 2;
+
+/** Whether elements follow one another from the cursor up to where the prefix ends or cuts one. */
+function isChain(reader: Reader, scan: Scan): boolean {
+  let whole = 0;
+  while (reader.at < reader.end) {
+    const at = reader.at;
+    if (!scan(reader)) {
+      const { fault } = reader;
+      if (fault === undefined || whole >= CONVINCING) return whole >= CONVINCING;
+      // Inside the first element little has been checked: it must be the prefix that ends, behind more than a number.
+      const cut = fault.code === "truncated" && (fault.need ?? 0) < MAX_ELEMENT;
+      return cut && (whole > 0 || (fault.offset > at && fault.path.includes(".")));
+    }
+    whole++;
+  }
+  return whole > 0;
+}
+
+/** Records may be larger than the prefix: the parts inside the first one with parts decide. */
+function isVfioStream(prefix: Uint8Array): boolean {
+  const reader = new Reader(prefix, { strict: true });
+  let whole = 0;
+  while (true) {
+    const at = reader.at;
+    if (!scanVirtiovfMigrationHeader(reader)) return whole > 0 && reader.fault?.code === "truncated";
+    const body = reader.at;
+    reader.at = at;
+    const { recordSize, flags, tag } = readVirtiovfMigrationHeader(reader);
+    if (tag === VirtiovfMigfHeaderTag.VIRTIOVF_MIGF_HEADER_TAG_DEVICE_DATA) {
+      return isChain(new Reader(prefix.subarray(body, body + recordSize), { strict: true }), scanPart);
+    }
+    if (flags !== VirtiovfMigfHeaderFlags.VIRTIOVF_MIGF_HEADER_FLAGS_TAG_OPTIONAL) return false;
+    whole++;
+    reader.at = body + recordSize;
+    if (reader.at >= reader.end) return whole >= CONVINCING;
+  }
+}
+
+function isContext(prefix: Uint8Array): boolean {
+  const reader = new Reader(prefix, { strict: true });
+  const count = readFieldCount(reader, VirtioDeviceId.VIRTIO_ID_INVALID);
+  if (count === undefined) return false;
+  return count === 0 ? reader.at === reader.end : isChain(reader, scanTlv);
+}
+
+function startsWith(bytes: Uint8Array, magic: readonly number[]): boolean {
+  return bytes.length >= magic.length && magic.every((byte, i) => bytes[i] === byte);
+}
+
+function ascii(text: string): number[] {
+  return [...text].map((character) => character.charCodeAt(0));
+}
+
+function be32(value: number): number[] {
+  return [value >>> 24, (value >>> 16) & 0xff, (value >>> 8) & 0xff, value & 0xff];
+}

@@ -1,0 +1,19 @@
+/** One way in for all kinds of captures. */
+import { DeviceContextInspection, DevicePartsInspection, VfioStreamInspection } from "./elements.js";
+import type { CaptureInspection, InspectOptions } from "./inspection.js";
+import type { CaptureKind } from "./kinds.js";
+import { QemuInspection } from "./qemu.js";
+import type { Sink } from "./report.js";
+
+export function openInspection(kind: CaptureKind, sink: Sink, options: InspectOptions): CaptureInspection {
+  switch (kind) {
+    case "qemu-stream":
+      return new QemuInspection(sink, options);
+    case "device-context":
+      return new DeviceContextInspection(sink, options);
+    case "device-parts":
+      return new DevicePartsInspection(sink, options);
+    case "vfio-stream":
+      return new VfioStreamInspection(sink, options);
+  }
+}

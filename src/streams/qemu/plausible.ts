@@ -1,0 +1,137 @@
+/**
+ * Whether a record of the stream could begin somewhere. A section does not say how long it is, so who does not know the
+ * device's layout looks for its footer, and what follows tells a footer from bytes that look like one.
+ */
+import {
+  QemuVmCmd,
+  QemuVmSection,
+  readQemuVmRecord,
+  scanQemuVmRecord,
+} from "../../../generated/qemu/stream.js";
+import type { Reader } from "../../runtime/index.js";
+
+export interface StreamContext {
+  /** Sections that are open for further parts. */
+  readonly isLive: (sectionId: number) => boolean;
+  /** Sections that have been seen. */
+  readonly isKnown: (sectionId: number) => boolean;
+  /** No more bytes will come. */
+  readonly ended: boolean;
+  /** Where the package that the record would stand in ends, as an index of the reader. */
+  readonly packageEnd: number | undefined;
+}
+
+/** A number: so many bytes, counted from where the record would begin, must be there to tell. */
+export type Plausible = boolean | number;
+
+const MAX_PLAUSIBLE_ID = 1 << 20;
+/** What a description begins with: `{"`. */
+const OPENING = [0x7b, 0x22];
+
+/** Leaves the cursor where it was. */
+export function isRecordAt(reader: Reader, at: number, context: StreamContext): Plausible {
+  const { at: cursor, end } = reader;
+  if (at === context.packageEnd) return true;
+  reader.at = at;
+  const whole = scanQemuVmRecord(reader);
+  const wanted = reader.wanted - at;
+  const after = reader.at;
+  let answer: Plausible;
+  if (whole) {
+    reader.at = at;
+    answer = makesSense(reader, after, context);
+  } else if (reader.fault?.code !== "truncated") {
+    answer = false;
+  } else {
+    // At the end of a file that was cut, a footer may be the last thing that is there.
+    answer = context.ended ? at === end : wanted;
+  }
+  reader.at = cursor;
+  return answer;
+}
+
+function makesSense(reader: Reader, after: number, context: StreamContext): Plausible {
+  const start = reader.at;
+  const record = readQemuVmRecord(reader);
+  const { head } = record;
+  switch (head.case) {
+    case "start":
+    case "full":
+      return isHeader(head.value.sectionId, head.value.idstr.text, head.value.versionId);
+    case "part":
+    case "end":
+      return context.isLive(head.value.sectionId);
+    case "command":
+      return head.value.cmd in COMMANDS;
+    case "vmdescription":
+    case "configuration":
+    case "footer":
+      return false;
+    default:
+      return record.type === QemuVmSection.QEMU_VM_EOF && endsStream(reader, start, after, context);
+  }
+}
+
+const COMMANDS: Readonly<Record<number, true>> = Object.fromEntries(
+  Object.values(QemuVmCmd).map((value) => [value, true as const]),
+);
+
+function isHeader(sectionId: number, name: string, versionId: number): boolean {
+  return (
+    sectionId < MAX_PLAUSIBLE_ID && versionId < 0x1_0000 && name.length > 1 && /^[\x20-\x7e]+$/.test(name)
+  );
+}
+
+/** An EOF byte is a zero, the commonest byte there is: only the end of the input or a description behind it count. */
+function endsStream(reader: Reader, start: number, after: number, context: StreamContext): Plausible {
+  if (after === reader.end) return context.ended ? true : after - start + 1;
+  reader.at = after;
+  if (!scanQemuVmRecord(reader)) {
+    if (reader.fault?.code !== "truncated") return false;
+    return context.ended ? false : reader.wanted - start;
+  }
+  const text = reader.at;
+  reader.at = after;
+  const { head } = readQemuVmRecord(reader);
+  if (head.case !== "vmdescription") return false;
+  const opening = text + OPENING.length;
+  if (opening > reader.end && !context.ended) return opening - start;
+  return OPENING.every((byte, i) => text + i >= reader.end || reader.bytes[text + i] === byte);
+}
+
+export interface Footer {
+  /** Where the record behind it begins. */
+  readonly next: number;
+}
+
+/**
+ * Whether a footer of section `sectionId` (or of any, when undefined) stands at `at`, with a plausible record behind.
+ */
+export function footerAt(
+  reader: Reader,
+  at: number,
+  sectionId: number | undefined,
+  context: StreamContext,
+): Footer | number | undefined {
+  const { at: cursor } = reader;
+  // The type byte of a footer, then what names the section, are read as one record.
+  reader.at = at;
+  const whole = scanQemuVmRecord(reader);
+  const next = reader.at;
+  if (!whole) {
+    const short = reader.fault?.code === "truncated" && !context.ended;
+    const wanted = reader.wanted - at;
+    reader.at = cursor;
+    return short ? wanted : undefined;
+  }
+  reader.at = at;
+  const { head } = readQemuVmRecord(reader);
+  reader.at = cursor;
+  if (head.case !== "footer") return undefined;
+  const id = head.value.sectionId;
+  if (sectionId === undefined ? !context.isKnown(id) && id >= MAX_PLAUSIBLE_ID : id !== sectionId)
+    return undefined;
+  const plausible = isRecordAt(reader, next, context);
+  if (typeof plausible === "number") return next - at + plausible;
+  return plausible ? { next } : undefined;
+}

@@ -1,0 +1,46 @@
+/**
+ * Looks for the next place where a stream can be read: a footer, the head of a section, or the end with its description.
+ * It serves two ends: finding where the body of a section stops, and going on after damage.
+ */
+import { QemuVmSection } from "../../../generated/qemu/stream.js";
+import type { Reader } from "../../runtime/index.js";
+import { footerAt, isRecordAt, type StreamContext } from "./plausible.js";
+
+export type Anchor =
+  /** A footer begins at `at`, the record behind it at `next`. */
+  | { readonly kind: "footer"; readonly at: number; readonly next: number }
+  /** The head of a section, or EOF and a description, begins at `at`: the footer in front of it is missing. */
+  | { readonly kind: "record"; readonly at: number }
+  /** What begins at `at` could be one of them: `bytes` are needed from there on to tell. */
+  | { readonly kind: "wanted"; readonly at: number; readonly bytes: number }
+  | { readonly kind: "none" };
+
+const NONE: Anchor = { kind: "none" };
+
+/** Indices are the reader's. Footers of another section than `sectionId` do not count, unless it is undefined. */
+export function findAnchor(
+  reader: Reader,
+  from: number,
+  sectionId: number | undefined,
+  context: StreamContext,
+): Anchor {
+  const { bytes, end } = reader;
+  for (let at = from; at < end; at++) {
+    const byte = bytes[at];
+    if (byte === QemuVmSection.QEMU_VM_SECTION_FOOTER) {
+      const footer = footerAt(reader, at, sectionId, context);
+      if (typeof footer === "number") return { kind: "wanted", at, bytes: footer };
+      if (footer !== undefined) return { kind: "footer", at, next: footer.next };
+    } else if (
+      byte === QemuVmSection.QEMU_VM_SECTION_FULL ||
+      byte === QemuVmSection.QEMU_VM_SECTION_START ||
+      (byte === QemuVmSection.QEMU_VM_EOF && bytes[at + 1] === QemuVmSection.QEMU_VM_VMDESCRIPTION)
+    ) {
+      const plausible = isRecordAt(reader, at, context);
+      if (typeof plausible === "number") return { kind: "wanted", at, bytes: plausible };
+      // The body of a section may end in a footer that is damaged; it cannot be empty space before a head that is not.
+      if (plausible) return { kind: "record", at };
+    }
+  }
+  return NONE;
+}

@@ -1,0 +1,133 @@
+import { spawnSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { bytes, deviceParts } from "../streams/wire-bytes.js";
+import { temporaryFolder, virtwire } from "./harness.js";
+
+const CAPTURE = fileURLToPath(new URL("../captures/s390x-ccw.bin", import.meta.url));
+const RETURN_PATH = fileURLToPath(new URL("../captures/x86-q35-return-path.return.bin", import.meta.url));
+
+describe("virtwire inspect", () => {
+  it("explains a file", async () => {
+    const { code, out, err } = await virtwire(["inspect", CAPTURE]);
+    expect([code, err]).toEqual([0, ""]);
+    expect(out).toContain(`${CAPTURE}: QEMU migration stream`);
+    expect(out).toContain("verdict");
+  });
+
+  it("explains standard input, in chunks of any size, as it explains the file", async () => {
+    const input = new Uint8Array(readFileSync(CAPTURE));
+    const chunks = [input.subarray(0, 3), input.subarray(3, 100_000), input.subarray(100_000)];
+    const file = await virtwire(["inspect", CAPTURE]);
+    const pipe = await virtwire(["inspect", "-"], { input: chunks });
+    expect(pipe.code).toBe(0);
+    expect(pipe.out.split("\n").slice(1)).toEqual(file.out.split("\n").slice(1));
+  });
+
+  it("says first, in one line, what is wrong with a damaged file, shows the rest, and gives 4", async () => {
+    const input = new Uint8Array(readFileSync(CAPTURE));
+    const path = join(temporaryFolder(), "cut.bin");
+    writeFileSync(path, input.subarray(0, 320_000));
+    const { code, out, err } = await virtwire(["inspect", path]);
+    expect(code).toBe(4);
+    expect(err).toMatch(new RegExp(`^${path}:0x[0-9a-f]+: [^\\n]+\\n$`));
+    expect(out).toContain("s390-ccw-virtio-10.0");
+    expect(out).toContain("damaged");
+  });
+
+  it("refuses what it cannot read in one line that names the kind, and gives 4", async () => {
+    const { code, out, err } = await virtwire(["inspect", RETURN_PATH]);
+    expect([code, out]).toEqual([4, ""]);
+    expect(err).toBe(
+      `${RETURN_PATH}:0x0: capture: not supported: the return path of a QEMU migration (destination to source)\n`,
+    );
+    expect(await virtwire(["inspect", "-"], { input: [] })).toEqual({
+      code: 4,
+      out: "",
+      err: "-:0x0: capture: empty\n",
+    });
+    expect((await virtwire(["inspect", "-"], { input: [bytes("nothing of the kind")] })).err).toContain(
+      "no kind of capture",
+    );
+  });
+
+  it("takes a kind and a device from the command line", async () => {
+    const input = [bytes(...deviceParts())];
+    const { code, out } = await virtwire(["inspect", "--as", "device-parts", "--device", "net", "-"], {
+      input,
+    });
+    expect(code).toBe(0);
+    expect(out).toMatch(/device +VIRTIO_ID_NET/);
+    expect((await virtwire(["inspect", "--as", "qemu-stream", "-"], { input })).code).toBe(4);
+  });
+
+  it("writes JSON and JSON lines", async () => {
+    const json = await virtwire(["inspect", "--format", "json", CAPTURE]);
+    expect(JSON.parse(json.out).summary.machine).toBe("s390-ccw-virtio-10.0");
+    const lines = await virtwire(["inspect", "--format=jsonl", CAPTURE]);
+    const records = lines.out
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(records[records.length - 1].record).toBe("summary");
+    expect(JSON.parse(json.out).records).toEqual(records.slice(0, -1));
+  });
+
+  it("goes into depth with -v, and deeper with -vv", async () => {
+    const [none, one, two] = await Promise.all(
+      [[], ["-v"], ["-v", "-v"]].map((flags) => virtwire(["inspect", ...flags, CAPTURE])),
+    );
+    expect(one?.out.length).toBeGreaterThan((none?.out.length ?? 0) * 5);
+    expect(two?.out.length).toBeGreaterThan(one?.out.length ?? 0);
+    expect((await virtwire(["inspect", "-vv", CAPTURE])).out).toBe(two?.out);
+  });
+
+  it("uses colour on a terminal, unless NO_COLOR says otherwise", async () => {
+    const coloured = async (env: Record<string, string>, outIsTerminal: boolean): Promise<boolean> =>
+      (await virtwire(["inspect", CAPTURE], { env, outIsTerminal })).out.includes("\u001b[");
+    expect(await coloured({}, true)).toBe(true);
+    expect(await coloured({}, false)).toBe(false);
+    expect(await coloured({ NO_COLOR: "1" }, true)).toBe(false);
+  });
+
+  it.each([
+    [["inspect"], "Missing required positional argument: FILE"],
+    [["inspect", "a", "b"], "too many arguments"],
+    [["inspect", "--colour", CAPTURE], "unknown option --colour"],
+    [["inspect", "-x", CAPTURE], "unknown option -x"],
+    [["inspect", "--format", "xml", CAPTURE], "xml"],
+    [["inspect", CAPTURE, "--as"], "--as needs a value"],
+    [["inspect", "--device", "toaster", CAPTURE], 'no virtio device is called "toaster"'],
+    [["inspect", "/nowhere/at/all"], "ENOENT"],
+    [["inspect", "."], "is a directory"],
+    [["explain"], 'unknown command "explain"'],
+  ])("answers %j with 2 and one line", async (argv, message) => {
+    const { code, out, err } = await virtwire(argv);
+    expect([code, out]).toEqual([2, ""]);
+    expect(err).toContain(message);
+    expect(err.trimEnd().split("\n")).toHaveLength(1);
+  });
+
+  it("helps, with examples, everywhere", async () => {
+    for (const argv of [["--help"], ["inspect", "--help"], ["gen", "-h"]]) {
+      const { code, out, err } = await virtwire(argv);
+      expect([code, err]).toEqual([0, ""]);
+      expect(out).toMatch(/examples/i);
+      expect(out).not.toContain("\u001b");
+    }
+    expect((await virtwire([])).code).toBe(2);
+    expect((await virtwire(["--version"])).out).toBe(
+      `${JSON.parse(readFileSync("package.json", "utf8")).version}\n`,
+    );
+  });
+
+  it("does not complain when nobody reads on", () => {
+    const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+    const command = `node --import tsx ${JSON.stringify(main)} inspect -vv ${JSON.stringify(CAPTURE)} | head -n 1`;
+    const { stdout, stderr } = spawnSync("bash", ["-c", `set -o pipefail; ${command}`], { encoding: "utf8" });
+    expect(stderr.replace(/^npm warn.*\n/gm, "")).toBe("");
+    expect(stdout).toContain("QEMU migration stream");
+  });
+});

@@ -1,0 +1,53 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { detectKind } from "../../src/inspect/index.js";
+import { precopy } from "../streams/qemu/stream-bytes.js";
+import { be, bytes, deviceContext, deviceParts, le, tlv, vfioRecordBytes } from "../streams/wire-bytes.js";
+
+const parts = deviceParts().flat();
+/** More than the bytes that kinds are told by. */
+const LONG = Array.from({ length: 40 }, () => parts).flat();
+
+describe("kinds", () => {
+  it.each([
+    ["qemu-stream", precopy()],
+    ["device-context", deviceContext().bytes],
+    ["device-context", deviceContext().bytes.subarray(0, 60)],
+    ["device-context", bytes(le(4, 400), ...Array.from({ length: 400 }, () => tlv(0x2001, [1, 2, 3])))],
+    ["device-context", bytes(le(4, 0))],
+    ["device-parts", bytes(parts)],
+    ["device-parts", bytes(parts).subarray(0, 50)],
+    ["device-parts", bytes(LONG)],
+    ["vfio-stream", bytes(vfioRecordBytes(0, 0, parts))],
+    ["vfio-stream", bytes(vfioRecordBytes(0, 0, LONG))],
+    ["vfio-stream", bytes(vfioRecordBytes(1, 5, [1, 2]), vfioRecordBytes(0, 0, parts))],
+    ["vfio-stream", bytes(vfioRecordBytes(0, 0, parts)).subarray(0, 100)],
+  ])("%s is told by its first bytes", (kind, input) => {
+    expect(detectKind(input.subarray(0, 4096))).toEqual({ kind });
+  });
+
+  it.each([
+    ["return path", bytes(be(2, 2), be(2, 4), be(4, 1), be(2, 1), be(2, 4), be(4, 0))],
+    [
+      "return path",
+      new Uint8Array(readFileSync(new URL("../captures/x86-q35-return-path.return.bin", import.meta.url))),
+    ],
+    ["multifd channel", bytes(be(4, 0x11223344), be(4, 1))],
+    ["libvirt save image", bytes("LibvirtQemudSave", le(4, 2))],
+    ["qcow2", bytes("QFI", 0xfb)],
+    ["gzip", bytes(0x1f, 0x8b, 8)],
+    ["zstd", bytes(0x28, 0xb5, 0x2f, 0xfd)],
+    ["vhost-user", bytes('{"t":0}')],
+  ])("%s is named, and not read", (what, input) => {
+    expect(detectKind(input)).toEqual({ kind: "unsupported", what: expect.stringContaining(what) });
+  });
+
+  it.each([
+    ["nothing", new Uint8Array(0)],
+    ["zeroes", new Uint8Array(4096)],
+    ["text", bytes("Hello, world: this is no capture of anything.")],
+    ["noise", Uint8Array.from({ length: 4096 }, (_, i) => (i * 7919 + (i >> 3) * 104729) & 0xff)],
+  ])("%s is no kind", (_, input) => {
+    expect(detectKind(input)).toEqual({ kind: "unknown" });
+  });
+});
