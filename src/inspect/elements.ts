@@ -7,6 +7,7 @@ import { type Fault, Reader, type Visitor } from "../runtime/index.js";
 import { type VfioStreamEvent, VfioStreamParser } from "../streams/vfio/records.js";
 import { DeviceContextParser } from "../streams/virtio/context.js";
 import { DevicePartsParser } from "../streams/virtio/parts.js";
+import { featureMeaning } from "./features.js";
 import type { CaptureInspection, InspectOptions } from "./inspection.js";
 import { CAPTURE_TITLES, type CaptureKind } from "./kinds.js";
 import { type Node, TreeBuilder } from "./node.js";
@@ -98,7 +99,7 @@ abstract class ElementInspection implements CaptureInspection {
     nameOf: (fields: readonly Node[]) => string,
     attributes: CaptureRecord["attributes"] = {},
   ): void {
-    const tree = new TreeBuilder(at);
+    const tree = new TreeBuilder(at, featureMeaning(this.device));
     walk(new Reader(bytes, { base: at }), tree, this.device);
     const faults = this.pending;
     this.pending = [];

@@ -25,17 +25,24 @@ export interface Node {
   faults?: Fault[];
 }
 
+export type MeaningOf = (site: Site, index: number, value: number | bigint) => string | undefined;
+
 /** Collects what a walk reports. */
 export class TreeBuilder implements Visitor {
   readonly roots: Node[] = [];
   readonly faults: Fault[] = [];
   private readonly base: number;
+  private readonly meaningOf: MeaningOf | undefined;
   private readonly path: Node[] = [];
   private last: Node | undefined;
 
-  /** `base`: where index 0 of the walked bytes stands in the capture. */
-  constructor(base: number) {
+  /**
+   * `base`: where index 0 of the walked bytes stands in the capture. `meaningOf`: what a value means that the schema
+   * alone cannot say.
+   */
+  constructor(base: number, meaningOf?: MeaningOf) {
     this.base = base;
+    this.meaningOf = meaningOf;
   }
 
   open(site: Site, index: number, at: number): void {
@@ -62,7 +69,9 @@ export class TreeBuilder implements Visitor {
     width?: number,
   ): void {
     const meaning =
-      typeof value === "number" || typeof value === "bigint" ? site.meaning?.(value) : undefined;
+      typeof value === "number" || typeof value === "bigint"
+        ? (site.meaning?.(value) ?? this.meaningOf?.(site, index, value))
+        : undefined;
     const node: Node = {
       ...described(site, index),
       at: this.base + at,

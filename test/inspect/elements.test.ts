@@ -28,6 +28,23 @@ describe("inspecting device contexts, parts and records", () => {
     });
   });
 
+  it("names feature bits by the device type, word by word", () => {
+    // linux/virtio_net.h: MQ is bit 22, HOST_UDP_TUNNEL_GSO bit 67; linux/virtio_blk.h: MQ is bit 12.
+    const words = tlv(0x0001, [...le(8, 1 << 22), ...le(8, 1 << 3)]);
+    const meanings = (device?: VirtioDeviceId) => {
+      const options = {
+        kind: "device-context",
+        withFields: true,
+        ...(device === undefined ? {} : { device }),
+      } as const;
+      const { records } = inspectBytes(bytes(le(4, 1), words), options);
+      const features = records[1]?.fields?.find(({ name }) => name === "dev_features");
+      return features?.children?.[0]?.children?.map(({ meaning }) => meaning);
+    };
+    expect(meanings(NET)).toEqual(["VIRTIO_NET_F_MQ", "VIRTIO_NET_F_HOST_UDP_TUNNEL_GSO"]);
+    expect(meanings(VirtioDeviceId.VIRTIO_ID_BLOCK)).toEqual(["0x400000", undefined]);
+  });
+
   it("shows a damaged field among sound ones", () => {
     const input = bytes(le(4, 2), tlv(0x0003, [0, 0, 7]), tlv(0x0001, le(8, 5)));
     const { records, summary } = inspectBytes(input, { kind: "device-context", withFields: true });

@@ -1,0 +1,73 @@
+/**
+ * The names of feature bits. Which name a bit has depends on the device type, which device contexts and device parts do
+ * not carry: the schema cannot say it, the inspector knows it from outside.
+ */
+import {
+  virtio9pFeatureNames,
+  virtioBalloonFeatureNames,
+  virtioBlkFeatureNames,
+  virtioBtFeatureNames,
+  virtioCanFeatureNames,
+  virtioConsoleFeatureNames,
+  virtioCryptoFeatureNames,
+  virtioFeatureNames,
+  virtioFsFeatureNames,
+  virtioGpioFeatureNames,
+  virtioGpuFeatureNames,
+  virtioI2cFeatureNames,
+  virtioIommuFeatureNames,
+  virtioMemFeatureNames,
+  virtioNetFeatureHiNames,
+  virtioNetFeatureNames,
+  virtioPmemFeatureNames,
+  virtioRpmsgFeatureNames,
+  virtioRtcFeatureNames,
+  virtioScmiFeatureNames,
+  virtioScsiFeatureNames,
+  virtioSndFeatureNames,
+  virtioVsockFeatureNames,
+} from "../../generated/virtio/features.js";
+import { VirtioDeviceId } from "../../generated/virtio/ids.js";
+import type { Site } from "../runtime/index.js";
+
+type Names = (value: number | bigint) => string[];
+
+/** Features 0 to 63. Device types without bits of their own have those that all have. */
+const LOW = new Map<VirtioDeviceId, Names>([
+  [VirtioDeviceId.VIRTIO_ID_NET, virtioNetFeatureNames],
+  [VirtioDeviceId.VIRTIO_ID_BLOCK, virtioBlkFeatureNames],
+  [VirtioDeviceId.VIRTIO_ID_CONSOLE, virtioConsoleFeatureNames],
+  [VirtioDeviceId.VIRTIO_ID_BALLOON, virtioBalloonFeatureNames],
+  [VirtioDeviceId.VIRTIO_ID_SCSI, virtioScsiFeatureNames],
+  [VirtioDeviceId.VIRTIO_ID_9P, virtio9pFeatureNames],
+  [VirtioDeviceId.VIRTIO_ID_GPU, virtioGpuFeatureNames],
+  [VirtioDeviceId.VIRTIO_ID_CRYPTO, virtioCryptoFeatureNames],
+  [VirtioDeviceId.VIRTIO_ID_VSOCK, virtioVsockFeatureNames],
+  [VirtioDeviceId.VIRTIO_ID_FS, virtioFsFeatureNames],
+  [VirtioDeviceId.VIRTIO_ID_IOMMU, virtioIommuFeatureNames],
+  [VirtioDeviceId.VIRTIO_ID_SOUND, virtioSndFeatureNames],
+  [VirtioDeviceId.VIRTIO_ID_MEM, virtioMemFeatureNames],
+  [VirtioDeviceId.VIRTIO_ID_I2C_ADAPTER, virtioI2cFeatureNames],
+  [VirtioDeviceId.VIRTIO_ID_SCMI, virtioScmiFeatureNames],
+  [VirtioDeviceId.VIRTIO_ID_GPIO, virtioGpioFeatureNames],
+  [VirtioDeviceId.VIRTIO_ID_PMEM, virtioPmemFeatureNames],
+  [VirtioDeviceId.VIRTIO_ID_CAN, virtioCanFeatureNames],
+  [VirtioDeviceId.VIRTIO_ID_CLOCK, virtioRtcFeatureNames],
+  [VirtioDeviceId.VIRTIO_ID_BT, virtioBtFeatureNames],
+  [VirtioDeviceId.VIRTIO_ID_RPMSG, virtioRpmsgFeatureNames],
+]);
+
+/** Features 64 to 127. */
+const HIGH = new Map<VirtioDeviceId, Names>([[VirtioDeviceId.VIRTIO_ID_NET, virtioNetFeatureHiNames]]);
+
+/** What the words of `feature_bits` mean for a device type. */
+export function featureMeaning(
+  device: VirtioDeviceId,
+): (site: Site, index: number, value: number | bigint) => string | undefined {
+  return (site, index, value) => {
+    if (site.name !== "feature_bits") return undefined;
+    const names =
+      index === 0 ? (LOW.get(device) ?? virtioFeatureNames) : index === 1 ? HIGH.get(device) : undefined;
+    return names === undefined || BigInt(value) === 0n ? undefined : names(value).join(" | ");
+  };
+}
