@@ -1,0 +1,44 @@
+/** The README tells the truth: its output, its numbers and its code are what this version gives. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { expect, it } from "vitest";
+import { insertTable, table } from "../bench/table.js";
+import { virtwire } from "./cli/harness.js";
+
+const README = new URL("../README.md", import.meta.url);
+const DEMO = "test/captures/x86-q35-net-blk.bin";
+
+async function inspectBlock(): Promise<string> {
+  const { out } = await virtwire(["inspect", DEMO]);
+  return `<!-- inspect:begin -->\n\`\`\`\n$ npm run demo\n${out.trimEnd()}\n\`\`\`\n<!-- inspect:end -->`;
+}
+
+it("shows the output of the demo", async () => {
+  const readme = readFileSync(README, "utf8");
+  const made = readme.replace(/<!-- inspect:begin -->[^]*<!-- inspect:end -->/, await inspectBlock());
+  if (process.env["VIRTWIRE_BLESS"]) writeFileSync(README, made);
+  expect(readFileSync(README, "utf8")).toBe(made);
+});
+
+it("runs the demo that it shows", () => {
+  const { scripts } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+    scripts: Record<string, string>;
+  };
+  expect(scripts["demo"]).toBe(`node --import tsx src/cli/main.ts inspect ${DEMO}`);
+});
+
+it("has the numbers of the last measured run", () => {
+  const results = JSON.parse(readFileSync(new URL("../bench/results.json", import.meta.url), "utf8"));
+  const readme = readFileSync(README, "utf8");
+  expect(insertTable(readme, table(results))).toBe(readme);
+});
+
+it("names only functions that exist", async () => {
+  const readme = readFileSync(README, "utf8");
+  const imports = [...readme.matchAll(/import \{ ([^}]+) \} from "virtwire\/([a-z-]+\/[a-z-]+)"/g)];
+  expect(imports.length).toBeGreaterThan(0);
+  for (const [, names, path] of imports) {
+    const file = new URL(`../generated/${path}.ts`, import.meta.url).href;
+    const module: Record<string, unknown> = await import(/* @vite-ignore */ file);
+    for (const name of names?.split(", ") ?? []) expect(module, `${name} of ${path}`).toHaveProperty(name);
+  }
+});
