@@ -1965,7 +1965,7 @@ export function walkStreamRecord(reader: Reader, visitor: Visitor): boolean {
   const from = reader.at;
   if (size$ > reader.end - from) return reportLack(reader, visitor, "data", from, size$, FILE, 76);
   reader.at = from + size$;
-  visitor.field(STREAM_RECORD_SITES.data, -1, from, size$, reader.bytes.subarray(from, from + size$));
+  visitor.field(STREAM_RECORD_SITES.data, -1, from, size$, reader.bytes.subarray(from, reader.at));
   return true;
 }
 
@@ -2145,7 +2145,6 @@ export class RecordStreamParser extends PushParser {
     super(options, FILE, 79);
     this.#handler = handler;
   }
-
   protected override advance(reader: Reader): void {
     let goesOn = true;
     while (goesOn) {
@@ -2180,28 +2179,18 @@ export class RecordStreamParser extends PushParser {
     return true;
   }
 
-  #recordsRead(reader: Reader, at: number): StreamRecord {
-    try {
-      return readStreamRecord(reader);
-    } catch (error) {
-      reader.at = at;
-      this.open(reader);
-      throw this.explained(error, scanStreamRecord(reader), reader, "records", this.#index);
-    }
-  }
-
   #recordsItem(reader: Reader): boolean {
     const handler = this.#handler;
     const index = this.#index;
     if (this.left === 0 && handler.recordsBegin !== undefined) {
       const at = this.open(reader);
-      const length = 16 <= reader.end - at ? payloadBehindRecordStreamRecordsHead(reader, at) : -1;
-      if (this.lends(reader, 16, length)) {
+      const extent = 16 <= reader.end - at ? payloadBehindRecordStreamRecordsHead(reader, at) : -1;
+      if (this.lends(reader, 16, extent)) {
         this.headOnly(reader, 16);
         if (!scanStreamRecord(reader)) this.refuseHead(reader, "records", index);
         reader.at = at;
-        handler.recordsBegin(readRecordStreamRecordsHead(reader, at), index, reader.base + at, length);
-        this.beginLending(reader, 16, length);
+        handler.recordsBegin(readRecordStreamRecordsHead(reader, at), index, reader.base + at, extent);
+        this.beginLending(reader, 16, extent);
       }
     }
     if (this.left > 0) {
@@ -2232,6 +2221,16 @@ export class RecordStreamParser extends PushParser {
     return true;
   }
 
+  #recordsRead(reader: Reader, at: number): StreamRecord {
+    try {
+      return readStreamRecord(reader);
+    } catch (error) {
+      reader.at = at;
+      this.open(reader);
+      throw this.explained(error, scanStreamRecord(reader), reader, "records", this.#index);
+    }
+  }
+
   #recordsBatch(reader: Reader): void {
     const handler = this.#handler;
     if (handler.records === undefined || this.left > 0) return;
@@ -2245,6 +2244,10 @@ export class RecordStreamParser extends PushParser {
       this.#index++;
       at = reader.at;
     }
+  }
+
+  protected override pass(slice: Uint8Array, at: number): void {
+    this.#handler.recordsData?.(slice, at);
   }
 }
 

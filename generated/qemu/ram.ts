@@ -588,7 +588,7 @@ export function walkRamSaveZero(reader: Reader, visitor: Visitor): boolean {
   visitor.field(RAM_SAVE_ZERO_SITES.fill, -1, at, 1, fill);
   reader.at = at + 1;
   if (fill !== 0) {
-    return reader.fail("constraint", "fill", at + 0, FILE, 57, "fill == 0") || report(reader, visitor);
+    return reader.fail("constraint", "fill", at, FILE, 57, "fill == 0") || report(reader, visitor);
   }
   return true;
 }
@@ -775,7 +775,7 @@ export function walkRamSaveXbzrle(reader: Reader, visitor: Visitor): boolean {
   visitor.field(RAM_SAVE_XBZRLE_SITES.length, -1, at + 1, 2, view.getUint16(at + 1, false));
   reader.at = at + 3;
   if (encoding !== 1) {
-    return reader.fail("constraint", "encoding", at + 0, FILE, 65, "encoding == 1") || report(reader, visitor);
+    return reader.fail("constraint", "encoding", at, FILE, 65, "encoding == 1") || report(reader, visitor);
   }
   return true;
 }
@@ -1198,7 +1198,7 @@ export function walkMappedRamHeader(reader: Reader, visitor: Visitor): boolean {
   reader.at = at + 28;
   if (!sound) return false;
   if (version !== 1) {
-    return reader.fail("constraint", "version", at + 0, FILE, 83, "version == 1") || report(reader, visitor);
+    return reader.fail("constraint", "version", at, FILE, 83, "version == 1") || report(reader, visitor);
   }
   return true;
 }

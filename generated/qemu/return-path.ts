@@ -714,41 +714,41 @@ export interface QemuRpMessageTypePayload {
 export function readQemuRpMessageTypePayload(reader: Reader, id: number): QemuRpMessageTypePayload {
   let body: QemuRpMessageTypePayloadBody;
   switch (id) {
-    case 0x0: {
+    case 0x0: { // MIG_RP_MSG_INVALID
       body = { case: "migRpMsgInvalid", value: undefined };
       break;
     }
-    case 0x1: {
+    case 0x1: { // MIG_RP_MSG_SHUT
       const at = reader.take(4);
       body = { case: "migRpMsgShut", value: readQemuRpValueAt(reader, at) };
       break;
     }
-    case 0x2: {
+    case 0x2: { // MIG_RP_MSG_PONG
       const at2 = reader.take(4);
       body = { case: "migRpMsgPong", value: readQemuRpValueAt(reader, at2) };
       break;
     }
-    case 0x3: {
+    case 0x3: { // MIG_RP_MSG_REQ_PAGES_ID
       const migRpMsgReqPagesId = readQemuRpReqPagesId(reader);
       body = { case: "migRpMsgReqPagesId", value: migRpMsgReqPagesId };
       break;
     }
-    case 0x4: {
+    case 0x4: { // MIG_RP_MSG_REQ_PAGES
       const at3 = reader.take(12);
       body = { case: "migRpMsgReqPages", value: readQemuRpReqPagesAt(reader, at3) };
       break;
     }
-    case 0x5: {
+    case 0x5: { // MIG_RP_MSG_RECV_BITMAP
       const migRpMsgRecvBitmap = readQemuRpRecvBitmap(reader);
       body = { case: "migRpMsgRecvBitmap", value: migRpMsgRecvBitmap };
       break;
     }
-    case 0x6: {
+    case 0x6: { // MIG_RP_MSG_RESUME_ACK
       const at4 = reader.take(4);
       body = { case: "migRpMsgResumeAck", value: readQemuRpValueAt(reader, at4) };
       break;
     }
-    case 0x7: {
+    case 0x7: { // MIG_RP_MSG_SWITCHOVER_ACK
       body = { case: "migRpMsgSwitchoverAck", value: undefined };
       break;
     }
@@ -787,42 +787,42 @@ const QEMU_RP_MESSAGE_TYPE_PAYLOAD_LEAVES4: readonly Leaf[] = [["mig_rp_msg_resu
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanQemuRpMessageTypePayload(reader: Reader, id: number): boolean {
   switch (id) {
-    case 0x0: {
+    case 0x0: { // MIG_RP_MSG_INVALID
       break;
     }
-    case 0x1: {
+    case 0x1: { // MIG_RP_MSG_SHUT
       const at = reader.at;
       if (4 > reader.end - at) return reader.short(at, QEMU_RP_MESSAGE_TYPE_PAYLOAD_LEAVES, FILE);
       reader.at = at + 4;
       break;
     }
-    case 0x2: {
+    case 0x2: { // MIG_RP_MSG_PONG
       const at2 = reader.at;
       if (4 > reader.end - at2) return reader.short(at2, QEMU_RP_MESSAGE_TYPE_PAYLOAD_LEAVES2, FILE);
       reader.at = at2 + 4;
       break;
     }
-    case 0x3: {
+    case 0x3: { // MIG_RP_MSG_REQ_PAGES_ID
       if (!scanQemuRpReqPagesId(reader)) return reader.inside("mig_rp_msg_req_pages_id");
       break;
     }
-    case 0x4: {
+    case 0x4: { // MIG_RP_MSG_REQ_PAGES
       const at3 = reader.at;
       if (12 > reader.end - at3) return reader.short(at3, QEMU_RP_MESSAGE_TYPE_PAYLOAD_LEAVES3, FILE);
       reader.at = at3 + 12;
       break;
     }
-    case 0x5: {
+    case 0x5: { // MIG_RP_MSG_RECV_BITMAP
       if (!scanQemuRpRecvBitmap(reader)) return reader.inside("mig_rp_msg_recv_bitmap");
       break;
     }
-    case 0x6: {
+    case 0x6: { // MIG_RP_MSG_RESUME_ACK
       const at4 = reader.at;
       if (4 > reader.end - at4) return reader.short(at4, QEMU_RP_MESSAGE_TYPE_PAYLOAD_LEAVES4, FILE);
       reader.at = at4 + 4;
       break;
     }
-    case 0x7: {
+    case 0x7: { // MIG_RP_MSG_SWITCHOVER_ACK
       break;
     }
     default: {
@@ -875,13 +875,13 @@ export function writeQemuRpMessageTypePayload(
 ): void {
   const { body } = value;
   switch (id) {
-    case 0x0: {
+    case 0x0: { // MIG_RP_MSG_INVALID
       if (body.case !== "migRpMsgInvalid") {
         throw writer.error("case", "body", writer.at, `${FILE}:34`, body.case);
       }
       break;
     }
-    case 0x1: {
+    case 0x1: { // MIG_RP_MSG_SHUT
       if (body.case !== "migRpMsgShut") {
         throw writer.error("case", "body", writer.at, `${FILE}:34`, body.case);
       }
@@ -894,7 +894,7 @@ export function writeQemuRpMessageTypePayload(
       }
       break;
     }
-    case 0x2: {
+    case 0x2: { // MIG_RP_MSG_PONG
       if (body.case !== "migRpMsgPong") {
         throw writer.error("case", "body", writer.at, `${FILE}:34`, body.case);
       }
@@ -907,7 +907,7 @@ export function writeQemuRpMessageTypePayload(
       }
       break;
     }
-    case 0x3: {
+    case 0x3: { // MIG_RP_MSG_REQ_PAGES_ID
       if (body.case !== "migRpMsgReqPagesId") {
         throw writer.error("case", "body", writer.at, `${FILE}:34`, body.case);
       }
@@ -919,7 +919,7 @@ export function writeQemuRpMessageTypePayload(
       }
       break;
     }
-    case 0x4: {
+    case 0x4: { // MIG_RP_MSG_REQ_PAGES
       if (body.case !== "migRpMsgReqPages") {
         throw writer.error("case", "body", writer.at, `${FILE}:34`, body.case);
       }
@@ -932,7 +932,7 @@ export function writeQemuRpMessageTypePayload(
       }
       break;
     }
-    case 0x5: {
+    case 0x5: { // MIG_RP_MSG_RECV_BITMAP
       if (body.case !== "migRpMsgRecvBitmap") {
         throw writer.error("case", "body", writer.at, `${FILE}:34`, body.case);
       }
@@ -944,7 +944,7 @@ export function writeQemuRpMessageTypePayload(
       }
       break;
     }
-    case 0x6: {
+    case 0x6: { // MIG_RP_MSG_RESUME_ACK
       if (body.case !== "migRpMsgResumeAck") {
         throw writer.error("case", "body", writer.at, `${FILE}:34`, body.case);
       }
@@ -957,7 +957,7 @@ export function writeQemuRpMessageTypePayload(
       }
       break;
     }
-    case 0x7: {
+    case 0x7: { // MIG_RP_MSG_SWITCHOVER_ACK
       if (body.case !== "migRpMsgSwitchoverAck") {
         throw writer.error("case", "body", writer.at, `${FILE}:34`, body.case);
       }
@@ -1079,41 +1079,41 @@ export class QemuRpMessageTypePayloadView extends View {
 
   #locate(reader: Reader): void {
     switch (this.#id) {
-      case 0x0: {
+      case 0x0: { // MIG_RP_MSG_INVALID
         this.#bodyCase = "migRpMsgInvalid";
         break;
       }
-      case 0x1: {
+      case 0x1: { // MIG_RP_MSG_SHUT
         this.#bodyCase = "migRpMsgShut";
         reader.take(4);
         break;
       }
-      case 0x2: {
+      case 0x2: { // MIG_RP_MSG_PONG
         this.#bodyCase = "migRpMsgPong";
         reader.take(4);
         break;
       }
-      case 0x3: {
+      case 0x3: { // MIG_RP_MSG_REQ_PAGES_ID
         this.#bodyCase = "migRpMsgReqPagesId";
         if (!scanQemuRpReqPagesId(reader)) throw this.$refused();
         break;
       }
-      case 0x4: {
+      case 0x4: { // MIG_RP_MSG_REQ_PAGES
         this.#bodyCase = "migRpMsgReqPages";
         reader.take(12);
         break;
       }
-      case 0x5: {
+      case 0x5: { // MIG_RP_MSG_RECV_BITMAP
         this.#bodyCase = "migRpMsgRecvBitmap";
         if (!scanQemuRpRecvBitmap(reader)) throw this.$refused();
         break;
       }
-      case 0x6: {
+      case 0x6: { // MIG_RP_MSG_RESUME_ACK
         this.#bodyCase = "migRpMsgResumeAck";
         reader.take(4);
         break;
       }
-      case 0x7: {
+      case 0x7: { // MIG_RP_MSG_SWITCHOVER_ACK
         this.#bodyCase = "migRpMsgSwitchoverAck";
         break;
       }
@@ -1168,10 +1168,10 @@ const QEMU_RP_MESSAGE_TYPE_PAYLOAD_SITES = {
  */
 export function walkQemuRpMessageTypePayload(reader: Reader, visitor: Visitor, id: number): boolean {
   switch (id) {
-    case 0x0: {
+    case 0x0: { // MIG_RP_MSG_INVALID
       break;
     }
-    case 0x1: {
+    case 0x1: { // MIG_RP_MSG_SHUT
       const at = reader.at;
       let sound = 4 <= reader.end - at;
       const inner = heeding(reader, visitor, !sound);
@@ -1186,7 +1186,7 @@ export function walkQemuRpMessageTypePayload(reader: Reader, visitor: Visitor, i
       if (!sound) return false;
       break;
     }
-    case 0x2: {
+    case 0x2: { // MIG_RP_MSG_PONG
       const at2 = reader.at;
       let sound2 = 4 <= reader.end - at2;
       const inner2 = heeding(reader, visitor, !sound2);
@@ -1201,14 +1201,14 @@ export function walkQemuRpMessageTypePayload(reader: Reader, visitor: Visitor, i
       if (!sound2) return false;
       break;
     }
-    case 0x3: {
+    case 0x3: { // MIG_RP_MSG_REQ_PAGES_ID
       visitor.open(QEMU_RP_MESSAGE_TYPE_PAYLOAD_SITES.migRpMsgReqPagesId, -1, reader.at);
       const whole = walkQemuRpReqPagesId(reader, visitor);
       visitor.close(reader.at);
       if (!whole) return false;
       break;
     }
-    case 0x4: {
+    case 0x4: { // MIG_RP_MSG_REQ_PAGES
       const at3 = reader.at;
       let sound3 = 12 <= reader.end - at3;
       const inner3 = heeding(reader, visitor, !sound3);
@@ -1223,14 +1223,14 @@ export function walkQemuRpMessageTypePayload(reader: Reader, visitor: Visitor, i
       if (!sound3) return false;
       break;
     }
-    case 0x5: {
+    case 0x5: { // MIG_RP_MSG_RECV_BITMAP
       visitor.open(QEMU_RP_MESSAGE_TYPE_PAYLOAD_SITES.migRpMsgRecvBitmap, -1, reader.at);
       const whole2 = walkQemuRpRecvBitmap(reader, visitor);
       visitor.close(reader.at);
       if (!whole2) return false;
       break;
     }
-    case 0x6: {
+    case 0x6: { // MIG_RP_MSG_RESUME_ACK
       const at4 = reader.at;
       let sound4 = 4 <= reader.end - at4;
       const inner4 = heeding(reader, visitor, !sound4);
@@ -1245,14 +1245,14 @@ export function walkQemuRpMessageTypePayload(reader: Reader, visitor: Visitor, i
       if (!sound4) return false;
       break;
     }
-    case 0x7: {
+    case 0x7: { // MIG_RP_MSG_SWITCHOVER_ACK
       break;
     }
     default: {
       const from3 = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(QEMU_RP_MESSAGE_TYPE_PAYLOAD_SITES.raw, -1, from3, reader.at - from3, reader.bytes.subarray(from3, from3 + reader.at - from3));
+      visitor.field(QEMU_RP_MESSAGE_TYPE_PAYLOAD_SITES.raw, -1, from3, reader.at - from3, reader.bytes.subarray(from3, reader.at));
     }
   }
   return true;
@@ -1284,35 +1284,35 @@ export interface QemuRpMessageTypeReply {
 export function readQemuRpMessageTypeReply(reader: Reader, id: number): QemuRpMessageTypeReply {
   let body: QemuRpMessageTypeReplyBody;
   switch (id) {
-    case 0x0: {
+    case 0x0: { // MIG_RP_MSG_INVALID
       body = { case: "migRpMsgInvalid", value: undefined };
       break;
     }
-    case 0x1: {
+    case 0x1: { // MIG_RP_MSG_SHUT
       body = { case: "migRpMsgShut", value: undefined };
       break;
     }
-    case 0x2: {
+    case 0x2: { // MIG_RP_MSG_PONG
       body = { case: "migRpMsgPong", value: undefined };
       break;
     }
-    case 0x3: {
+    case 0x3: { // MIG_RP_MSG_REQ_PAGES_ID
       body = { case: "migRpMsgReqPagesId", value: undefined };
       break;
     }
-    case 0x4: {
+    case 0x4: { // MIG_RP_MSG_REQ_PAGES
       body = { case: "migRpMsgReqPages", value: undefined };
       break;
     }
-    case 0x5: {
+    case 0x5: { // MIG_RP_MSG_RECV_BITMAP
       body = { case: "migRpMsgRecvBitmap", value: undefined };
       break;
     }
-    case 0x6: {
+    case 0x6: { // MIG_RP_MSG_RESUME_ACK
       body = { case: "migRpMsgResumeAck", value: undefined };
       break;
     }
-    case 0x7: {
+    case 0x7: { // MIG_RP_MSG_SWITCHOVER_ACK
       body = { case: "migRpMsgSwitchoverAck", value: undefined };
       break;
     }
@@ -1343,28 +1343,28 @@ export function decodeQemuRpMessageTypeReply(source: Source, id: number): QemuRp
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanQemuRpMessageTypeReply(reader: Reader, id: number): boolean {
   switch (id) {
-    case 0x0: {
+    case 0x0: { // MIG_RP_MSG_INVALID
       break;
     }
-    case 0x1: {
+    case 0x1: { // MIG_RP_MSG_SHUT
       break;
     }
-    case 0x2: {
+    case 0x2: { // MIG_RP_MSG_PONG
       break;
     }
-    case 0x3: {
+    case 0x3: { // MIG_RP_MSG_REQ_PAGES_ID
       break;
     }
-    case 0x4: {
+    case 0x4: { // MIG_RP_MSG_REQ_PAGES
       break;
     }
-    case 0x5: {
+    case 0x5: { // MIG_RP_MSG_RECV_BITMAP
       break;
     }
-    case 0x6: {
+    case 0x6: { // MIG_RP_MSG_RESUME_ACK
       break;
     }
-    case 0x7: {
+    case 0x7: { // MIG_RP_MSG_SWITCHOVER_ACK
       break;
     }
     default: {
@@ -1395,49 +1395,49 @@ export function sizeofQemuRpMessageTypeReply(value: QemuRpMessageTypeReply, _id:
 export function writeQemuRpMessageTypeReply(writer: Writer, value: QemuRpMessageTypeReply, id: number): void {
   const { body } = value;
   switch (id) {
-    case 0x0: {
+    case 0x0: { // MIG_RP_MSG_INVALID
       if (body.case !== "migRpMsgInvalid") {
         throw writer.error("case", "body", writer.at, `${FILE}:34`, body.case);
       }
       break;
     }
-    case 0x1: {
+    case 0x1: { // MIG_RP_MSG_SHUT
       if (body.case !== "migRpMsgShut") {
         throw writer.error("case", "body", writer.at, `${FILE}:34`, body.case);
       }
       break;
     }
-    case 0x2: {
+    case 0x2: { // MIG_RP_MSG_PONG
       if (body.case !== "migRpMsgPong") {
         throw writer.error("case", "body", writer.at, `${FILE}:34`, body.case);
       }
       break;
     }
-    case 0x3: {
+    case 0x3: { // MIG_RP_MSG_REQ_PAGES_ID
       if (body.case !== "migRpMsgReqPagesId") {
         throw writer.error("case", "body", writer.at, `${FILE}:34`, body.case);
       }
       break;
     }
-    case 0x4: {
+    case 0x4: { // MIG_RP_MSG_REQ_PAGES
       if (body.case !== "migRpMsgReqPages") {
         throw writer.error("case", "body", writer.at, `${FILE}:34`, body.case);
       }
       break;
     }
-    case 0x5: {
+    case 0x5: { // MIG_RP_MSG_RECV_BITMAP
       if (body.case !== "migRpMsgRecvBitmap") {
         throw writer.error("case", "body", writer.at, `${FILE}:34`, body.case);
       }
       break;
     }
-    case 0x6: {
+    case 0x6: { // MIG_RP_MSG_RESUME_ACK
       if (body.case !== "migRpMsgResumeAck") {
         throw writer.error("case", "body", writer.at, `${FILE}:34`, body.case);
       }
       break;
     }
-    case 0x7: {
+    case 0x7: { // MIG_RP_MSG_SWITCHOVER_ACK
       if (body.case !== "migRpMsgSwitchoverAck") {
         throw writer.error("case", "body", writer.at, `${FILE}:34`, body.case);
       }
@@ -1500,35 +1500,35 @@ export class QemuRpMessageTypeReplyView extends View {
 
   #locate(reader: Reader): void {
     switch (this.#id) {
-      case 0x0: {
+      case 0x0: { // MIG_RP_MSG_INVALID
         this.#bodyCase = "migRpMsgInvalid";
         break;
       }
-      case 0x1: {
+      case 0x1: { // MIG_RP_MSG_SHUT
         this.#bodyCase = "migRpMsgShut";
         break;
       }
-      case 0x2: {
+      case 0x2: { // MIG_RP_MSG_PONG
         this.#bodyCase = "migRpMsgPong";
         break;
       }
-      case 0x3: {
+      case 0x3: { // MIG_RP_MSG_REQ_PAGES_ID
         this.#bodyCase = "migRpMsgReqPagesId";
         break;
       }
-      case 0x4: {
+      case 0x4: { // MIG_RP_MSG_REQ_PAGES
         this.#bodyCase = "migRpMsgReqPages";
         break;
       }
-      case 0x5: {
+      case 0x5: { // MIG_RP_MSG_RECV_BITMAP
         this.#bodyCase = "migRpMsgRecvBitmap";
         break;
       }
-      case 0x6: {
+      case 0x6: { // MIG_RP_MSG_RESUME_ACK
         this.#bodyCase = "migRpMsgResumeAck";
         break;
       }
-      case 0x7: {
+      case 0x7: { // MIG_RP_MSG_SWITCHOVER_ACK
         this.#bodyCase = "migRpMsgSwitchoverAck";
         break;
       }
@@ -1550,35 +1550,35 @@ const QEMU_RP_MESSAGE_TYPE_REPLY_SITES = {
  */
 export function walkQemuRpMessageTypeReply(reader: Reader, visitor: Visitor, id: number): boolean {
   switch (id) {
-    case 0x0: {
+    case 0x0: { // MIG_RP_MSG_INVALID
       break;
     }
-    case 0x1: {
+    case 0x1: { // MIG_RP_MSG_SHUT
       break;
     }
-    case 0x2: {
+    case 0x2: { // MIG_RP_MSG_PONG
       break;
     }
-    case 0x3: {
+    case 0x3: { // MIG_RP_MSG_REQ_PAGES_ID
       break;
     }
-    case 0x4: {
+    case 0x4: { // MIG_RP_MSG_REQ_PAGES
       break;
     }
-    case 0x5: {
+    case 0x5: { // MIG_RP_MSG_RECV_BITMAP
       break;
     }
-    case 0x6: {
+    case 0x6: { // MIG_RP_MSG_RESUME_ACK
       break;
     }
-    case 0x7: {
+    case 0x7: { // MIG_RP_MSG_SWITCHOVER_ACK
       break;
     }
     default: {
       const from = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(QEMU_RP_MESSAGE_TYPE_REPLY_SITES.raw, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+      visitor.field(QEMU_RP_MESSAGE_TYPE_REPLY_SITES.raw, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
     }
   }
   return true;
@@ -1872,7 +1872,7 @@ export function walkQemuRpMessage(reader: Reader, visitor: Visitor): boolean {
   visitor.field(QEMU_RP_MESSAGE_SITES.len, -1, at + 2, 2, len);
   reader.at = at + 4;
   if (!(type !== 0x0 /* MIG_RP_MSG_INVALID */ && type <= 0x7 /* MIG_RP_MSG_SWITCHOVER_ACK */)) {
-    return reader.fail("constraint", "type", at + 0, FILE, 51, "type != MIG_RP_MSG_INVALID && type <= MIG_RP_MSG_SWITCHOVER_ACK") || report(reader, visitor);
+    return reader.fail("constraint", "type", at, FILE, 51, "type != MIG_RP_MSG_INVALID && type <= MIG_RP_MSG_SWITCHOVER_ACK") || report(reader, visitor);
   }
   const from2 = reader.at;
   const outer = reader.end;

@@ -950,7 +950,7 @@ export function walkQemuVmConfiguration(reader: Reader, visitor: Visitor): boole
   visitor.field(QEMU_VM_CONFIGURATION_SITES.len, -1, at, 4, len);
   reader.at = at + 4;
   if (len > 0x1000) {
-    return reader.fail("constraint", "len", at + 0, FILE, 72, "len <= 4096") || report(reader, visitor);
+    return reader.fail("constraint", "len", at, FILE, 72, "len <= 4096") || report(reader, visitor);
   }
   const from = reader.at;
   if (len > reader.end - from) return reportLack(reader, visitor, "name", from, len, FILE, 74);
@@ -1315,7 +1315,7 @@ export function walkQemuConfigurationTargetPageBits(reader: Reader, visitor: Vis
   visitor.field(QEMU_CONFIGURATION_TARGET_PAGE_BITS_SITES.pageBits, -1, at, 4, pageBits);
   reader.at = at + 4;
   if (!(pageBits >= 10 && pageBits <= 30)) {
-    return reader.fail("constraint", "page_bits", at + 0, FILE, 88, "page_bits >= 10 && page_bits <= 30") || report(reader, visitor);
+    return reader.fail("constraint", "page_bits", at, FILE, 88, "page_bits >= 10 && page_bits <= 30") || report(reader, visitor);
   }
   return true;
 }
@@ -1497,7 +1497,7 @@ export function walkQemuConfigurationCapabilities(reader: Reader, visitor: Visit
   visitor.field(QEMU_CONFIGURATION_CAPABILITIES_SITES.capsCount, -1, at, 4, capsCount);
   reader.at = at + 4;
   if (capsCount > 256) {
-    return reader.fail("constraint", "caps_count", at + 0, FILE, 93, "caps_count <= 256") || report(reader, visitor);
+    return reader.fail("constraint", "caps_count", at, FILE, 93, "caps_count <= 256") || report(reader, visitor);
   }
   const from = reader.at;
   const need = capsCount;
@@ -2534,7 +2534,7 @@ export function walkQemuMigCmdPostcopyRamDiscard(reader: Reader, visitor: Visito
   visitor.field(QEMU_MIG_CMD_POSTCOPY_RAM_DISCARD_SITES.version, -1, at, 1, version);
   reader.at = at + 1;
   if (version !== 0) {
-    return reader.fail("constraint", "version", at + 0, FILE, 136, "version == 0") || report(reader, visitor);
+    return reader.fail("constraint", "version", at, FILE, 136, "version == 0") || report(reader, visitor);
   }
   visitor.open(QEMU_MIG_CMD_POSTCOPY_RAM_DISCARD_SITES.block, -1, reader.at);
   const whole = walkQemuString8(reader, visitor);
@@ -2548,7 +2548,7 @@ export function walkQemuMigCmdPostcopyRamDiscard(reader: Reader, visitor: Visito
   visitor.field(QEMU_MIG_CMD_POSTCOPY_RAM_DISCARD_SITES.nul, -1, at2, 1, nul);
   reader.at = at2 + 1;
   if (nul !== 0) {
-    return reader.fail("constraint", "nul", at2 + 0, FILE, 139, "nul == 0") || report(reader, visitor);
+    return reader.fail("constraint", "nul", at2, FILE, 139, "nul == 0") || report(reader, visitor);
   }
   const left = reader.end - reader.at;
   const inner = heeding(reader, visitor, left % 16 !== 0);
@@ -2912,56 +2912,56 @@ export interface QemuVmCmdPayload {
 export function readQemuVmCmdPayload(reader: Reader, id: number): QemuVmCmdPayload {
   let body: QemuVmCmdPayloadBody;
   switch (id) {
-    case 0x0: {
+    case 0x0: { // MIG_CMD_INVALID
       body = { case: "migCmdInvalid", value: undefined };
       break;
     }
-    case 0x1: {
+    case 0x1: { // MIG_CMD_OPEN_RETURN_PATH
       body = { case: "migCmdOpenReturnPath", value: undefined };
       break;
     }
-    case 0x2: {
+    case 0x2: { // MIG_CMD_PING
       const at = reader.take(4);
       body = { case: "migCmdPing", value: readQemuMigCmdPingAt(reader, at) };
       break;
     }
-    case 0x3: {
+    case 0x3: { // MIG_CMD_POSTCOPY_ADVISE
       const migCmdPostcopyAdvise = readQemuMigCmdPostcopyAdvise(reader);
       body = { case: "migCmdPostcopyAdvise", value: migCmdPostcopyAdvise };
       break;
     }
-    case 0x4: {
+    case 0x4: { // MIG_CMD_POSTCOPY_LISTEN
       body = { case: "migCmdPostcopyListen", value: undefined };
       break;
     }
-    case 0x5: {
+    case 0x5: { // MIG_CMD_POSTCOPY_RUN
       body = { case: "migCmdPostcopyRun", value: undefined };
       break;
     }
-    case 0x6: {
+    case 0x6: { // MIG_CMD_POSTCOPY_RAM_DISCARD
       const migCmdPostcopyRamDiscard = readQemuMigCmdPostcopyRamDiscard(reader);
       body = { case: "migCmdPostcopyRamDiscard", value: migCmdPostcopyRamDiscard };
       break;
     }
-    case 0x7: {
+    case 0x7: { // MIG_CMD_PACKAGED
       const at2 = reader.take(4);
       body = { case: "migCmdPackaged", value: readQemuMigCmdPackagedAt(reader, at2) };
       break;
     }
-    case 0x8: {
+    case 0x8: { // MIG_CMD_ENABLE_COLO
       body = { case: "migCmdEnableColo", value: undefined };
       break;
     }
-    case 0x9: {
+    case 0x9: { // MIG_CMD_POSTCOPY_RESUME
       body = { case: "migCmdPostcopyResume", value: undefined };
       break;
     }
-    case 0xa: {
+    case 0xa: { // MIG_CMD_RECV_BITMAP
       const migCmdRecvBitmap = readQemuMigCmdRecvBitmap(reader);
       body = { case: "migCmdRecvBitmap", value: migCmdRecvBitmap };
       break;
     }
-    case 0xb: {
+    case 0xb: { // MIG_CMD_SWITCHOVER_START
       body = { case: "migCmdSwitchoverStart", value: undefined };
       break;
     }
@@ -2995,49 +2995,49 @@ const QEMU_VM_CMD_PAYLOAD_LEAVES2: readonly Leaf[] = [["mig_cmd_packaged.length"
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanQemuVmCmdPayload(reader: Reader, id: number): boolean {
   switch (id) {
-    case 0x0: {
+    case 0x0: { // MIG_CMD_INVALID
       break;
     }
-    case 0x1: {
+    case 0x1: { // MIG_CMD_OPEN_RETURN_PATH
       break;
     }
-    case 0x2: {
+    case 0x2: { // MIG_CMD_PING
       const at = reader.at;
       if (4 > reader.end - at) return reader.short(at, QEMU_VM_CMD_PAYLOAD_LEAVES, FILE);
       reader.at = at + 4;
       break;
     }
-    case 0x3: {
+    case 0x3: { // MIG_CMD_POSTCOPY_ADVISE
       if (!scanQemuMigCmdPostcopyAdvise(reader)) return reader.inside("mig_cmd_postcopy_advise");
       break;
     }
-    case 0x4: {
+    case 0x4: { // MIG_CMD_POSTCOPY_LISTEN
       break;
     }
-    case 0x5: {
+    case 0x5: { // MIG_CMD_POSTCOPY_RUN
       break;
     }
-    case 0x6: {
+    case 0x6: { // MIG_CMD_POSTCOPY_RAM_DISCARD
       if (!scanQemuMigCmdPostcopyRamDiscard(reader)) return reader.inside("mig_cmd_postcopy_ram_discard");
       break;
     }
-    case 0x7: {
+    case 0x7: { // MIG_CMD_PACKAGED
       const at2 = reader.at;
       if (4 > reader.end - at2) return reader.short(at2, QEMU_VM_CMD_PAYLOAD_LEAVES2, FILE);
       reader.at = at2 + 4;
       break;
     }
-    case 0x8: {
+    case 0x8: { // MIG_CMD_ENABLE_COLO
       break;
     }
-    case 0x9: {
+    case 0x9: { // MIG_CMD_POSTCOPY_RESUME
       break;
     }
-    case 0xa: {
+    case 0xa: { // MIG_CMD_RECV_BITMAP
       if (!scanQemuMigCmdRecvBitmap(reader)) return reader.inside("mig_cmd_recv_bitmap");
       break;
     }
-    case 0xb: {
+    case 0xb: { // MIG_CMD_SWITCHOVER_START
       break;
     }
     default: {
@@ -3083,19 +3083,19 @@ export function sizeofQemuVmCmdPayload(value: QemuVmCmdPayload, _id: number): nu
 export function writeQemuVmCmdPayload(writer: Writer, value: QemuVmCmdPayload, id: number): void {
   const { body } = value;
   switch (id) {
-    case 0x0: {
+    case 0x0: { // MIG_CMD_INVALID
       if (body.case !== "migCmdInvalid") {
         throw writer.error("case", "body", writer.at, `${FILE}:157`, body.case);
       }
       break;
     }
-    case 0x1: {
+    case 0x1: { // MIG_CMD_OPEN_RETURN_PATH
       if (body.case !== "migCmdOpenReturnPath") {
         throw writer.error("case", "body", writer.at, `${FILE}:157`, body.case);
       }
       break;
     }
-    case 0x2: {
+    case 0x2: { // MIG_CMD_PING
       if (body.case !== "migCmdPing") throw writer.error("case", "body", writer.at, `${FILE}:157`, body.case);
       const migCmdPing = body.value;
       const at = writer.take(4);
@@ -3106,7 +3106,7 @@ export function writeQemuVmCmdPayload(writer: Writer, value: QemuVmCmdPayload, i
       }
       break;
     }
-    case 0x3: {
+    case 0x3: { // MIG_CMD_POSTCOPY_ADVISE
       if (body.case !== "migCmdPostcopyAdvise") {
         throw writer.error("case", "body", writer.at, `${FILE}:157`, body.case);
       }
@@ -3118,19 +3118,19 @@ export function writeQemuVmCmdPayload(writer: Writer, value: QemuVmCmdPayload, i
       }
       break;
     }
-    case 0x4: {
+    case 0x4: { // MIG_CMD_POSTCOPY_LISTEN
       if (body.case !== "migCmdPostcopyListen") {
         throw writer.error("case", "body", writer.at, `${FILE}:157`, body.case);
       }
       break;
     }
-    case 0x5: {
+    case 0x5: { // MIG_CMD_POSTCOPY_RUN
       if (body.case !== "migCmdPostcopyRun") {
         throw writer.error("case", "body", writer.at, `${FILE}:157`, body.case);
       }
       break;
     }
-    case 0x6: {
+    case 0x6: { // MIG_CMD_POSTCOPY_RAM_DISCARD
       if (body.case !== "migCmdPostcopyRamDiscard") {
         throw writer.error("case", "body", writer.at, `${FILE}:157`, body.case);
       }
@@ -3142,7 +3142,7 @@ export function writeQemuVmCmdPayload(writer: Writer, value: QemuVmCmdPayload, i
       }
       break;
     }
-    case 0x7: {
+    case 0x7: { // MIG_CMD_PACKAGED
       if (body.case !== "migCmdPackaged") {
         throw writer.error("case", "body", writer.at, `${FILE}:157`, body.case);
       }
@@ -3155,19 +3155,19 @@ export function writeQemuVmCmdPayload(writer: Writer, value: QemuVmCmdPayload, i
       }
       break;
     }
-    case 0x8: {
+    case 0x8: { // MIG_CMD_ENABLE_COLO
       if (body.case !== "migCmdEnableColo") {
         throw writer.error("case", "body", writer.at, `${FILE}:157`, body.case);
       }
       break;
     }
-    case 0x9: {
+    case 0x9: { // MIG_CMD_POSTCOPY_RESUME
       if (body.case !== "migCmdPostcopyResume") {
         throw writer.error("case", "body", writer.at, `${FILE}:157`, body.case);
       }
       break;
     }
-    case 0xa: {
+    case 0xa: { // MIG_CMD_RECV_BITMAP
       if (body.case !== "migCmdRecvBitmap") {
         throw writer.error("case", "body", writer.at, `${FILE}:157`, body.case);
       }
@@ -3179,7 +3179,7 @@ export function writeQemuVmCmdPayload(writer: Writer, value: QemuVmCmdPayload, i
       }
       break;
     }
-    case 0xb: {
+    case 0xb: { // MIG_CMD_SWITCHOVER_START
       if (body.case !== "migCmdSwitchoverStart") {
         throw writer.error("case", "body", writer.at, `${FILE}:157`, body.case);
       }
@@ -3291,56 +3291,56 @@ export class QemuVmCmdPayloadView extends View {
 
   #locate(reader: Reader): void {
     switch (this.#id) {
-      case 0x0: {
+      case 0x0: { // MIG_CMD_INVALID
         this.#bodyCase = "migCmdInvalid";
         break;
       }
-      case 0x1: {
+      case 0x1: { // MIG_CMD_OPEN_RETURN_PATH
         this.#bodyCase = "migCmdOpenReturnPath";
         break;
       }
-      case 0x2: {
+      case 0x2: { // MIG_CMD_PING
         this.#bodyCase = "migCmdPing";
         reader.take(4);
         break;
       }
-      case 0x3: {
+      case 0x3: { // MIG_CMD_POSTCOPY_ADVISE
         this.#bodyCase = "migCmdPostcopyAdvise";
         if (!scanQemuMigCmdPostcopyAdvise(reader)) throw this.$refused();
         break;
       }
-      case 0x4: {
+      case 0x4: { // MIG_CMD_POSTCOPY_LISTEN
         this.#bodyCase = "migCmdPostcopyListen";
         break;
       }
-      case 0x5: {
+      case 0x5: { // MIG_CMD_POSTCOPY_RUN
         this.#bodyCase = "migCmdPostcopyRun";
         break;
       }
-      case 0x6: {
+      case 0x6: { // MIG_CMD_POSTCOPY_RAM_DISCARD
         this.#bodyCase = "migCmdPostcopyRamDiscard";
         if (!scanQemuMigCmdPostcopyRamDiscard(reader)) throw this.$refused();
         break;
       }
-      case 0x7: {
+      case 0x7: { // MIG_CMD_PACKAGED
         this.#bodyCase = "migCmdPackaged";
         reader.take(4);
         break;
       }
-      case 0x8: {
+      case 0x8: { // MIG_CMD_ENABLE_COLO
         this.#bodyCase = "migCmdEnableColo";
         break;
       }
-      case 0x9: {
+      case 0x9: { // MIG_CMD_POSTCOPY_RESUME
         this.#bodyCase = "migCmdPostcopyResume";
         break;
       }
-      case 0xa: {
+      case 0xa: { // MIG_CMD_RECV_BITMAP
         this.#bodyCase = "migCmdRecvBitmap";
         if (!scanQemuMigCmdRecvBitmap(reader)) throw this.$refused();
         break;
       }
-      case 0xb: {
+      case 0xb: { // MIG_CMD_SWITCHOVER_START
         this.#bodyCase = "migCmdSwitchoverStart";
         break;
       }
@@ -3385,13 +3385,13 @@ const QEMU_VM_CMD_PAYLOAD_SITES = {
  */
 export function walkQemuVmCmdPayload(reader: Reader, visitor: Visitor, id: number): boolean {
   switch (id) {
-    case 0x0: {
+    case 0x0: { // MIG_CMD_INVALID
       break;
     }
-    case 0x1: {
+    case 0x1: { // MIG_CMD_OPEN_RETURN_PATH
       break;
     }
-    case 0x2: {
+    case 0x2: { // MIG_CMD_PING
       const at = reader.at;
       let sound = 4 <= reader.end - at;
       const inner = heeding(reader, visitor, !sound);
@@ -3404,27 +3404,27 @@ export function walkQemuVmCmdPayload(reader: Reader, visitor: Visitor, id: numbe
       if (!sound) return false;
       break;
     }
-    case 0x3: {
+    case 0x3: { // MIG_CMD_POSTCOPY_ADVISE
       visitor.open(QEMU_VM_CMD_PAYLOAD_SITES.migCmdPostcopyAdvise, -1, reader.at);
       const whole = walkQemuMigCmdPostcopyAdvise(reader, visitor);
       visitor.close(reader.at);
       if (!whole) return false;
       break;
     }
-    case 0x4: {
+    case 0x4: { // MIG_CMD_POSTCOPY_LISTEN
       break;
     }
-    case 0x5: {
+    case 0x5: { // MIG_CMD_POSTCOPY_RUN
       break;
     }
-    case 0x6: {
+    case 0x6: { // MIG_CMD_POSTCOPY_RAM_DISCARD
       visitor.open(QEMU_VM_CMD_PAYLOAD_SITES.migCmdPostcopyRamDiscard, -1, reader.at);
       const whole2 = walkQemuMigCmdPostcopyRamDiscard(reader, visitor);
       visitor.close(reader.at);
       if (!whole2) return false;
       break;
     }
-    case 0x7: {
+    case 0x7: { // MIG_CMD_PACKAGED
       const at2 = reader.at;
       let sound2 = 4 <= reader.end - at2;
       const inner2 = heeding(reader, visitor, !sound2);
@@ -3437,27 +3437,27 @@ export function walkQemuVmCmdPayload(reader: Reader, visitor: Visitor, id: numbe
       if (!sound2) return false;
       break;
     }
-    case 0x8: {
+    case 0x8: { // MIG_CMD_ENABLE_COLO
       break;
     }
-    case 0x9: {
+    case 0x9: { // MIG_CMD_POSTCOPY_RESUME
       break;
     }
-    case 0xa: {
+    case 0xa: { // MIG_CMD_RECV_BITMAP
       visitor.open(QEMU_VM_CMD_PAYLOAD_SITES.migCmdRecvBitmap, -1, reader.at);
       const whole3 = walkQemuMigCmdRecvBitmap(reader, visitor);
       visitor.close(reader.at);
       if (!whole3) return false;
       break;
     }
-    case 0xb: {
+    case 0xb: { // MIG_CMD_SWITCHOVER_START
       break;
     }
     default: {
       const from4 = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(QEMU_VM_CMD_PAYLOAD_SITES.raw, -1, from4, reader.at - from4, reader.bytes.subarray(from4, from4 + reader.at - from4));
+      visitor.field(QEMU_VM_CMD_PAYLOAD_SITES.raw, -1, from4, reader.at - from4, reader.bytes.subarray(from4, reader.at));
     }
   }
   return true;
@@ -3494,51 +3494,51 @@ export interface QemuVmCmdReply {
 export function readQemuVmCmdReply(reader: Reader, id: number): QemuVmCmdReply {
   let body: QemuVmCmdReplyBody;
   switch (id) {
-    case 0x0: {
+    case 0x0: { // MIG_CMD_INVALID
       body = { case: "migCmdInvalid", value: undefined };
       break;
     }
-    case 0x1: {
+    case 0x1: { // MIG_CMD_OPEN_RETURN_PATH
       body = { case: "migCmdOpenReturnPath", value: undefined };
       break;
     }
-    case 0x2: {
+    case 0x2: { // MIG_CMD_PING
       body = { case: "migCmdPing", value: undefined };
       break;
     }
-    case 0x3: {
+    case 0x3: { // MIG_CMD_POSTCOPY_ADVISE
       body = { case: "migCmdPostcopyAdvise", value: undefined };
       break;
     }
-    case 0x4: {
+    case 0x4: { // MIG_CMD_POSTCOPY_LISTEN
       body = { case: "migCmdPostcopyListen", value: undefined };
       break;
     }
-    case 0x5: {
+    case 0x5: { // MIG_CMD_POSTCOPY_RUN
       body = { case: "migCmdPostcopyRun", value: undefined };
       break;
     }
-    case 0x6: {
+    case 0x6: { // MIG_CMD_POSTCOPY_RAM_DISCARD
       body = { case: "migCmdPostcopyRamDiscard", value: undefined };
       break;
     }
-    case 0x7: {
+    case 0x7: { // MIG_CMD_PACKAGED
       body = { case: "migCmdPackaged", value: undefined };
       break;
     }
-    case 0x8: {
+    case 0x8: { // MIG_CMD_ENABLE_COLO
       body = { case: "migCmdEnableColo", value: undefined };
       break;
     }
-    case 0x9: {
+    case 0x9: { // MIG_CMD_POSTCOPY_RESUME
       body = { case: "migCmdPostcopyResume", value: undefined };
       break;
     }
-    case 0xa: {
+    case 0xa: { // MIG_CMD_RECV_BITMAP
       body = { case: "migCmdRecvBitmap", value: undefined };
       break;
     }
-    case 0xb: {
+    case 0xb: { // MIG_CMD_SWITCHOVER_START
       body = { case: "migCmdSwitchoverStart", value: undefined };
       break;
     }
@@ -3569,40 +3569,40 @@ export function decodeQemuVmCmdReply(source: Source, id: number): QemuVmCmdReply
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanQemuVmCmdReply(reader: Reader, id: number): boolean {
   switch (id) {
-    case 0x0: {
+    case 0x0: { // MIG_CMD_INVALID
       break;
     }
-    case 0x1: {
+    case 0x1: { // MIG_CMD_OPEN_RETURN_PATH
       break;
     }
-    case 0x2: {
+    case 0x2: { // MIG_CMD_PING
       break;
     }
-    case 0x3: {
+    case 0x3: { // MIG_CMD_POSTCOPY_ADVISE
       break;
     }
-    case 0x4: {
+    case 0x4: { // MIG_CMD_POSTCOPY_LISTEN
       break;
     }
-    case 0x5: {
+    case 0x5: { // MIG_CMD_POSTCOPY_RUN
       break;
     }
-    case 0x6: {
+    case 0x6: { // MIG_CMD_POSTCOPY_RAM_DISCARD
       break;
     }
-    case 0x7: {
+    case 0x7: { // MIG_CMD_PACKAGED
       break;
     }
-    case 0x8: {
+    case 0x8: { // MIG_CMD_ENABLE_COLO
       break;
     }
-    case 0x9: {
+    case 0x9: { // MIG_CMD_POSTCOPY_RESUME
       break;
     }
-    case 0xa: {
+    case 0xa: { // MIG_CMD_RECV_BITMAP
       break;
     }
-    case 0xb: {
+    case 0xb: { // MIG_CMD_SWITCHOVER_START
       break;
     }
     default: {
@@ -3633,71 +3633,71 @@ export function sizeofQemuVmCmdReply(value: QemuVmCmdReply, _id: number): number
 export function writeQemuVmCmdReply(writer: Writer, value: QemuVmCmdReply, id: number): void {
   const { body } = value;
   switch (id) {
-    case 0x0: {
+    case 0x0: { // MIG_CMD_INVALID
       if (body.case !== "migCmdInvalid") {
         throw writer.error("case", "body", writer.at, `${FILE}:157`, body.case);
       }
       break;
     }
-    case 0x1: {
+    case 0x1: { // MIG_CMD_OPEN_RETURN_PATH
       if (body.case !== "migCmdOpenReturnPath") {
         throw writer.error("case", "body", writer.at, `${FILE}:157`, body.case);
       }
       break;
     }
-    case 0x2: {
+    case 0x2: { // MIG_CMD_PING
       if (body.case !== "migCmdPing") throw writer.error("case", "body", writer.at, `${FILE}:157`, body.case);
       break;
     }
-    case 0x3: {
+    case 0x3: { // MIG_CMD_POSTCOPY_ADVISE
       if (body.case !== "migCmdPostcopyAdvise") {
         throw writer.error("case", "body", writer.at, `${FILE}:157`, body.case);
       }
       break;
     }
-    case 0x4: {
+    case 0x4: { // MIG_CMD_POSTCOPY_LISTEN
       if (body.case !== "migCmdPostcopyListen") {
         throw writer.error("case", "body", writer.at, `${FILE}:157`, body.case);
       }
       break;
     }
-    case 0x5: {
+    case 0x5: { // MIG_CMD_POSTCOPY_RUN
       if (body.case !== "migCmdPostcopyRun") {
         throw writer.error("case", "body", writer.at, `${FILE}:157`, body.case);
       }
       break;
     }
-    case 0x6: {
+    case 0x6: { // MIG_CMD_POSTCOPY_RAM_DISCARD
       if (body.case !== "migCmdPostcopyRamDiscard") {
         throw writer.error("case", "body", writer.at, `${FILE}:157`, body.case);
       }
       break;
     }
-    case 0x7: {
+    case 0x7: { // MIG_CMD_PACKAGED
       if (body.case !== "migCmdPackaged") {
         throw writer.error("case", "body", writer.at, `${FILE}:157`, body.case);
       }
       break;
     }
-    case 0x8: {
+    case 0x8: { // MIG_CMD_ENABLE_COLO
       if (body.case !== "migCmdEnableColo") {
         throw writer.error("case", "body", writer.at, `${FILE}:157`, body.case);
       }
       break;
     }
-    case 0x9: {
+    case 0x9: { // MIG_CMD_POSTCOPY_RESUME
       if (body.case !== "migCmdPostcopyResume") {
         throw writer.error("case", "body", writer.at, `${FILE}:157`, body.case);
       }
       break;
     }
-    case 0xa: {
+    case 0xa: { // MIG_CMD_RECV_BITMAP
       if (body.case !== "migCmdRecvBitmap") {
         throw writer.error("case", "body", writer.at, `${FILE}:157`, body.case);
       }
       break;
     }
-    case 0xb: {
+    case 0xb: { // MIG_CMD_SWITCHOVER_START
       if (body.case !== "migCmdSwitchoverStart") {
         throw writer.error("case", "body", writer.at, `${FILE}:157`, body.case);
       }
@@ -3760,51 +3760,51 @@ export class QemuVmCmdReplyView extends View {
 
   #locate(reader: Reader): void {
     switch (this.#id) {
-      case 0x0: {
+      case 0x0: { // MIG_CMD_INVALID
         this.#bodyCase = "migCmdInvalid";
         break;
       }
-      case 0x1: {
+      case 0x1: { // MIG_CMD_OPEN_RETURN_PATH
         this.#bodyCase = "migCmdOpenReturnPath";
         break;
       }
-      case 0x2: {
+      case 0x2: { // MIG_CMD_PING
         this.#bodyCase = "migCmdPing";
         break;
       }
-      case 0x3: {
+      case 0x3: { // MIG_CMD_POSTCOPY_ADVISE
         this.#bodyCase = "migCmdPostcopyAdvise";
         break;
       }
-      case 0x4: {
+      case 0x4: { // MIG_CMD_POSTCOPY_LISTEN
         this.#bodyCase = "migCmdPostcopyListen";
         break;
       }
-      case 0x5: {
+      case 0x5: { // MIG_CMD_POSTCOPY_RUN
         this.#bodyCase = "migCmdPostcopyRun";
         break;
       }
-      case 0x6: {
+      case 0x6: { // MIG_CMD_POSTCOPY_RAM_DISCARD
         this.#bodyCase = "migCmdPostcopyRamDiscard";
         break;
       }
-      case 0x7: {
+      case 0x7: { // MIG_CMD_PACKAGED
         this.#bodyCase = "migCmdPackaged";
         break;
       }
-      case 0x8: {
+      case 0x8: { // MIG_CMD_ENABLE_COLO
         this.#bodyCase = "migCmdEnableColo";
         break;
       }
-      case 0x9: {
+      case 0x9: { // MIG_CMD_POSTCOPY_RESUME
         this.#bodyCase = "migCmdPostcopyResume";
         break;
       }
-      case 0xa: {
+      case 0xa: { // MIG_CMD_RECV_BITMAP
         this.#bodyCase = "migCmdRecvBitmap";
         break;
       }
-      case 0xb: {
+      case 0xb: { // MIG_CMD_SWITCHOVER_START
         this.#bodyCase = "migCmdSwitchoverStart";
         break;
       }
@@ -3826,47 +3826,47 @@ const QEMU_VM_CMD_REPLY_SITES = {
  */
 export function walkQemuVmCmdReply(reader: Reader, visitor: Visitor, id: number): boolean {
   switch (id) {
-    case 0x0: {
+    case 0x0: { // MIG_CMD_INVALID
       break;
     }
-    case 0x1: {
+    case 0x1: { // MIG_CMD_OPEN_RETURN_PATH
       break;
     }
-    case 0x2: {
+    case 0x2: { // MIG_CMD_PING
       break;
     }
-    case 0x3: {
+    case 0x3: { // MIG_CMD_POSTCOPY_ADVISE
       break;
     }
-    case 0x4: {
+    case 0x4: { // MIG_CMD_POSTCOPY_LISTEN
       break;
     }
-    case 0x5: {
+    case 0x5: { // MIG_CMD_POSTCOPY_RUN
       break;
     }
-    case 0x6: {
+    case 0x6: { // MIG_CMD_POSTCOPY_RAM_DISCARD
       break;
     }
-    case 0x7: {
+    case 0x7: { // MIG_CMD_PACKAGED
       break;
     }
-    case 0x8: {
+    case 0x8: { // MIG_CMD_ENABLE_COLO
       break;
     }
-    case 0x9: {
+    case 0x9: { // MIG_CMD_POSTCOPY_RESUME
       break;
     }
-    case 0xa: {
+    case 0xa: { // MIG_CMD_RECV_BITMAP
       break;
     }
-    case 0xb: {
+    case 0xb: { // MIG_CMD_SWITCHOVER_START
       break;
     }
     default: {
       const from = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(QEMU_VM_CMD_REPLY_SITES.raw, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+      visitor.field(QEMU_VM_CMD_REPLY_SITES.raw, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
     }
   }
   return true;

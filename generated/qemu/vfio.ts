@@ -226,7 +226,7 @@ export function walkVfioMigData(reader: Reader, visitor: Visitor): boolean {
   const from = reader.at;
   if (dataSize > reader.end - from) return reportLack(reader, visitor, "data", from, dataSize, FILE, 27);
   reader.at = from + dataSize;
-  visitor.field(VFIO_MIG_DATA_SITES.data, -1, from, dataSize, reader.bytes.subarray(from, from + dataSize));
+  visitor.field(VFIO_MIG_DATA_SITES.data, -1, from, dataSize, reader.bytes.subarray(from, reader.at));
   return true;
 }
 
@@ -741,11 +741,11 @@ export function walkVfioDeviceStatePacket(reader: Reader, visitor: Visitor): boo
   visitor.field(VFIO_DEVICE_STATE_PACKET_SITES.flags, -1, at + 8, 4, view.getUint32(at + 8, false));
   reader.at = at + 12;
   if (version !== 0) {
-    return reader.fail("constraint", "version", at + 0, FILE, 52, "version == 0") || report(reader, visitor);
+    return reader.fail("constraint", "version", at, FILE, 52, "version == 0") || report(reader, visitor);
   }
   const from = reader.at;
   if (isCut(reader, visitor)) return false;
   reader.at = reader.end;
-  visitor.field(VFIO_DEVICE_STATE_PACKET_SITES.data, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+  visitor.field(VFIO_DEVICE_STATE_PACKET_SITES.data, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
   return true;
 }

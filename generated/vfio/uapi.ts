@@ -267,7 +267,7 @@ export function walkVfioDeviceFeature(reader: Reader, visitor: Visitor, littleEn
   const from = reader.at;
   if (isCut(reader, visitor)) return false;
   reader.at = reader.end;
-  visitor.field(VFIO_DEVICE_FEATURE_SITES.data, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+  visitor.field(VFIO_DEVICE_FEATURE_SITES.data, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
   return true;
 }
 
@@ -2070,33 +2070,33 @@ export function readVfioDeviceFeatureIndexPayload(
 ): VfioDeviceFeatureIndexPayload {
   let body: VfioDeviceFeatureIndexPayloadBody;
   switch (id) {
-    case 0x1: {
+    case 0x1: { // VFIO_DEVICE_FEATURE_MIGRATION
       body = { case: "vfioDeviceFeatureMigration", value: undefined };
       break;
     }
-    case 0x2: {
+    case 0x2: { // VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE
       const at = reader.take(8);
       body = { case: "vfioDeviceFeatureMigDeviceState", value: readVfioDeviceFeatureMigStateAt(reader, at, littleEndian) };
       break;
     }
-    case 0x6: {
+    case 0x6: { // VFIO_DEVICE_FEATURE_DMA_LOGGING_START
       const at2 = reader.take(24);
       body = { case: "vfioDeviceFeatureDmaLoggingStart", value: readVfioDeviceFeatureDmaLoggingControlAt(reader, at2, littleEndian) };
       break;
     }
-    case 0x7: {
+    case 0x7: { // VFIO_DEVICE_FEATURE_DMA_LOGGING_STOP
       body = { case: "vfioDeviceFeatureDmaLoggingStop", value: undefined };
       break;
     }
-    case 0x8: {
+    case 0x8: { // VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT
       body = { case: "vfioDeviceFeatureDmaLoggingReport", value: undefined };
       break;
     }
-    case 0x9: {
+    case 0x9: { // VFIO_DEVICE_FEATURE_MIG_DATA_SIZE
       body = { case: "vfioDeviceFeatureMigDataSize", value: undefined };
       break;
     }
-    case 0xc: {
+    case 0xc: { // VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2
       body = { case: "vfioDeviceFeatureMigPrecopyINFOv2", value: undefined };
       break;
     }
@@ -2147,31 +2147,31 @@ export function scanVfioDeviceFeatureIndexPayload(
   _littleEndian: boolean,
 ): boolean {
   switch (id) {
-    case 0x1: {
+    case 0x1: { // VFIO_DEVICE_FEATURE_MIGRATION
       break;
     }
-    case 0x2: {
+    case 0x2: { // VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE
       const at = reader.at;
       if (8 > reader.end - at) return reader.short(at, VFIO_DEVICE_FEATURE_INDEX_PAYLOAD_LEAVES, FILE);
       reader.at = at + 8;
       break;
     }
-    case 0x6: {
+    case 0x6: { // VFIO_DEVICE_FEATURE_DMA_LOGGING_START
       const at2 = reader.at;
       if (24 > reader.end - at2) return reader.short(at2, VFIO_DEVICE_FEATURE_INDEX_PAYLOAD_LEAVES2, FILE);
       reader.at = at2 + 24;
       break;
     }
-    case 0x7: {
+    case 0x7: { // VFIO_DEVICE_FEATURE_DMA_LOGGING_STOP
       break;
     }
-    case 0x8: {
+    case 0x8: { // VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT
       break;
     }
-    case 0x9: {
+    case 0x9: { // VFIO_DEVICE_FEATURE_MIG_DATA_SIZE
       break;
     }
-    case 0xc: {
+    case 0xc: { // VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2
       break;
     }
     default: {
@@ -2227,13 +2227,13 @@ export function writeVfioDeviceFeatureIndexPayload(
 ): void {
   const { body } = value;
   switch (id) {
-    case 0x1: {
+    case 0x1: { // VFIO_DEVICE_FEATURE_MIGRATION
       if (body.case !== "vfioDeviceFeatureMigration") {
         throw writer.error("case", "body", writer.at, `${FILE}:125`, body.case);
       }
       break;
     }
-    case 0x2: {
+    case 0x2: { // VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE
       if (body.case !== "vfioDeviceFeatureMigDeviceState") {
         throw writer.error("case", "body", writer.at, `${FILE}:125`, body.case);
       }
@@ -2246,7 +2246,7 @@ export function writeVfioDeviceFeatureIndexPayload(
       }
       break;
     }
-    case 0x6: {
+    case 0x6: { // VFIO_DEVICE_FEATURE_DMA_LOGGING_START
       if (body.case !== "vfioDeviceFeatureDmaLoggingStart") {
         throw writer.error("case", "body", writer.at, `${FILE}:125`, body.case);
       }
@@ -2259,25 +2259,25 @@ export function writeVfioDeviceFeatureIndexPayload(
       }
       break;
     }
-    case 0x7: {
+    case 0x7: { // VFIO_DEVICE_FEATURE_DMA_LOGGING_STOP
       if (body.case !== "vfioDeviceFeatureDmaLoggingStop") {
         throw writer.error("case", "body", writer.at, `${FILE}:125`, body.case);
       }
       break;
     }
-    case 0x8: {
+    case 0x8: { // VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT
       if (body.case !== "vfioDeviceFeatureDmaLoggingReport") {
         throw writer.error("case", "body", writer.at, `${FILE}:125`, body.case);
       }
       break;
     }
-    case 0x9: {
+    case 0x9: { // VFIO_DEVICE_FEATURE_MIG_DATA_SIZE
       if (body.case !== "vfioDeviceFeatureMigDataSize") {
         throw writer.error("case", "body", writer.at, `${FILE}:125`, body.case);
       }
       break;
     }
-    case 0xc: {
+    case 0xc: { // VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2
       if (body.case !== "vfioDeviceFeatureMigPrecopyINFOv2") {
         throw writer.error("case", "body", writer.at, `${FILE}:125`, body.case);
       }
@@ -2368,33 +2368,33 @@ export class VfioDeviceFeatureIndexPayloadView extends View {
 
   #locate(reader: Reader): void {
     switch (this.#id) {
-      case 0x1: {
+      case 0x1: { // VFIO_DEVICE_FEATURE_MIGRATION
         this.#bodyCase = "vfioDeviceFeatureMigration";
         break;
       }
-      case 0x2: {
+      case 0x2: { // VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE
         this.#bodyCase = "vfioDeviceFeatureMigDeviceState";
         reader.take(8);
         break;
       }
-      case 0x6: {
+      case 0x6: { // VFIO_DEVICE_FEATURE_DMA_LOGGING_START
         this.#bodyCase = "vfioDeviceFeatureDmaLoggingStart";
         reader.take(24);
         break;
       }
-      case 0x7: {
+      case 0x7: { // VFIO_DEVICE_FEATURE_DMA_LOGGING_STOP
         this.#bodyCase = "vfioDeviceFeatureDmaLoggingStop";
         break;
       }
-      case 0x8: {
+      case 0x8: { // VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT
         this.#bodyCase = "vfioDeviceFeatureDmaLoggingReport";
         break;
       }
-      case 0x9: {
+      case 0x9: { // VFIO_DEVICE_FEATURE_MIG_DATA_SIZE
         this.#bodyCase = "vfioDeviceFeatureMigDataSize";
         break;
       }
-      case 0xc: {
+      case 0xc: { // VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2
         this.#bodyCase = "vfioDeviceFeatureMigPrecopyINFOv2";
         break;
       }
@@ -2432,10 +2432,10 @@ export function walkVfioDeviceFeatureIndexPayload(
   littleEndian: boolean,
 ): boolean {
   switch (id) {
-    case 0x1: {
+    case 0x1: { // VFIO_DEVICE_FEATURE_MIGRATION
       break;
     }
-    case 0x2: {
+    case 0x2: { // VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE
       const at = reader.at;
       let sound = 8 <= reader.end - at;
       const inner = heeding(reader, visitor, !sound);
@@ -2450,7 +2450,7 @@ export function walkVfioDeviceFeatureIndexPayload(
       if (!sound) return false;
       break;
     }
-    case 0x6: {
+    case 0x6: { // VFIO_DEVICE_FEATURE_DMA_LOGGING_START
       const at2 = reader.at;
       let sound2 = 24 <= reader.end - at2;
       const inner2 = heeding(reader, visitor, !sound2);
@@ -2465,23 +2465,23 @@ export function walkVfioDeviceFeatureIndexPayload(
       if (!sound2) return false;
       break;
     }
-    case 0x7: {
+    case 0x7: { // VFIO_DEVICE_FEATURE_DMA_LOGGING_STOP
       break;
     }
-    case 0x8: {
+    case 0x8: { // VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT
       break;
     }
-    case 0x9: {
+    case 0x9: { // VFIO_DEVICE_FEATURE_MIG_DATA_SIZE
       break;
     }
-    case 0xc: {
+    case 0xc: { // VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2
       break;
     }
     default: {
       const from = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(VFIO_DEVICE_FEATURE_INDEX_PAYLOAD_SITES.raw, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+      visitor.field(VFIO_DEVICE_FEATURE_INDEX_PAYLOAD_SITES.raw, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
     }
   }
   return true;
@@ -2523,35 +2523,35 @@ export function readVfioDeviceFeatureIndexReply(
 ): VfioDeviceFeatureIndexReply {
   let body: VfioDeviceFeatureIndexReplyBody;
   switch (id) {
-    case 0x1: {
+    case 0x1: { // VFIO_DEVICE_FEATURE_MIGRATION
       const at = reader.take(8);
       body = { case: "vfioDeviceFeatureMigration", value: readVfioDeviceFeatureMigrationAt(reader, at, littleEndian) };
       break;
     }
-    case 0x2: {
+    case 0x2: { // VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE
       const at2 = reader.take(8);
       body = { case: "vfioDeviceFeatureMigDeviceState", value: readVfioDeviceFeatureMigStateAt(reader, at2, littleEndian) };
       break;
     }
-    case 0x6: {
+    case 0x6: { // VFIO_DEVICE_FEATURE_DMA_LOGGING_START
       body = { case: "vfioDeviceFeatureDmaLoggingStart", value: undefined };
       break;
     }
-    case 0x7: {
+    case 0x7: { // VFIO_DEVICE_FEATURE_DMA_LOGGING_STOP
       body = { case: "vfioDeviceFeatureDmaLoggingStop", value: undefined };
       break;
     }
-    case 0x8: {
+    case 0x8: { // VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT
       const at3 = reader.take(32);
       body = { case: "vfioDeviceFeatureDmaLoggingReport", value: readVfioDeviceFeatureDmaLoggingReportAt(reader, at3, littleEndian) };
       break;
     }
-    case 0x9: {
+    case 0x9: { // VFIO_DEVICE_FEATURE_MIG_DATA_SIZE
       const at4 = reader.take(8);
       body = { case: "vfioDeviceFeatureMigDataSize", value: readVfioDeviceFeatureMigDataSizeAt(reader, at4, littleEndian) };
       break;
     }
-    case 0xc: {
+    case 0xc: { // VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2
       body = { case: "vfioDeviceFeatureMigPrecopyINFOv2", value: undefined };
       break;
     }
@@ -2604,37 +2604,37 @@ const VFIO_DEVICE_FEATURE_INDEX_REPLY_LEAVES4: readonly Leaf[] = [
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVfioDeviceFeatureIndexReply(reader: Reader, id: number, _littleEndian: boolean): boolean {
   switch (id) {
-    case 0x1: {
+    case 0x1: { // VFIO_DEVICE_FEATURE_MIGRATION
       const at = reader.at;
       if (8 > reader.end - at) return reader.short(at, VFIO_DEVICE_FEATURE_INDEX_REPLY_LEAVES, FILE);
       reader.at = at + 8;
       break;
     }
-    case 0x2: {
+    case 0x2: { // VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE
       const at2 = reader.at;
       if (8 > reader.end - at2) return reader.short(at2, VFIO_DEVICE_FEATURE_INDEX_REPLY_LEAVES2, FILE);
       reader.at = at2 + 8;
       break;
     }
-    case 0x6: {
+    case 0x6: { // VFIO_DEVICE_FEATURE_DMA_LOGGING_START
       break;
     }
-    case 0x7: {
+    case 0x7: { // VFIO_DEVICE_FEATURE_DMA_LOGGING_STOP
       break;
     }
-    case 0x8: {
+    case 0x8: { // VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT
       const at3 = reader.at;
       if (32 > reader.end - at3) return reader.short(at3, VFIO_DEVICE_FEATURE_INDEX_REPLY_LEAVES3, FILE);
       reader.at = at3 + 32;
       break;
     }
-    case 0x9: {
+    case 0x9: { // VFIO_DEVICE_FEATURE_MIG_DATA_SIZE
       const at4 = reader.at;
       if (8 > reader.end - at4) return reader.short(at4, VFIO_DEVICE_FEATURE_INDEX_REPLY_LEAVES4, FILE);
       reader.at = at4 + 8;
       break;
     }
-    case 0xc: {
+    case 0xc: { // VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2
       break;
     }
     default: {
@@ -2696,7 +2696,7 @@ export function writeVfioDeviceFeatureIndexReply(
 ): void {
   const { body } = value;
   switch (id) {
-    case 0x1: {
+    case 0x1: { // VFIO_DEVICE_FEATURE_MIGRATION
       if (body.case !== "vfioDeviceFeatureMigration") {
         throw writer.error("case", "body", writer.at, `${FILE}:125`, body.case);
       }
@@ -2709,7 +2709,7 @@ export function writeVfioDeviceFeatureIndexReply(
       }
       break;
     }
-    case 0x2: {
+    case 0x2: { // VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE
       if (body.case !== "vfioDeviceFeatureMigDeviceState") {
         throw writer.error("case", "body", writer.at, `${FILE}:125`, body.case);
       }
@@ -2722,19 +2722,19 @@ export function writeVfioDeviceFeatureIndexReply(
       }
       break;
     }
-    case 0x6: {
+    case 0x6: { // VFIO_DEVICE_FEATURE_DMA_LOGGING_START
       if (body.case !== "vfioDeviceFeatureDmaLoggingStart") {
         throw writer.error("case", "body", writer.at, `${FILE}:125`, body.case);
       }
       break;
     }
-    case 0x7: {
+    case 0x7: { // VFIO_DEVICE_FEATURE_DMA_LOGGING_STOP
       if (body.case !== "vfioDeviceFeatureDmaLoggingStop") {
         throw writer.error("case", "body", writer.at, `${FILE}:125`, body.case);
       }
       break;
     }
-    case 0x8: {
+    case 0x8: { // VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT
       if (body.case !== "vfioDeviceFeatureDmaLoggingReport") {
         throw writer.error("case", "body", writer.at, `${FILE}:125`, body.case);
       }
@@ -2747,7 +2747,7 @@ export function writeVfioDeviceFeatureIndexReply(
       }
       break;
     }
-    case 0x9: {
+    case 0x9: { // VFIO_DEVICE_FEATURE_MIG_DATA_SIZE
       if (body.case !== "vfioDeviceFeatureMigDataSize") {
         throw writer.error("case", "body", writer.at, `${FILE}:125`, body.case);
       }
@@ -2760,7 +2760,7 @@ export function writeVfioDeviceFeatureIndexReply(
       }
       break;
     }
-    case 0xc: {
+    case 0xc: { // VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2
       if (body.case !== "vfioDeviceFeatureMigPrecopyINFOv2") {
         throw writer.error("case", "body", writer.at, `${FILE}:125`, body.case);
       }
@@ -2867,35 +2867,35 @@ export class VfioDeviceFeatureIndexReplyView extends View {
 
   #locate(reader: Reader): void {
     switch (this.#id) {
-      case 0x1: {
+      case 0x1: { // VFIO_DEVICE_FEATURE_MIGRATION
         this.#bodyCase = "vfioDeviceFeatureMigration";
         reader.take(8);
         break;
       }
-      case 0x2: {
+      case 0x2: { // VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE
         this.#bodyCase = "vfioDeviceFeatureMigDeviceState";
         reader.take(8);
         break;
       }
-      case 0x6: {
+      case 0x6: { // VFIO_DEVICE_FEATURE_DMA_LOGGING_START
         this.#bodyCase = "vfioDeviceFeatureDmaLoggingStart";
         break;
       }
-      case 0x7: {
+      case 0x7: { // VFIO_DEVICE_FEATURE_DMA_LOGGING_STOP
         this.#bodyCase = "vfioDeviceFeatureDmaLoggingStop";
         break;
       }
-      case 0x8: {
+      case 0x8: { // VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT
         this.#bodyCase = "vfioDeviceFeatureDmaLoggingReport";
         reader.take(32);
         break;
       }
-      case 0x9: {
+      case 0x9: { // VFIO_DEVICE_FEATURE_MIG_DATA_SIZE
         this.#bodyCase = "vfioDeviceFeatureMigDataSize";
         reader.take(8);
         break;
       }
-      case 0xc: {
+      case 0xc: { // VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2
         this.#bodyCase = "vfioDeviceFeatureMigPrecopyINFOv2";
         break;
       }
@@ -2943,7 +2943,7 @@ export function walkVfioDeviceFeatureIndexReply(
   littleEndian: boolean,
 ): boolean {
   switch (id) {
-    case 0x1: {
+    case 0x1: { // VFIO_DEVICE_FEATURE_MIGRATION
       const at = reader.at;
       let sound = 8 <= reader.end - at;
       const inner = heeding(reader, visitor, !sound);
@@ -2958,7 +2958,7 @@ export function walkVfioDeviceFeatureIndexReply(
       if (!sound) return false;
       break;
     }
-    case 0x2: {
+    case 0x2: { // VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE
       const at2 = reader.at;
       let sound2 = 8 <= reader.end - at2;
       const inner2 = heeding(reader, visitor, !sound2);
@@ -2973,13 +2973,13 @@ export function walkVfioDeviceFeatureIndexReply(
       if (!sound2) return false;
       break;
     }
-    case 0x6: {
+    case 0x6: { // VFIO_DEVICE_FEATURE_DMA_LOGGING_START
       break;
     }
-    case 0x7: {
+    case 0x7: { // VFIO_DEVICE_FEATURE_DMA_LOGGING_STOP
       break;
     }
-    case 0x8: {
+    case 0x8: { // VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT
       const at3 = reader.at;
       let sound3 = 32 <= reader.end - at3;
       const inner3 = heeding(reader, visitor, !sound3);
@@ -2994,7 +2994,7 @@ export function walkVfioDeviceFeatureIndexReply(
       if (!sound3) return false;
       break;
     }
-    case 0x9: {
+    case 0x9: { // VFIO_DEVICE_FEATURE_MIG_DATA_SIZE
       const at4 = reader.at;
       let sound4 = 8 <= reader.end - at4;
       const inner4 = heeding(reader, visitor, !sound4);
@@ -3009,14 +3009,14 @@ export function walkVfioDeviceFeatureIndexReply(
       if (!sound4) return false;
       break;
     }
-    case 0xc: {
+    case 0xc: { // VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2
       break;
     }
     default: {
       const from = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(VFIO_DEVICE_FEATURE_INDEX_REPLY_SITES.raw, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+      visitor.field(VFIO_DEVICE_FEATURE_INDEX_REPLY_SITES.raw, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
     }
   }
   return true;

@@ -319,7 +319,7 @@ export function walkVirtiovfMigrationHeader(reader: Reader, visitor: Visitor): b
   reader.at = at + 16;
   if (!sound) return false;
   if (recordSize > 0xffffffff /* VIRTIOVF_MAX_LOAD_SIZE */) {
-    return reader.fail("constraint", "record_size", at + 0, FILE, 38, "record_size <= VIRTIOVF_MAX_LOAD_SIZE") || report(reader, visitor);
+    return reader.fail("constraint", "record_size", at, FILE, 38, "record_size <= VIRTIOVF_MAX_LOAD_SIZE") || report(reader, visitor);
   }
   return true;
 }
@@ -645,7 +645,7 @@ export function walkVirtiovfRecord(reader: Reader, visitor: Visitor, device: Vir
   reader.at = at + 16;
   if (!sound) return false;
   if (recordSize > 0xffffffff /* VIRTIOVF_MAX_LOAD_SIZE */) {
-    return reader.fail("constraint", "record_size", at + 0, FILE, 48, "record_size <= VIRTIOVF_MAX_LOAD_SIZE") || report(reader, visitor);
+    return reader.fail("constraint", "record_size", at, FILE, 48, "record_size <= VIRTIOVF_MAX_LOAD_SIZE") || report(reader, visitor);
   }
   const from3 = reader.at;
   const outer = reader.end;
@@ -675,7 +675,7 @@ function walkVirtiovfRecordData(
         const from2 = reader.at;
         if (isCut(reader, visitor)) return false;
         reader.at = reader.end;
-        visitor.field(VIRTIOVF_RECORD_SITES.raw, -1, from2, reader.at - from2, reader.bytes.subarray(from2, from2 + reader.at - from2));
+        visitor.field(VIRTIOVF_RECORD_SITES.raw, -1, from2, reader.at - from2, reader.bytes.subarray(from2, reader.at));
       } else {
         return reader.fail("tag", "data", reader.at, FILE, 51, String(tag)) || report(reader, visitor);
       }
@@ -868,7 +868,6 @@ export class VirtiovfRecordsParser extends PushParser {
     this.#device = device;
     this.#handler = handler;
   }
-
   protected override advance(reader: Reader): void {
     let goesOn = true;
     while (goesOn) {
@@ -903,30 +902,19 @@ export class VirtiovfRecordsParser extends PushParser {
     return true;
   }
 
-  #recordsRead(reader: Reader, at: number): VirtiovfRecord {
-    const device = this.#device;
-    try {
-      return readVirtiovfRecord(reader, device);
-    } catch (error) {
-      reader.at = at;
-      this.open(reader);
-      throw this.explained(error, scanVirtiovfRecord(reader, device), reader, "records", this.#index);
-    }
-  }
-
   #recordsItem(reader: Reader): boolean {
     const handler = this.#handler;
     const device = this.#device;
     const index = this.#index;
     if (this.left === 0 && handler.recordsBegin !== undefined) {
       const at = this.open(reader);
-      const length = 16 <= reader.end - at ? payloadBehindVirtiovfRecordsRecordsHead(reader, at, device) : -1;
-      if (this.lends(reader, 16, length)) {
+      const extent = 16 <= reader.end - at ? payloadBehindVirtiovfRecordsRecordsHead(reader, at, device) : -1;
+      if (this.lends(reader, 16, extent)) {
         this.headOnly(reader, 16);
         if (!scanVirtiovfRecord(reader, device)) this.refuseHead(reader, "records", index);
         reader.at = at;
-        handler.recordsBegin(readVirtiovfRecordsRecordsHead(reader, at, device), index, reader.base + at, length);
-        this.beginLending(reader, 16, length);
+        handler.recordsBegin(readVirtiovfRecordsRecordsHead(reader, at, device), index, reader.base + at, extent);
+        this.beginLending(reader, 16, extent);
       }
     }
     if (this.left > 0) {
@@ -957,6 +945,17 @@ export class VirtiovfRecordsParser extends PushParser {
     return true;
   }
 
+  #recordsRead(reader: Reader, at: number): VirtiovfRecord {
+    const device = this.#device;
+    try {
+      return readVirtiovfRecord(reader, device);
+    } catch (error) {
+      reader.at = at;
+      this.open(reader);
+      throw this.explained(error, scanVirtiovfRecord(reader, device), reader, "records", this.#index);
+    }
+  }
+
   #recordsBatch(reader: Reader): void {
     const handler = this.#handler;
     const device = this.#device;
@@ -971,6 +970,10 @@ export class VirtiovfRecordsParser extends PushParser {
       this.#index++;
       at = reader.at;
     }
+  }
+
+  protected override pass(slice: Uint8Array, at: number): void {
+    this.#handler.recordsData?.(slice, at);
   }
 }
 
@@ -987,19 +990,19 @@ function payloadBehindVirtiovfRecordsRecordsHead(
   _device: VirtioDeviceId,
 ): number {
   const { view } = reader;
-  let length = -1;
+  let extent = -1;
   switch (view.getUint32(at + 12, true)) {
     case 0x0: { // VIRTIOVF_MIGF_HEADER_TAG_DEVICE_DATA
       break;
     }
     default: {
       if ((view.getUint32(at + 8, true) & 0x1 /* VIRTIOVF_MIGF_HEADER_FLAGS_TAG_OPTIONAL */) !== 0) {
-        length = rawU64(view, at, true);
+        extent = rawU64(view, at, true);
       } else {
       }
     }
   }
-  return length;
+  return extent;
 }
 
 function readVirtiovfRecordsRecordsHead(

@@ -364,7 +364,7 @@ export function walkVhostUserDescStateSplit(
   if (1 > reader.end - at) return reportShort(reader, visitor, at, VHOST_USER_DESC_STATE_SPLIT_LEAVES, FILE);
   visitor.field(VHOST_USER_DESC_STATE_SPLIT_SITES.inflight, -1, at, 1, view.getUint8(at));
   if (6 > reader.end - at) return reportShort(reader, visitor, at, VHOST_USER_DESC_STATE_SPLIT_LEAVES, FILE);
-  visitor.field(VHOST_USER_DESC_STATE_SPLIT_SITES.padding, -1, at + 1, 5, reader.bytes.subarray(at + 1, (at + 1) + 5));
+  visitor.field(VHOST_USER_DESC_STATE_SPLIT_SITES.padding, -1, at + 1, 5, reader.bytes.subarray(at + 1, at + 6));
   if (sound && reader.strict && !reader.isZero(at + 1, 5)) {
     sound = reader.fail("reserved", "padding", at + 1, FILE, 38) || report(reader, visitor);
   }
@@ -1807,7 +1807,7 @@ export function walkVhostUserQueueRegionPacked(
   if (29 > reader.end - at) {
     return reportShort(reader, visitor, at, VHOST_USER_QUEUE_REGION_PACKED_LEAVES, FILE);
   }
-  visitor.field(VHOST_USER_QUEUE_REGION_PACKED_SITES.padding, -1, at + 22, 7, reader.bytes.subarray(at + 22, (at + 22) + 7));
+  visitor.field(VHOST_USER_QUEUE_REGION_PACKED_SITES.padding, -1, at + 22, 7, reader.bytes.subarray(at + 22, at + 29));
   if (sound && reader.strict && !reader.isZero(at + 22, 7)) {
     sound = reader.fail("reserved", "padding", at + 22, FILE, 99) || report(reader, visitor);
   }
@@ -2048,7 +2048,7 @@ export function walkVhostUserAlignedQueueRegionSplit(
   const size = (0x40 /* VHOST_USER_INFLIGHT_ALIGNMENT */ - (16 + 16 * queueSize) % 0x40 /* VHOST_USER_INFLIGHT_ALIGNMENT */) % 0x40 /* VHOST_USER_INFLIGHT_ALIGNMENT */;
   if (size > reader.end - from2) return reportLack(reader, visitor, "fill", from2, size, FILE, 108);
   reader.at = from2 + size;
-  visitor.field(VHOST_USER_ALIGNED_QUEUE_REGION_SPLIT_SITES.fill, -1, from2, size, reader.bytes.subarray(from2, from2 + size));
+  visitor.field(VHOST_USER_ALIGNED_QUEUE_REGION_SPLIT_SITES.fill, -1, from2, size, reader.bytes.subarray(from2, reader.at));
   if (reader.strict && !reader.isZero(from2, reader.at - from2)) {
     return reader.fail("reserved", "fill", from2, FILE, 108) || report(reader, visitor);
   }
@@ -2719,7 +2719,7 @@ export function walkVhostUserAlignedQueueRegionPacked(
   const size = (0x40 /* VHOST_USER_INFLIGHT_ALIGNMENT */ - (32 + 32 * queueSize) % 0x40 /* VHOST_USER_INFLIGHT_ALIGNMENT */) % 0x40 /* VHOST_USER_INFLIGHT_ALIGNMENT */;
   if (size > reader.end - from2) return reportLack(reader, visitor, "fill", from2, size, FILE, 127);
   reader.at = from2 + size;
-  visitor.field(VHOST_USER_ALIGNED_QUEUE_REGION_PACKED_SITES.fill, -1, from2, size, reader.bytes.subarray(from2, from2 + size));
+  visitor.field(VHOST_USER_ALIGNED_QUEUE_REGION_PACKED_SITES.fill, -1, from2, size, reader.bytes.subarray(from2, reader.at));
   if (reader.strict && !reader.isZero(from2, reader.at - from2)) {
     return reader.fail("reserved", "fill", from2, FILE, 127) || report(reader, visitor);
   }

@@ -2542,7 +2542,7 @@ export function walkVhostUserMemory(
     reader.at = at + 8;
     if (!sound) return false;
     if (nregions > 0x20 /* VHOST_USER_MAX_FDS */) {
-      return reader.fail("constraint", "nregions", at + 0, FILE, 212, "nregions <= VHOST_USER_MAX_FDS") || report(reader, visitor);
+      return reader.fail("constraint", "nregions", at, FILE, 212, "nregions <= VHOST_USER_MAX_FDS") || report(reader, visitor);
     }
     const from = reader.at;
     const need = nregions * 32;
@@ -4247,7 +4247,7 @@ export function walkVhostUserDirtyLog(reader: Reader, visitor: Visitor): boolean
   const from = reader.at;
   if (isCut(reader, visitor)) return false;
   reader.at = reader.end;
-  visitor.field(VHOST_USER_DIRTY_LOG_SITES.bitmap, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+  visitor.field(VHOST_USER_DIRTY_LOG_SITES.bitmap, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
   return true;
 }
 
@@ -4525,7 +4525,7 @@ export function walkVhostUserConfig(reader: Reader, visitor: Visitor, littleEndi
   const from = reader.at;
   if (size$ > reader.end - from) return reportLack(reader, visitor, "region", from, size$, FILE, 317);
   reader.at = from + size$;
-  visitor.field(VHOST_USER_CONFIG_SITES.region, -1, from, size$, reader.bytes.subarray(from, from + size$));
+  visitor.field(VHOST_USER_CONFIG_SITES.region, -1, from, size$, reader.bytes.subarray(from, reader.at));
   return true;
 }
 
@@ -6339,7 +6339,7 @@ export function walkVhostUserDeviceState(reader: Reader, visitor: Visitor): bool
   const from = reader.at;
   if (isCut(reader, visitor)) return false;
   reader.at = reader.end;
-  visitor.field(VHOST_USER_DEVICE_STATE_SITES.data, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+  visitor.field(VHOST_USER_DEVICE_STATE_SITES.data, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
   return true;
 }
 
@@ -6364,12 +6364,10 @@ export interface VhostUserDeviceStateHandler {
  */
 export class VhostUserDeviceStateParser extends PushParser {
   readonly #handler: VhostUserDeviceStateHandler;
-
   constructor(handler: VhostUserDeviceStateHandler, options?: ParserOptions) {
     super(options, FILE, 413);
     this.#handler = handler;
   }
-
   protected override advance(reader: Reader): void {
     let goesOn = true;
     while (goesOn) {
@@ -6390,10 +6388,10 @@ export class VhostUserDeviceStateParser extends PushParser {
   #data(reader: Reader): boolean {
     const handler = this.#handler;
     if (handler.dataBegin !== undefined) {
-      const length = this.remaining(reader);
-      if (this.lends(reader, 0, length ?? Number.POSITIVE_INFINITY)) {
-        handler.dataBegin(reader.base + reader.at, length);
-        this.beginLending(reader, 0, length ?? Number.POSITIVE_INFINITY);
+      const extent = this.remaining(reader);
+      if (this.lends(reader, 0, extent ?? Number.POSITIVE_INFINITY)) {
+        handler.dataBegin(reader.base + reader.at, extent);
+        this.beginLending(reader, 0, extent ?? Number.POSITIVE_INFINITY);
         this.state = 1;
         return true;
       }
@@ -6419,6 +6417,10 @@ export class VhostUserDeviceStateParser extends PushParser {
     handler.dataEnd?.(reader.base + reader.at);
     this.state = 2;
     return true;
+  }
+
+  protected override pass(slice: Uint8Array, at: number): void {
+    this.#handler.dataData?.(slice, at);
   }
 }
 
@@ -6720,7 +6722,7 @@ export function walkVhostUserShmemConfig(reader: Reader, visitor: Visitor, littl
   reader.at = at + 2056;
   if (!sound) return false;
   if (nregions > 256) {
-    return reader.fail("constraint", "nregions", at + 0, FILE, 421, "nregions <= 256") || report(reader, visitor);
+    return reader.fail("constraint", "nregions", at, FILE, 421, "nregions <= 256") || report(reader, visitor);
   }
   return true;
 }
@@ -7039,7 +7041,7 @@ export function walkVhostUserMmap(reader: Reader, visitor: Visitor, littleEndian
   if (1 > reader.end - at) return reportShort(reader, visitor, at, VHOST_USER_MMAP_LEAVES, FILE);
   visitor.field(VHOST_USER_MMAP_SITES.shmid, -1, at, 1, view.getUint8(at));
   if (8 > reader.end - at) return reportShort(reader, visitor, at, VHOST_USER_MMAP_LEAVES, FILE);
-  visitor.field(VHOST_USER_MMAP_SITES.padding, -1, at + 1, 7, reader.bytes.subarray(at + 1, (at + 1) + 7));
+  visitor.field(VHOST_USER_MMAP_SITES.padding, -1, at + 1, 7, reader.bytes.subarray(at + 1, at + 8));
   if (sound && reader.strict && !reader.isZero(at + 1, 7)) {
     sound = reader.fail("reserved", "padding", at + 1, FILE, 438) || report(reader, visitor);
   }
@@ -7165,7 +7167,7 @@ export function walkVhostUserCryptoSession(reader: Reader, visitor: Visitor): bo
   const from = reader.at;
   if (isCut(reader, visitor)) return false;
   reader.at = reader.end;
-  visitor.field(VHOST_USER_CRYPTO_SESSION_SITES.session, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+  visitor.field(VHOST_USER_CRYPTO_SESSION_SITES.session, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
   return true;
 }
 
@@ -7907,7 +7909,7 @@ export function walkVhostUserSendRarpPayload(reader: Reader, visitor: Visitor): 
   if (6 > reader.end - at) return reportShort(reader, visitor, at, VHOST_USER_SEND_RARP_PAYLOAD_LEAVES, FILE);
   visitor.field(VHOST_USER_SEND_RARP_PAYLOAD_SITES.mac, -1, at, 6, reader.bytes.subarray(at, at + 6));
   if (8 > reader.end - at) return reportShort(reader, visitor, at, VHOST_USER_SEND_RARP_PAYLOAD_LEAVES, FILE);
-  visitor.field(VHOST_USER_SEND_RARP_PAYLOAD_SITES.reserved, -1, at + 6, 2, reader.bytes.subarray(at + 6, (at + 6) + 2));
+  visitor.field(VHOST_USER_SEND_RARP_PAYLOAD_SITES.reserved, -1, at + 6, 2, reader.bytes.subarray(at + 6, at + 8));
   if (sound && reader.strict && !reader.isZero(at + 6, 2)) {
     sound = reader.fail("reserved", "reserved", at + 6, FILE, 512) || report(reader, visitor);
   }
@@ -9586,207 +9588,207 @@ export function readVhostUserFrontendRequestPayload(
 ): VhostUserFrontendRequestPayload {
   let body: VhostUserFrontendRequestPayloadBody;
   switch (id) {
-    case 0x1: {
+    case 0x1: { // VHOST_USER_GET_FEATURES
       body = { case: "vhostUserGetFeatures", value: undefined };
       break;
     }
-    case 0x2: {
+    case 0x2: { // VHOST_USER_SET_FEATURES
       const at = reader.take(8);
       body = { case: "vhostUserSetFeatures", value: readVhostUserSetFeaturesPayloadAt(reader, at, littleEndian) };
       break;
     }
-    case 0x3: {
+    case 0x3: { // VHOST_USER_SET_OWNER
       body = { case: "vhostUserSetOwner", value: undefined };
       break;
     }
-    case 0x4: {
+    case 0x4: { // VHOST_USER_RESET_OWNER
       body = { case: "vhostUserResetOwner", value: undefined };
       break;
     }
-    case 0x5: {
+    case 0x5: { // VHOST_USER_SET_MEM_TABLE
       const vhostUserSetMemTable = readVhostUserMemory(reader, (protocolFeatures & 0x20000n /* VHOST_USER_PROTOCOL_F_XEN_MMAP */) !== 0n, littleEndian);
       body = { case: "vhostUserSetMemTable", value: vhostUserSetMemTable };
       break;
     }
-    case 0x6: {
+    case 0x6: { // VHOST_USER_SET_LOG_BASE
       const vhostUserSetLogBase = readVhostUserLogBase(reader, littleEndian);
       body = { case: "vhostUserSetLogBase", value: vhostUserSetLogBase };
       break;
     }
-    case 0x7: {
+    case 0x7: { // VHOST_USER_SET_LOG_FD
       body = { case: "vhostUserSetLogFd", value: undefined };
       break;
     }
-    case 0x8: {
+    case 0x8: { // VHOST_USER_SET_VRING_NUM
       const at2 = reader.take(8);
       body = { case: "vhostUserSetVringNum", value: readVhostVringStateAt(reader, at2, littleEndian) };
       break;
     }
-    case 0x9: {
+    case 0x9: { // VHOST_USER_SET_VRING_ADDR
       const at3 = reader.take(40);
       body = { case: "vhostUserSetVringAddr", value: readVhostVringAddrAt(reader, at3, littleEndian) };
       break;
     }
-    case 0xa: {
+    case 0xa: { // VHOST_USER_SET_VRING_BASE
       const vhostUserSetVringBase = readVhostUserVringBase(reader, (features & 0x400000000n /* VIRTIO_F_RING_PACKED */) !== 0n, littleEndian);
       body = { case: "vhostUserSetVringBase", value: vhostUserSetVringBase };
       break;
     }
-    case 0xb: {
+    case 0xb: { // VHOST_USER_GET_VRING_BASE
       const at4 = reader.take(8);
       body = { case: "vhostUserGetVringBase", value: readVhostVringStateAt(reader, at4, littleEndian) };
       break;
     }
-    case 0xc: {
+    case 0xc: { // VHOST_USER_SET_VRING_KICK
       const at5 = reader.take(8);
       body = { case: "vhostUserSetVringKick", value: readVhostUserVringFdAt(reader, at5, littleEndian) };
       break;
     }
-    case 0xd: {
+    case 0xd: { // VHOST_USER_SET_VRING_CALL
       const at6 = reader.take(8);
       body = { case: "vhostUserSetVringCall", value: readVhostUserVringFdAt(reader, at6, littleEndian) };
       break;
     }
-    case 0xe: {
+    case 0xe: { // VHOST_USER_SET_VRING_ERR
       const at7 = reader.take(8);
       body = { case: "vhostUserSetVringErr", value: readVhostUserVringFdAt(reader, at7, littleEndian) };
       break;
     }
-    case 0xf: {
+    case 0xf: { // VHOST_USER_GET_PROTOCOL_FEATURES
       body = { case: "vhostUserGetProtocolFeatures", value: undefined };
       break;
     }
-    case 0x10: {
+    case 0x10: { // VHOST_USER_SET_PROTOCOL_FEATURES
       const at8 = reader.take(8);
       body = { case: "vhostUserSetProtocolFeatures", value: readVhostUserSetProtocolFeaturesPayloadAt(reader, at8, littleEndian) };
       break;
     }
-    case 0x11: {
+    case 0x11: { // VHOST_USER_GET_QUEUE_NUM
       body = { case: "vhostUserGetQueueNum", value: undefined };
       break;
     }
-    case 0x12: {
+    case 0x12: { // VHOST_USER_SET_VRING_ENABLE
       const at9 = reader.take(8);
       body = { case: "vhostUserSetVringEnable", value: readVhostVringStateAt(reader, at9, littleEndian) };
       break;
     }
-    case 0x13: {
+    case 0x13: { // VHOST_USER_SEND_RARP
       const at10 = reader.take(8);
       body = { case: "vhostUserSendRarp", value: readVhostUserSendRarpPayloadAt(reader, at10) };
       break;
     }
-    case 0x14: {
+    case 0x14: { // VHOST_USER_NET_SET_MTU
       const at11 = reader.take(8);
       body = { case: "vhostUserNetSetMtu", value: readVhostUserNetSetMtuPayloadAt(reader, at11, littleEndian) };
       break;
     }
-    case 0x15: {
+    case 0x15: { // VHOST_USER_SET_BACKEND_REQ_FD
       body = { case: "vhostUserSetBackendReqFd", value: undefined };
       break;
     }
-    case 0x16: {
+    case 0x16: { // VHOST_USER_IOTLB_MSG
       const at12 = reader.take(32);
       body = { case: "vhostUserIotlbMsg", value: readVhostIotlbMsgAt(reader, at12, littleEndian) };
       break;
     }
-    case 0x17: {
+    case 0x17: { // VHOST_USER_SET_VRING_ENDIAN
       const at13 = reader.take(8);
       body = { case: "vhostUserSetVringEndian", value: readVhostVringEndianStateAt(reader, at13, littleEndian) };
       break;
     }
-    case 0x18: {
+    case 0x18: { // VHOST_USER_GET_CONFIG
       const vhostUserGetConfig = readVhostUserConfig(reader, littleEndian);
       body = { case: "vhostUserGetConfig", value: vhostUserGetConfig };
       break;
     }
-    case 0x19: {
+    case 0x19: { // VHOST_USER_SET_CONFIG
       const vhostUserSetConfig = readVhostUserConfig(reader, littleEndian);
       body = { case: "vhostUserSetConfig", value: vhostUserSetConfig };
       break;
     }
-    case 0x1a: {
+    case 0x1a: { // VHOST_USER_CREATE_CRYPTO_SESSION
       const vhostUserCreateCryptoSession = readVhostUserCryptoSession(reader);
       body = { case: "vhostUserCreateCryptoSession", value: vhostUserCreateCryptoSession };
       break;
     }
-    case 0x1b: {
+    case 0x1b: { // VHOST_USER_CLOSE_CRYPTO_SESSION
       const at14 = reader.take(8);
       body = { case: "vhostUserCloseCryptoSession", value: readVhostUserCloseCryptoSessionPayloadAt(reader, at14, littleEndian) };
       break;
     }
-    case 0x1c: {
+    case 0x1c: { // VHOST_USER_POSTCOPY_ADVISE
       body = { case: "vhostUserPostcopyAdvise", value: undefined };
       break;
     }
-    case 0x1d: {
+    case 0x1d: { // VHOST_USER_POSTCOPY_LISTEN
       body = { case: "vhostUserPostcopyListen", value: undefined };
       break;
     }
-    case 0x1e: {
+    case 0x1e: { // VHOST_USER_POSTCOPY_END
       body = { case: "vhostUserPostcopyEnd", value: undefined };
       break;
     }
-    case 0x1f: {
+    case 0x1f: { // VHOST_USER_GET_INFLIGHT_FD
       const vhostUserGetInflightFd = readVhostUserInflight(reader, littleEndian);
       body = { case: "vhostUserGetInflightFd", value: vhostUserGetInflightFd };
       break;
     }
-    case 0x20: {
+    case 0x20: { // VHOST_USER_SET_INFLIGHT_FD
       const vhostUserSetInflightFd = readVhostUserInflight(reader, littleEndian);
       body = { case: "vhostUserSetInflightFd", value: vhostUserSetInflightFd };
       break;
     }
-    case 0x21: {
+    case 0x21: { // VHOST_USER_GPU_SET_SOCKET
       body = { case: "vhostUserGpuSetSocket", value: undefined };
       break;
     }
-    case 0x22: {
+    case 0x22: { // VHOST_USER_RESET_DEVICE
       body = { case: "vhostUserResetDevice", value: undefined };
       break;
     }
-    case 0x23: {
+    case 0x23: { // VHOST_USER_VRING_KICK
       const at15 = reader.take(8);
       body = { case: "vhostUserVringKick", value: readVhostVringStateAt(reader, at15, littleEndian) };
       break;
     }
-    case 0x24: {
+    case 0x24: { // VHOST_USER_GET_MAX_MEM_SLOTS
       body = { case: "vhostUserGetMaxMemSlots", value: undefined };
       break;
     }
-    case 0x25: {
+    case 0x25: { // VHOST_USER_ADD_MEM_REG
       const vhostUserAddMemReg = readVhostUserSingleMemoryRegion(reader, (protocolFeatures & 0x20000n /* VHOST_USER_PROTOCOL_F_XEN_MMAP */) !== 0n, littleEndian);
       body = { case: "vhostUserAddMemReg", value: vhostUserAddMemReg };
       break;
     }
-    case 0x26: {
+    case 0x26: { // VHOST_USER_REM_MEM_REG
       const vhostUserRemMemReg = readVhostUserSingleMemoryRegion(reader, (protocolFeatures & 0x20000n /* VHOST_USER_PROTOCOL_F_XEN_MMAP */) !== 0n, littleEndian);
       body = { case: "vhostUserRemMemReg", value: vhostUserRemMemReg };
       break;
     }
-    case 0x27: {
+    case 0x27: { // VHOST_USER_SET_STATUS
       const at16 = reader.take(8);
       body = { case: "vhostUserSetStatus", value: readVhostUserSetStatusPayloadAt(reader, at16, littleEndian) };
       break;
     }
-    case 0x28: {
+    case 0x28: { // VHOST_USER_GET_STATUS
       body = { case: "vhostUserGetStatus", value: undefined };
       break;
     }
-    case 0x29: {
+    case 0x29: { // VHOST_USER_GET_SHARED_OBJECT
       const vhostUserGetSharedObject = readVhostUserSharedObject(reader);
       body = { case: "vhostUserGetSharedObject", value: vhostUserGetSharedObject };
       break;
     }
-    case 0x2a: {
+    case 0x2a: { // VHOST_USER_SET_DEVICE_STATE_FD
       const at17 = reader.take(8);
       body = { case: "vhostUserSetDeviceStateFd", value: readVhostUserTransferDeviceStateAt(reader, at17, littleEndian) };
       break;
     }
-    case 0x2b: {
+    case 0x2b: { // VHOST_USER_CHECK_DEVICE_STATE
       body = { case: "vhostUserCheckDeviceState", value: undefined };
       break;
     }
-    case 0x2c: {
+    case 0x2c: { // VHOST_USER_GET_SHMEM_CONFIG
       body = { case: "vhostUserGetShmemConfig", value: undefined };
       break;
     }
@@ -9902,59 +9904,59 @@ export function scanVhostUserFrontendRequestPayload(
   littleEndian: boolean,
 ): boolean {
   switch (id) {
-    case 0x1: {
+    case 0x1: { // VHOST_USER_GET_FEATURES
       break;
     }
-    case 0x2: {
+    case 0x2: { // VHOST_USER_SET_FEATURES
       const at = reader.at;
       if (8 > reader.end - at) return reader.short(at, VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES, FILE);
       reader.at = at + 8;
       break;
     }
-    case 0x3: {
+    case 0x3: { // VHOST_USER_SET_OWNER
       break;
     }
-    case 0x4: {
+    case 0x4: { // VHOST_USER_RESET_OWNER
       break;
     }
-    case 0x5: {
+    case 0x5: { // VHOST_USER_SET_MEM_TABLE
       if (!scanVhostUserMemory(reader, (protocolFeatures & 0x20000n /* VHOST_USER_PROTOCOL_F_XEN_MMAP */) !== 0n, littleEndian)) {
         return reader.inside("vhost_user_set_mem_table");
       }
       break;
     }
-    case 0x6: {
+    case 0x6: { // VHOST_USER_SET_LOG_BASE
       if (!scanVhostUserLogBase(reader, littleEndian)) return reader.inside("vhost_user_set_log_base");
       break;
     }
-    case 0x7: {
+    case 0x7: { // VHOST_USER_SET_LOG_FD
       break;
     }
-    case 0x8: {
+    case 0x8: { // VHOST_USER_SET_VRING_NUM
       const at2 = reader.at;
       if (8 > reader.end - at2) return reader.short(at2, VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES2, FILE);
       reader.at = at2 + 8;
       break;
     }
-    case 0x9: {
+    case 0x9: { // VHOST_USER_SET_VRING_ADDR
       const at3 = reader.at;
       if (40 > reader.end - at3) return reader.short(at3, VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES3, FILE);
       reader.at = at3 + 40;
       break;
     }
-    case 0xa: {
+    case 0xa: { // VHOST_USER_SET_VRING_BASE
       if (!scanVhostUserVringBase(reader, (features & 0x400000000n /* VIRTIO_F_RING_PACKED */) !== 0n, littleEndian)) {
         return reader.inside("vhost_user_set_vring_base");
       }
       break;
     }
-    case 0xb: {
+    case 0xb: { // VHOST_USER_GET_VRING_BASE
       const at4 = reader.at;
       if (8 > reader.end - at4) return reader.short(at4, VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES4, FILE);
       reader.at = at4 + 8;
       break;
     }
-    case 0xc: {
+    case 0xc: { // VHOST_USER_SET_VRING_KICK
       const at5 = reader.at;
       if (8 > reader.end - at5) return reader.short(at5, VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES5, FILE);
       reader.at = at5 + 8;
@@ -9963,7 +9965,7 @@ export function scanVhostUserFrontendRequestPayload(
       }
       break;
     }
-    case 0xd: {
+    case 0xd: { // VHOST_USER_SET_VRING_CALL
       const at6 = reader.at;
       if (8 > reader.end - at6) return reader.short(at6, VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES6, FILE);
       reader.at = at6 + 8;
@@ -9972,7 +9974,7 @@ export function scanVhostUserFrontendRequestPayload(
       }
       break;
     }
-    case 0xe: {
+    case 0xe: { // VHOST_USER_SET_VRING_ERR
       const at7 = reader.at;
       if (8 > reader.end - at7) return reader.short(at7, VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES7, FILE);
       reader.at = at7 + 8;
@@ -9981,25 +9983,25 @@ export function scanVhostUserFrontendRequestPayload(
       }
       break;
     }
-    case 0xf: {
+    case 0xf: { // VHOST_USER_GET_PROTOCOL_FEATURES
       break;
     }
-    case 0x10: {
+    case 0x10: { // VHOST_USER_SET_PROTOCOL_FEATURES
       const at8 = reader.at;
       if (8 > reader.end - at8) return reader.short(at8, VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES8, FILE);
       reader.at = at8 + 8;
       break;
     }
-    case 0x11: {
+    case 0x11: { // VHOST_USER_GET_QUEUE_NUM
       break;
     }
-    case 0x12: {
+    case 0x12: { // VHOST_USER_SET_VRING_ENABLE
       const at9 = reader.at;
       if (8 > reader.end - at9) return reader.short(at9, VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES9, FILE);
       reader.at = at9 + 8;
       break;
     }
-    case 0x13: {
+    case 0x13: { // VHOST_USER_SEND_RARP
       const at10 = reader.at;
       if (8 > reader.end - at10) {
         return reader.short(at10, VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES10, FILE);
@@ -10008,7 +10010,7 @@ export function scanVhostUserFrontendRequestPayload(
       if (!scanVhostUserSendRarpPayloadAt(reader, at10)) return reader.inside("vhost_user_send_rarp");
       break;
     }
-    case 0x14: {
+    case 0x14: { // VHOST_USER_NET_SET_MTU
       const at11 = reader.at;
       if (8 > reader.end - at11) {
         return reader.short(at11, VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES11, FILE);
@@ -10016,10 +10018,10 @@ export function scanVhostUserFrontendRequestPayload(
       reader.at = at11 + 8;
       break;
     }
-    case 0x15: {
+    case 0x15: { // VHOST_USER_SET_BACKEND_REQ_FD
       break;
     }
-    case 0x16: {
+    case 0x16: { // VHOST_USER_IOTLB_MSG
       const at12 = reader.at;
       if (32 > reader.end - at12) {
         return reader.short(at12, VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES12, FILE);
@@ -10028,7 +10030,7 @@ export function scanVhostUserFrontendRequestPayload(
       if (!scanVhostIotlbMsgAt(reader, at12, littleEndian)) return reader.inside("vhost_user_iotlb_msg");
       break;
     }
-    case 0x17: {
+    case 0x17: { // VHOST_USER_SET_VRING_ENDIAN
       const at13 = reader.at;
       if (8 > reader.end - at13) {
         return reader.short(at13, VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES13, FILE);
@@ -10036,19 +10038,19 @@ export function scanVhostUserFrontendRequestPayload(
       reader.at = at13 + 8;
       break;
     }
-    case 0x18: {
+    case 0x18: { // VHOST_USER_GET_CONFIG
       if (!scanVhostUserConfig(reader, littleEndian)) return reader.inside("vhost_user_get_config");
       break;
     }
-    case 0x19: {
+    case 0x19: { // VHOST_USER_SET_CONFIG
       if (!scanVhostUserConfig(reader, littleEndian)) return reader.inside("vhost_user_set_config");
       break;
     }
-    case 0x1a: {
+    case 0x1a: { // VHOST_USER_CREATE_CRYPTO_SESSION
       if (!scanVhostUserCryptoSession(reader)) return reader.inside("vhost_user_create_crypto_session");
       break;
     }
-    case 0x1b: {
+    case 0x1b: { // VHOST_USER_CLOSE_CRYPTO_SESSION
       const at14 = reader.at;
       if (8 > reader.end - at14) {
         return reader.short(at14, VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES14, FILE);
@@ -10056,30 +10058,30 @@ export function scanVhostUserFrontendRequestPayload(
       reader.at = at14 + 8;
       break;
     }
-    case 0x1c: {
+    case 0x1c: { // VHOST_USER_POSTCOPY_ADVISE
       break;
     }
-    case 0x1d: {
+    case 0x1d: { // VHOST_USER_POSTCOPY_LISTEN
       break;
     }
-    case 0x1e: {
+    case 0x1e: { // VHOST_USER_POSTCOPY_END
       break;
     }
-    case 0x1f: {
+    case 0x1f: { // VHOST_USER_GET_INFLIGHT_FD
       if (!scanVhostUserInflight(reader, littleEndian)) return reader.inside("vhost_user_get_inflight_fd");
       break;
     }
-    case 0x20: {
+    case 0x20: { // VHOST_USER_SET_INFLIGHT_FD
       if (!scanVhostUserInflight(reader, littleEndian)) return reader.inside("vhost_user_set_inflight_fd");
       break;
     }
-    case 0x21: {
+    case 0x21: { // VHOST_USER_GPU_SET_SOCKET
       break;
     }
-    case 0x22: {
+    case 0x22: { // VHOST_USER_RESET_DEVICE
       break;
     }
-    case 0x23: {
+    case 0x23: { // VHOST_USER_VRING_KICK
       const at15 = reader.at;
       if (8 > reader.end - at15) {
         return reader.short(at15, VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES15, FILE);
@@ -10087,22 +10089,22 @@ export function scanVhostUserFrontendRequestPayload(
       reader.at = at15 + 8;
       break;
     }
-    case 0x24: {
+    case 0x24: { // VHOST_USER_GET_MAX_MEM_SLOTS
       break;
     }
-    case 0x25: {
+    case 0x25: { // VHOST_USER_ADD_MEM_REG
       if (!scanVhostUserSingleMemoryRegion(reader, (protocolFeatures & 0x20000n /* VHOST_USER_PROTOCOL_F_XEN_MMAP */) !== 0n, littleEndian)) {
         return reader.inside("vhost_user_add_mem_reg");
       }
       break;
     }
-    case 0x26: {
+    case 0x26: { // VHOST_USER_REM_MEM_REG
       if (!scanVhostUserSingleMemoryRegion(reader, (protocolFeatures & 0x20000n /* VHOST_USER_PROTOCOL_F_XEN_MMAP */) !== 0n, littleEndian)) {
         return reader.inside("vhost_user_rem_mem_reg");
       }
       break;
     }
-    case 0x27: {
+    case 0x27: { // VHOST_USER_SET_STATUS
       const at16 = reader.at;
       if (8 > reader.end - at16) {
         return reader.short(at16, VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES16, FILE);
@@ -10110,14 +10112,14 @@ export function scanVhostUserFrontendRequestPayload(
       reader.at = at16 + 8;
       break;
     }
-    case 0x28: {
+    case 0x28: { // VHOST_USER_GET_STATUS
       break;
     }
-    case 0x29: {
+    case 0x29: { // VHOST_USER_GET_SHARED_OBJECT
       if (!scanVhostUserSharedObject(reader)) return reader.inside("vhost_user_get_shared_object");
       break;
     }
-    case 0x2a: {
+    case 0x2a: { // VHOST_USER_SET_DEVICE_STATE_FD
       const at17 = reader.at;
       if (8 > reader.end - at17) {
         return reader.short(at17, VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES17, FILE);
@@ -10125,10 +10127,10 @@ export function scanVhostUserFrontendRequestPayload(
       reader.at = at17 + 8;
       break;
     }
-    case 0x2b: {
+    case 0x2b: { // VHOST_USER_CHECK_DEVICE_STATE
       break;
     }
-    case 0x2c: {
+    case 0x2c: { // VHOST_USER_GET_SHMEM_CONFIG
       break;
     }
     default: {
@@ -10271,13 +10273,13 @@ export function writeVhostUserFrontendRequestPayload(
 ): void {
   const { body } = value;
   switch (id) {
-    case 0x1: {
+    case 0x1: { // VHOST_USER_GET_FEATURES
       if (body.case !== "vhostUserGetFeatures") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
       break;
     }
-    case 0x2: {
+    case 0x2: { // VHOST_USER_SET_FEATURES
       if (body.case !== "vhostUserSetFeatures") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -10290,19 +10292,19 @@ export function writeVhostUserFrontendRequestPayload(
       }
       break;
     }
-    case 0x3: {
+    case 0x3: { // VHOST_USER_SET_OWNER
       if (body.case !== "vhostUserSetOwner") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
       break;
     }
-    case 0x4: {
+    case 0x4: { // VHOST_USER_RESET_OWNER
       if (body.case !== "vhostUserResetOwner") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
       break;
     }
-    case 0x5: {
+    case 0x5: { // VHOST_USER_SET_MEM_TABLE
       if (body.case !== "vhostUserSetMemTable") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -10314,7 +10316,7 @@ export function writeVhostUserFrontendRequestPayload(
       }
       break;
     }
-    case 0x6: {
+    case 0x6: { // VHOST_USER_SET_LOG_BASE
       if (body.case !== "vhostUserSetLogBase") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -10326,13 +10328,13 @@ export function writeVhostUserFrontendRequestPayload(
       }
       break;
     }
-    case 0x7: {
+    case 0x7: { // VHOST_USER_SET_LOG_FD
       if (body.case !== "vhostUserSetLogFd") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
       break;
     }
-    case 0x8: {
+    case 0x8: { // VHOST_USER_SET_VRING_NUM
       if (body.case !== "vhostUserSetVringNum") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -10345,7 +10347,7 @@ export function writeVhostUserFrontendRequestPayload(
       }
       break;
     }
-    case 0x9: {
+    case 0x9: { // VHOST_USER_SET_VRING_ADDR
       if (body.case !== "vhostUserSetVringAddr") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -10358,7 +10360,7 @@ export function writeVhostUserFrontendRequestPayload(
       }
       break;
     }
-    case 0xa: {
+    case 0xa: { // VHOST_USER_SET_VRING_BASE
       if (body.case !== "vhostUserSetVringBase") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -10370,7 +10372,7 @@ export function writeVhostUserFrontendRequestPayload(
       }
       break;
     }
-    case 0xb: {
+    case 0xb: { // VHOST_USER_GET_VRING_BASE
       if (body.case !== "vhostUserGetVringBase") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -10383,7 +10385,7 @@ export function writeVhostUserFrontendRequestPayload(
       }
       break;
     }
-    case 0xc: {
+    case 0xc: { // VHOST_USER_SET_VRING_KICK
       if (body.case !== "vhostUserSetVringKick") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -10396,7 +10398,7 @@ export function writeVhostUserFrontendRequestPayload(
       }
       break;
     }
-    case 0xd: {
+    case 0xd: { // VHOST_USER_SET_VRING_CALL
       if (body.case !== "vhostUserSetVringCall") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -10409,7 +10411,7 @@ export function writeVhostUserFrontendRequestPayload(
       }
       break;
     }
-    case 0xe: {
+    case 0xe: { // VHOST_USER_SET_VRING_ERR
       if (body.case !== "vhostUserSetVringErr") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -10422,13 +10424,13 @@ export function writeVhostUserFrontendRequestPayload(
       }
       break;
     }
-    case 0xf: {
+    case 0xf: { // VHOST_USER_GET_PROTOCOL_FEATURES
       if (body.case !== "vhostUserGetProtocolFeatures") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
       break;
     }
-    case 0x10: {
+    case 0x10: { // VHOST_USER_SET_PROTOCOL_FEATURES
       if (body.case !== "vhostUserSetProtocolFeatures") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -10441,13 +10443,13 @@ export function writeVhostUserFrontendRequestPayload(
       }
       break;
     }
-    case 0x11: {
+    case 0x11: { // VHOST_USER_GET_QUEUE_NUM
       if (body.case !== "vhostUserGetQueueNum") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
       break;
     }
-    case 0x12: {
+    case 0x12: { // VHOST_USER_SET_VRING_ENABLE
       if (body.case !== "vhostUserSetVringEnable") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -10460,7 +10462,7 @@ export function writeVhostUserFrontendRequestPayload(
       }
       break;
     }
-    case 0x13: {
+    case 0x13: { // VHOST_USER_SEND_RARP
       if (body.case !== "vhostUserSendRarp") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -10473,7 +10475,7 @@ export function writeVhostUserFrontendRequestPayload(
       }
       break;
     }
-    case 0x14: {
+    case 0x14: { // VHOST_USER_NET_SET_MTU
       if (body.case !== "vhostUserNetSetMtu") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -10486,13 +10488,13 @@ export function writeVhostUserFrontendRequestPayload(
       }
       break;
     }
-    case 0x15: {
+    case 0x15: { // VHOST_USER_SET_BACKEND_REQ_FD
       if (body.case !== "vhostUserSetBackendReqFd") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
       break;
     }
-    case 0x16: {
+    case 0x16: { // VHOST_USER_IOTLB_MSG
       if (body.case !== "vhostUserIotlbMsg") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -10505,7 +10507,7 @@ export function writeVhostUserFrontendRequestPayload(
       }
       break;
     }
-    case 0x17: {
+    case 0x17: { // VHOST_USER_SET_VRING_ENDIAN
       if (body.case !== "vhostUserSetVringEndian") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -10518,7 +10520,7 @@ export function writeVhostUserFrontendRequestPayload(
       }
       break;
     }
-    case 0x18: {
+    case 0x18: { // VHOST_USER_GET_CONFIG
       if (body.case !== "vhostUserGetConfig") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -10530,7 +10532,7 @@ export function writeVhostUserFrontendRequestPayload(
       }
       break;
     }
-    case 0x19: {
+    case 0x19: { // VHOST_USER_SET_CONFIG
       if (body.case !== "vhostUserSetConfig") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -10542,7 +10544,7 @@ export function writeVhostUserFrontendRequestPayload(
       }
       break;
     }
-    case 0x1a: {
+    case 0x1a: { // VHOST_USER_CREATE_CRYPTO_SESSION
       if (body.case !== "vhostUserCreateCryptoSession") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -10554,7 +10556,7 @@ export function writeVhostUserFrontendRequestPayload(
       }
       break;
     }
-    case 0x1b: {
+    case 0x1b: { // VHOST_USER_CLOSE_CRYPTO_SESSION
       if (body.case !== "vhostUserCloseCryptoSession") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -10567,25 +10569,25 @@ export function writeVhostUserFrontendRequestPayload(
       }
       break;
     }
-    case 0x1c: {
+    case 0x1c: { // VHOST_USER_POSTCOPY_ADVISE
       if (body.case !== "vhostUserPostcopyAdvise") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
       break;
     }
-    case 0x1d: {
+    case 0x1d: { // VHOST_USER_POSTCOPY_LISTEN
       if (body.case !== "vhostUserPostcopyListen") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
       break;
     }
-    case 0x1e: {
+    case 0x1e: { // VHOST_USER_POSTCOPY_END
       if (body.case !== "vhostUserPostcopyEnd") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
       break;
     }
-    case 0x1f: {
+    case 0x1f: { // VHOST_USER_GET_INFLIGHT_FD
       if (body.case !== "vhostUserGetInflightFd") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -10597,7 +10599,7 @@ export function writeVhostUserFrontendRequestPayload(
       }
       break;
     }
-    case 0x20: {
+    case 0x20: { // VHOST_USER_SET_INFLIGHT_FD
       if (body.case !== "vhostUserSetInflightFd") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -10609,19 +10611,19 @@ export function writeVhostUserFrontendRequestPayload(
       }
       break;
     }
-    case 0x21: {
+    case 0x21: { // VHOST_USER_GPU_SET_SOCKET
       if (body.case !== "vhostUserGpuSetSocket") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
       break;
     }
-    case 0x22: {
+    case 0x22: { // VHOST_USER_RESET_DEVICE
       if (body.case !== "vhostUserResetDevice") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
       break;
     }
-    case 0x23: {
+    case 0x23: { // VHOST_USER_VRING_KICK
       if (body.case !== "vhostUserVringKick") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -10634,13 +10636,13 @@ export function writeVhostUserFrontendRequestPayload(
       }
       break;
     }
-    case 0x24: {
+    case 0x24: { // VHOST_USER_GET_MAX_MEM_SLOTS
       if (body.case !== "vhostUserGetMaxMemSlots") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
       break;
     }
-    case 0x25: {
+    case 0x25: { // VHOST_USER_ADD_MEM_REG
       if (body.case !== "vhostUserAddMemReg") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -10652,7 +10654,7 @@ export function writeVhostUserFrontendRequestPayload(
       }
       break;
     }
-    case 0x26: {
+    case 0x26: { // VHOST_USER_REM_MEM_REG
       if (body.case !== "vhostUserRemMemReg") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -10664,7 +10666,7 @@ export function writeVhostUserFrontendRequestPayload(
       }
       break;
     }
-    case 0x27: {
+    case 0x27: { // VHOST_USER_SET_STATUS
       if (body.case !== "vhostUserSetStatus") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -10677,13 +10679,13 @@ export function writeVhostUserFrontendRequestPayload(
       }
       break;
     }
-    case 0x28: {
+    case 0x28: { // VHOST_USER_GET_STATUS
       if (body.case !== "vhostUserGetStatus") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
       break;
     }
-    case 0x29: {
+    case 0x29: { // VHOST_USER_GET_SHARED_OBJECT
       if (body.case !== "vhostUserGetSharedObject") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -10695,7 +10697,7 @@ export function writeVhostUserFrontendRequestPayload(
       }
       break;
     }
-    case 0x2a: {
+    case 0x2a: { // VHOST_USER_SET_DEVICE_STATE_FD
       if (body.case !== "vhostUserSetDeviceStateFd") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -10708,13 +10710,13 @@ export function writeVhostUserFrontendRequestPayload(
       }
       break;
     }
-    case 0x2b: {
+    case 0x2b: { // VHOST_USER_CHECK_DEVICE_STATE
       if (body.case !== "vhostUserCheckDeviceState") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
       break;
     }
-    case 0x2c: {
+    case 0x2c: { // VHOST_USER_GET_SHMEM_CONFIG
       if (body.case !== "vhostUserGetShmemConfig") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -11079,215 +11081,215 @@ export class VhostUserFrontendRequestPayloadView extends View {
 
   #locate(reader: Reader): void {
     switch (this.#id) {
-      case 0x1: {
+      case 0x1: { // VHOST_USER_GET_FEATURES
         this.#bodyCase = "vhostUserGetFeatures";
         break;
       }
-      case 0x2: {
+      case 0x2: { // VHOST_USER_SET_FEATURES
         this.#bodyCase = "vhostUserSetFeatures";
         reader.take(8);
         break;
       }
-      case 0x3: {
+      case 0x3: { // VHOST_USER_SET_OWNER
         this.#bodyCase = "vhostUserSetOwner";
         break;
       }
-      case 0x4: {
+      case 0x4: { // VHOST_USER_RESET_OWNER
         this.#bodyCase = "vhostUserResetOwner";
         break;
       }
-      case 0x5: {
+      case 0x5: { // VHOST_USER_SET_MEM_TABLE
         this.#bodyCase = "vhostUserSetMemTable";
         if (!scanVhostUserMemory(reader, (this.#protocolFeatures & 0x20000n /* VHOST_USER_PROTOCOL_F_XEN_MMAP */) !== 0n, this.#littleEndian)) {
           throw this.$refused();
         }
         break;
       }
-      case 0x6: {
+      case 0x6: { // VHOST_USER_SET_LOG_BASE
         this.#bodyCase = "vhostUserSetLogBase";
         if (!scanVhostUserLogBase(reader, this.#littleEndian)) throw this.$refused();
         break;
       }
-      case 0x7: {
+      case 0x7: { // VHOST_USER_SET_LOG_FD
         this.#bodyCase = "vhostUserSetLogFd";
         break;
       }
-      case 0x8: {
+      case 0x8: { // VHOST_USER_SET_VRING_NUM
         this.#bodyCase = "vhostUserSetVringNum";
         reader.take(8);
         break;
       }
-      case 0x9: {
+      case 0x9: { // VHOST_USER_SET_VRING_ADDR
         this.#bodyCase = "vhostUserSetVringAddr";
         reader.take(40);
         break;
       }
-      case 0xa: {
+      case 0xa: { // VHOST_USER_SET_VRING_BASE
         this.#bodyCase = "vhostUserSetVringBase";
         if (!scanVhostUserVringBase(reader, (this.#features & 0x400000000n /* VIRTIO_F_RING_PACKED */) !== 0n, this.#littleEndian)) {
           throw this.$refused();
         }
         break;
       }
-      case 0xb: {
+      case 0xb: { // VHOST_USER_GET_VRING_BASE
         this.#bodyCase = "vhostUserGetVringBase";
         reader.take(8);
         break;
       }
-      case 0xc: {
+      case 0xc: { // VHOST_USER_SET_VRING_KICK
         this.#bodyCase = "vhostUserSetVringKick";
         reader.take(8);
         break;
       }
-      case 0xd: {
+      case 0xd: { // VHOST_USER_SET_VRING_CALL
         this.#bodyCase = "vhostUserSetVringCall";
         reader.take(8);
         break;
       }
-      case 0xe: {
+      case 0xe: { // VHOST_USER_SET_VRING_ERR
         this.#bodyCase = "vhostUserSetVringErr";
         reader.take(8);
         break;
       }
-      case 0xf: {
+      case 0xf: { // VHOST_USER_GET_PROTOCOL_FEATURES
         this.#bodyCase = "vhostUserGetProtocolFeatures";
         break;
       }
-      case 0x10: {
+      case 0x10: { // VHOST_USER_SET_PROTOCOL_FEATURES
         this.#bodyCase = "vhostUserSetProtocolFeatures";
         reader.take(8);
         break;
       }
-      case 0x11: {
+      case 0x11: { // VHOST_USER_GET_QUEUE_NUM
         this.#bodyCase = "vhostUserGetQueueNum";
         break;
       }
-      case 0x12: {
+      case 0x12: { // VHOST_USER_SET_VRING_ENABLE
         this.#bodyCase = "vhostUserSetVringEnable";
         reader.take(8);
         break;
       }
-      case 0x13: {
+      case 0x13: { // VHOST_USER_SEND_RARP
         this.#bodyCase = "vhostUserSendRarp";
         reader.take(8);
         break;
       }
-      case 0x14: {
+      case 0x14: { // VHOST_USER_NET_SET_MTU
         this.#bodyCase = "vhostUserNetSetMtu";
         reader.take(8);
         break;
       }
-      case 0x15: {
+      case 0x15: { // VHOST_USER_SET_BACKEND_REQ_FD
         this.#bodyCase = "vhostUserSetBackendReqFd";
         break;
       }
-      case 0x16: {
+      case 0x16: { // VHOST_USER_IOTLB_MSG
         this.#bodyCase = "vhostUserIotlbMsg";
         reader.take(32);
         break;
       }
-      case 0x17: {
+      case 0x17: { // VHOST_USER_SET_VRING_ENDIAN
         this.#bodyCase = "vhostUserSetVringEndian";
         reader.take(8);
         break;
       }
-      case 0x18: {
+      case 0x18: { // VHOST_USER_GET_CONFIG
         this.#bodyCase = "vhostUserGetConfig";
         if (!scanVhostUserConfig(reader, this.#littleEndian)) throw this.$refused();
         break;
       }
-      case 0x19: {
+      case 0x19: { // VHOST_USER_SET_CONFIG
         this.#bodyCase = "vhostUserSetConfig";
         if (!scanVhostUserConfig(reader, this.#littleEndian)) throw this.$refused();
         break;
       }
-      case 0x1a: {
+      case 0x1a: { // VHOST_USER_CREATE_CRYPTO_SESSION
         this.#bodyCase = "vhostUserCreateCryptoSession";
         if (!scanVhostUserCryptoSession(reader)) throw this.$refused();
         break;
       }
-      case 0x1b: {
+      case 0x1b: { // VHOST_USER_CLOSE_CRYPTO_SESSION
         this.#bodyCase = "vhostUserCloseCryptoSession";
         reader.take(8);
         break;
       }
-      case 0x1c: {
+      case 0x1c: { // VHOST_USER_POSTCOPY_ADVISE
         this.#bodyCase = "vhostUserPostcopyAdvise";
         break;
       }
-      case 0x1d: {
+      case 0x1d: { // VHOST_USER_POSTCOPY_LISTEN
         this.#bodyCase = "vhostUserPostcopyListen";
         break;
       }
-      case 0x1e: {
+      case 0x1e: { // VHOST_USER_POSTCOPY_END
         this.#bodyCase = "vhostUserPostcopyEnd";
         break;
       }
-      case 0x1f: {
+      case 0x1f: { // VHOST_USER_GET_INFLIGHT_FD
         this.#bodyCase = "vhostUserGetInflightFd";
         if (!scanVhostUserInflight(reader, this.#littleEndian)) throw this.$refused();
         break;
       }
-      case 0x20: {
+      case 0x20: { // VHOST_USER_SET_INFLIGHT_FD
         this.#bodyCase = "vhostUserSetInflightFd";
         if (!scanVhostUserInflight(reader, this.#littleEndian)) throw this.$refused();
         break;
       }
-      case 0x21: {
+      case 0x21: { // VHOST_USER_GPU_SET_SOCKET
         this.#bodyCase = "vhostUserGpuSetSocket";
         break;
       }
-      case 0x22: {
+      case 0x22: { // VHOST_USER_RESET_DEVICE
         this.#bodyCase = "vhostUserResetDevice";
         break;
       }
-      case 0x23: {
+      case 0x23: { // VHOST_USER_VRING_KICK
         this.#bodyCase = "vhostUserVringKick";
         reader.take(8);
         break;
       }
-      case 0x24: {
+      case 0x24: { // VHOST_USER_GET_MAX_MEM_SLOTS
         this.#bodyCase = "vhostUserGetMaxMemSlots";
         break;
       }
-      case 0x25: {
+      case 0x25: { // VHOST_USER_ADD_MEM_REG
         this.#bodyCase = "vhostUserAddMemReg";
         if (!scanVhostUserSingleMemoryRegion(reader, (this.#protocolFeatures & 0x20000n /* VHOST_USER_PROTOCOL_F_XEN_MMAP */) !== 0n, this.#littleEndian)) {
           throw this.$refused();
         }
         break;
       }
-      case 0x26: {
+      case 0x26: { // VHOST_USER_REM_MEM_REG
         this.#bodyCase = "vhostUserRemMemReg";
         if (!scanVhostUserSingleMemoryRegion(reader, (this.#protocolFeatures & 0x20000n /* VHOST_USER_PROTOCOL_F_XEN_MMAP */) !== 0n, this.#littleEndian)) {
           throw this.$refused();
         }
         break;
       }
-      case 0x27: {
+      case 0x27: { // VHOST_USER_SET_STATUS
         this.#bodyCase = "vhostUserSetStatus";
         reader.take(8);
         break;
       }
-      case 0x28: {
+      case 0x28: { // VHOST_USER_GET_STATUS
         this.#bodyCase = "vhostUserGetStatus";
         break;
       }
-      case 0x29: {
+      case 0x29: { // VHOST_USER_GET_SHARED_OBJECT
         this.#bodyCase = "vhostUserGetSharedObject";
         if (!scanVhostUserSharedObject(reader)) throw this.$refused();
         break;
       }
-      case 0x2a: {
+      case 0x2a: { // VHOST_USER_SET_DEVICE_STATE_FD
         this.#bodyCase = "vhostUserSetDeviceStateFd";
         reader.take(8);
         break;
       }
-      case 0x2b: {
+      case 0x2b: { // VHOST_USER_CHECK_DEVICE_STATE
         this.#bodyCase = "vhostUserCheckDeviceState";
         break;
       }
-      case 0x2c: {
+      case 0x2c: { // VHOST_USER_GET_SHMEM_CONFIG
         this.#bodyCase = "vhostUserGetShmemConfig";
         break;
       }
@@ -11477,10 +11479,10 @@ export function walkVhostUserFrontendRequestPayload(
   littleEndian: boolean,
 ): boolean {
   switch (id) {
-    case 0x1: {
+    case 0x1: { // VHOST_USER_GET_FEATURES
       break;
     }
-    case 0x2: {
+    case 0x2: { // VHOST_USER_SET_FEATURES
       const at = reader.at;
       let sound = 8 <= reader.end - at;
       const inner = heeding(reader, visitor, !sound);
@@ -11495,30 +11497,30 @@ export function walkVhostUserFrontendRequestPayload(
       if (!sound) return false;
       break;
     }
-    case 0x3: {
+    case 0x3: { // VHOST_USER_SET_OWNER
       break;
     }
-    case 0x4: {
+    case 0x4: { // VHOST_USER_RESET_OWNER
       break;
     }
-    case 0x5: {
+    case 0x5: { // VHOST_USER_SET_MEM_TABLE
       visitor.open(VHOST_USER_FRONTEND_REQUEST_PAYLOAD_SITES.vhostUserSetMemTable, -1, reader.at);
       const whole = walkVhostUserMemory(reader, visitor, (protocolFeatures & 0x20000n /* VHOST_USER_PROTOCOL_F_XEN_MMAP */) !== 0n, littleEndian);
       visitor.close(reader.at);
       if (!whole) return false;
       break;
     }
-    case 0x6: {
+    case 0x6: { // VHOST_USER_SET_LOG_BASE
       visitor.open(VHOST_USER_FRONTEND_REQUEST_PAYLOAD_SITES.vhostUserSetLogBase, -1, reader.at);
       const whole2 = walkVhostUserLogBase(reader, visitor, littleEndian);
       visitor.close(reader.at);
       if (!whole2) return false;
       break;
     }
-    case 0x7: {
+    case 0x7: { // VHOST_USER_SET_LOG_FD
       break;
     }
-    case 0x8: {
+    case 0x8: { // VHOST_USER_SET_VRING_NUM
       const at2 = reader.at;
       let sound2 = 8 <= reader.end - at2;
       const inner2 = heeding(reader, visitor, !sound2);
@@ -11533,7 +11535,7 @@ export function walkVhostUserFrontendRequestPayload(
       if (!sound2) return false;
       break;
     }
-    case 0x9: {
+    case 0x9: { // VHOST_USER_SET_VRING_ADDR
       const at3 = reader.at;
       let sound3 = 40 <= reader.end - at3;
       const inner3 = heeding(reader, visitor, !sound3);
@@ -11548,14 +11550,14 @@ export function walkVhostUserFrontendRequestPayload(
       if (!sound3) return false;
       break;
     }
-    case 0xa: {
+    case 0xa: { // VHOST_USER_SET_VRING_BASE
       visitor.open(VHOST_USER_FRONTEND_REQUEST_PAYLOAD_SITES.vhostUserSetVringBase, -1, reader.at);
       const whole3 = walkVhostUserVringBase(reader, visitor, (features & 0x400000000n /* VIRTIO_F_RING_PACKED */) !== 0n, littleEndian);
       visitor.close(reader.at);
       if (!whole3) return false;
       break;
     }
-    case 0xb: {
+    case 0xb: { // VHOST_USER_GET_VRING_BASE
       const at4 = reader.at;
       let sound4 = 8 <= reader.end - at4;
       const inner4 = heeding(reader, visitor, !sound4);
@@ -11570,7 +11572,7 @@ export function walkVhostUserFrontendRequestPayload(
       if (!sound4) return false;
       break;
     }
-    case 0xc: {
+    case 0xc: { // VHOST_USER_SET_VRING_KICK
       const at5 = reader.at;
       let sound5 = 8 <= reader.end - at5;
       const inner5 = heeding(reader, visitor, !sound5);
@@ -11585,7 +11587,7 @@ export function walkVhostUserFrontendRequestPayload(
       if (!sound5) return false;
       break;
     }
-    case 0xd: {
+    case 0xd: { // VHOST_USER_SET_VRING_CALL
       const at6 = reader.at;
       let sound6 = 8 <= reader.end - at6;
       const inner6 = heeding(reader, visitor, !sound6);
@@ -11600,7 +11602,7 @@ export function walkVhostUserFrontendRequestPayload(
       if (!sound6) return false;
       break;
     }
-    case 0xe: {
+    case 0xe: { // VHOST_USER_SET_VRING_ERR
       const at7 = reader.at;
       let sound7 = 8 <= reader.end - at7;
       const inner7 = heeding(reader, visitor, !sound7);
@@ -11615,10 +11617,10 @@ export function walkVhostUserFrontendRequestPayload(
       if (!sound7) return false;
       break;
     }
-    case 0xf: {
+    case 0xf: { // VHOST_USER_GET_PROTOCOL_FEATURES
       break;
     }
-    case 0x10: {
+    case 0x10: { // VHOST_USER_SET_PROTOCOL_FEATURES
       const at8 = reader.at;
       let sound8 = 8 <= reader.end - at8;
       const inner8 = heeding(reader, visitor, !sound8);
@@ -11633,10 +11635,10 @@ export function walkVhostUserFrontendRequestPayload(
       if (!sound8) return false;
       break;
     }
-    case 0x11: {
+    case 0x11: { // VHOST_USER_GET_QUEUE_NUM
       break;
     }
-    case 0x12: {
+    case 0x12: { // VHOST_USER_SET_VRING_ENABLE
       const at9 = reader.at;
       let sound9 = 8 <= reader.end - at9;
       const inner9 = heeding(reader, visitor, !sound9);
@@ -11651,7 +11653,7 @@ export function walkVhostUserFrontendRequestPayload(
       if (!sound9) return false;
       break;
     }
-    case 0x13: {
+    case 0x13: { // VHOST_USER_SEND_RARP
       const at10 = reader.at;
       let sound10 = 8 <= reader.end - at10;
       const inner10 = heeding(reader, visitor, !sound10);
@@ -11666,7 +11668,7 @@ export function walkVhostUserFrontendRequestPayload(
       if (!sound10) return false;
       break;
     }
-    case 0x14: {
+    case 0x14: { // VHOST_USER_NET_SET_MTU
       const at11 = reader.at;
       let sound11 = 8 <= reader.end - at11;
       const inner11 = heeding(reader, visitor, !sound11);
@@ -11681,10 +11683,10 @@ export function walkVhostUserFrontendRequestPayload(
       if (!sound11) return false;
       break;
     }
-    case 0x15: {
+    case 0x15: { // VHOST_USER_SET_BACKEND_REQ_FD
       break;
     }
-    case 0x16: {
+    case 0x16: { // VHOST_USER_IOTLB_MSG
       const at12 = reader.at;
       let sound12 = 32 <= reader.end - at12;
       const inner12 = heeding(reader, visitor, !sound12);
@@ -11699,7 +11701,7 @@ export function walkVhostUserFrontendRequestPayload(
       if (!sound12) return false;
       break;
     }
-    case 0x17: {
+    case 0x17: { // VHOST_USER_SET_VRING_ENDIAN
       const at13 = reader.at;
       let sound13 = 8 <= reader.end - at13;
       const inner13 = heeding(reader, visitor, !sound13);
@@ -11714,28 +11716,28 @@ export function walkVhostUserFrontendRequestPayload(
       if (!sound13) return false;
       break;
     }
-    case 0x18: {
+    case 0x18: { // VHOST_USER_GET_CONFIG
       visitor.open(VHOST_USER_FRONTEND_REQUEST_PAYLOAD_SITES.vhostUserGetConfig, -1, reader.at);
       const whole4 = walkVhostUserConfig(reader, visitor, littleEndian);
       visitor.close(reader.at);
       if (!whole4) return false;
       break;
     }
-    case 0x19: {
+    case 0x19: { // VHOST_USER_SET_CONFIG
       visitor.open(VHOST_USER_FRONTEND_REQUEST_PAYLOAD_SITES.vhostUserSetConfig, -1, reader.at);
       const whole5 = walkVhostUserConfig(reader, visitor, littleEndian);
       visitor.close(reader.at);
       if (!whole5) return false;
       break;
     }
-    case 0x1a: {
+    case 0x1a: { // VHOST_USER_CREATE_CRYPTO_SESSION
       visitor.open(VHOST_USER_FRONTEND_REQUEST_PAYLOAD_SITES.vhostUserCreateCryptoSession, -1, reader.at);
       const whole6 = walkVhostUserCryptoSession(reader, visitor);
       visitor.close(reader.at);
       if (!whole6) return false;
       break;
     }
-    case 0x1b: {
+    case 0x1b: { // VHOST_USER_CLOSE_CRYPTO_SESSION
       const at14 = reader.at;
       let sound14 = 8 <= reader.end - at14;
       const inner14 = heeding(reader, visitor, !sound14);
@@ -11750,36 +11752,36 @@ export function walkVhostUserFrontendRequestPayload(
       if (!sound14) return false;
       break;
     }
-    case 0x1c: {
+    case 0x1c: { // VHOST_USER_POSTCOPY_ADVISE
       break;
     }
-    case 0x1d: {
+    case 0x1d: { // VHOST_USER_POSTCOPY_LISTEN
       break;
     }
-    case 0x1e: {
+    case 0x1e: { // VHOST_USER_POSTCOPY_END
       break;
     }
-    case 0x1f: {
+    case 0x1f: { // VHOST_USER_GET_INFLIGHT_FD
       visitor.open(VHOST_USER_FRONTEND_REQUEST_PAYLOAD_SITES.vhostUserGetInflightFd, -1, reader.at);
       const whole7 = walkVhostUserInflight(reader, visitor, littleEndian);
       visitor.close(reader.at);
       if (!whole7) return false;
       break;
     }
-    case 0x20: {
+    case 0x20: { // VHOST_USER_SET_INFLIGHT_FD
       visitor.open(VHOST_USER_FRONTEND_REQUEST_PAYLOAD_SITES.vhostUserSetInflightFd, -1, reader.at);
       const whole8 = walkVhostUserInflight(reader, visitor, littleEndian);
       visitor.close(reader.at);
       if (!whole8) return false;
       break;
     }
-    case 0x21: {
+    case 0x21: { // VHOST_USER_GPU_SET_SOCKET
       break;
     }
-    case 0x22: {
+    case 0x22: { // VHOST_USER_RESET_DEVICE
       break;
     }
-    case 0x23: {
+    case 0x23: { // VHOST_USER_VRING_KICK
       const at15 = reader.at;
       let sound15 = 8 <= reader.end - at15;
       const inner15 = heeding(reader, visitor, !sound15);
@@ -11794,24 +11796,24 @@ export function walkVhostUserFrontendRequestPayload(
       if (!sound15) return false;
       break;
     }
-    case 0x24: {
+    case 0x24: { // VHOST_USER_GET_MAX_MEM_SLOTS
       break;
     }
-    case 0x25: {
+    case 0x25: { // VHOST_USER_ADD_MEM_REG
       visitor.open(VHOST_USER_FRONTEND_REQUEST_PAYLOAD_SITES.vhostUserAddMemReg, -1, reader.at);
       const whole9 = walkVhostUserSingleMemoryRegion(reader, visitor, (protocolFeatures & 0x20000n /* VHOST_USER_PROTOCOL_F_XEN_MMAP */) !== 0n, littleEndian);
       visitor.close(reader.at);
       if (!whole9) return false;
       break;
     }
-    case 0x26: {
+    case 0x26: { // VHOST_USER_REM_MEM_REG
       visitor.open(VHOST_USER_FRONTEND_REQUEST_PAYLOAD_SITES.vhostUserRemMemReg, -1, reader.at);
       const whole10 = walkVhostUserSingleMemoryRegion(reader, visitor, (protocolFeatures & 0x20000n /* VHOST_USER_PROTOCOL_F_XEN_MMAP */) !== 0n, littleEndian);
       visitor.close(reader.at);
       if (!whole10) return false;
       break;
     }
-    case 0x27: {
+    case 0x27: { // VHOST_USER_SET_STATUS
       const at16 = reader.at;
       let sound16 = 8 <= reader.end - at16;
       const inner16 = heeding(reader, visitor, !sound16);
@@ -11826,17 +11828,17 @@ export function walkVhostUserFrontendRequestPayload(
       if (!sound16) return false;
       break;
     }
-    case 0x28: {
+    case 0x28: { // VHOST_USER_GET_STATUS
       break;
     }
-    case 0x29: {
+    case 0x29: { // VHOST_USER_GET_SHARED_OBJECT
       visitor.open(VHOST_USER_FRONTEND_REQUEST_PAYLOAD_SITES.vhostUserGetSharedObject, -1, reader.at);
       const whole11 = walkVhostUserSharedObject(reader, visitor);
       visitor.close(reader.at);
       if (!whole11) return false;
       break;
     }
-    case 0x2a: {
+    case 0x2a: { // VHOST_USER_SET_DEVICE_STATE_FD
       const at17 = reader.at;
       let sound17 = 8 <= reader.end - at17;
       const inner17 = heeding(reader, visitor, !sound17);
@@ -11851,17 +11853,17 @@ export function walkVhostUserFrontendRequestPayload(
       if (!sound17) return false;
       break;
     }
-    case 0x2b: {
+    case 0x2b: { // VHOST_USER_CHECK_DEVICE_STATE
       break;
     }
-    case 0x2c: {
+    case 0x2c: { // VHOST_USER_GET_SHMEM_CONFIG
       break;
     }
     default: {
       const from12 = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(VHOST_USER_FRONTEND_REQUEST_PAYLOAD_SITES.raw, -1, from12, reader.at - from12, reader.bytes.subarray(from12, from12 + reader.at - from12));
+      visitor.field(VHOST_USER_FRONTEND_REQUEST_PAYLOAD_SITES.raw, -1, from12, reader.at - from12, reader.bytes.subarray(from12, reader.at));
     }
   }
   return true;
@@ -12079,221 +12081,221 @@ export function readVhostUserFrontendRequestReply(
 ): VhostUserFrontendRequestReply {
   let body: VhostUserFrontendRequestReplyBody;
   switch (id) {
-    case 0x1: {
+    case 0x1: { // VHOST_USER_GET_FEATURES
       const at = reader.take(8);
       body = { case: "vhostUserGetFeatures", value: readVhostUserGetFeaturesReplyAt(reader, at, littleEndian) };
       break;
     }
-    case 0x2: {
+    case 0x2: { // VHOST_USER_SET_FEATURES
       const at2 = reader.take(8);
       body = { case: "vhostUserSetFeatures", value: readVhostUserU64At(reader, at2, littleEndian) };
       break;
     }
-    case 0x3: {
+    case 0x3: { // VHOST_USER_SET_OWNER
       const at3 = reader.take(8);
       body = { case: "vhostUserSetOwner", value: readVhostUserU64At(reader, at3, littleEndian) };
       break;
     }
-    case 0x4: {
+    case 0x4: { // VHOST_USER_RESET_OWNER
       const at4 = reader.take(8);
       body = { case: "vhostUserResetOwner", value: readVhostUserU64At(reader, at4, littleEndian) };
       break;
     }
-    case 0x5: {
+    case 0x5: { // VHOST_USER_SET_MEM_TABLE
       const vhostUserSetMemTable = readVhostUserMemoryReply(reader, (protocolFeatures & 0x20000n /* VHOST_USER_PROTOCOL_F_XEN_MMAP */) !== 0n, littleEndian);
       body = { case: "vhostUserSetMemTable", value: vhostUserSetMemTable };
       break;
     }
-    case 0x6: {
+    case 0x6: { // VHOST_USER_SET_LOG_BASE
       const vhostUserSetLogBase = readVhostUserLogBaseReply(reader, littleEndian);
       body = { case: "vhostUserSetLogBase", value: vhostUserSetLogBase };
       break;
     }
-    case 0x7: {
+    case 0x7: { // VHOST_USER_SET_LOG_FD
       const at5 = reader.take(8);
       body = { case: "vhostUserSetLogFd", value: readVhostUserU64At(reader, at5, littleEndian) };
       break;
     }
-    case 0x8: {
+    case 0x8: { // VHOST_USER_SET_VRING_NUM
       const at6 = reader.take(8);
       body = { case: "vhostUserSetVringNum", value: readVhostUserU64At(reader, at6, littleEndian) };
       break;
     }
-    case 0x9: {
+    case 0x9: { // VHOST_USER_SET_VRING_ADDR
       const at7 = reader.take(8);
       body = { case: "vhostUserSetVringAddr", value: readVhostUserU64At(reader, at7, littleEndian) };
       break;
     }
-    case 0xa: {
+    case 0xa: { // VHOST_USER_SET_VRING_BASE
       const at8 = reader.take(8);
       body = { case: "vhostUserSetVringBase", value: readVhostUserU64At(reader, at8, littleEndian) };
       break;
     }
-    case 0xb: {
+    case 0xb: { // VHOST_USER_GET_VRING_BASE
       const vhostUserGetVringBase = readVhostUserVringBase(reader, (features & 0x400000000n /* VIRTIO_F_RING_PACKED */) !== 0n, littleEndian);
       body = { case: "vhostUserGetVringBase", value: vhostUserGetVringBase };
       break;
     }
-    case 0xc: {
+    case 0xc: { // VHOST_USER_SET_VRING_KICK
       const at9 = reader.take(8);
       body = { case: "vhostUserSetVringKick", value: readVhostUserU64At(reader, at9, littleEndian) };
       break;
     }
-    case 0xd: {
+    case 0xd: { // VHOST_USER_SET_VRING_CALL
       const at10 = reader.take(8);
       body = { case: "vhostUserSetVringCall", value: readVhostUserU64At(reader, at10, littleEndian) };
       break;
     }
-    case 0xe: {
+    case 0xe: { // VHOST_USER_SET_VRING_ERR
       const at11 = reader.take(8);
       body = { case: "vhostUserSetVringErr", value: readVhostUserU64At(reader, at11, littleEndian) };
       break;
     }
-    case 0xf: {
+    case 0xf: { // VHOST_USER_GET_PROTOCOL_FEATURES
       const at12 = reader.take(8);
       body = { case: "vhostUserGetProtocolFeatures", value: readVhostUserGetProtocolFeaturesReplyAt(reader, at12, littleEndian) };
       break;
     }
-    case 0x10: {
+    case 0x10: { // VHOST_USER_SET_PROTOCOL_FEATURES
       const at13 = reader.take(8);
       body = { case: "vhostUserSetProtocolFeatures", value: readVhostUserU64At(reader, at13, littleEndian) };
       break;
     }
-    case 0x11: {
+    case 0x11: { // VHOST_USER_GET_QUEUE_NUM
       const at14 = reader.take(8);
       body = { case: "vhostUserGetQueueNum", value: readVhostUserGetQueueNumReplyAt(reader, at14, littleEndian) };
       break;
     }
-    case 0x12: {
+    case 0x12: { // VHOST_USER_SET_VRING_ENABLE
       const at15 = reader.take(8);
       body = { case: "vhostUserSetVringEnable", value: readVhostUserU64At(reader, at15, littleEndian) };
       break;
     }
-    case 0x13: {
+    case 0x13: { // VHOST_USER_SEND_RARP
       const at16 = reader.take(8);
       body = { case: "vhostUserSendRarp", value: readVhostUserU64At(reader, at16, littleEndian) };
       break;
     }
-    case 0x14: {
+    case 0x14: { // VHOST_USER_NET_SET_MTU
       const at17 = reader.take(8);
       body = { case: "vhostUserNetSetMtu", value: readVhostUserU64At(reader, at17, littleEndian) };
       break;
     }
-    case 0x15: {
+    case 0x15: { // VHOST_USER_SET_BACKEND_REQ_FD
       const at18 = reader.take(8);
       body = { case: "vhostUserSetBackendReqFd", value: readVhostUserU64At(reader, at18, littleEndian) };
       break;
     }
-    case 0x16: {
+    case 0x16: { // VHOST_USER_IOTLB_MSG
       const at19 = reader.take(8);
       body = { case: "vhostUserIotlbMsg", value: readVhostUserU64At(reader, at19, littleEndian) };
       break;
     }
-    case 0x17: {
+    case 0x17: { // VHOST_USER_SET_VRING_ENDIAN
       const at20 = reader.take(8);
       body = { case: "vhostUserSetVringEndian", value: readVhostUserU64At(reader, at20, littleEndian) };
       break;
     }
-    case 0x18: {
+    case 0x18: { // VHOST_USER_GET_CONFIG
       const vhostUserGetConfig = readVhostUserConfigReply(reader, littleEndian);
       body = { case: "vhostUserGetConfig", value: vhostUserGetConfig };
       break;
     }
-    case 0x19: {
+    case 0x19: { // VHOST_USER_SET_CONFIG
       const at21 = reader.take(8);
       body = { case: "vhostUserSetConfig", value: readVhostUserU64At(reader, at21, littleEndian) };
       break;
     }
-    case 0x1a: {
+    case 0x1a: { // VHOST_USER_CREATE_CRYPTO_SESSION
       const vhostUserCreateCryptoSession = readVhostUserCryptoSession(reader);
       body = { case: "vhostUserCreateCryptoSession", value: vhostUserCreateCryptoSession };
       break;
     }
-    case 0x1b: {
+    case 0x1b: { // VHOST_USER_CLOSE_CRYPTO_SESSION
       const at22 = reader.take(8);
       body = { case: "vhostUserCloseCryptoSession", value: readVhostUserU64At(reader, at22, littleEndian) };
       break;
     }
-    case 0x1c: {
+    case 0x1c: { // VHOST_USER_POSTCOPY_ADVISE
       body = { case: "vhostUserPostcopyAdvise", value: undefined };
       break;
     }
-    case 0x1d: {
+    case 0x1d: { // VHOST_USER_POSTCOPY_LISTEN
       const at23 = reader.take(8);
       body = { case: "vhostUserPostcopyListen", value: readVhostUserU64At(reader, at23, littleEndian) };
       break;
     }
-    case 0x1e: {
+    case 0x1e: { // VHOST_USER_POSTCOPY_END
       const at24 = reader.take(8);
       body = { case: "vhostUserPostcopyEnd", value: readVhostUserU64At(reader, at24, littleEndian) };
       break;
     }
-    case 0x1f: {
+    case 0x1f: { // VHOST_USER_GET_INFLIGHT_FD
       const vhostUserGetInflightFd = readVhostUserInflight(reader, littleEndian);
       body = { case: "vhostUserGetInflightFd", value: vhostUserGetInflightFd };
       break;
     }
-    case 0x20: {
+    case 0x20: { // VHOST_USER_SET_INFLIGHT_FD
       const at25 = reader.take(8);
       body = { case: "vhostUserSetInflightFd", value: readVhostUserU64At(reader, at25, littleEndian) };
       break;
     }
-    case 0x21: {
+    case 0x21: { // VHOST_USER_GPU_SET_SOCKET
       const at26 = reader.take(8);
       body = { case: "vhostUserGpuSetSocket", value: readVhostUserU64At(reader, at26, littleEndian) };
       break;
     }
-    case 0x22: {
+    case 0x22: { // VHOST_USER_RESET_DEVICE
       const at27 = reader.take(8);
       body = { case: "vhostUserResetDevice", value: readVhostUserU64At(reader, at27, littleEndian) };
       break;
     }
-    case 0x23: {
+    case 0x23: { // VHOST_USER_VRING_KICK
       const at28 = reader.take(8);
       body = { case: "vhostUserVringKick", value: readVhostUserU64At(reader, at28, littleEndian) };
       break;
     }
-    case 0x24: {
+    case 0x24: { // VHOST_USER_GET_MAX_MEM_SLOTS
       const at29 = reader.take(8);
       body = { case: "vhostUserGetMaxMemSlots", value: readVhostUserGetMaxMemSlotsReplyAt(reader, at29, littleEndian) };
       break;
     }
-    case 0x25: {
+    case 0x25: { // VHOST_USER_ADD_MEM_REG
       const vhostUserAddMemReg = readVhostUserSingleMemoryRegionReply(reader, (protocolFeatures & 0x20000n /* VHOST_USER_PROTOCOL_F_XEN_MMAP */) !== 0n, littleEndian);
       body = { case: "vhostUserAddMemReg", value: vhostUserAddMemReg };
       break;
     }
-    case 0x26: {
+    case 0x26: { // VHOST_USER_REM_MEM_REG
       const at30 = reader.take(8);
       body = { case: "vhostUserRemMemReg", value: readVhostUserU64At(reader, at30, littleEndian) };
       break;
     }
-    case 0x27: {
+    case 0x27: { // VHOST_USER_SET_STATUS
       const at31 = reader.take(8);
       body = { case: "vhostUserSetStatus", value: readVhostUserU64At(reader, at31, littleEndian) };
       break;
     }
-    case 0x28: {
+    case 0x28: { // VHOST_USER_GET_STATUS
       const at32 = reader.take(8);
       body = { case: "vhostUserGetStatus", value: readVhostUserGetStatusReplyAt(reader, at32, littleEndian) };
       break;
     }
-    case 0x29: {
+    case 0x29: { // VHOST_USER_GET_SHARED_OBJECT
       const vhostUserGetSharedObject = readVhostUserSharedObject(reader);
       body = { case: "vhostUserGetSharedObject", value: vhostUserGetSharedObject };
       break;
     }
-    case 0x2a: {
+    case 0x2a: { // VHOST_USER_SET_DEVICE_STATE_FD
       const at33 = reader.take(8);
       body = { case: "vhostUserSetDeviceStateFd", value: readVhostUserDeviceStateFdReplyAt(reader, at33, littleEndian) };
       break;
     }
-    case 0x2b: {
+    case 0x2b: { // VHOST_USER_CHECK_DEVICE_STATE
       const at34 = reader.take(8);
       body = { case: "vhostUserCheckDeviceState", value: readVhostUserU64At(reader, at34, littleEndian) };
       break;
     }
-    case 0x2c: {
+    case 0x2c: { // VHOST_USER_GET_SHMEM_CONFIG
       const at35 = reader.take(2056);
       body = { case: "vhostUserGetShmemConfig", value: readVhostUserShmemConfigAt(reader, at35, littleEndian) };
       break;
@@ -12449,240 +12451,240 @@ export function scanVhostUserFrontendRequestReply(
   littleEndian: boolean,
 ): boolean {
   switch (id) {
-    case 0x1: {
+    case 0x1: { // VHOST_USER_GET_FEATURES
       const at = reader.at;
       if (8 > reader.end - at) return reader.short(at, VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES, FILE);
       reader.at = at + 8;
       break;
     }
-    case 0x2: {
+    case 0x2: { // VHOST_USER_SET_FEATURES
       const at2 = reader.at;
       if (8 > reader.end - at2) return reader.short(at2, VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES2, FILE);
       reader.at = at2 + 8;
       break;
     }
-    case 0x3: {
+    case 0x3: { // VHOST_USER_SET_OWNER
       const at3 = reader.at;
       if (8 > reader.end - at3) return reader.short(at3, VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES3, FILE);
       reader.at = at3 + 8;
       break;
     }
-    case 0x4: {
+    case 0x4: { // VHOST_USER_RESET_OWNER
       const at4 = reader.at;
       if (8 > reader.end - at4) return reader.short(at4, VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES4, FILE);
       reader.at = at4 + 8;
       break;
     }
-    case 0x5: {
+    case 0x5: { // VHOST_USER_SET_MEM_TABLE
       if (!scanVhostUserMemoryReply(reader, (protocolFeatures & 0x20000n /* VHOST_USER_PROTOCOL_F_XEN_MMAP */) !== 0n, littleEndian)) {
         return reader.inside("vhost_user_set_mem_table");
       }
       break;
     }
-    case 0x6: {
+    case 0x6: { // VHOST_USER_SET_LOG_BASE
       if (!scanVhostUserLogBaseReply(reader, littleEndian)) return reader.inside("vhost_user_set_log_base");
       break;
     }
-    case 0x7: {
+    case 0x7: { // VHOST_USER_SET_LOG_FD
       const at5 = reader.at;
       if (8 > reader.end - at5) return reader.short(at5, VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES5, FILE);
       reader.at = at5 + 8;
       break;
     }
-    case 0x8: {
+    case 0x8: { // VHOST_USER_SET_VRING_NUM
       const at6 = reader.at;
       if (8 > reader.end - at6) return reader.short(at6, VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES6, FILE);
       reader.at = at6 + 8;
       break;
     }
-    case 0x9: {
+    case 0x9: { // VHOST_USER_SET_VRING_ADDR
       const at7 = reader.at;
       if (8 > reader.end - at7) return reader.short(at7, VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES7, FILE);
       reader.at = at7 + 8;
       break;
     }
-    case 0xa: {
+    case 0xa: { // VHOST_USER_SET_VRING_BASE
       const at8 = reader.at;
       if (8 > reader.end - at8) return reader.short(at8, VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES8, FILE);
       reader.at = at8 + 8;
       break;
     }
-    case 0xb: {
+    case 0xb: { // VHOST_USER_GET_VRING_BASE
       if (!scanVhostUserVringBase(reader, (features & 0x400000000n /* VIRTIO_F_RING_PACKED */) !== 0n, littleEndian)) {
         return reader.inside("vhost_user_get_vring_base");
       }
       break;
     }
-    case 0xc: {
+    case 0xc: { // VHOST_USER_SET_VRING_KICK
       const at9 = reader.at;
       if (8 > reader.end - at9) return reader.short(at9, VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES9, FILE);
       reader.at = at9 + 8;
       break;
     }
-    case 0xd: {
+    case 0xd: { // VHOST_USER_SET_VRING_CALL
       const at10 = reader.at;
       if (8 > reader.end - at10) return reader.short(at10, VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES10, FILE);
       reader.at = at10 + 8;
       break;
     }
-    case 0xe: {
+    case 0xe: { // VHOST_USER_SET_VRING_ERR
       const at11 = reader.at;
       if (8 > reader.end - at11) return reader.short(at11, VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES11, FILE);
       reader.at = at11 + 8;
       break;
     }
-    case 0xf: {
+    case 0xf: { // VHOST_USER_GET_PROTOCOL_FEATURES
       const at12 = reader.at;
       if (8 > reader.end - at12) return reader.short(at12, VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES12, FILE);
       reader.at = at12 + 8;
       break;
     }
-    case 0x10: {
+    case 0x10: { // VHOST_USER_SET_PROTOCOL_FEATURES
       const at13 = reader.at;
       if (8 > reader.end - at13) return reader.short(at13, VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES13, FILE);
       reader.at = at13 + 8;
       break;
     }
-    case 0x11: {
+    case 0x11: { // VHOST_USER_GET_QUEUE_NUM
       const at14 = reader.at;
       if (8 > reader.end - at14) return reader.short(at14, VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES14, FILE);
       reader.at = at14 + 8;
       break;
     }
-    case 0x12: {
+    case 0x12: { // VHOST_USER_SET_VRING_ENABLE
       const at15 = reader.at;
       if (8 > reader.end - at15) return reader.short(at15, VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES15, FILE);
       reader.at = at15 + 8;
       break;
     }
-    case 0x13: {
+    case 0x13: { // VHOST_USER_SEND_RARP
       const at16 = reader.at;
       if (8 > reader.end - at16) return reader.short(at16, VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES16, FILE);
       reader.at = at16 + 8;
       break;
     }
-    case 0x14: {
+    case 0x14: { // VHOST_USER_NET_SET_MTU
       const at17 = reader.at;
       if (8 > reader.end - at17) return reader.short(at17, VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES17, FILE);
       reader.at = at17 + 8;
       break;
     }
-    case 0x15: {
+    case 0x15: { // VHOST_USER_SET_BACKEND_REQ_FD
       const at18 = reader.at;
       if (8 > reader.end - at18) return reader.short(at18, VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES18, FILE);
       reader.at = at18 + 8;
       break;
     }
-    case 0x16: {
+    case 0x16: { // VHOST_USER_IOTLB_MSG
       const at19 = reader.at;
       if (8 > reader.end - at19) return reader.short(at19, VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES19, FILE);
       reader.at = at19 + 8;
       break;
     }
-    case 0x17: {
+    case 0x17: { // VHOST_USER_SET_VRING_ENDIAN
       const at20 = reader.at;
       if (8 > reader.end - at20) return reader.short(at20, VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES20, FILE);
       reader.at = at20 + 8;
       break;
     }
-    case 0x18: {
+    case 0x18: { // VHOST_USER_GET_CONFIG
       if (!scanVhostUserConfigReply(reader, littleEndian)) return reader.inside("vhost_user_get_config");
       break;
     }
-    case 0x19: {
+    case 0x19: { // VHOST_USER_SET_CONFIG
       const at21 = reader.at;
       if (8 > reader.end - at21) return reader.short(at21, VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES21, FILE);
       reader.at = at21 + 8;
       break;
     }
-    case 0x1a: {
+    case 0x1a: { // VHOST_USER_CREATE_CRYPTO_SESSION
       if (!scanVhostUserCryptoSession(reader)) return reader.inside("vhost_user_create_crypto_session");
       break;
     }
-    case 0x1b: {
+    case 0x1b: { // VHOST_USER_CLOSE_CRYPTO_SESSION
       const at22 = reader.at;
       if (8 > reader.end - at22) return reader.short(at22, VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES22, FILE);
       reader.at = at22 + 8;
       break;
     }
-    case 0x1c: {
+    case 0x1c: { // VHOST_USER_POSTCOPY_ADVISE
       break;
     }
-    case 0x1d: {
+    case 0x1d: { // VHOST_USER_POSTCOPY_LISTEN
       const at23 = reader.at;
       if (8 > reader.end - at23) return reader.short(at23, VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES23, FILE);
       reader.at = at23 + 8;
       break;
     }
-    case 0x1e: {
+    case 0x1e: { // VHOST_USER_POSTCOPY_END
       const at24 = reader.at;
       if (8 > reader.end - at24) return reader.short(at24, VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES24, FILE);
       reader.at = at24 + 8;
       break;
     }
-    case 0x1f: {
+    case 0x1f: { // VHOST_USER_GET_INFLIGHT_FD
       if (!scanVhostUserInflight(reader, littleEndian)) return reader.inside("vhost_user_get_inflight_fd");
       break;
     }
-    case 0x20: {
+    case 0x20: { // VHOST_USER_SET_INFLIGHT_FD
       const at25 = reader.at;
       if (8 > reader.end - at25) return reader.short(at25, VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES25, FILE);
       reader.at = at25 + 8;
       break;
     }
-    case 0x21: {
+    case 0x21: { // VHOST_USER_GPU_SET_SOCKET
       const at26 = reader.at;
       if (8 > reader.end - at26) return reader.short(at26, VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES26, FILE);
       reader.at = at26 + 8;
       break;
     }
-    case 0x22: {
+    case 0x22: { // VHOST_USER_RESET_DEVICE
       const at27 = reader.at;
       if (8 > reader.end - at27) return reader.short(at27, VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES27, FILE);
       reader.at = at27 + 8;
       break;
     }
-    case 0x23: {
+    case 0x23: { // VHOST_USER_VRING_KICK
       const at28 = reader.at;
       if (8 > reader.end - at28) return reader.short(at28, VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES28, FILE);
       reader.at = at28 + 8;
       break;
     }
-    case 0x24: {
+    case 0x24: { // VHOST_USER_GET_MAX_MEM_SLOTS
       const at29 = reader.at;
       if (8 > reader.end - at29) return reader.short(at29, VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES29, FILE);
       reader.at = at29 + 8;
       break;
     }
-    case 0x25: {
+    case 0x25: { // VHOST_USER_ADD_MEM_REG
       if (!scanVhostUserSingleMemoryRegionReply(reader, (protocolFeatures & 0x20000n /* VHOST_USER_PROTOCOL_F_XEN_MMAP */) !== 0n, littleEndian)) {
         return reader.inside("vhost_user_add_mem_reg");
       }
       break;
     }
-    case 0x26: {
+    case 0x26: { // VHOST_USER_REM_MEM_REG
       const at30 = reader.at;
       if (8 > reader.end - at30) return reader.short(at30, VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES30, FILE);
       reader.at = at30 + 8;
       break;
     }
-    case 0x27: {
+    case 0x27: { // VHOST_USER_SET_STATUS
       const at31 = reader.at;
       if (8 > reader.end - at31) return reader.short(at31, VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES31, FILE);
       reader.at = at31 + 8;
       break;
     }
-    case 0x28: {
+    case 0x28: { // VHOST_USER_GET_STATUS
       const at32 = reader.at;
       if (8 > reader.end - at32) return reader.short(at32, VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES32, FILE);
       reader.at = at32 + 8;
       break;
     }
-    case 0x29: {
+    case 0x29: { // VHOST_USER_GET_SHARED_OBJECT
       if (!scanVhostUserSharedObject(reader)) return reader.inside("vhost_user_get_shared_object");
       break;
     }
-    case 0x2a: {
+    case 0x2a: { // VHOST_USER_SET_DEVICE_STATE_FD
       const at33 = reader.at;
       if (8 > reader.end - at33) return reader.short(at33, VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES33, FILE);
       reader.at = at33 + 8;
@@ -12691,13 +12693,13 @@ export function scanVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0x2b: {
+    case 0x2b: { // VHOST_USER_CHECK_DEVICE_STATE
       const at34 = reader.at;
       if (8 > reader.end - at34) return reader.short(at34, VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES34, FILE);
       reader.at = at34 + 8;
       break;
     }
-    case 0x2c: {
+    case 0x2c: { // VHOST_USER_GET_SHMEM_CONFIG
       const at35 = reader.at;
       if (2056 > reader.end - at35) {
         return reader.short(at35, VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES35, FILE);
@@ -12893,7 +12895,7 @@ export function writeVhostUserFrontendRequestReply(
 ): void {
   const { body } = value;
   switch (id) {
-    case 0x1: {
+    case 0x1: { // VHOST_USER_GET_FEATURES
       if (body.case !== "vhostUserGetFeatures") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -12906,7 +12908,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0x2: {
+    case 0x2: { // VHOST_USER_SET_FEATURES
       if (body.case !== "vhostUserSetFeatures") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -12919,7 +12921,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0x3: {
+    case 0x3: { // VHOST_USER_SET_OWNER
       if (body.case !== "vhostUserSetOwner") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -12932,7 +12934,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0x4: {
+    case 0x4: { // VHOST_USER_RESET_OWNER
       if (body.case !== "vhostUserResetOwner") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -12945,7 +12947,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0x5: {
+    case 0x5: { // VHOST_USER_SET_MEM_TABLE
       if (body.case !== "vhostUserSetMemTable") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -12957,7 +12959,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0x6: {
+    case 0x6: { // VHOST_USER_SET_LOG_BASE
       if (body.case !== "vhostUserSetLogBase") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -12969,7 +12971,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0x7: {
+    case 0x7: { // VHOST_USER_SET_LOG_FD
       if (body.case !== "vhostUserSetLogFd") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -12982,7 +12984,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0x8: {
+    case 0x8: { // VHOST_USER_SET_VRING_NUM
       if (body.case !== "vhostUserSetVringNum") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -12995,7 +12997,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0x9: {
+    case 0x9: { // VHOST_USER_SET_VRING_ADDR
       if (body.case !== "vhostUserSetVringAddr") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -13008,7 +13010,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0xa: {
+    case 0xa: { // VHOST_USER_SET_VRING_BASE
       if (body.case !== "vhostUserSetVringBase") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -13021,7 +13023,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0xb: {
+    case 0xb: { // VHOST_USER_GET_VRING_BASE
       if (body.case !== "vhostUserGetVringBase") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -13033,7 +13035,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0xc: {
+    case 0xc: { // VHOST_USER_SET_VRING_KICK
       if (body.case !== "vhostUserSetVringKick") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -13046,7 +13048,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0xd: {
+    case 0xd: { // VHOST_USER_SET_VRING_CALL
       if (body.case !== "vhostUserSetVringCall") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -13059,7 +13061,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0xe: {
+    case 0xe: { // VHOST_USER_SET_VRING_ERR
       if (body.case !== "vhostUserSetVringErr") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -13072,7 +13074,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0xf: {
+    case 0xf: { // VHOST_USER_GET_PROTOCOL_FEATURES
       if (body.case !== "vhostUserGetProtocolFeatures") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -13085,7 +13087,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0x10: {
+    case 0x10: { // VHOST_USER_SET_PROTOCOL_FEATURES
       if (body.case !== "vhostUserSetProtocolFeatures") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -13098,7 +13100,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0x11: {
+    case 0x11: { // VHOST_USER_GET_QUEUE_NUM
       if (body.case !== "vhostUserGetQueueNum") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -13111,7 +13113,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0x12: {
+    case 0x12: { // VHOST_USER_SET_VRING_ENABLE
       if (body.case !== "vhostUserSetVringEnable") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -13124,7 +13126,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0x13: {
+    case 0x13: { // VHOST_USER_SEND_RARP
       if (body.case !== "vhostUserSendRarp") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -13137,7 +13139,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0x14: {
+    case 0x14: { // VHOST_USER_NET_SET_MTU
       if (body.case !== "vhostUserNetSetMtu") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -13150,7 +13152,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0x15: {
+    case 0x15: { // VHOST_USER_SET_BACKEND_REQ_FD
       if (body.case !== "vhostUserSetBackendReqFd") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -13163,7 +13165,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0x16: {
+    case 0x16: { // VHOST_USER_IOTLB_MSG
       if (body.case !== "vhostUserIotlbMsg") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -13176,7 +13178,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0x17: {
+    case 0x17: { // VHOST_USER_SET_VRING_ENDIAN
       if (body.case !== "vhostUserSetVringEndian") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -13189,7 +13191,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0x18: {
+    case 0x18: { // VHOST_USER_GET_CONFIG
       if (body.case !== "vhostUserGetConfig") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -13201,7 +13203,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0x19: {
+    case 0x19: { // VHOST_USER_SET_CONFIG
       if (body.case !== "vhostUserSetConfig") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -13214,7 +13216,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0x1a: {
+    case 0x1a: { // VHOST_USER_CREATE_CRYPTO_SESSION
       if (body.case !== "vhostUserCreateCryptoSession") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -13226,7 +13228,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0x1b: {
+    case 0x1b: { // VHOST_USER_CLOSE_CRYPTO_SESSION
       if (body.case !== "vhostUserCloseCryptoSession") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -13239,13 +13241,13 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0x1c: {
+    case 0x1c: { // VHOST_USER_POSTCOPY_ADVISE
       if (body.case !== "vhostUserPostcopyAdvise") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
       break;
     }
-    case 0x1d: {
+    case 0x1d: { // VHOST_USER_POSTCOPY_LISTEN
       if (body.case !== "vhostUserPostcopyListen") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -13258,7 +13260,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0x1e: {
+    case 0x1e: { // VHOST_USER_POSTCOPY_END
       if (body.case !== "vhostUserPostcopyEnd") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -13271,7 +13273,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0x1f: {
+    case 0x1f: { // VHOST_USER_GET_INFLIGHT_FD
       if (body.case !== "vhostUserGetInflightFd") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -13283,7 +13285,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0x20: {
+    case 0x20: { // VHOST_USER_SET_INFLIGHT_FD
       if (body.case !== "vhostUserSetInflightFd") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -13296,7 +13298,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0x21: {
+    case 0x21: { // VHOST_USER_GPU_SET_SOCKET
       if (body.case !== "vhostUserGpuSetSocket") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -13309,7 +13311,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0x22: {
+    case 0x22: { // VHOST_USER_RESET_DEVICE
       if (body.case !== "vhostUserResetDevice") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -13322,7 +13324,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0x23: {
+    case 0x23: { // VHOST_USER_VRING_KICK
       if (body.case !== "vhostUserVringKick") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -13335,7 +13337,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0x24: {
+    case 0x24: { // VHOST_USER_GET_MAX_MEM_SLOTS
       if (body.case !== "vhostUserGetMaxMemSlots") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -13348,7 +13350,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0x25: {
+    case 0x25: { // VHOST_USER_ADD_MEM_REG
       if (body.case !== "vhostUserAddMemReg") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -13360,7 +13362,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0x26: {
+    case 0x26: { // VHOST_USER_REM_MEM_REG
       if (body.case !== "vhostUserRemMemReg") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -13373,7 +13375,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0x27: {
+    case 0x27: { // VHOST_USER_SET_STATUS
       if (body.case !== "vhostUserSetStatus") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -13386,7 +13388,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0x28: {
+    case 0x28: { // VHOST_USER_GET_STATUS
       if (body.case !== "vhostUserGetStatus") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -13399,7 +13401,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0x29: {
+    case 0x29: { // VHOST_USER_GET_SHARED_OBJECT
       if (body.case !== "vhostUserGetSharedObject") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -13411,7 +13413,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0x2a: {
+    case 0x2a: { // VHOST_USER_SET_DEVICE_STATE_FD
       if (body.case !== "vhostUserSetDeviceStateFd") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -13424,7 +13426,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0x2b: {
+    case 0x2b: { // VHOST_USER_CHECK_DEVICE_STATE
       if (body.case !== "vhostUserCheckDeviceState") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -13437,7 +13439,7 @@ export function writeVhostUserFrontendRequestReply(
       }
       break;
     }
-    case 0x2c: {
+    case 0x2c: { // VHOST_USER_GET_SHMEM_CONFIG
       if (body.case !== "vhostUserGetShmemConfig") {
         throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
       }
@@ -13955,227 +13957,227 @@ export class VhostUserFrontendRequestReplyView extends View {
 
   #locate(reader: Reader): void {
     switch (this.#id) {
-      case 0x1: {
+      case 0x1: { // VHOST_USER_GET_FEATURES
         this.#bodyCase = "vhostUserGetFeatures";
         reader.take(8);
         break;
       }
-      case 0x2: {
+      case 0x2: { // VHOST_USER_SET_FEATURES
         this.#bodyCase = "vhostUserSetFeatures";
         reader.take(8);
         break;
       }
-      case 0x3: {
+      case 0x3: { // VHOST_USER_SET_OWNER
         this.#bodyCase = "vhostUserSetOwner";
         reader.take(8);
         break;
       }
-      case 0x4: {
+      case 0x4: { // VHOST_USER_RESET_OWNER
         this.#bodyCase = "vhostUserResetOwner";
         reader.take(8);
         break;
       }
-      case 0x5: {
+      case 0x5: { // VHOST_USER_SET_MEM_TABLE
         this.#bodyCase = "vhostUserSetMemTable";
         if (!scanVhostUserMemoryReply(reader, (this.#protocolFeatures & 0x20000n /* VHOST_USER_PROTOCOL_F_XEN_MMAP */) !== 0n, this.#littleEndian)) {
           throw this.$refused();
         }
         break;
       }
-      case 0x6: {
+      case 0x6: { // VHOST_USER_SET_LOG_BASE
         this.#bodyCase = "vhostUserSetLogBase";
         if (!scanVhostUserLogBaseReply(reader, this.#littleEndian)) throw this.$refused();
         break;
       }
-      case 0x7: {
+      case 0x7: { // VHOST_USER_SET_LOG_FD
         this.#bodyCase = "vhostUserSetLogFd";
         reader.take(8);
         break;
       }
-      case 0x8: {
+      case 0x8: { // VHOST_USER_SET_VRING_NUM
         this.#bodyCase = "vhostUserSetVringNum";
         reader.take(8);
         break;
       }
-      case 0x9: {
+      case 0x9: { // VHOST_USER_SET_VRING_ADDR
         this.#bodyCase = "vhostUserSetVringAddr";
         reader.take(8);
         break;
       }
-      case 0xa: {
+      case 0xa: { // VHOST_USER_SET_VRING_BASE
         this.#bodyCase = "vhostUserSetVringBase";
         reader.take(8);
         break;
       }
-      case 0xb: {
+      case 0xb: { // VHOST_USER_GET_VRING_BASE
         this.#bodyCase = "vhostUserGetVringBase";
         if (!scanVhostUserVringBase(reader, (this.#features & 0x400000000n /* VIRTIO_F_RING_PACKED */) !== 0n, this.#littleEndian)) {
           throw this.$refused();
         }
         break;
       }
-      case 0xc: {
+      case 0xc: { // VHOST_USER_SET_VRING_KICK
         this.#bodyCase = "vhostUserSetVringKick";
         reader.take(8);
         break;
       }
-      case 0xd: {
+      case 0xd: { // VHOST_USER_SET_VRING_CALL
         this.#bodyCase = "vhostUserSetVringCall";
         reader.take(8);
         break;
       }
-      case 0xe: {
+      case 0xe: { // VHOST_USER_SET_VRING_ERR
         this.#bodyCase = "vhostUserSetVringErr";
         reader.take(8);
         break;
       }
-      case 0xf: {
+      case 0xf: { // VHOST_USER_GET_PROTOCOL_FEATURES
         this.#bodyCase = "vhostUserGetProtocolFeatures";
         reader.take(8);
         break;
       }
-      case 0x10: {
+      case 0x10: { // VHOST_USER_SET_PROTOCOL_FEATURES
         this.#bodyCase = "vhostUserSetProtocolFeatures";
         reader.take(8);
         break;
       }
-      case 0x11: {
+      case 0x11: { // VHOST_USER_GET_QUEUE_NUM
         this.#bodyCase = "vhostUserGetQueueNum";
         reader.take(8);
         break;
       }
-      case 0x12: {
+      case 0x12: { // VHOST_USER_SET_VRING_ENABLE
         this.#bodyCase = "vhostUserSetVringEnable";
         reader.take(8);
         break;
       }
-      case 0x13: {
+      case 0x13: { // VHOST_USER_SEND_RARP
         this.#bodyCase = "vhostUserSendRarp";
         reader.take(8);
         break;
       }
-      case 0x14: {
+      case 0x14: { // VHOST_USER_NET_SET_MTU
         this.#bodyCase = "vhostUserNetSetMtu";
         reader.take(8);
         break;
       }
-      case 0x15: {
+      case 0x15: { // VHOST_USER_SET_BACKEND_REQ_FD
         this.#bodyCase = "vhostUserSetBackendReqFd";
         reader.take(8);
         break;
       }
-      case 0x16: {
+      case 0x16: { // VHOST_USER_IOTLB_MSG
         this.#bodyCase = "vhostUserIotlbMsg";
         reader.take(8);
         break;
       }
-      case 0x17: {
+      case 0x17: { // VHOST_USER_SET_VRING_ENDIAN
         this.#bodyCase = "vhostUserSetVringEndian";
         reader.take(8);
         break;
       }
-      case 0x18: {
+      case 0x18: { // VHOST_USER_GET_CONFIG
         this.#bodyCase = "vhostUserGetConfig";
         if (!scanVhostUserConfigReply(reader, this.#littleEndian)) throw this.$refused();
         break;
       }
-      case 0x19: {
+      case 0x19: { // VHOST_USER_SET_CONFIG
         this.#bodyCase = "vhostUserSetConfig";
         reader.take(8);
         break;
       }
-      case 0x1a: {
+      case 0x1a: { // VHOST_USER_CREATE_CRYPTO_SESSION
         this.#bodyCase = "vhostUserCreateCryptoSession";
         if (!scanVhostUserCryptoSession(reader)) throw this.$refused();
         break;
       }
-      case 0x1b: {
+      case 0x1b: { // VHOST_USER_CLOSE_CRYPTO_SESSION
         this.#bodyCase = "vhostUserCloseCryptoSession";
         reader.take(8);
         break;
       }
-      case 0x1c: {
+      case 0x1c: { // VHOST_USER_POSTCOPY_ADVISE
         this.#bodyCase = "vhostUserPostcopyAdvise";
         break;
       }
-      case 0x1d: {
+      case 0x1d: { // VHOST_USER_POSTCOPY_LISTEN
         this.#bodyCase = "vhostUserPostcopyListen";
         reader.take(8);
         break;
       }
-      case 0x1e: {
+      case 0x1e: { // VHOST_USER_POSTCOPY_END
         this.#bodyCase = "vhostUserPostcopyEnd";
         reader.take(8);
         break;
       }
-      case 0x1f: {
+      case 0x1f: { // VHOST_USER_GET_INFLIGHT_FD
         this.#bodyCase = "vhostUserGetInflightFd";
         if (!scanVhostUserInflight(reader, this.#littleEndian)) throw this.$refused();
         break;
       }
-      case 0x20: {
+      case 0x20: { // VHOST_USER_SET_INFLIGHT_FD
         this.#bodyCase = "vhostUserSetInflightFd";
         reader.take(8);
         break;
       }
-      case 0x21: {
+      case 0x21: { // VHOST_USER_GPU_SET_SOCKET
         this.#bodyCase = "vhostUserGpuSetSocket";
         reader.take(8);
         break;
       }
-      case 0x22: {
+      case 0x22: { // VHOST_USER_RESET_DEVICE
         this.#bodyCase = "vhostUserResetDevice";
         reader.take(8);
         break;
       }
-      case 0x23: {
+      case 0x23: { // VHOST_USER_VRING_KICK
         this.#bodyCase = "vhostUserVringKick";
         reader.take(8);
         break;
       }
-      case 0x24: {
+      case 0x24: { // VHOST_USER_GET_MAX_MEM_SLOTS
         this.#bodyCase = "vhostUserGetMaxMemSlots";
         reader.take(8);
         break;
       }
-      case 0x25: {
+      case 0x25: { // VHOST_USER_ADD_MEM_REG
         this.#bodyCase = "vhostUserAddMemReg";
         if (!scanVhostUserSingleMemoryRegionReply(reader, (this.#protocolFeatures & 0x20000n /* VHOST_USER_PROTOCOL_F_XEN_MMAP */) !== 0n, this.#littleEndian)) {
           throw this.$refused();
         }
         break;
       }
-      case 0x26: {
+      case 0x26: { // VHOST_USER_REM_MEM_REG
         this.#bodyCase = "vhostUserRemMemReg";
         reader.take(8);
         break;
       }
-      case 0x27: {
+      case 0x27: { // VHOST_USER_SET_STATUS
         this.#bodyCase = "vhostUserSetStatus";
         reader.take(8);
         break;
       }
-      case 0x28: {
+      case 0x28: { // VHOST_USER_GET_STATUS
         this.#bodyCase = "vhostUserGetStatus";
         reader.take(8);
         break;
       }
-      case 0x29: {
+      case 0x29: { // VHOST_USER_GET_SHARED_OBJECT
         this.#bodyCase = "vhostUserGetSharedObject";
         if (!scanVhostUserSharedObject(reader)) throw this.$refused();
         break;
       }
-      case 0x2a: {
+      case 0x2a: { // VHOST_USER_SET_DEVICE_STATE_FD
         this.#bodyCase = "vhostUserSetDeviceStateFd";
         reader.take(8);
         break;
       }
-      case 0x2b: {
+      case 0x2b: { // VHOST_USER_CHECK_DEVICE_STATE
         this.#bodyCase = "vhostUserCheckDeviceState";
         reader.take(8);
         break;
       }
-      case 0x2c: {
+      case 0x2c: { // VHOST_USER_GET_SHMEM_CONFIG
         this.#bodyCase = "vhostUserGetShmemConfig";
         reader.take(2056);
         break;
@@ -14451,7 +14453,7 @@ export function walkVhostUserFrontendRequestReply(
   littleEndian: boolean,
 ): boolean {
   switch (id) {
-    case 0x1: {
+    case 0x1: { // VHOST_USER_GET_FEATURES
       const at = reader.at;
       let sound = 8 <= reader.end - at;
       const inner = heeding(reader, visitor, !sound);
@@ -14466,7 +14468,7 @@ export function walkVhostUserFrontendRequestReply(
       if (!sound) return false;
       break;
     }
-    case 0x2: {
+    case 0x2: { // VHOST_USER_SET_FEATURES
       const at2 = reader.at;
       let sound2 = 8 <= reader.end - at2;
       const inner2 = heeding(reader, visitor, !sound2);
@@ -14481,7 +14483,7 @@ export function walkVhostUserFrontendRequestReply(
       if (!sound2) return false;
       break;
     }
-    case 0x3: {
+    case 0x3: { // VHOST_USER_SET_OWNER
       const at3 = reader.at;
       let sound3 = 8 <= reader.end - at3;
       const inner3 = heeding(reader, visitor, !sound3);
@@ -14496,7 +14498,7 @@ export function walkVhostUserFrontendRequestReply(
       if (!sound3) return false;
       break;
     }
-    case 0x4: {
+    case 0x4: { // VHOST_USER_RESET_OWNER
       const at4 = reader.at;
       let sound4 = 8 <= reader.end - at4;
       const inner4 = heeding(reader, visitor, !sound4);
@@ -14511,21 +14513,21 @@ export function walkVhostUserFrontendRequestReply(
       if (!sound4) return false;
       break;
     }
-    case 0x5: {
+    case 0x5: { // VHOST_USER_SET_MEM_TABLE
       visitor.open(VHOST_USER_FRONTEND_REQUEST_REPLY_SITES.vhostUserSetMemTable, -1, reader.at);
       const whole = walkVhostUserMemoryReply(reader, visitor, (protocolFeatures & 0x20000n /* VHOST_USER_PROTOCOL_F_XEN_MMAP */) !== 0n, littleEndian);
       visitor.close(reader.at);
       if (!whole) return false;
       break;
     }
-    case 0x6: {
+    case 0x6: { // VHOST_USER_SET_LOG_BASE
       visitor.open(VHOST_USER_FRONTEND_REQUEST_REPLY_SITES.vhostUserSetLogBase, -1, reader.at);
       const whole2 = walkVhostUserLogBaseReply(reader, visitor, littleEndian);
       visitor.close(reader.at);
       if (!whole2) return false;
       break;
     }
-    case 0x7: {
+    case 0x7: { // VHOST_USER_SET_LOG_FD
       const at5 = reader.at;
       let sound5 = 8 <= reader.end - at5;
       const inner5 = heeding(reader, visitor, !sound5);
@@ -14540,7 +14542,7 @@ export function walkVhostUserFrontendRequestReply(
       if (!sound5) return false;
       break;
     }
-    case 0x8: {
+    case 0x8: { // VHOST_USER_SET_VRING_NUM
       const at6 = reader.at;
       let sound6 = 8 <= reader.end - at6;
       const inner6 = heeding(reader, visitor, !sound6);
@@ -14555,7 +14557,7 @@ export function walkVhostUserFrontendRequestReply(
       if (!sound6) return false;
       break;
     }
-    case 0x9: {
+    case 0x9: { // VHOST_USER_SET_VRING_ADDR
       const at7 = reader.at;
       let sound7 = 8 <= reader.end - at7;
       const inner7 = heeding(reader, visitor, !sound7);
@@ -14570,7 +14572,7 @@ export function walkVhostUserFrontendRequestReply(
       if (!sound7) return false;
       break;
     }
-    case 0xa: {
+    case 0xa: { // VHOST_USER_SET_VRING_BASE
       const at8 = reader.at;
       let sound8 = 8 <= reader.end - at8;
       const inner8 = heeding(reader, visitor, !sound8);
@@ -14585,14 +14587,14 @@ export function walkVhostUserFrontendRequestReply(
       if (!sound8) return false;
       break;
     }
-    case 0xb: {
+    case 0xb: { // VHOST_USER_GET_VRING_BASE
       visitor.open(VHOST_USER_FRONTEND_REQUEST_REPLY_SITES.vhostUserGetVringBase, -1, reader.at);
       const whole3 = walkVhostUserVringBase(reader, visitor, (features & 0x400000000n /* VIRTIO_F_RING_PACKED */) !== 0n, littleEndian);
       visitor.close(reader.at);
       if (!whole3) return false;
       break;
     }
-    case 0xc: {
+    case 0xc: { // VHOST_USER_SET_VRING_KICK
       const at9 = reader.at;
       let sound9 = 8 <= reader.end - at9;
       const inner9 = heeding(reader, visitor, !sound9);
@@ -14607,7 +14609,7 @@ export function walkVhostUserFrontendRequestReply(
       if (!sound9) return false;
       break;
     }
-    case 0xd: {
+    case 0xd: { // VHOST_USER_SET_VRING_CALL
       const at10 = reader.at;
       let sound10 = 8 <= reader.end - at10;
       const inner10 = heeding(reader, visitor, !sound10);
@@ -14622,7 +14624,7 @@ export function walkVhostUserFrontendRequestReply(
       if (!sound10) return false;
       break;
     }
-    case 0xe: {
+    case 0xe: { // VHOST_USER_SET_VRING_ERR
       const at11 = reader.at;
       let sound11 = 8 <= reader.end - at11;
       const inner11 = heeding(reader, visitor, !sound11);
@@ -14637,7 +14639,7 @@ export function walkVhostUserFrontendRequestReply(
       if (!sound11) return false;
       break;
     }
-    case 0xf: {
+    case 0xf: { // VHOST_USER_GET_PROTOCOL_FEATURES
       const at12 = reader.at;
       let sound12 = 8 <= reader.end - at12;
       const inner12 = heeding(reader, visitor, !sound12);
@@ -14652,7 +14654,7 @@ export function walkVhostUserFrontendRequestReply(
       if (!sound12) return false;
       break;
     }
-    case 0x10: {
+    case 0x10: { // VHOST_USER_SET_PROTOCOL_FEATURES
       const at13 = reader.at;
       let sound13 = 8 <= reader.end - at13;
       const inner13 = heeding(reader, visitor, !sound13);
@@ -14667,7 +14669,7 @@ export function walkVhostUserFrontendRequestReply(
       if (!sound13) return false;
       break;
     }
-    case 0x11: {
+    case 0x11: { // VHOST_USER_GET_QUEUE_NUM
       const at14 = reader.at;
       let sound14 = 8 <= reader.end - at14;
       const inner14 = heeding(reader, visitor, !sound14);
@@ -14682,7 +14684,7 @@ export function walkVhostUserFrontendRequestReply(
       if (!sound14) return false;
       break;
     }
-    case 0x12: {
+    case 0x12: { // VHOST_USER_SET_VRING_ENABLE
       const at15 = reader.at;
       let sound15 = 8 <= reader.end - at15;
       const inner15 = heeding(reader, visitor, !sound15);
@@ -14697,7 +14699,7 @@ export function walkVhostUserFrontendRequestReply(
       if (!sound15) return false;
       break;
     }
-    case 0x13: {
+    case 0x13: { // VHOST_USER_SEND_RARP
       const at16 = reader.at;
       let sound16 = 8 <= reader.end - at16;
       const inner16 = heeding(reader, visitor, !sound16);
@@ -14712,7 +14714,7 @@ export function walkVhostUserFrontendRequestReply(
       if (!sound16) return false;
       break;
     }
-    case 0x14: {
+    case 0x14: { // VHOST_USER_NET_SET_MTU
       const at17 = reader.at;
       let sound17 = 8 <= reader.end - at17;
       const inner17 = heeding(reader, visitor, !sound17);
@@ -14727,7 +14729,7 @@ export function walkVhostUserFrontendRequestReply(
       if (!sound17) return false;
       break;
     }
-    case 0x15: {
+    case 0x15: { // VHOST_USER_SET_BACKEND_REQ_FD
       const at18 = reader.at;
       let sound18 = 8 <= reader.end - at18;
       const inner18 = heeding(reader, visitor, !sound18);
@@ -14742,7 +14744,7 @@ export function walkVhostUserFrontendRequestReply(
       if (!sound18) return false;
       break;
     }
-    case 0x16: {
+    case 0x16: { // VHOST_USER_IOTLB_MSG
       const at19 = reader.at;
       let sound19 = 8 <= reader.end - at19;
       const inner19 = heeding(reader, visitor, !sound19);
@@ -14757,7 +14759,7 @@ export function walkVhostUserFrontendRequestReply(
       if (!sound19) return false;
       break;
     }
-    case 0x17: {
+    case 0x17: { // VHOST_USER_SET_VRING_ENDIAN
       const at20 = reader.at;
       let sound20 = 8 <= reader.end - at20;
       const inner20 = heeding(reader, visitor, !sound20);
@@ -14772,14 +14774,14 @@ export function walkVhostUserFrontendRequestReply(
       if (!sound20) return false;
       break;
     }
-    case 0x18: {
+    case 0x18: { // VHOST_USER_GET_CONFIG
       visitor.open(VHOST_USER_FRONTEND_REQUEST_REPLY_SITES.vhostUserGetConfig, -1, reader.at);
       const whole4 = walkVhostUserConfigReply(reader, visitor, littleEndian);
       visitor.close(reader.at);
       if (!whole4) return false;
       break;
     }
-    case 0x19: {
+    case 0x19: { // VHOST_USER_SET_CONFIG
       const at21 = reader.at;
       let sound21 = 8 <= reader.end - at21;
       const inner21 = heeding(reader, visitor, !sound21);
@@ -14794,14 +14796,14 @@ export function walkVhostUserFrontendRequestReply(
       if (!sound21) return false;
       break;
     }
-    case 0x1a: {
+    case 0x1a: { // VHOST_USER_CREATE_CRYPTO_SESSION
       visitor.open(VHOST_USER_FRONTEND_REQUEST_REPLY_SITES.vhostUserCreateCryptoSession, -1, reader.at);
       const whole5 = walkVhostUserCryptoSession(reader, visitor);
       visitor.close(reader.at);
       if (!whole5) return false;
       break;
     }
-    case 0x1b: {
+    case 0x1b: { // VHOST_USER_CLOSE_CRYPTO_SESSION
       const at22 = reader.at;
       let sound22 = 8 <= reader.end - at22;
       const inner22 = heeding(reader, visitor, !sound22);
@@ -14816,10 +14818,10 @@ export function walkVhostUserFrontendRequestReply(
       if (!sound22) return false;
       break;
     }
-    case 0x1c: {
+    case 0x1c: { // VHOST_USER_POSTCOPY_ADVISE
       break;
     }
-    case 0x1d: {
+    case 0x1d: { // VHOST_USER_POSTCOPY_LISTEN
       const at23 = reader.at;
       let sound23 = 8 <= reader.end - at23;
       const inner23 = heeding(reader, visitor, !sound23);
@@ -14834,7 +14836,7 @@ export function walkVhostUserFrontendRequestReply(
       if (!sound23) return false;
       break;
     }
-    case 0x1e: {
+    case 0x1e: { // VHOST_USER_POSTCOPY_END
       const at24 = reader.at;
       let sound24 = 8 <= reader.end - at24;
       const inner24 = heeding(reader, visitor, !sound24);
@@ -14849,14 +14851,14 @@ export function walkVhostUserFrontendRequestReply(
       if (!sound24) return false;
       break;
     }
-    case 0x1f: {
+    case 0x1f: { // VHOST_USER_GET_INFLIGHT_FD
       visitor.open(VHOST_USER_FRONTEND_REQUEST_REPLY_SITES.vhostUserGetInflightFd, -1, reader.at);
       const whole6 = walkVhostUserInflight(reader, visitor, littleEndian);
       visitor.close(reader.at);
       if (!whole6) return false;
       break;
     }
-    case 0x20: {
+    case 0x20: { // VHOST_USER_SET_INFLIGHT_FD
       const at25 = reader.at;
       let sound25 = 8 <= reader.end - at25;
       const inner25 = heeding(reader, visitor, !sound25);
@@ -14871,7 +14873,7 @@ export function walkVhostUserFrontendRequestReply(
       if (!sound25) return false;
       break;
     }
-    case 0x21: {
+    case 0x21: { // VHOST_USER_GPU_SET_SOCKET
       const at26 = reader.at;
       let sound26 = 8 <= reader.end - at26;
       const inner26 = heeding(reader, visitor, !sound26);
@@ -14886,7 +14888,7 @@ export function walkVhostUserFrontendRequestReply(
       if (!sound26) return false;
       break;
     }
-    case 0x22: {
+    case 0x22: { // VHOST_USER_RESET_DEVICE
       const at27 = reader.at;
       let sound27 = 8 <= reader.end - at27;
       const inner27 = heeding(reader, visitor, !sound27);
@@ -14901,7 +14903,7 @@ export function walkVhostUserFrontendRequestReply(
       if (!sound27) return false;
       break;
     }
-    case 0x23: {
+    case 0x23: { // VHOST_USER_VRING_KICK
       const at28 = reader.at;
       let sound28 = 8 <= reader.end - at28;
       const inner28 = heeding(reader, visitor, !sound28);
@@ -14916,7 +14918,7 @@ export function walkVhostUserFrontendRequestReply(
       if (!sound28) return false;
       break;
     }
-    case 0x24: {
+    case 0x24: { // VHOST_USER_GET_MAX_MEM_SLOTS
       const at29 = reader.at;
       let sound29 = 8 <= reader.end - at29;
       const inner29 = heeding(reader, visitor, !sound29);
@@ -14931,14 +14933,14 @@ export function walkVhostUserFrontendRequestReply(
       if (!sound29) return false;
       break;
     }
-    case 0x25: {
+    case 0x25: { // VHOST_USER_ADD_MEM_REG
       visitor.open(VHOST_USER_FRONTEND_REQUEST_REPLY_SITES.vhostUserAddMemReg, -1, reader.at);
       const whole7 = walkVhostUserSingleMemoryRegionReply(reader, visitor, (protocolFeatures & 0x20000n /* VHOST_USER_PROTOCOL_F_XEN_MMAP */) !== 0n, littleEndian);
       visitor.close(reader.at);
       if (!whole7) return false;
       break;
     }
-    case 0x26: {
+    case 0x26: { // VHOST_USER_REM_MEM_REG
       const at30 = reader.at;
       let sound30 = 8 <= reader.end - at30;
       const inner30 = heeding(reader, visitor, !sound30);
@@ -14953,7 +14955,7 @@ export function walkVhostUserFrontendRequestReply(
       if (!sound30) return false;
       break;
     }
-    case 0x27: {
+    case 0x27: { // VHOST_USER_SET_STATUS
       const at31 = reader.at;
       let sound31 = 8 <= reader.end - at31;
       const inner31 = heeding(reader, visitor, !sound31);
@@ -14968,7 +14970,7 @@ export function walkVhostUserFrontendRequestReply(
       if (!sound31) return false;
       break;
     }
-    case 0x28: {
+    case 0x28: { // VHOST_USER_GET_STATUS
       const at32 = reader.at;
       let sound32 = 8 <= reader.end - at32;
       const inner32 = heeding(reader, visitor, !sound32);
@@ -14983,14 +14985,14 @@ export function walkVhostUserFrontendRequestReply(
       if (!sound32) return false;
       break;
     }
-    case 0x29: {
+    case 0x29: { // VHOST_USER_GET_SHARED_OBJECT
       visitor.open(VHOST_USER_FRONTEND_REQUEST_REPLY_SITES.vhostUserGetSharedObject, -1, reader.at);
       const whole8 = walkVhostUserSharedObject(reader, visitor);
       visitor.close(reader.at);
       if (!whole8) return false;
       break;
     }
-    case 0x2a: {
+    case 0x2a: { // VHOST_USER_SET_DEVICE_STATE_FD
       const at33 = reader.at;
       let sound33 = 8 <= reader.end - at33;
       const inner33 = heeding(reader, visitor, !sound33);
@@ -15005,7 +15007,7 @@ export function walkVhostUserFrontendRequestReply(
       if (!sound33) return false;
       break;
     }
-    case 0x2b: {
+    case 0x2b: { // VHOST_USER_CHECK_DEVICE_STATE
       const at34 = reader.at;
       let sound34 = 8 <= reader.end - at34;
       const inner34 = heeding(reader, visitor, !sound34);
@@ -15020,7 +15022,7 @@ export function walkVhostUserFrontendRequestReply(
       if (!sound34) return false;
       break;
     }
-    case 0x2c: {
+    case 0x2c: { // VHOST_USER_GET_SHMEM_CONFIG
       const at35 = reader.at;
       let sound35 = 2056 <= reader.end - at35;
       const inner35 = heeding(reader, visitor, !sound35);
@@ -15039,7 +15041,7 @@ export function walkVhostUserFrontendRequestReply(
       const from9 = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(VHOST_USER_FRONTEND_REQUEST_REPLY_SITES.raw, -1, from9, reader.at - from9, reader.bytes.subarray(from9, from9 + reader.at - from9));
+      visitor.field(VHOST_USER_FRONTEND_REQUEST_REPLY_SITES.raw, -1, from9, reader.at - from9, reader.bytes.subarray(from9, reader.at));
     }
   }
   return true;
@@ -15749,51 +15751,51 @@ export function readVhostUserBackendRequestPayload(
 ): VhostUserBackendRequestPayload {
   let body: VhostUserBackendRequestPayloadBody;
   switch (id) {
-    case 0x1: {
+    case 0x1: { // VHOST_USER_BACKEND_IOTLB_MSG
       const at = reader.take(32);
       body = { case: "vhostUserBackendIotlbMsg", value: readVhostIotlbMsgAt(reader, at, littleEndian) };
       break;
     }
-    case 0x2: {
+    case 0x2: { // VHOST_USER_BACKEND_CONFIG_CHANGE_MSG
       body = { case: "vhostUserBackendConfigChangeMsg", value: undefined };
       break;
     }
-    case 0x3: {
+    case 0x3: { // VHOST_USER_BACKEND_VRING_HOST_NOTIFIER_MSG
       const at2 = reader.take(24);
       body = { case: "vhostUserBackendVringHostNotifierMsg", value: readVhostUserVringAreaAt(reader, at2, littleEndian) };
       break;
     }
-    case 0x4: {
+    case 0x4: { // VHOST_USER_BACKEND_VRING_CALL
       const at3 = reader.take(8);
       body = { case: "vhostUserBackendVringCall", value: readVhostVringStateAt(reader, at3, littleEndian) };
       break;
     }
-    case 0x5: {
+    case 0x5: { // VHOST_USER_BACKEND_VRING_ERR
       const at4 = reader.take(8);
       body = { case: "vhostUserBackendVringErr", value: readVhostVringStateAt(reader, at4, littleEndian) };
       break;
     }
-    case 0x6: {
+    case 0x6: { // VHOST_USER_BACKEND_SHARED_OBJECT_ADD
       const at5 = reader.take(16);
       body = { case: "vhostUserBackendSharedObjectAdd", value: readVhostUserSharedAt(reader, at5) };
       break;
     }
-    case 0x7: {
+    case 0x7: { // VHOST_USER_BACKEND_SHARED_OBJECT_REMOVE
       const at6 = reader.take(16);
       body = { case: "vhostUserBackendSharedObjectRemove", value: readVhostUserSharedAt(reader, at6) };
       break;
     }
-    case 0x8: {
+    case 0x8: { // VHOST_USER_BACKEND_SHARED_OBJECT_LOOKUP
       const at7 = reader.take(16);
       body = { case: "vhostUserBackendSharedObjectLookup", value: readVhostUserSharedAt(reader, at7) };
       break;
     }
-    case 0x9: {
+    case 0x9: { // VHOST_USER_BACKEND_SHMEM_MAP
       const at8 = reader.take(40);
       body = { case: "vhostUserBackendShmemMap", value: readVhostUserMmapAt(reader, at8, littleEndian) };
       break;
     }
-    case 0xa: {
+    case 0xa: { // VHOST_USER_BACKEND_SHMEM_UNMAP
       const at9 = reader.take(40);
       body = { case: "vhostUserBackendShmemUnmap", value: readVhostUserMmapAt(reader, at9, littleEndian) };
       break;
@@ -15884,7 +15886,7 @@ export function scanVhostUserBackendRequestPayload(
   littleEndian: boolean,
 ): boolean {
   switch (id) {
-    case 0x1: {
+    case 0x1: { // VHOST_USER_BACKEND_IOTLB_MSG
       const at = reader.at;
       if (32 > reader.end - at) return reader.short(at, VHOST_USER_BACKEND_REQUEST_PAYLOAD_LEAVES, FILE);
       reader.at = at + 32;
@@ -15893,10 +15895,10 @@ export function scanVhostUserBackendRequestPayload(
       }
       break;
     }
-    case 0x2: {
+    case 0x2: { // VHOST_USER_BACKEND_CONFIG_CHANGE_MSG
       break;
     }
-    case 0x3: {
+    case 0x3: { // VHOST_USER_BACKEND_VRING_HOST_NOTIFIER_MSG
       const at2 = reader.at;
       if (24 > reader.end - at2) return reader.short(at2, VHOST_USER_BACKEND_REQUEST_PAYLOAD_LEAVES2, FILE);
       reader.at = at2 + 24;
@@ -15905,37 +15907,37 @@ export function scanVhostUserBackendRequestPayload(
       }
       break;
     }
-    case 0x4: {
+    case 0x4: { // VHOST_USER_BACKEND_VRING_CALL
       const at3 = reader.at;
       if (8 > reader.end - at3) return reader.short(at3, VHOST_USER_BACKEND_REQUEST_PAYLOAD_LEAVES3, FILE);
       reader.at = at3 + 8;
       break;
     }
-    case 0x5: {
+    case 0x5: { // VHOST_USER_BACKEND_VRING_ERR
       const at4 = reader.at;
       if (8 > reader.end - at4) return reader.short(at4, VHOST_USER_BACKEND_REQUEST_PAYLOAD_LEAVES4, FILE);
       reader.at = at4 + 8;
       break;
     }
-    case 0x6: {
+    case 0x6: { // VHOST_USER_BACKEND_SHARED_OBJECT_ADD
       const at5 = reader.at;
       if (16 > reader.end - at5) return reader.short(at5, VHOST_USER_BACKEND_REQUEST_PAYLOAD_LEAVES5, FILE);
       reader.at = at5 + 16;
       break;
     }
-    case 0x7: {
+    case 0x7: { // VHOST_USER_BACKEND_SHARED_OBJECT_REMOVE
       const at6 = reader.at;
       if (16 > reader.end - at6) return reader.short(at6, VHOST_USER_BACKEND_REQUEST_PAYLOAD_LEAVES6, FILE);
       reader.at = at6 + 16;
       break;
     }
-    case 0x8: {
+    case 0x8: { // VHOST_USER_BACKEND_SHARED_OBJECT_LOOKUP
       const at7 = reader.at;
       if (16 > reader.end - at7) return reader.short(at7, VHOST_USER_BACKEND_REQUEST_PAYLOAD_LEAVES7, FILE);
       reader.at = at7 + 16;
       break;
     }
-    case 0x9: {
+    case 0x9: { // VHOST_USER_BACKEND_SHMEM_MAP
       const at8 = reader.at;
       if (40 > reader.end - at8) return reader.short(at8, VHOST_USER_BACKEND_REQUEST_PAYLOAD_LEAVES8, FILE);
       reader.at = at8 + 40;
@@ -15944,7 +15946,7 @@ export function scanVhostUserBackendRequestPayload(
       }
       break;
     }
-    case 0xa: {
+    case 0xa: { // VHOST_USER_BACKEND_SHMEM_UNMAP
       const at9 = reader.at;
       if (40 > reader.end - at9) return reader.short(at9, VHOST_USER_BACKEND_REQUEST_PAYLOAD_LEAVES9, FILE);
       reader.at = at9 + 40;
@@ -16027,7 +16029,7 @@ export function writeVhostUserBackendRequestPayload(
 ): void {
   const { body } = value;
   switch (id) {
-    case 0x1: {
+    case 0x1: { // VHOST_USER_BACKEND_IOTLB_MSG
       if (body.case !== "vhostUserBackendIotlbMsg") {
         throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       }
@@ -16040,13 +16042,13 @@ export function writeVhostUserBackendRequestPayload(
       }
       break;
     }
-    case 0x2: {
+    case 0x2: { // VHOST_USER_BACKEND_CONFIG_CHANGE_MSG
       if (body.case !== "vhostUserBackendConfigChangeMsg") {
         throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       }
       break;
     }
-    case 0x3: {
+    case 0x3: { // VHOST_USER_BACKEND_VRING_HOST_NOTIFIER_MSG
       if (body.case !== "vhostUserBackendVringHostNotifierMsg") {
         throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       }
@@ -16059,7 +16061,7 @@ export function writeVhostUserBackendRequestPayload(
       }
       break;
     }
-    case 0x4: {
+    case 0x4: { // VHOST_USER_BACKEND_VRING_CALL
       if (body.case !== "vhostUserBackendVringCall") {
         throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       }
@@ -16072,7 +16074,7 @@ export function writeVhostUserBackendRequestPayload(
       }
       break;
     }
-    case 0x5: {
+    case 0x5: { // VHOST_USER_BACKEND_VRING_ERR
       if (body.case !== "vhostUserBackendVringErr") {
         throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       }
@@ -16085,7 +16087,7 @@ export function writeVhostUserBackendRequestPayload(
       }
       break;
     }
-    case 0x6: {
+    case 0x6: { // VHOST_USER_BACKEND_SHARED_OBJECT_ADD
       if (body.case !== "vhostUserBackendSharedObjectAdd") {
         throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       }
@@ -16098,7 +16100,7 @@ export function writeVhostUserBackendRequestPayload(
       }
       break;
     }
-    case 0x7: {
+    case 0x7: { // VHOST_USER_BACKEND_SHARED_OBJECT_REMOVE
       if (body.case !== "vhostUserBackendSharedObjectRemove") {
         throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       }
@@ -16111,7 +16113,7 @@ export function writeVhostUserBackendRequestPayload(
       }
       break;
     }
-    case 0x8: {
+    case 0x8: { // VHOST_USER_BACKEND_SHARED_OBJECT_LOOKUP
       if (body.case !== "vhostUserBackendSharedObjectLookup") {
         throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       }
@@ -16124,7 +16126,7 @@ export function writeVhostUserBackendRequestPayload(
       }
       break;
     }
-    case 0x9: {
+    case 0x9: { // VHOST_USER_BACKEND_SHMEM_MAP
       if (body.case !== "vhostUserBackendShmemMap") {
         throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       }
@@ -16137,7 +16139,7 @@ export function writeVhostUserBackendRequestPayload(
       }
       break;
     }
-    case 0xa: {
+    case 0xa: { // VHOST_USER_BACKEND_SHMEM_UNMAP
       if (body.case !== "vhostUserBackendShmemUnmap") {
         throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       }
@@ -16307,51 +16309,51 @@ export class VhostUserBackendRequestPayloadView extends View {
 
   #locate(reader: Reader): void {
     switch (this.#id) {
-      case 0x1: {
+      case 0x1: { // VHOST_USER_BACKEND_IOTLB_MSG
         this.#bodyCase = "vhostUserBackendIotlbMsg";
         reader.take(32);
         break;
       }
-      case 0x2: {
+      case 0x2: { // VHOST_USER_BACKEND_CONFIG_CHANGE_MSG
         this.#bodyCase = "vhostUserBackendConfigChangeMsg";
         break;
       }
-      case 0x3: {
+      case 0x3: { // VHOST_USER_BACKEND_VRING_HOST_NOTIFIER_MSG
         this.#bodyCase = "vhostUserBackendVringHostNotifierMsg";
         reader.take(24);
         break;
       }
-      case 0x4: {
+      case 0x4: { // VHOST_USER_BACKEND_VRING_CALL
         this.#bodyCase = "vhostUserBackendVringCall";
         reader.take(8);
         break;
       }
-      case 0x5: {
+      case 0x5: { // VHOST_USER_BACKEND_VRING_ERR
         this.#bodyCase = "vhostUserBackendVringErr";
         reader.take(8);
         break;
       }
-      case 0x6: {
+      case 0x6: { // VHOST_USER_BACKEND_SHARED_OBJECT_ADD
         this.#bodyCase = "vhostUserBackendSharedObjectAdd";
         reader.take(16);
         break;
       }
-      case 0x7: {
+      case 0x7: { // VHOST_USER_BACKEND_SHARED_OBJECT_REMOVE
         this.#bodyCase = "vhostUserBackendSharedObjectRemove";
         reader.take(16);
         break;
       }
-      case 0x8: {
+      case 0x8: { // VHOST_USER_BACKEND_SHARED_OBJECT_LOOKUP
         this.#bodyCase = "vhostUserBackendSharedObjectLookup";
         reader.take(16);
         break;
       }
-      case 0x9: {
+      case 0x9: { // VHOST_USER_BACKEND_SHMEM_MAP
         this.#bodyCase = "vhostUserBackendShmemMap";
         reader.take(40);
         break;
       }
-      case 0xa: {
+      case 0xa: { // VHOST_USER_BACKEND_SHMEM_UNMAP
         this.#bodyCase = "vhostUserBackendShmemUnmap";
         reader.take(40);
         break;
@@ -16432,7 +16434,7 @@ export function walkVhostUserBackendRequestPayload(
   littleEndian: boolean,
 ): boolean {
   switch (id) {
-    case 0x1: {
+    case 0x1: { // VHOST_USER_BACKEND_IOTLB_MSG
       const at = reader.at;
       let sound = 32 <= reader.end - at;
       const inner = heeding(reader, visitor, !sound);
@@ -16447,10 +16449,10 @@ export function walkVhostUserBackendRequestPayload(
       if (!sound) return false;
       break;
     }
-    case 0x2: {
+    case 0x2: { // VHOST_USER_BACKEND_CONFIG_CHANGE_MSG
       break;
     }
-    case 0x3: {
+    case 0x3: { // VHOST_USER_BACKEND_VRING_HOST_NOTIFIER_MSG
       const at2 = reader.at;
       let sound2 = 24 <= reader.end - at2;
       const inner2 = heeding(reader, visitor, !sound2);
@@ -16465,7 +16467,7 @@ export function walkVhostUserBackendRequestPayload(
       if (!sound2) return false;
       break;
     }
-    case 0x4: {
+    case 0x4: { // VHOST_USER_BACKEND_VRING_CALL
       const at3 = reader.at;
       let sound3 = 8 <= reader.end - at3;
       const inner3 = heeding(reader, visitor, !sound3);
@@ -16480,7 +16482,7 @@ export function walkVhostUserBackendRequestPayload(
       if (!sound3) return false;
       break;
     }
-    case 0x5: {
+    case 0x5: { // VHOST_USER_BACKEND_VRING_ERR
       const at4 = reader.at;
       let sound4 = 8 <= reader.end - at4;
       const inner4 = heeding(reader, visitor, !sound4);
@@ -16495,7 +16497,7 @@ export function walkVhostUserBackendRequestPayload(
       if (!sound4) return false;
       break;
     }
-    case 0x6: {
+    case 0x6: { // VHOST_USER_BACKEND_SHARED_OBJECT_ADD
       const at5 = reader.at;
       let sound5 = 16 <= reader.end - at5;
       const inner5 = heeding(reader, visitor, !sound5);
@@ -16510,7 +16512,7 @@ export function walkVhostUserBackendRequestPayload(
       if (!sound5) return false;
       break;
     }
-    case 0x7: {
+    case 0x7: { // VHOST_USER_BACKEND_SHARED_OBJECT_REMOVE
       const at6 = reader.at;
       let sound6 = 16 <= reader.end - at6;
       const inner6 = heeding(reader, visitor, !sound6);
@@ -16525,7 +16527,7 @@ export function walkVhostUserBackendRequestPayload(
       if (!sound6) return false;
       break;
     }
-    case 0x8: {
+    case 0x8: { // VHOST_USER_BACKEND_SHARED_OBJECT_LOOKUP
       const at7 = reader.at;
       let sound7 = 16 <= reader.end - at7;
       const inner7 = heeding(reader, visitor, !sound7);
@@ -16540,7 +16542,7 @@ export function walkVhostUserBackendRequestPayload(
       if (!sound7) return false;
       break;
     }
-    case 0x9: {
+    case 0x9: { // VHOST_USER_BACKEND_SHMEM_MAP
       const at8 = reader.at;
       let sound8 = 40 <= reader.end - at8;
       const inner8 = heeding(reader, visitor, !sound8);
@@ -16555,7 +16557,7 @@ export function walkVhostUserBackendRequestPayload(
       if (!sound8) return false;
       break;
     }
-    case 0xa: {
+    case 0xa: { // VHOST_USER_BACKEND_SHMEM_UNMAP
       const at9 = reader.at;
       let sound9 = 40 <= reader.end - at9;
       const inner9 = heeding(reader, visitor, !sound9);
@@ -16574,7 +16576,7 @@ export function walkVhostUserBackendRequestPayload(
       const from = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(VHOST_USER_BACKEND_REQUEST_PAYLOAD_SITES.raw, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+      visitor.field(VHOST_USER_BACKEND_REQUEST_PAYLOAD_SITES.raw, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
     }
   }
   return true;
@@ -16651,52 +16653,52 @@ export function readVhostUserBackendRequestReply(
 ): VhostUserBackendRequestReply {
   let body: VhostUserBackendRequestReplyBody;
   switch (id) {
-    case 0x1: {
+    case 0x1: { // VHOST_USER_BACKEND_IOTLB_MSG
       const at = reader.take(8);
       body = { case: "vhostUserBackendIotlbMsg", value: readVhostUserU64At(reader, at, littleEndian) };
       break;
     }
-    case 0x2: {
+    case 0x2: { // VHOST_USER_BACKEND_CONFIG_CHANGE_MSG
       const at2 = reader.take(8);
       body = { case: "vhostUserBackendConfigChangeMsg", value: readVhostUserU64At(reader, at2, littleEndian) };
       break;
     }
-    case 0x3: {
+    case 0x3: { // VHOST_USER_BACKEND_VRING_HOST_NOTIFIER_MSG
       const at3 = reader.take(8);
       body = { case: "vhostUserBackendVringHostNotifierMsg", value: readVhostUserU64At(reader, at3, littleEndian) };
       break;
     }
-    case 0x4: {
+    case 0x4: { // VHOST_USER_BACKEND_VRING_CALL
       const at4 = reader.take(8);
       body = { case: "vhostUserBackendVringCall", value: readVhostUserU64At(reader, at4, littleEndian) };
       break;
     }
-    case 0x5: {
+    case 0x5: { // VHOST_USER_BACKEND_VRING_ERR
       const at5 = reader.take(8);
       body = { case: "vhostUserBackendVringErr", value: readVhostUserU64At(reader, at5, littleEndian) };
       break;
     }
-    case 0x6: {
+    case 0x6: { // VHOST_USER_BACKEND_SHARED_OBJECT_ADD
       const at6 = reader.take(8);
       body = { case: "vhostUserBackendSharedObjectAdd", value: readVhostUserU64At(reader, at6, littleEndian) };
       break;
     }
-    case 0x7: {
+    case 0x7: { // VHOST_USER_BACKEND_SHARED_OBJECT_REMOVE
       const at7 = reader.take(8);
       body = { case: "vhostUserBackendSharedObjectRemove", value: readVhostUserU64At(reader, at7, littleEndian) };
       break;
     }
-    case 0x8: {
+    case 0x8: { // VHOST_USER_BACKEND_SHARED_OBJECT_LOOKUP
       const at8 = reader.take(8);
       body = { case: "vhostUserBackendSharedObjectLookup", value: readVhostUserU64At(reader, at8, littleEndian) };
       break;
     }
-    case 0x9: {
+    case 0x9: { // VHOST_USER_BACKEND_SHMEM_MAP
       const at9 = reader.take(8);
       body = { case: "vhostUserBackendShmemMap", value: readVhostUserU64At(reader, at9, littleEndian) };
       break;
     }
-    case 0xa: {
+    case 0xa: { // VHOST_USER_BACKEND_SHMEM_UNMAP
       const at10 = reader.take(8);
       body = { case: "vhostUserBackendShmemUnmap", value: readVhostUserU64At(reader, at10, littleEndian) };
       break;
@@ -16768,61 +16770,61 @@ export function scanVhostUserBackendRequestReply(
   _littleEndian: boolean,
 ): boolean {
   switch (id) {
-    case 0x1: {
+    case 0x1: { // VHOST_USER_BACKEND_IOTLB_MSG
       const at = reader.at;
       if (8 > reader.end - at) return reader.short(at, VHOST_USER_BACKEND_REQUEST_REPLY_LEAVES, FILE);
       reader.at = at + 8;
       break;
     }
-    case 0x2: {
+    case 0x2: { // VHOST_USER_BACKEND_CONFIG_CHANGE_MSG
       const at2 = reader.at;
       if (8 > reader.end - at2) return reader.short(at2, VHOST_USER_BACKEND_REQUEST_REPLY_LEAVES2, FILE);
       reader.at = at2 + 8;
       break;
     }
-    case 0x3: {
+    case 0x3: { // VHOST_USER_BACKEND_VRING_HOST_NOTIFIER_MSG
       const at3 = reader.at;
       if (8 > reader.end - at3) return reader.short(at3, VHOST_USER_BACKEND_REQUEST_REPLY_LEAVES3, FILE);
       reader.at = at3 + 8;
       break;
     }
-    case 0x4: {
+    case 0x4: { // VHOST_USER_BACKEND_VRING_CALL
       const at4 = reader.at;
       if (8 > reader.end - at4) return reader.short(at4, VHOST_USER_BACKEND_REQUEST_REPLY_LEAVES4, FILE);
       reader.at = at4 + 8;
       break;
     }
-    case 0x5: {
+    case 0x5: { // VHOST_USER_BACKEND_VRING_ERR
       const at5 = reader.at;
       if (8 > reader.end - at5) return reader.short(at5, VHOST_USER_BACKEND_REQUEST_REPLY_LEAVES5, FILE);
       reader.at = at5 + 8;
       break;
     }
-    case 0x6: {
+    case 0x6: { // VHOST_USER_BACKEND_SHARED_OBJECT_ADD
       const at6 = reader.at;
       if (8 > reader.end - at6) return reader.short(at6, VHOST_USER_BACKEND_REQUEST_REPLY_LEAVES6, FILE);
       reader.at = at6 + 8;
       break;
     }
-    case 0x7: {
+    case 0x7: { // VHOST_USER_BACKEND_SHARED_OBJECT_REMOVE
       const at7 = reader.at;
       if (8 > reader.end - at7) return reader.short(at7, VHOST_USER_BACKEND_REQUEST_REPLY_LEAVES7, FILE);
       reader.at = at7 + 8;
       break;
     }
-    case 0x8: {
+    case 0x8: { // VHOST_USER_BACKEND_SHARED_OBJECT_LOOKUP
       const at8 = reader.at;
       if (8 > reader.end - at8) return reader.short(at8, VHOST_USER_BACKEND_REQUEST_REPLY_LEAVES8, FILE);
       reader.at = at8 + 8;
       break;
     }
-    case 0x9: {
+    case 0x9: { // VHOST_USER_BACKEND_SHMEM_MAP
       const at9 = reader.at;
       if (8 > reader.end - at9) return reader.short(at9, VHOST_USER_BACKEND_REQUEST_REPLY_LEAVES9, FILE);
       reader.at = at9 + 8;
       break;
     }
-    case 0xa: {
+    case 0xa: { // VHOST_USER_BACKEND_SHMEM_UNMAP
       const at10 = reader.at;
       if (8 > reader.end - at10) return reader.short(at10, VHOST_USER_BACKEND_REQUEST_REPLY_LEAVES10, FILE);
       reader.at = at10 + 8;
@@ -16905,7 +16907,7 @@ export function writeVhostUserBackendRequestReply(
 ): void {
   const { body } = value;
   switch (id) {
-    case 0x1: {
+    case 0x1: { // VHOST_USER_BACKEND_IOTLB_MSG
       if (body.case !== "vhostUserBackendIotlbMsg") {
         throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       }
@@ -16918,7 +16920,7 @@ export function writeVhostUserBackendRequestReply(
       }
       break;
     }
-    case 0x2: {
+    case 0x2: { // VHOST_USER_BACKEND_CONFIG_CHANGE_MSG
       if (body.case !== "vhostUserBackendConfigChangeMsg") {
         throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       }
@@ -16931,7 +16933,7 @@ export function writeVhostUserBackendRequestReply(
       }
       break;
     }
-    case 0x3: {
+    case 0x3: { // VHOST_USER_BACKEND_VRING_HOST_NOTIFIER_MSG
       if (body.case !== "vhostUserBackendVringHostNotifierMsg") {
         throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       }
@@ -16944,7 +16946,7 @@ export function writeVhostUserBackendRequestReply(
       }
       break;
     }
-    case 0x4: {
+    case 0x4: { // VHOST_USER_BACKEND_VRING_CALL
       if (body.case !== "vhostUserBackendVringCall") {
         throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       }
@@ -16957,7 +16959,7 @@ export function writeVhostUserBackendRequestReply(
       }
       break;
     }
-    case 0x5: {
+    case 0x5: { // VHOST_USER_BACKEND_VRING_ERR
       if (body.case !== "vhostUserBackendVringErr") {
         throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       }
@@ -16970,7 +16972,7 @@ export function writeVhostUserBackendRequestReply(
       }
       break;
     }
-    case 0x6: {
+    case 0x6: { // VHOST_USER_BACKEND_SHARED_OBJECT_ADD
       if (body.case !== "vhostUserBackendSharedObjectAdd") {
         throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       }
@@ -16983,7 +16985,7 @@ export function writeVhostUserBackendRequestReply(
       }
       break;
     }
-    case 0x7: {
+    case 0x7: { // VHOST_USER_BACKEND_SHARED_OBJECT_REMOVE
       if (body.case !== "vhostUserBackendSharedObjectRemove") {
         throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       }
@@ -16996,7 +16998,7 @@ export function writeVhostUserBackendRequestReply(
       }
       break;
     }
-    case 0x8: {
+    case 0x8: { // VHOST_USER_BACKEND_SHARED_OBJECT_LOOKUP
       if (body.case !== "vhostUserBackendSharedObjectLookup") {
         throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       }
@@ -17009,7 +17011,7 @@ export function writeVhostUserBackendRequestReply(
       }
       break;
     }
-    case 0x9: {
+    case 0x9: { // VHOST_USER_BACKEND_SHMEM_MAP
       if (body.case !== "vhostUserBackendShmemMap") {
         throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       }
@@ -17022,7 +17024,7 @@ export function writeVhostUserBackendRequestReply(
       }
       break;
     }
-    case 0xa: {
+    case 0xa: { // VHOST_USER_BACKEND_SHMEM_UNMAP
       if (body.case !== "vhostUserBackendShmemUnmap") {
         throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       }
@@ -17199,52 +17201,52 @@ export class VhostUserBackendRequestReplyView extends View {
 
   #locate(reader: Reader): void {
     switch (this.#id) {
-      case 0x1: {
+      case 0x1: { // VHOST_USER_BACKEND_IOTLB_MSG
         this.#bodyCase = "vhostUserBackendIotlbMsg";
         reader.take(8);
         break;
       }
-      case 0x2: {
+      case 0x2: { // VHOST_USER_BACKEND_CONFIG_CHANGE_MSG
         this.#bodyCase = "vhostUserBackendConfigChangeMsg";
         reader.take(8);
         break;
       }
-      case 0x3: {
+      case 0x3: { // VHOST_USER_BACKEND_VRING_HOST_NOTIFIER_MSG
         this.#bodyCase = "vhostUserBackendVringHostNotifierMsg";
         reader.take(8);
         break;
       }
-      case 0x4: {
+      case 0x4: { // VHOST_USER_BACKEND_VRING_CALL
         this.#bodyCase = "vhostUserBackendVringCall";
         reader.take(8);
         break;
       }
-      case 0x5: {
+      case 0x5: { // VHOST_USER_BACKEND_VRING_ERR
         this.#bodyCase = "vhostUserBackendVringErr";
         reader.take(8);
         break;
       }
-      case 0x6: {
+      case 0x6: { // VHOST_USER_BACKEND_SHARED_OBJECT_ADD
         this.#bodyCase = "vhostUserBackendSharedObjectAdd";
         reader.take(8);
         break;
       }
-      case 0x7: {
+      case 0x7: { // VHOST_USER_BACKEND_SHARED_OBJECT_REMOVE
         this.#bodyCase = "vhostUserBackendSharedObjectRemove";
         reader.take(8);
         break;
       }
-      case 0x8: {
+      case 0x8: { // VHOST_USER_BACKEND_SHARED_OBJECT_LOOKUP
         this.#bodyCase = "vhostUserBackendSharedObjectLookup";
         reader.take(8);
         break;
       }
-      case 0x9: {
+      case 0x9: { // VHOST_USER_BACKEND_SHMEM_MAP
         this.#bodyCase = "vhostUserBackendShmemMap";
         reader.take(8);
         break;
       }
-      case 0xa: {
+      case 0xa: { // VHOST_USER_BACKEND_SHMEM_UNMAP
         this.#bodyCase = "vhostUserBackendShmemUnmap";
         reader.take(8);
         break;
@@ -17331,7 +17333,7 @@ export function walkVhostUserBackendRequestReply(
   littleEndian: boolean,
 ): boolean {
   switch (id) {
-    case 0x1: {
+    case 0x1: { // VHOST_USER_BACKEND_IOTLB_MSG
       const at = reader.at;
       let sound = 8 <= reader.end - at;
       const inner = heeding(reader, visitor, !sound);
@@ -17346,7 +17348,7 @@ export function walkVhostUserBackendRequestReply(
       if (!sound) return false;
       break;
     }
-    case 0x2: {
+    case 0x2: { // VHOST_USER_BACKEND_CONFIG_CHANGE_MSG
       const at2 = reader.at;
       let sound2 = 8 <= reader.end - at2;
       const inner2 = heeding(reader, visitor, !sound2);
@@ -17361,7 +17363,7 @@ export function walkVhostUserBackendRequestReply(
       if (!sound2) return false;
       break;
     }
-    case 0x3: {
+    case 0x3: { // VHOST_USER_BACKEND_VRING_HOST_NOTIFIER_MSG
       const at3 = reader.at;
       let sound3 = 8 <= reader.end - at3;
       const inner3 = heeding(reader, visitor, !sound3);
@@ -17376,7 +17378,7 @@ export function walkVhostUserBackendRequestReply(
       if (!sound3) return false;
       break;
     }
-    case 0x4: {
+    case 0x4: { // VHOST_USER_BACKEND_VRING_CALL
       const at4 = reader.at;
       let sound4 = 8 <= reader.end - at4;
       const inner4 = heeding(reader, visitor, !sound4);
@@ -17391,7 +17393,7 @@ export function walkVhostUserBackendRequestReply(
       if (!sound4) return false;
       break;
     }
-    case 0x5: {
+    case 0x5: { // VHOST_USER_BACKEND_VRING_ERR
       const at5 = reader.at;
       let sound5 = 8 <= reader.end - at5;
       const inner5 = heeding(reader, visitor, !sound5);
@@ -17406,7 +17408,7 @@ export function walkVhostUserBackendRequestReply(
       if (!sound5) return false;
       break;
     }
-    case 0x6: {
+    case 0x6: { // VHOST_USER_BACKEND_SHARED_OBJECT_ADD
       const at6 = reader.at;
       let sound6 = 8 <= reader.end - at6;
       const inner6 = heeding(reader, visitor, !sound6);
@@ -17421,7 +17423,7 @@ export function walkVhostUserBackendRequestReply(
       if (!sound6) return false;
       break;
     }
-    case 0x7: {
+    case 0x7: { // VHOST_USER_BACKEND_SHARED_OBJECT_REMOVE
       const at7 = reader.at;
       let sound7 = 8 <= reader.end - at7;
       const inner7 = heeding(reader, visitor, !sound7);
@@ -17436,7 +17438,7 @@ export function walkVhostUserBackendRequestReply(
       if (!sound7) return false;
       break;
     }
-    case 0x8: {
+    case 0x8: { // VHOST_USER_BACKEND_SHARED_OBJECT_LOOKUP
       const at8 = reader.at;
       let sound8 = 8 <= reader.end - at8;
       const inner8 = heeding(reader, visitor, !sound8);
@@ -17451,7 +17453,7 @@ export function walkVhostUserBackendRequestReply(
       if (!sound8) return false;
       break;
     }
-    case 0x9: {
+    case 0x9: { // VHOST_USER_BACKEND_SHMEM_MAP
       const at9 = reader.at;
       let sound9 = 8 <= reader.end - at9;
       const inner9 = heeding(reader, visitor, !sound9);
@@ -17466,7 +17468,7 @@ export function walkVhostUserBackendRequestReply(
       if (!sound9) return false;
       break;
     }
-    case 0xa: {
+    case 0xa: { // VHOST_USER_BACKEND_SHMEM_UNMAP
       const at10 = reader.at;
       let sound10 = 8 <= reader.end - at10;
       const inner10 = heeding(reader, visitor, !sound10);
@@ -17485,7 +17487,7 @@ export function walkVhostUserBackendRequestReply(
       const from = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(VHOST_USER_BACKEND_REQUEST_REPLY_SITES.raw, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+      visitor.field(VHOST_USER_BACKEND_REQUEST_REPLY_SITES.raw, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
     }
   }
   return true;

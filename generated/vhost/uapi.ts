@@ -1885,7 +1885,7 @@ export function walkVhostIotlbMsg(reader: Reader, visitor: Visitor, littleEndian
   if (26 > reader.end - at) return reportShort(reader, visitor, at, VHOST_IOTLB_MSG_LEAVES, FILE);
   visitor.field(VHOST_IOTLB_MSG_SITES.type, -1, at + 25, 1, view.getUint8(at + 25));
   if (32 > reader.end - at) return reportShort(reader, visitor, at, VHOST_IOTLB_MSG_LEAVES, FILE);
-  visitor.field(VHOST_IOTLB_MSG_SITES.reserved, -1, at + 26, 6, reader.bytes.subarray(at + 26, (at + 26) + 6));
+  visitor.field(VHOST_IOTLB_MSG_SITES.reserved, -1, at + 26, 6, reader.bytes.subarray(at + 26, at + 32));
   if (sound && reader.strict && !reader.isZero(at + 26, 6)) {
     sound = reader.fail("reserved", "reserved", at + 26, FILE, 141) || report(reader, visitor);
   }
@@ -2162,7 +2162,7 @@ export function walkVhostMsg(reader: Reader, visitor: Visitor, littleEndian: boo
   const type = view.getInt32(at, littleEndian);
   visitor.field(VHOST_MSG_SITES.type, -1, at, 4, type);
   if (8 > reader.end - at) return reportShort(reader, visitor, at, VHOST_MSG_LEAVES, FILE);
-  visitor.field(VHOST_MSG_SITES.reserved, -1, at + 4, 4, reader.bytes.subarray(at + 4, (at + 4) + 4));
+  visitor.field(VHOST_MSG_SITES.reserved, -1, at + 4, 4, reader.bytes.subarray(at + 4, at + 8));
   if (sound && reader.strict && !reader.isZero(at + 4, 4)) {
     sound = reader.fail("reserved", "reserved", at + 4, FILE, 154) || report(reader, visitor);
   }
@@ -2173,14 +2173,14 @@ export function walkVhostMsg(reader: Reader, visitor: Visitor, littleEndian: boo
   visitor.close(reader.at);
   if (40 > reader.end - at) return reportShort(reader, visitor, at, VHOST_MSG_LEAVES, FILE);
   if (72 > reader.end - at) return reportShort(reader, visitor, at, VHOST_MSG_LEAVES, FILE);
-  visitor.field(VHOST_MSG_SITES.reserved1, -1, at + 40, 32, reader.bytes.subarray(at + 40, (at + 40) + 32));
+  visitor.field(VHOST_MSG_SITES.reserved1, -1, at + 40, 32, reader.bytes.subarray(at + 40, at + 72));
   if (sound && reader.strict && !reader.isZero(at + 40, 32)) {
     sound = reader.fail("reserved", "reserved1", at + 40, FILE, 156) || report(reader, visitor);
   }
   reader.at = at + 72;
   if (!sound) return false;
   if (type !== 0x1 /* VHOST_IOTLB_MSG */) {
-    return reader.fail("constraint", "type", at + 0, FILE, 152, "type == VHOST_IOTLB_MSG") || report(reader, visitor);
+    return reader.fail("constraint", "type", at, FILE, 152, "type == VHOST_IOTLB_MSG") || report(reader, visitor);
   }
   return true;
 }
@@ -2445,14 +2445,14 @@ export function walkVhostMsgV2(reader: Reader, visitor: Visitor, littleEndian: b
   visitor.close(reader.at);
   if (40 > reader.end - at) return reportShort(reader, visitor, at, VHOST_MSG_V2_LEAVES, FILE);
   if (72 > reader.end - at) return reportShort(reader, visitor, at, VHOST_MSG_V2_LEAVES, FILE);
-  visitor.field(VHOST_MSG_V2_SITES.reserved, -1, at + 40, 32, reader.bytes.subarray(at + 40, (at + 40) + 32));
+  visitor.field(VHOST_MSG_V2_SITES.reserved, -1, at + 40, 32, reader.bytes.subarray(at + 40, at + 72));
   if (sound && reader.strict && !reader.isZero(at + 40, 32)) {
     sound = reader.fail("reserved", "reserved", at + 40, FILE, 166) || report(reader, visitor);
   }
   reader.at = at + 72;
   if (!sound) return false;
   if (type !== 0x2 /* VHOST_IOTLB_MSG_V2 */) {
-    return reader.fail("constraint", "type", at + 0, FILE, 162, "type == VHOST_IOTLB_MSG_V2") || report(reader, visitor);
+    return reader.fail("constraint", "type", at, FILE, 162, "type == VHOST_IOTLB_MSG_V2") || report(reader, visitor);
   }
   return true;
 }
@@ -2854,7 +2854,7 @@ export function walkVhostVdpaConfig(reader: Reader, visitor: Visitor, littleEndi
   const from = reader.at;
   if (len > reader.end - from) return reportLack(reader, visitor, "buf", from, len, FILE, 183);
   reader.at = from + len;
-  visitor.field(VHOST_VDPA_CONFIG_SITES.buf, -1, from, len, reader.bytes.subarray(from, from + len));
+  visitor.field(VHOST_VDPA_CONFIG_SITES.buf, -1, from, len, reader.bytes.subarray(from, reader.at));
   return true;
 }
 
@@ -5958,183 +5958,183 @@ export interface VhostIoctlPayload {
 export function readVhostIoctlPayload(reader: Reader, id: number, littleEndian: boolean): VhostIoctlPayload {
   let body: VhostIoctlPayloadBody;
   switch (id) {
-    case 0x8008af00: {
+    case 0x8008af00: { // VHOST_GET_FEATURES
       body = { case: "vhostGetFeatures", value: undefined };
       break;
     }
-    case 0x4008af00: {
+    case 0x4008af00: { // VHOST_SET_FEATURES
       const at = reader.take(8);
       body = { case: "vhostSetFeatures", value: readVhostSetFeaturesPayloadAt(reader, at, littleEndian) };
       break;
     }
-    case 0xaf01: {
+    case 0xaf01: { // VHOST_SET_OWNER
       body = { case: "vhostSetOwner", value: undefined };
       break;
     }
-    case 0xaf02: {
+    case 0xaf02: { // VHOST_RESET_OWNER
       body = { case: "vhostResetOwner", value: undefined };
       break;
     }
-    case 0x4008af03: {
+    case 0x4008af03: { // VHOST_SET_MEM_TABLE
       const vhostSetMemTable = readVhostMemory(reader, littleEndian);
       body = { case: "vhostSetMemTable", value: vhostSetMemTable };
       break;
     }
-    case 0x4008af04: {
+    case 0x4008af04: { // VHOST_SET_LOG_BASE
       const at2 = reader.take(8);
       body = { case: "vhostSetLogBase", value: readVhostSetLogBasePayloadAt(reader, at2, littleEndian) };
       break;
     }
-    case 0x4004af07: {
+    case 0x4004af07: { // VHOST_SET_LOG_FD
       const at3 = reader.take(4);
       body = { case: "vhostSetLogFd", value: readVhostSetLogFdPayloadAt(reader, at3, littleEndian) };
       break;
     }
-    case 0x4008af10: {
+    case 0x4008af10: { // VHOST_SET_VRING_NUM
       const at4 = reader.take(8);
       body = { case: "vhostSetVringNum", value: readVhostVringStateAt(reader, at4, littleEndian) };
       break;
     }
-    case 0x4028af11: {
+    case 0x4028af11: { // VHOST_SET_VRING_ADDR
       const at5 = reader.take(40);
       body = { case: "vhostSetVringAddr", value: readVhostVringAddrAt(reader, at5, littleEndian) };
       break;
     }
-    case 0x4008af12: {
+    case 0x4008af12: { // VHOST_SET_VRING_BASE
       const at6 = reader.take(8);
       body = { case: "vhostSetVringBase", value: readVhostVringStateAt(reader, at6, littleEndian) };
       break;
     }
-    case 0xc008af12: {
+    case 0xc008af12: { // VHOST_GET_VRING_BASE
       const at7 = reader.take(8);
       body = { case: "vhostGetVringBase", value: readVhostVringStateAt(reader, at7, littleEndian) };
       break;
     }
-    case 0x4008af13: {
+    case 0x4008af13: { // VHOST_SET_VRING_ENDIAN
       const at8 = reader.take(8);
       body = { case: "vhostSetVringEndian", value: readVhostVringEndianStateAt(reader, at8, littleEndian) };
       break;
     }
-    case 0x4008af14: {
+    case 0x4008af14: { // VHOST_GET_VRING_ENDIAN
       const at9 = reader.take(8);
       body = { case: "vhostGetVringEndian", value: readVhostVringStateAt(reader, at9, littleEndian) };
       break;
     }
-    case 0x4008af20: {
+    case 0x4008af20: { // VHOST_SET_VRING_KICK
       const at10 = reader.take(8);
       body = { case: "vhostSetVringKick", value: readVhostVringFileAt(reader, at10, littleEndian) };
       break;
     }
-    case 0x4008af21: {
+    case 0x4008af21: { // VHOST_SET_VRING_CALL
       const at11 = reader.take(8);
       body = { case: "vhostSetVringCall", value: readVhostVringFileAt(reader, at11, littleEndian) };
       break;
     }
-    case 0x4008af22: {
+    case 0x4008af22: { // VHOST_SET_VRING_ERR
       const at12 = reader.take(8);
       body = { case: "vhostSetVringErr", value: readVhostVringFileAt(reader, at12, littleEndian) };
       break;
     }
-    case 0x4008af25: {
+    case 0x4008af25: { // VHOST_SET_BACKEND_FEATURES
       const at13 = reader.take(8);
       body = { case: "vhostSetBackendFeatures", value: readVhostSetBackendFeaturesPayloadAt(reader, at13, littleEndian) };
       break;
     }
-    case 0x8008af26: {
+    case 0x8008af26: { // VHOST_GET_BACKEND_FEATURES
       body = { case: "vhostGetBackendFeatures", value: undefined };
       break;
     }
-    case 0x8004af70: {
+    case 0x8004af70: { // VHOST_VDPA_GET_DEVICE_ID
       body = { case: "vhostVdpaGetDeviceId", value: undefined };
       break;
     }
-    case 0x8001af71: {
+    case 0x8001af71: { // VHOST_VDPA_GET_STATUS
       body = { case: "vhostVdpaGetStatus", value: undefined };
       break;
     }
-    case 0x4001af72: {
+    case 0x4001af72: { // VHOST_VDPA_SET_STATUS
       const at14 = reader.take(1);
       body = { case: "vhostVdpaSetStatus", value: readVhostVdpaSetStatusPayloadAt(reader, at14) };
       break;
     }
-    case 0x8008af73: {
+    case 0x8008af73: { // VHOST_VDPA_GET_CONFIG
       const vhostVdpaGetConfig = readVhostVdpaConfig(reader, littleEndian);
       body = { case: "vhostVdpaGetConfig", value: vhostVdpaGetConfig };
       break;
     }
-    case 0x4008af74: {
+    case 0x4008af74: { // VHOST_VDPA_SET_CONFIG
       const vhostVdpaSetConfig = readVhostVdpaConfig(reader, littleEndian);
       body = { case: "vhostVdpaSetConfig", value: vhostVdpaSetConfig };
       break;
     }
-    case 0x4008af75: {
+    case 0x4008af75: { // VHOST_VDPA_SET_VRING_ENABLE
       const at15 = reader.take(8);
       body = { case: "vhostVdpaSetVringEnable", value: readVhostVringStateAt(reader, at15, littleEndian) };
       break;
     }
-    case 0x8002af76: {
+    case 0x8002af76: { // VHOST_VDPA_GET_VRING_NUM
       body = { case: "vhostVdpaGetVringNum", value: undefined };
       break;
     }
-    case 0x4004af77: {
+    case 0x4004af77: { // VHOST_VDPA_SET_CONFIG_CALL
       const at16 = reader.take(4);
       body = { case: "vhostVdpaSetConfigCall", value: readVhostVdpaSetConfigCallPayloadAt(reader, at16, littleEndian) };
       break;
     }
-    case 0x8010af78: {
+    case 0x8010af78: { // VHOST_VDPA_GET_IOVA_RANGE
       body = { case: "vhostVdpaGetIovaRange", value: undefined };
       break;
     }
-    case 0x8004af79: {
+    case 0x8004af79: { // VHOST_VDPA_GET_CONFIG_SIZE
       body = { case: "vhostVdpaGetConfigSize", value: undefined };
       break;
     }
-    case 0x8004af7a: {
+    case 0x8004af7a: { // VHOST_VDPA_GET_AS_NUM
       body = { case: "vhostVdpaGetAsNum", value: undefined };
       break;
     }
-    case 0xc008af7b: {
+    case 0xc008af7b: { // VHOST_VDPA_GET_VRING_GROUP
       const at17 = reader.take(8);
       body = { case: "vhostVdpaGetVringGroup", value: readVhostVringStateAt(reader, at17, littleEndian) };
       break;
     }
-    case 0x4008af7c: {
+    case 0x4008af7c: { // VHOST_VDPA_SET_GROUP_ASID
       const at18 = reader.take(8);
       body = { case: "vhostVdpaSetGroupAsid", value: readVhostVringStateAt(reader, at18, littleEndian) };
       break;
     }
-    case 0xaf7d: {
+    case 0xaf7d: { // VHOST_VDPA_SUSPEND
       body = { case: "vhostVdpaSuspend", value: undefined };
       break;
     }
-    case 0xaf7e: {
+    case 0xaf7e: { // VHOST_VDPA_RESUME
       body = { case: "vhostVdpaResume", value: undefined };
       break;
     }
-    case 0xc008af7f: {
+    case 0xc008af7f: { // VHOST_VDPA_GET_VRING_DESC_GROUP
       const at19 = reader.take(8);
       body = { case: "vhostVdpaGetVringDescGroup", value: readVhostVringStateAt(reader, at19, littleEndian) };
       break;
     }
-    case 0x8004af80: {
+    case 0x8004af80: { // VHOST_VDPA_GET_VQS_COUNT
       body = { case: "vhostVdpaGetVqsCount", value: undefined };
       break;
     }
-    case 0x8004af81: {
+    case 0x8004af81: { // VHOST_VDPA_GET_GROUP_NUM
       body = { case: "vhostVdpaGetGroupNum", value: undefined };
       break;
     }
-    case 0xc008af82: {
+    case 0xc008af82: { // VHOST_VDPA_GET_VRING_SIZE
       const at20 = reader.take(8);
       body = { case: "vhostVdpaGetVringSize", value: readVhostVringStateAt(reader, at20, littleEndian) };
       break;
     }
-    case 0x8008af83: {
+    case 0x8008af83: { // VHOST_GET_FEATURES_ARRAY
       const vhostGetFeaturesArray = readVhostFeaturesArray(reader, littleEndian);
       body = { case: "vhostGetFeaturesArray", value: vhostGetFeaturesArray };
       break;
     }
-    case 0x4008af83: {
+    case 0x4008af83: { // VHOST_SET_FEATURES_ARRAY
       const vhostSetFeaturesArray = readVhostFeaturesArray(reader, littleEndian);
       body = { case: "vhostSetFeaturesArray", value: vhostSetFeaturesArray };
       break;
@@ -6241,185 +6241,185 @@ const VHOST_IOCTL_PAYLOAD_LEAVES20: readonly Leaf[] = [
  */
 export function scanVhostIoctlPayload(reader: Reader, id: number, littleEndian: boolean): boolean {
   switch (id) {
-    case 0x8008af00: {
+    case 0x8008af00: { // VHOST_GET_FEATURES
       break;
     }
-    case 0x4008af00: {
+    case 0x4008af00: { // VHOST_SET_FEATURES
       const at = reader.at;
       if (8 > reader.end - at) return reader.short(at, VHOST_IOCTL_PAYLOAD_LEAVES, FILE);
       reader.at = at + 8;
       break;
     }
-    case 0xaf01: {
+    case 0xaf01: { // VHOST_SET_OWNER
       break;
     }
-    case 0xaf02: {
+    case 0xaf02: { // VHOST_RESET_OWNER
       break;
     }
-    case 0x4008af03: {
+    case 0x4008af03: { // VHOST_SET_MEM_TABLE
       if (!scanVhostMemory(reader, littleEndian)) return reader.inside("vhost_set_mem_table");
       break;
     }
-    case 0x4008af04: {
+    case 0x4008af04: { // VHOST_SET_LOG_BASE
       const at2 = reader.at;
       if (8 > reader.end - at2) return reader.short(at2, VHOST_IOCTL_PAYLOAD_LEAVES2, FILE);
       reader.at = at2 + 8;
       break;
     }
-    case 0x4004af07: {
+    case 0x4004af07: { // VHOST_SET_LOG_FD
       const at3 = reader.at;
       if (4 > reader.end - at3) return reader.short(at3, VHOST_IOCTL_PAYLOAD_LEAVES3, FILE);
       reader.at = at3 + 4;
       break;
     }
-    case 0x4008af10: {
+    case 0x4008af10: { // VHOST_SET_VRING_NUM
       const at4 = reader.at;
       if (8 > reader.end - at4) return reader.short(at4, VHOST_IOCTL_PAYLOAD_LEAVES4, FILE);
       reader.at = at4 + 8;
       break;
     }
-    case 0x4028af11: {
+    case 0x4028af11: { // VHOST_SET_VRING_ADDR
       const at5 = reader.at;
       if (40 > reader.end - at5) return reader.short(at5, VHOST_IOCTL_PAYLOAD_LEAVES5, FILE);
       reader.at = at5 + 40;
       break;
     }
-    case 0x4008af12: {
+    case 0x4008af12: { // VHOST_SET_VRING_BASE
       const at6 = reader.at;
       if (8 > reader.end - at6) return reader.short(at6, VHOST_IOCTL_PAYLOAD_LEAVES6, FILE);
       reader.at = at6 + 8;
       break;
     }
-    case 0xc008af12: {
+    case 0xc008af12: { // VHOST_GET_VRING_BASE
       const at7 = reader.at;
       if (8 > reader.end - at7) return reader.short(at7, VHOST_IOCTL_PAYLOAD_LEAVES7, FILE);
       reader.at = at7 + 8;
       break;
     }
-    case 0x4008af13: {
+    case 0x4008af13: { // VHOST_SET_VRING_ENDIAN
       const at8 = reader.at;
       if (8 > reader.end - at8) return reader.short(at8, VHOST_IOCTL_PAYLOAD_LEAVES8, FILE);
       reader.at = at8 + 8;
       break;
     }
-    case 0x4008af14: {
+    case 0x4008af14: { // VHOST_GET_VRING_ENDIAN
       const at9 = reader.at;
       if (8 > reader.end - at9) return reader.short(at9, VHOST_IOCTL_PAYLOAD_LEAVES9, FILE);
       reader.at = at9 + 8;
       break;
     }
-    case 0x4008af20: {
+    case 0x4008af20: { // VHOST_SET_VRING_KICK
       const at10 = reader.at;
       if (8 > reader.end - at10) return reader.short(at10, VHOST_IOCTL_PAYLOAD_LEAVES10, FILE);
       reader.at = at10 + 8;
       break;
     }
-    case 0x4008af21: {
+    case 0x4008af21: { // VHOST_SET_VRING_CALL
       const at11 = reader.at;
       if (8 > reader.end - at11) return reader.short(at11, VHOST_IOCTL_PAYLOAD_LEAVES11, FILE);
       reader.at = at11 + 8;
       break;
     }
-    case 0x4008af22: {
+    case 0x4008af22: { // VHOST_SET_VRING_ERR
       const at12 = reader.at;
       if (8 > reader.end - at12) return reader.short(at12, VHOST_IOCTL_PAYLOAD_LEAVES12, FILE);
       reader.at = at12 + 8;
       break;
     }
-    case 0x4008af25: {
+    case 0x4008af25: { // VHOST_SET_BACKEND_FEATURES
       const at13 = reader.at;
       if (8 > reader.end - at13) return reader.short(at13, VHOST_IOCTL_PAYLOAD_LEAVES13, FILE);
       reader.at = at13 + 8;
       break;
     }
-    case 0x8008af26: {
+    case 0x8008af26: { // VHOST_GET_BACKEND_FEATURES
       break;
     }
-    case 0x8004af70: {
+    case 0x8004af70: { // VHOST_VDPA_GET_DEVICE_ID
       break;
     }
-    case 0x8001af71: {
+    case 0x8001af71: { // VHOST_VDPA_GET_STATUS
       break;
     }
-    case 0x4001af72: {
+    case 0x4001af72: { // VHOST_VDPA_SET_STATUS
       const at14 = reader.at;
       if (1 > reader.end - at14) return reader.short(at14, VHOST_IOCTL_PAYLOAD_LEAVES14, FILE);
       reader.at = at14 + 1;
       break;
     }
-    case 0x8008af73: {
+    case 0x8008af73: { // VHOST_VDPA_GET_CONFIG
       if (!scanVhostVdpaConfig(reader, littleEndian)) return reader.inside("vhost_vdpa_get_config");
       break;
     }
-    case 0x4008af74: {
+    case 0x4008af74: { // VHOST_VDPA_SET_CONFIG
       if (!scanVhostVdpaConfig(reader, littleEndian)) return reader.inside("vhost_vdpa_set_config");
       break;
     }
-    case 0x4008af75: {
+    case 0x4008af75: { // VHOST_VDPA_SET_VRING_ENABLE
       const at15 = reader.at;
       if (8 > reader.end - at15) return reader.short(at15, VHOST_IOCTL_PAYLOAD_LEAVES15, FILE);
       reader.at = at15 + 8;
       break;
     }
-    case 0x8002af76: {
+    case 0x8002af76: { // VHOST_VDPA_GET_VRING_NUM
       break;
     }
-    case 0x4004af77: {
+    case 0x4004af77: { // VHOST_VDPA_SET_CONFIG_CALL
       const at16 = reader.at;
       if (4 > reader.end - at16) return reader.short(at16, VHOST_IOCTL_PAYLOAD_LEAVES16, FILE);
       reader.at = at16 + 4;
       break;
     }
-    case 0x8010af78: {
+    case 0x8010af78: { // VHOST_VDPA_GET_IOVA_RANGE
       break;
     }
-    case 0x8004af79: {
+    case 0x8004af79: { // VHOST_VDPA_GET_CONFIG_SIZE
       break;
     }
-    case 0x8004af7a: {
+    case 0x8004af7a: { // VHOST_VDPA_GET_AS_NUM
       break;
     }
-    case 0xc008af7b: {
+    case 0xc008af7b: { // VHOST_VDPA_GET_VRING_GROUP
       const at17 = reader.at;
       if (8 > reader.end - at17) return reader.short(at17, VHOST_IOCTL_PAYLOAD_LEAVES17, FILE);
       reader.at = at17 + 8;
       break;
     }
-    case 0x4008af7c: {
+    case 0x4008af7c: { // VHOST_VDPA_SET_GROUP_ASID
       const at18 = reader.at;
       if (8 > reader.end - at18) return reader.short(at18, VHOST_IOCTL_PAYLOAD_LEAVES18, FILE);
       reader.at = at18 + 8;
       break;
     }
-    case 0xaf7d: {
+    case 0xaf7d: { // VHOST_VDPA_SUSPEND
       break;
     }
-    case 0xaf7e: {
+    case 0xaf7e: { // VHOST_VDPA_RESUME
       break;
     }
-    case 0xc008af7f: {
+    case 0xc008af7f: { // VHOST_VDPA_GET_VRING_DESC_GROUP
       const at19 = reader.at;
       if (8 > reader.end - at19) return reader.short(at19, VHOST_IOCTL_PAYLOAD_LEAVES19, FILE);
       reader.at = at19 + 8;
       break;
     }
-    case 0x8004af80: {
+    case 0x8004af80: { // VHOST_VDPA_GET_VQS_COUNT
       break;
     }
-    case 0x8004af81: {
+    case 0x8004af81: { // VHOST_VDPA_GET_GROUP_NUM
       break;
     }
-    case 0xc008af82: {
+    case 0xc008af82: { // VHOST_VDPA_GET_VRING_SIZE
       const at20 = reader.at;
       if (8 > reader.end - at20) return reader.short(at20, VHOST_IOCTL_PAYLOAD_LEAVES20, FILE);
       reader.at = at20 + 8;
       break;
     }
-    case 0x8008af83: {
+    case 0x8008af83: { // VHOST_GET_FEATURES_ARRAY
       if (!scanVhostFeaturesArray(reader, littleEndian)) return reader.inside("vhost_get_features_array");
       break;
     }
-    case 0x4008af83: {
+    case 0x4008af83: { // VHOST_SET_FEATURES_ARRAY
       if (!scanVhostFeaturesArray(reader, littleEndian)) return reader.inside("vhost_set_features_array");
       break;
     }
@@ -6548,13 +6548,13 @@ export function writeVhostIoctlPayload(
 ): void {
   const { body } = value;
   switch (id) {
-    case 0x8008af00: {
+    case 0x8008af00: { // VHOST_GET_FEATURES
       if (body.case !== "vhostGetFeatures") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
       break;
     }
-    case 0x4008af00: {
+    case 0x4008af00: { // VHOST_SET_FEATURES
       if (body.case !== "vhostSetFeatures") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -6567,19 +6567,19 @@ export function writeVhostIoctlPayload(
       }
       break;
     }
-    case 0xaf01: {
+    case 0xaf01: { // VHOST_SET_OWNER
       if (body.case !== "vhostSetOwner") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
       break;
     }
-    case 0xaf02: {
+    case 0xaf02: { // VHOST_RESET_OWNER
       if (body.case !== "vhostResetOwner") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
       break;
     }
-    case 0x4008af03: {
+    case 0x4008af03: { // VHOST_SET_MEM_TABLE
       if (body.case !== "vhostSetMemTable") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -6591,7 +6591,7 @@ export function writeVhostIoctlPayload(
       }
       break;
     }
-    case 0x4008af04: {
+    case 0x4008af04: { // VHOST_SET_LOG_BASE
       if (body.case !== "vhostSetLogBase") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -6604,7 +6604,7 @@ export function writeVhostIoctlPayload(
       }
       break;
     }
-    case 0x4004af07: {
+    case 0x4004af07: { // VHOST_SET_LOG_FD
       if (body.case !== "vhostSetLogFd") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -6617,7 +6617,7 @@ export function writeVhostIoctlPayload(
       }
       break;
     }
-    case 0x4008af10: {
+    case 0x4008af10: { // VHOST_SET_VRING_NUM
       if (body.case !== "vhostSetVringNum") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -6630,7 +6630,7 @@ export function writeVhostIoctlPayload(
       }
       break;
     }
-    case 0x4028af11: {
+    case 0x4028af11: { // VHOST_SET_VRING_ADDR
       if (body.case !== "vhostSetVringAddr") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -6643,7 +6643,7 @@ export function writeVhostIoctlPayload(
       }
       break;
     }
-    case 0x4008af12: {
+    case 0x4008af12: { // VHOST_SET_VRING_BASE
       if (body.case !== "vhostSetVringBase") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -6656,7 +6656,7 @@ export function writeVhostIoctlPayload(
       }
       break;
     }
-    case 0xc008af12: {
+    case 0xc008af12: { // VHOST_GET_VRING_BASE
       if (body.case !== "vhostGetVringBase") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -6669,7 +6669,7 @@ export function writeVhostIoctlPayload(
       }
       break;
     }
-    case 0x4008af13: {
+    case 0x4008af13: { // VHOST_SET_VRING_ENDIAN
       if (body.case !== "vhostSetVringEndian") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -6682,7 +6682,7 @@ export function writeVhostIoctlPayload(
       }
       break;
     }
-    case 0x4008af14: {
+    case 0x4008af14: { // VHOST_GET_VRING_ENDIAN
       if (body.case !== "vhostGetVringEndian") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -6695,7 +6695,7 @@ export function writeVhostIoctlPayload(
       }
       break;
     }
-    case 0x4008af20: {
+    case 0x4008af20: { // VHOST_SET_VRING_KICK
       if (body.case !== "vhostSetVringKick") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -6708,7 +6708,7 @@ export function writeVhostIoctlPayload(
       }
       break;
     }
-    case 0x4008af21: {
+    case 0x4008af21: { // VHOST_SET_VRING_CALL
       if (body.case !== "vhostSetVringCall") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -6721,7 +6721,7 @@ export function writeVhostIoctlPayload(
       }
       break;
     }
-    case 0x4008af22: {
+    case 0x4008af22: { // VHOST_SET_VRING_ERR
       if (body.case !== "vhostSetVringErr") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -6734,7 +6734,7 @@ export function writeVhostIoctlPayload(
       }
       break;
     }
-    case 0x4008af25: {
+    case 0x4008af25: { // VHOST_SET_BACKEND_FEATURES
       if (body.case !== "vhostSetBackendFeatures") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -6747,25 +6747,25 @@ export function writeVhostIoctlPayload(
       }
       break;
     }
-    case 0x8008af26: {
+    case 0x8008af26: { // VHOST_GET_BACKEND_FEATURES
       if (body.case !== "vhostGetBackendFeatures") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
       break;
     }
-    case 0x8004af70: {
+    case 0x8004af70: { // VHOST_VDPA_GET_DEVICE_ID
       if (body.case !== "vhostVdpaGetDeviceId") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
       break;
     }
-    case 0x8001af71: {
+    case 0x8001af71: { // VHOST_VDPA_GET_STATUS
       if (body.case !== "vhostVdpaGetStatus") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
       break;
     }
-    case 0x4001af72: {
+    case 0x4001af72: { // VHOST_VDPA_SET_STATUS
       if (body.case !== "vhostVdpaSetStatus") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -6778,7 +6778,7 @@ export function writeVhostIoctlPayload(
       }
       break;
     }
-    case 0x8008af73: {
+    case 0x8008af73: { // VHOST_VDPA_GET_CONFIG
       if (body.case !== "vhostVdpaGetConfig") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -6790,7 +6790,7 @@ export function writeVhostIoctlPayload(
       }
       break;
     }
-    case 0x4008af74: {
+    case 0x4008af74: { // VHOST_VDPA_SET_CONFIG
       if (body.case !== "vhostVdpaSetConfig") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -6802,7 +6802,7 @@ export function writeVhostIoctlPayload(
       }
       break;
     }
-    case 0x4008af75: {
+    case 0x4008af75: { // VHOST_VDPA_SET_VRING_ENABLE
       if (body.case !== "vhostVdpaSetVringEnable") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -6815,13 +6815,13 @@ export function writeVhostIoctlPayload(
       }
       break;
     }
-    case 0x8002af76: {
+    case 0x8002af76: { // VHOST_VDPA_GET_VRING_NUM
       if (body.case !== "vhostVdpaGetVringNum") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
       break;
     }
-    case 0x4004af77: {
+    case 0x4004af77: { // VHOST_VDPA_SET_CONFIG_CALL
       if (body.case !== "vhostVdpaSetConfigCall") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -6834,25 +6834,25 @@ export function writeVhostIoctlPayload(
       }
       break;
     }
-    case 0x8010af78: {
+    case 0x8010af78: { // VHOST_VDPA_GET_IOVA_RANGE
       if (body.case !== "vhostVdpaGetIovaRange") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
       break;
     }
-    case 0x8004af79: {
+    case 0x8004af79: { // VHOST_VDPA_GET_CONFIG_SIZE
       if (body.case !== "vhostVdpaGetConfigSize") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
       break;
     }
-    case 0x8004af7a: {
+    case 0x8004af7a: { // VHOST_VDPA_GET_AS_NUM
       if (body.case !== "vhostVdpaGetAsNum") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
       break;
     }
-    case 0xc008af7b: {
+    case 0xc008af7b: { // VHOST_VDPA_GET_VRING_GROUP
       if (body.case !== "vhostVdpaGetVringGroup") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -6865,7 +6865,7 @@ export function writeVhostIoctlPayload(
       }
       break;
     }
-    case 0x4008af7c: {
+    case 0x4008af7c: { // VHOST_VDPA_SET_GROUP_ASID
       if (body.case !== "vhostVdpaSetGroupAsid") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -6878,19 +6878,19 @@ export function writeVhostIoctlPayload(
       }
       break;
     }
-    case 0xaf7d: {
+    case 0xaf7d: { // VHOST_VDPA_SUSPEND
       if (body.case !== "vhostVdpaSuspend") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
       break;
     }
-    case 0xaf7e: {
+    case 0xaf7e: { // VHOST_VDPA_RESUME
       if (body.case !== "vhostVdpaResume") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
       break;
     }
-    case 0xc008af7f: {
+    case 0xc008af7f: { // VHOST_VDPA_GET_VRING_DESC_GROUP
       if (body.case !== "vhostVdpaGetVringDescGroup") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -6903,19 +6903,19 @@ export function writeVhostIoctlPayload(
       }
       break;
     }
-    case 0x8004af80: {
+    case 0x8004af80: { // VHOST_VDPA_GET_VQS_COUNT
       if (body.case !== "vhostVdpaGetVqsCount") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
       break;
     }
-    case 0x8004af81: {
+    case 0x8004af81: { // VHOST_VDPA_GET_GROUP_NUM
       if (body.case !== "vhostVdpaGetGroupNum") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
       break;
     }
-    case 0xc008af82: {
+    case 0xc008af82: { // VHOST_VDPA_GET_VRING_SIZE
       if (body.case !== "vhostVdpaGetVringSize") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -6928,7 +6928,7 @@ export function writeVhostIoctlPayload(
       }
       break;
     }
-    case 0x8008af83: {
+    case 0x8008af83: { // VHOST_GET_FEATURES_ARRAY
       if (body.case !== "vhostGetFeaturesArray") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -6940,7 +6940,7 @@ export function writeVhostIoctlPayload(
       }
       break;
     }
-    case 0x4008af83: {
+    case 0x4008af83: { // VHOST_SET_FEATURES_ARRAY
       if (body.case !== "vhostSetFeaturesArray") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -7252,183 +7252,183 @@ export class VhostIoctlPayloadView extends View {
 
   #locate(reader: Reader): void {
     switch (this.#id) {
-      case 0x8008af00: {
+      case 0x8008af00: { // VHOST_GET_FEATURES
         this.#bodyCase = "vhostGetFeatures";
         break;
       }
-      case 0x4008af00: {
+      case 0x4008af00: { // VHOST_SET_FEATURES
         this.#bodyCase = "vhostSetFeatures";
         reader.take(8);
         break;
       }
-      case 0xaf01: {
+      case 0xaf01: { // VHOST_SET_OWNER
         this.#bodyCase = "vhostSetOwner";
         break;
       }
-      case 0xaf02: {
+      case 0xaf02: { // VHOST_RESET_OWNER
         this.#bodyCase = "vhostResetOwner";
         break;
       }
-      case 0x4008af03: {
+      case 0x4008af03: { // VHOST_SET_MEM_TABLE
         this.#bodyCase = "vhostSetMemTable";
         if (!scanVhostMemory(reader, this.#littleEndian)) throw this.$refused();
         break;
       }
-      case 0x4008af04: {
+      case 0x4008af04: { // VHOST_SET_LOG_BASE
         this.#bodyCase = "vhostSetLogBase";
         reader.take(8);
         break;
       }
-      case 0x4004af07: {
+      case 0x4004af07: { // VHOST_SET_LOG_FD
         this.#bodyCase = "vhostSetLogFd";
         reader.take(4);
         break;
       }
-      case 0x4008af10: {
+      case 0x4008af10: { // VHOST_SET_VRING_NUM
         this.#bodyCase = "vhostSetVringNum";
         reader.take(8);
         break;
       }
-      case 0x4028af11: {
+      case 0x4028af11: { // VHOST_SET_VRING_ADDR
         this.#bodyCase = "vhostSetVringAddr";
         reader.take(40);
         break;
       }
-      case 0x4008af12: {
+      case 0x4008af12: { // VHOST_SET_VRING_BASE
         this.#bodyCase = "vhostSetVringBase";
         reader.take(8);
         break;
       }
-      case 0xc008af12: {
+      case 0xc008af12: { // VHOST_GET_VRING_BASE
         this.#bodyCase = "vhostGetVringBase";
         reader.take(8);
         break;
       }
-      case 0x4008af13: {
+      case 0x4008af13: { // VHOST_SET_VRING_ENDIAN
         this.#bodyCase = "vhostSetVringEndian";
         reader.take(8);
         break;
       }
-      case 0x4008af14: {
+      case 0x4008af14: { // VHOST_GET_VRING_ENDIAN
         this.#bodyCase = "vhostGetVringEndian";
         reader.take(8);
         break;
       }
-      case 0x4008af20: {
+      case 0x4008af20: { // VHOST_SET_VRING_KICK
         this.#bodyCase = "vhostSetVringKick";
         reader.take(8);
         break;
       }
-      case 0x4008af21: {
+      case 0x4008af21: { // VHOST_SET_VRING_CALL
         this.#bodyCase = "vhostSetVringCall";
         reader.take(8);
         break;
       }
-      case 0x4008af22: {
+      case 0x4008af22: { // VHOST_SET_VRING_ERR
         this.#bodyCase = "vhostSetVringErr";
         reader.take(8);
         break;
       }
-      case 0x4008af25: {
+      case 0x4008af25: { // VHOST_SET_BACKEND_FEATURES
         this.#bodyCase = "vhostSetBackendFeatures";
         reader.take(8);
         break;
       }
-      case 0x8008af26: {
+      case 0x8008af26: { // VHOST_GET_BACKEND_FEATURES
         this.#bodyCase = "vhostGetBackendFeatures";
         break;
       }
-      case 0x8004af70: {
+      case 0x8004af70: { // VHOST_VDPA_GET_DEVICE_ID
         this.#bodyCase = "vhostVdpaGetDeviceId";
         break;
       }
-      case 0x8001af71: {
+      case 0x8001af71: { // VHOST_VDPA_GET_STATUS
         this.#bodyCase = "vhostVdpaGetStatus";
         break;
       }
-      case 0x4001af72: {
+      case 0x4001af72: { // VHOST_VDPA_SET_STATUS
         this.#bodyCase = "vhostVdpaSetStatus";
         reader.take(1);
         break;
       }
-      case 0x8008af73: {
+      case 0x8008af73: { // VHOST_VDPA_GET_CONFIG
         this.#bodyCase = "vhostVdpaGetConfig";
         if (!scanVhostVdpaConfig(reader, this.#littleEndian)) throw this.$refused();
         break;
       }
-      case 0x4008af74: {
+      case 0x4008af74: { // VHOST_VDPA_SET_CONFIG
         this.#bodyCase = "vhostVdpaSetConfig";
         if (!scanVhostVdpaConfig(reader, this.#littleEndian)) throw this.$refused();
         break;
       }
-      case 0x4008af75: {
+      case 0x4008af75: { // VHOST_VDPA_SET_VRING_ENABLE
         this.#bodyCase = "vhostVdpaSetVringEnable";
         reader.take(8);
         break;
       }
-      case 0x8002af76: {
+      case 0x8002af76: { // VHOST_VDPA_GET_VRING_NUM
         this.#bodyCase = "vhostVdpaGetVringNum";
         break;
       }
-      case 0x4004af77: {
+      case 0x4004af77: { // VHOST_VDPA_SET_CONFIG_CALL
         this.#bodyCase = "vhostVdpaSetConfigCall";
         reader.take(4);
         break;
       }
-      case 0x8010af78: {
+      case 0x8010af78: { // VHOST_VDPA_GET_IOVA_RANGE
         this.#bodyCase = "vhostVdpaGetIovaRange";
         break;
       }
-      case 0x8004af79: {
+      case 0x8004af79: { // VHOST_VDPA_GET_CONFIG_SIZE
         this.#bodyCase = "vhostVdpaGetConfigSize";
         break;
       }
-      case 0x8004af7a: {
+      case 0x8004af7a: { // VHOST_VDPA_GET_AS_NUM
         this.#bodyCase = "vhostVdpaGetAsNum";
         break;
       }
-      case 0xc008af7b: {
+      case 0xc008af7b: { // VHOST_VDPA_GET_VRING_GROUP
         this.#bodyCase = "vhostVdpaGetVringGroup";
         reader.take(8);
         break;
       }
-      case 0x4008af7c: {
+      case 0x4008af7c: { // VHOST_VDPA_SET_GROUP_ASID
         this.#bodyCase = "vhostVdpaSetGroupAsid";
         reader.take(8);
         break;
       }
-      case 0xaf7d: {
+      case 0xaf7d: { // VHOST_VDPA_SUSPEND
         this.#bodyCase = "vhostVdpaSuspend";
         break;
       }
-      case 0xaf7e: {
+      case 0xaf7e: { // VHOST_VDPA_RESUME
         this.#bodyCase = "vhostVdpaResume";
         break;
       }
-      case 0xc008af7f: {
+      case 0xc008af7f: { // VHOST_VDPA_GET_VRING_DESC_GROUP
         this.#bodyCase = "vhostVdpaGetVringDescGroup";
         reader.take(8);
         break;
       }
-      case 0x8004af80: {
+      case 0x8004af80: { // VHOST_VDPA_GET_VQS_COUNT
         this.#bodyCase = "vhostVdpaGetVqsCount";
         break;
       }
-      case 0x8004af81: {
+      case 0x8004af81: { // VHOST_VDPA_GET_GROUP_NUM
         this.#bodyCase = "vhostVdpaGetGroupNum";
         break;
       }
-      case 0xc008af82: {
+      case 0xc008af82: { // VHOST_VDPA_GET_VRING_SIZE
         this.#bodyCase = "vhostVdpaGetVringSize";
         reader.take(8);
         break;
       }
-      case 0x8008af83: {
+      case 0x8008af83: { // VHOST_GET_FEATURES_ARRAY
         this.#bodyCase = "vhostGetFeaturesArray";
         if (!scanVhostFeaturesArray(reader, this.#littleEndian)) throw this.$refused();
         break;
       }
-      case 0x4008af83: {
+      case 0x4008af83: { // VHOST_SET_FEATURES_ARRAY
         this.#bodyCase = "vhostSetFeaturesArray";
         if (!scanVhostFeaturesArray(reader, this.#littleEndian)) throw this.$refused();
         break;
@@ -7579,10 +7579,10 @@ export function walkVhostIoctlPayload(
   littleEndian: boolean,
 ): boolean {
   switch (id) {
-    case 0x8008af00: {
+    case 0x8008af00: { // VHOST_GET_FEATURES
       break;
     }
-    case 0x4008af00: {
+    case 0x4008af00: { // VHOST_SET_FEATURES
       const at = reader.at;
       let sound = 8 <= reader.end - at;
       const inner = heeding(reader, visitor, !sound);
@@ -7595,20 +7595,20 @@ export function walkVhostIoctlPayload(
       if (!sound) return false;
       break;
     }
-    case 0xaf01: {
+    case 0xaf01: { // VHOST_SET_OWNER
       break;
     }
-    case 0xaf02: {
+    case 0xaf02: { // VHOST_RESET_OWNER
       break;
     }
-    case 0x4008af03: {
+    case 0x4008af03: { // VHOST_SET_MEM_TABLE
       visitor.open(VHOST_IOCTL_PAYLOAD_SITES.vhostSetMemTable, -1, reader.at);
       const whole = walkVhostMemory(reader, visitor, littleEndian);
       visitor.close(reader.at);
       if (!whole) return false;
       break;
     }
-    case 0x4008af04: {
+    case 0x4008af04: { // VHOST_SET_LOG_BASE
       const at2 = reader.at;
       let sound2 = 8 <= reader.end - at2;
       const inner2 = heeding(reader, visitor, !sound2);
@@ -7621,7 +7621,7 @@ export function walkVhostIoctlPayload(
       if (!sound2) return false;
       break;
     }
-    case 0x4004af07: {
+    case 0x4004af07: { // VHOST_SET_LOG_FD
       const at3 = reader.at;
       let sound3 = 4 <= reader.end - at3;
       const inner3 = heeding(reader, visitor, !sound3);
@@ -7634,7 +7634,7 @@ export function walkVhostIoctlPayload(
       if (!sound3) return false;
       break;
     }
-    case 0x4008af10: {
+    case 0x4008af10: { // VHOST_SET_VRING_NUM
       const at4 = reader.at;
       let sound4 = 8 <= reader.end - at4;
       const inner4 = heeding(reader, visitor, !sound4);
@@ -7647,7 +7647,7 @@ export function walkVhostIoctlPayload(
       if (!sound4) return false;
       break;
     }
-    case 0x4028af11: {
+    case 0x4028af11: { // VHOST_SET_VRING_ADDR
       const at5 = reader.at;
       let sound5 = 40 <= reader.end - at5;
       const inner5 = heeding(reader, visitor, !sound5);
@@ -7660,7 +7660,7 @@ export function walkVhostIoctlPayload(
       if (!sound5) return false;
       break;
     }
-    case 0x4008af12: {
+    case 0x4008af12: { // VHOST_SET_VRING_BASE
       const at6 = reader.at;
       let sound6 = 8 <= reader.end - at6;
       const inner6 = heeding(reader, visitor, !sound6);
@@ -7673,7 +7673,7 @@ export function walkVhostIoctlPayload(
       if (!sound6) return false;
       break;
     }
-    case 0xc008af12: {
+    case 0xc008af12: { // VHOST_GET_VRING_BASE
       const at7 = reader.at;
       let sound7 = 8 <= reader.end - at7;
       const inner7 = heeding(reader, visitor, !sound7);
@@ -7686,7 +7686,7 @@ export function walkVhostIoctlPayload(
       if (!sound7) return false;
       break;
     }
-    case 0x4008af13: {
+    case 0x4008af13: { // VHOST_SET_VRING_ENDIAN
       const at8 = reader.at;
       let sound8 = 8 <= reader.end - at8;
       const inner8 = heeding(reader, visitor, !sound8);
@@ -7699,7 +7699,7 @@ export function walkVhostIoctlPayload(
       if (!sound8) return false;
       break;
     }
-    case 0x4008af14: {
+    case 0x4008af14: { // VHOST_GET_VRING_ENDIAN
       const at9 = reader.at;
       let sound9 = 8 <= reader.end - at9;
       const inner9 = heeding(reader, visitor, !sound9);
@@ -7712,7 +7712,7 @@ export function walkVhostIoctlPayload(
       if (!sound9) return false;
       break;
     }
-    case 0x4008af20: {
+    case 0x4008af20: { // VHOST_SET_VRING_KICK
       const at10 = reader.at;
       let sound10 = 8 <= reader.end - at10;
       const inner10 = heeding(reader, visitor, !sound10);
@@ -7727,7 +7727,7 @@ export function walkVhostIoctlPayload(
       if (!sound10) return false;
       break;
     }
-    case 0x4008af21: {
+    case 0x4008af21: { // VHOST_SET_VRING_CALL
       const at11 = reader.at;
       let sound11 = 8 <= reader.end - at11;
       const inner11 = heeding(reader, visitor, !sound11);
@@ -7742,7 +7742,7 @@ export function walkVhostIoctlPayload(
       if (!sound11) return false;
       break;
     }
-    case 0x4008af22: {
+    case 0x4008af22: { // VHOST_SET_VRING_ERR
       const at12 = reader.at;
       let sound12 = 8 <= reader.end - at12;
       const inner12 = heeding(reader, visitor, !sound12);
@@ -7757,7 +7757,7 @@ export function walkVhostIoctlPayload(
       if (!sound12) return false;
       break;
     }
-    case 0x4008af25: {
+    case 0x4008af25: { // VHOST_SET_BACKEND_FEATURES
       const at13 = reader.at;
       let sound13 = 8 <= reader.end - at13;
       const inner13 = heeding(reader, visitor, !sound13);
@@ -7772,16 +7772,16 @@ export function walkVhostIoctlPayload(
       if (!sound13) return false;
       break;
     }
-    case 0x8008af26: {
+    case 0x8008af26: { // VHOST_GET_BACKEND_FEATURES
       break;
     }
-    case 0x8004af70: {
+    case 0x8004af70: { // VHOST_VDPA_GET_DEVICE_ID
       break;
     }
-    case 0x8001af71: {
+    case 0x8001af71: { // VHOST_VDPA_GET_STATUS
       break;
     }
-    case 0x4001af72: {
+    case 0x4001af72: { // VHOST_VDPA_SET_STATUS
       const at14 = reader.at;
       let sound14 = 1 <= reader.end - at14;
       const inner14 = heeding(reader, visitor, !sound14);
@@ -7796,21 +7796,21 @@ export function walkVhostIoctlPayload(
       if (!sound14) return false;
       break;
     }
-    case 0x8008af73: {
+    case 0x8008af73: { // VHOST_VDPA_GET_CONFIG
       visitor.open(VHOST_IOCTL_PAYLOAD_SITES.vhostVdpaGetConfig, -1, reader.at);
       const whole2 = walkVhostVdpaConfig(reader, visitor, littleEndian);
       visitor.close(reader.at);
       if (!whole2) return false;
       break;
     }
-    case 0x4008af74: {
+    case 0x4008af74: { // VHOST_VDPA_SET_CONFIG
       visitor.open(VHOST_IOCTL_PAYLOAD_SITES.vhostVdpaSetConfig, -1, reader.at);
       const whole3 = walkVhostVdpaConfig(reader, visitor, littleEndian);
       visitor.close(reader.at);
       if (!whole3) return false;
       break;
     }
-    case 0x4008af75: {
+    case 0x4008af75: { // VHOST_VDPA_SET_VRING_ENABLE
       const at15 = reader.at;
       let sound15 = 8 <= reader.end - at15;
       const inner15 = heeding(reader, visitor, !sound15);
@@ -7825,10 +7825,10 @@ export function walkVhostIoctlPayload(
       if (!sound15) return false;
       break;
     }
-    case 0x8002af76: {
+    case 0x8002af76: { // VHOST_VDPA_GET_VRING_NUM
       break;
     }
-    case 0x4004af77: {
+    case 0x4004af77: { // VHOST_VDPA_SET_CONFIG_CALL
       const at16 = reader.at;
       let sound16 = 4 <= reader.end - at16;
       const inner16 = heeding(reader, visitor, !sound16);
@@ -7843,16 +7843,16 @@ export function walkVhostIoctlPayload(
       if (!sound16) return false;
       break;
     }
-    case 0x8010af78: {
+    case 0x8010af78: { // VHOST_VDPA_GET_IOVA_RANGE
       break;
     }
-    case 0x8004af79: {
+    case 0x8004af79: { // VHOST_VDPA_GET_CONFIG_SIZE
       break;
     }
-    case 0x8004af7a: {
+    case 0x8004af7a: { // VHOST_VDPA_GET_AS_NUM
       break;
     }
-    case 0xc008af7b: {
+    case 0xc008af7b: { // VHOST_VDPA_GET_VRING_GROUP
       const at17 = reader.at;
       let sound17 = 8 <= reader.end - at17;
       const inner17 = heeding(reader, visitor, !sound17);
@@ -7867,7 +7867,7 @@ export function walkVhostIoctlPayload(
       if (!sound17) return false;
       break;
     }
-    case 0x4008af7c: {
+    case 0x4008af7c: { // VHOST_VDPA_SET_GROUP_ASID
       const at18 = reader.at;
       let sound18 = 8 <= reader.end - at18;
       const inner18 = heeding(reader, visitor, !sound18);
@@ -7882,13 +7882,13 @@ export function walkVhostIoctlPayload(
       if (!sound18) return false;
       break;
     }
-    case 0xaf7d: {
+    case 0xaf7d: { // VHOST_VDPA_SUSPEND
       break;
     }
-    case 0xaf7e: {
+    case 0xaf7e: { // VHOST_VDPA_RESUME
       break;
     }
-    case 0xc008af7f: {
+    case 0xc008af7f: { // VHOST_VDPA_GET_VRING_DESC_GROUP
       const at19 = reader.at;
       let sound19 = 8 <= reader.end - at19;
       const inner19 = heeding(reader, visitor, !sound19);
@@ -7903,13 +7903,13 @@ export function walkVhostIoctlPayload(
       if (!sound19) return false;
       break;
     }
-    case 0x8004af80: {
+    case 0x8004af80: { // VHOST_VDPA_GET_VQS_COUNT
       break;
     }
-    case 0x8004af81: {
+    case 0x8004af81: { // VHOST_VDPA_GET_GROUP_NUM
       break;
     }
-    case 0xc008af82: {
+    case 0xc008af82: { // VHOST_VDPA_GET_VRING_SIZE
       const at20 = reader.at;
       let sound20 = 8 <= reader.end - at20;
       const inner20 = heeding(reader, visitor, !sound20);
@@ -7924,14 +7924,14 @@ export function walkVhostIoctlPayload(
       if (!sound20) return false;
       break;
     }
-    case 0x8008af83: {
+    case 0x8008af83: { // VHOST_GET_FEATURES_ARRAY
       visitor.open(VHOST_IOCTL_PAYLOAD_SITES.vhostGetFeaturesArray, -1, reader.at);
       const whole4 = walkVhostFeaturesArray(reader, visitor, littleEndian);
       visitor.close(reader.at);
       if (!whole4) return false;
       break;
     }
-    case 0x4008af83: {
+    case 0x4008af83: { // VHOST_SET_FEATURES_ARRAY
       visitor.open(VHOST_IOCTL_PAYLOAD_SITES.vhostSetFeaturesArray, -1, reader.at);
       const whole5 = walkVhostFeaturesArray(reader, visitor, littleEndian);
       visitor.close(reader.at);
@@ -7942,7 +7942,7 @@ export function walkVhostIoctlPayload(
       const from6 = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(VHOST_IOCTL_PAYLOAD_SITES.raw, -1, from6, reader.at - from6, reader.bytes.subarray(from6, from6 + reader.at - from6));
+      visitor.field(VHOST_IOCTL_PAYLOAD_SITES.raw, -1, from6, reader.at - from6, reader.bytes.subarray(from6, reader.at));
     }
   }
   return true;
@@ -8040,176 +8040,176 @@ export interface VhostIoctlReply {
 export function readVhostIoctlReply(reader: Reader, id: number, littleEndian: boolean): VhostIoctlReply {
   let body: VhostIoctlReplyBody;
   switch (id) {
-    case 0x8008af00: {
+    case 0x8008af00: { // VHOST_GET_FEATURES
       const at = reader.take(8);
       body = { case: "vhostGetFeatures", value: readVhostGetFeaturesReplyAt(reader, at, littleEndian) };
       break;
     }
-    case 0x4008af00: {
+    case 0x4008af00: { // VHOST_SET_FEATURES
       body = { case: "vhostSetFeatures", value: undefined };
       break;
     }
-    case 0xaf01: {
+    case 0xaf01: { // VHOST_SET_OWNER
       body = { case: "vhostSetOwner", value: undefined };
       break;
     }
-    case 0xaf02: {
+    case 0xaf02: { // VHOST_RESET_OWNER
       body = { case: "vhostResetOwner", value: undefined };
       break;
     }
-    case 0x4008af03: {
+    case 0x4008af03: { // VHOST_SET_MEM_TABLE
       body = { case: "vhostSetMemTable", value: undefined };
       break;
     }
-    case 0x4008af04: {
+    case 0x4008af04: { // VHOST_SET_LOG_BASE
       body = { case: "vhostSetLogBase", value: undefined };
       break;
     }
-    case 0x4004af07: {
+    case 0x4004af07: { // VHOST_SET_LOG_FD
       body = { case: "vhostSetLogFd", value: undefined };
       break;
     }
-    case 0x4008af10: {
+    case 0x4008af10: { // VHOST_SET_VRING_NUM
       body = { case: "vhostSetVringNum", value: undefined };
       break;
     }
-    case 0x4028af11: {
+    case 0x4028af11: { // VHOST_SET_VRING_ADDR
       body = { case: "vhostSetVringAddr", value: undefined };
       break;
     }
-    case 0x4008af12: {
+    case 0x4008af12: { // VHOST_SET_VRING_BASE
       body = { case: "vhostSetVringBase", value: undefined };
       break;
     }
-    case 0xc008af12: {
+    case 0xc008af12: { // VHOST_GET_VRING_BASE
       const at2 = reader.take(8);
       body = { case: "vhostGetVringBase", value: readVhostVringStateAt(reader, at2, littleEndian) };
       break;
     }
-    case 0x4008af13: {
+    case 0x4008af13: { // VHOST_SET_VRING_ENDIAN
       body = { case: "vhostSetVringEndian", value: undefined };
       break;
     }
-    case 0x4008af14: {
+    case 0x4008af14: { // VHOST_GET_VRING_ENDIAN
       const at3 = reader.take(8);
       body = { case: "vhostGetVringEndian", value: readVhostVringEndianStateAt(reader, at3, littleEndian) };
       break;
     }
-    case 0x4008af20: {
+    case 0x4008af20: { // VHOST_SET_VRING_KICK
       body = { case: "vhostSetVringKick", value: undefined };
       break;
     }
-    case 0x4008af21: {
+    case 0x4008af21: { // VHOST_SET_VRING_CALL
       body = { case: "vhostSetVringCall", value: undefined };
       break;
     }
-    case 0x4008af22: {
+    case 0x4008af22: { // VHOST_SET_VRING_ERR
       body = { case: "vhostSetVringErr", value: undefined };
       break;
     }
-    case 0x4008af25: {
+    case 0x4008af25: { // VHOST_SET_BACKEND_FEATURES
       body = { case: "vhostSetBackendFeatures", value: undefined };
       break;
     }
-    case 0x8008af26: {
+    case 0x8008af26: { // VHOST_GET_BACKEND_FEATURES
       const at4 = reader.take(8);
       body = { case: "vhostGetBackendFeatures", value: readVhostGetBackendFeaturesReplyAt(reader, at4, littleEndian) };
       break;
     }
-    case 0x8004af70: {
+    case 0x8004af70: { // VHOST_VDPA_GET_DEVICE_ID
       const at5 = reader.take(4);
       body = { case: "vhostVdpaGetDeviceId", value: readVhostVdpaGetDeviceIdReplyAt(reader, at5, littleEndian) };
       break;
     }
-    case 0x8001af71: {
+    case 0x8001af71: { // VHOST_VDPA_GET_STATUS
       const at6 = reader.take(1);
       body = { case: "vhostVdpaGetStatus", value: readVhostVdpaGetStatusReplyAt(reader, at6) };
       break;
     }
-    case 0x4001af72: {
+    case 0x4001af72: { // VHOST_VDPA_SET_STATUS
       body = { case: "vhostVdpaSetStatus", value: undefined };
       break;
     }
-    case 0x8008af73: {
+    case 0x8008af73: { // VHOST_VDPA_GET_CONFIG
       const vhostVdpaGetConfig = readVhostVdpaConfig(reader, littleEndian);
       body = { case: "vhostVdpaGetConfig", value: vhostVdpaGetConfig };
       break;
     }
-    case 0x4008af74: {
+    case 0x4008af74: { // VHOST_VDPA_SET_CONFIG
       body = { case: "vhostVdpaSetConfig", value: undefined };
       break;
     }
-    case 0x4008af75: {
+    case 0x4008af75: { // VHOST_VDPA_SET_VRING_ENABLE
       body = { case: "vhostVdpaSetVringEnable", value: undefined };
       break;
     }
-    case 0x8002af76: {
+    case 0x8002af76: { // VHOST_VDPA_GET_VRING_NUM
       const at7 = reader.take(2);
       body = { case: "vhostVdpaGetVringNum", value: readVhostVdpaGetVringNumReplyAt(reader, at7, littleEndian) };
       break;
     }
-    case 0x4004af77: {
+    case 0x4004af77: { // VHOST_VDPA_SET_CONFIG_CALL
       body = { case: "vhostVdpaSetConfigCall", value: undefined };
       break;
     }
-    case 0x8010af78: {
+    case 0x8010af78: { // VHOST_VDPA_GET_IOVA_RANGE
       const at8 = reader.take(16);
       body = { case: "vhostVdpaGetIovaRange", value: readVhostVdpaIovaRangeAt(reader, at8, littleEndian) };
       break;
     }
-    case 0x8004af79: {
+    case 0x8004af79: { // VHOST_VDPA_GET_CONFIG_SIZE
       const at9 = reader.take(4);
       body = { case: "vhostVdpaGetConfigSize", value: readVhostVdpaGetConfigSizeReplyAt(reader, at9, littleEndian) };
       break;
     }
-    case 0x8004af7a: {
+    case 0x8004af7a: { // VHOST_VDPA_GET_AS_NUM
       const at10 = reader.take(4);
       body = { case: "vhostVdpaGetAsNum", value: readVhostVdpaGetAsNumReplyAt(reader, at10, littleEndian) };
       break;
     }
-    case 0xc008af7b: {
+    case 0xc008af7b: { // VHOST_VDPA_GET_VRING_GROUP
       const at11 = reader.take(8);
       body = { case: "vhostVdpaGetVringGroup", value: readVhostVringStateAt(reader, at11, littleEndian) };
       break;
     }
-    case 0x4008af7c: {
+    case 0x4008af7c: { // VHOST_VDPA_SET_GROUP_ASID
       body = { case: "vhostVdpaSetGroupAsid", value: undefined };
       break;
     }
-    case 0xaf7d: {
+    case 0xaf7d: { // VHOST_VDPA_SUSPEND
       body = { case: "vhostVdpaSuspend", value: undefined };
       break;
     }
-    case 0xaf7e: {
+    case 0xaf7e: { // VHOST_VDPA_RESUME
       body = { case: "vhostVdpaResume", value: undefined };
       break;
     }
-    case 0xc008af7f: {
+    case 0xc008af7f: { // VHOST_VDPA_GET_VRING_DESC_GROUP
       const at12 = reader.take(8);
       body = { case: "vhostVdpaGetVringDescGroup", value: readVhostVringStateAt(reader, at12, littleEndian) };
       break;
     }
-    case 0x8004af80: {
+    case 0x8004af80: { // VHOST_VDPA_GET_VQS_COUNT
       const at13 = reader.take(4);
       body = { case: "vhostVdpaGetVqsCount", value: readVhostVdpaGetVqsCountReplyAt(reader, at13, littleEndian) };
       break;
     }
-    case 0x8004af81: {
+    case 0x8004af81: { // VHOST_VDPA_GET_GROUP_NUM
       const at14 = reader.take(4);
       body = { case: "vhostVdpaGetGroupNum", value: readVhostVdpaGetGroupNumReplyAt(reader, at14, littleEndian) };
       break;
     }
-    case 0xc008af82: {
+    case 0xc008af82: { // VHOST_VDPA_GET_VRING_SIZE
       const at15 = reader.take(8);
       body = { case: "vhostVdpaGetVringSize", value: readVhostVringStateAt(reader, at15, littleEndian) };
       break;
     }
-    case 0x8008af83: {
+    case 0x8008af83: { // VHOST_GET_FEATURES_ARRAY
       const vhostGetFeaturesArray = readVhostFeaturesArray(reader, littleEndian);
       body = { case: "vhostGetFeaturesArray", value: vhostGetFeaturesArray };
       break;
     }
-    case 0x4008af83: {
+    case 0x4008af83: { // VHOST_SET_FEATURES_ARRAY
       body = { case: "vhostSetFeaturesArray", value: undefined };
       break;
     }
@@ -8278,168 +8278,168 @@ const VHOST_IOCTL_REPLY_LEAVES15: readonly Leaf[] = [
  */
 export function scanVhostIoctlReply(reader: Reader, id: number, littleEndian: boolean): boolean {
   switch (id) {
-    case 0x8008af00: {
+    case 0x8008af00: { // VHOST_GET_FEATURES
       const at = reader.at;
       if (8 > reader.end - at) return reader.short(at, VHOST_IOCTL_REPLY_LEAVES, FILE);
       reader.at = at + 8;
       break;
     }
-    case 0x4008af00: {
+    case 0x4008af00: { // VHOST_SET_FEATURES
       break;
     }
-    case 0xaf01: {
+    case 0xaf01: { // VHOST_SET_OWNER
       break;
     }
-    case 0xaf02: {
+    case 0xaf02: { // VHOST_RESET_OWNER
       break;
     }
-    case 0x4008af03: {
+    case 0x4008af03: { // VHOST_SET_MEM_TABLE
       break;
     }
-    case 0x4008af04: {
+    case 0x4008af04: { // VHOST_SET_LOG_BASE
       break;
     }
-    case 0x4004af07: {
+    case 0x4004af07: { // VHOST_SET_LOG_FD
       break;
     }
-    case 0x4008af10: {
+    case 0x4008af10: { // VHOST_SET_VRING_NUM
       break;
     }
-    case 0x4028af11: {
+    case 0x4028af11: { // VHOST_SET_VRING_ADDR
       break;
     }
-    case 0x4008af12: {
+    case 0x4008af12: { // VHOST_SET_VRING_BASE
       break;
     }
-    case 0xc008af12: {
+    case 0xc008af12: { // VHOST_GET_VRING_BASE
       const at2 = reader.at;
       if (8 > reader.end - at2) return reader.short(at2, VHOST_IOCTL_REPLY_LEAVES2, FILE);
       reader.at = at2 + 8;
       break;
     }
-    case 0x4008af13: {
+    case 0x4008af13: { // VHOST_SET_VRING_ENDIAN
       break;
     }
-    case 0x4008af14: {
+    case 0x4008af14: { // VHOST_GET_VRING_ENDIAN
       const at3 = reader.at;
       if (8 > reader.end - at3) return reader.short(at3, VHOST_IOCTL_REPLY_LEAVES3, FILE);
       reader.at = at3 + 8;
       break;
     }
-    case 0x4008af20: {
+    case 0x4008af20: { // VHOST_SET_VRING_KICK
       break;
     }
-    case 0x4008af21: {
+    case 0x4008af21: { // VHOST_SET_VRING_CALL
       break;
     }
-    case 0x4008af22: {
+    case 0x4008af22: { // VHOST_SET_VRING_ERR
       break;
     }
-    case 0x4008af25: {
+    case 0x4008af25: { // VHOST_SET_BACKEND_FEATURES
       break;
     }
-    case 0x8008af26: {
+    case 0x8008af26: { // VHOST_GET_BACKEND_FEATURES
       const at4 = reader.at;
       if (8 > reader.end - at4) return reader.short(at4, VHOST_IOCTL_REPLY_LEAVES4, FILE);
       reader.at = at4 + 8;
       break;
     }
-    case 0x8004af70: {
+    case 0x8004af70: { // VHOST_VDPA_GET_DEVICE_ID
       const at5 = reader.at;
       if (4 > reader.end - at5) return reader.short(at5, VHOST_IOCTL_REPLY_LEAVES5, FILE);
       reader.at = at5 + 4;
       break;
     }
-    case 0x8001af71: {
+    case 0x8001af71: { // VHOST_VDPA_GET_STATUS
       const at6 = reader.at;
       if (1 > reader.end - at6) return reader.short(at6, VHOST_IOCTL_REPLY_LEAVES6, FILE);
       reader.at = at6 + 1;
       break;
     }
-    case 0x4001af72: {
+    case 0x4001af72: { // VHOST_VDPA_SET_STATUS
       break;
     }
-    case 0x8008af73: {
+    case 0x8008af73: { // VHOST_VDPA_GET_CONFIG
       if (!scanVhostVdpaConfig(reader, littleEndian)) return reader.inside("vhost_vdpa_get_config");
       break;
     }
-    case 0x4008af74: {
+    case 0x4008af74: { // VHOST_VDPA_SET_CONFIG
       break;
     }
-    case 0x4008af75: {
+    case 0x4008af75: { // VHOST_VDPA_SET_VRING_ENABLE
       break;
     }
-    case 0x8002af76: {
+    case 0x8002af76: { // VHOST_VDPA_GET_VRING_NUM
       const at7 = reader.at;
       if (2 > reader.end - at7) return reader.short(at7, VHOST_IOCTL_REPLY_LEAVES7, FILE);
       reader.at = at7 + 2;
       break;
     }
-    case 0x4004af77: {
+    case 0x4004af77: { // VHOST_VDPA_SET_CONFIG_CALL
       break;
     }
-    case 0x8010af78: {
+    case 0x8010af78: { // VHOST_VDPA_GET_IOVA_RANGE
       const at8 = reader.at;
       if (16 > reader.end - at8) return reader.short(at8, VHOST_IOCTL_REPLY_LEAVES8, FILE);
       reader.at = at8 + 16;
       break;
     }
-    case 0x8004af79: {
+    case 0x8004af79: { // VHOST_VDPA_GET_CONFIG_SIZE
       const at9 = reader.at;
       if (4 > reader.end - at9) return reader.short(at9, VHOST_IOCTL_REPLY_LEAVES9, FILE);
       reader.at = at9 + 4;
       break;
     }
-    case 0x8004af7a: {
+    case 0x8004af7a: { // VHOST_VDPA_GET_AS_NUM
       const at10 = reader.at;
       if (4 > reader.end - at10) return reader.short(at10, VHOST_IOCTL_REPLY_LEAVES10, FILE);
       reader.at = at10 + 4;
       break;
     }
-    case 0xc008af7b: {
+    case 0xc008af7b: { // VHOST_VDPA_GET_VRING_GROUP
       const at11 = reader.at;
       if (8 > reader.end - at11) return reader.short(at11, VHOST_IOCTL_REPLY_LEAVES11, FILE);
       reader.at = at11 + 8;
       break;
     }
-    case 0x4008af7c: {
+    case 0x4008af7c: { // VHOST_VDPA_SET_GROUP_ASID
       break;
     }
-    case 0xaf7d: {
+    case 0xaf7d: { // VHOST_VDPA_SUSPEND
       break;
     }
-    case 0xaf7e: {
+    case 0xaf7e: { // VHOST_VDPA_RESUME
       break;
     }
-    case 0xc008af7f: {
+    case 0xc008af7f: { // VHOST_VDPA_GET_VRING_DESC_GROUP
       const at12 = reader.at;
       if (8 > reader.end - at12) return reader.short(at12, VHOST_IOCTL_REPLY_LEAVES12, FILE);
       reader.at = at12 + 8;
       break;
     }
-    case 0x8004af80: {
+    case 0x8004af80: { // VHOST_VDPA_GET_VQS_COUNT
       const at13 = reader.at;
       if (4 > reader.end - at13) return reader.short(at13, VHOST_IOCTL_REPLY_LEAVES13, FILE);
       reader.at = at13 + 4;
       break;
     }
-    case 0x8004af81: {
+    case 0x8004af81: { // VHOST_VDPA_GET_GROUP_NUM
       const at14 = reader.at;
       if (4 > reader.end - at14) return reader.short(at14, VHOST_IOCTL_REPLY_LEAVES14, FILE);
       reader.at = at14 + 4;
       break;
     }
-    case 0xc008af82: {
+    case 0xc008af82: { // VHOST_VDPA_GET_VRING_SIZE
       const at15 = reader.at;
       if (8 > reader.end - at15) return reader.short(at15, VHOST_IOCTL_REPLY_LEAVES15, FILE);
       reader.at = at15 + 8;
       break;
     }
-    case 0x8008af83: {
+    case 0x8008af83: { // VHOST_GET_FEATURES_ARRAY
       if (!scanVhostFeaturesArray(reader, littleEndian)) return reader.inside("vhost_get_features_array");
       break;
     }
-    case 0x4008af83: {
+    case 0x4008af83: { // VHOST_SET_FEATURES_ARRAY
       break;
     }
     default: {
@@ -8539,7 +8539,7 @@ export function writeVhostIoctlReply(
 ): void {
   const { body } = value;
   switch (id) {
-    case 0x8008af00: {
+    case 0x8008af00: { // VHOST_GET_FEATURES
       if (body.case !== "vhostGetFeatures") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -8552,61 +8552,61 @@ export function writeVhostIoctlReply(
       }
       break;
     }
-    case 0x4008af00: {
+    case 0x4008af00: { // VHOST_SET_FEATURES
       if (body.case !== "vhostSetFeatures") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
       break;
     }
-    case 0xaf01: {
+    case 0xaf01: { // VHOST_SET_OWNER
       if (body.case !== "vhostSetOwner") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
       break;
     }
-    case 0xaf02: {
+    case 0xaf02: { // VHOST_RESET_OWNER
       if (body.case !== "vhostResetOwner") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
       break;
     }
-    case 0x4008af03: {
+    case 0x4008af03: { // VHOST_SET_MEM_TABLE
       if (body.case !== "vhostSetMemTable") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
       break;
     }
-    case 0x4008af04: {
+    case 0x4008af04: { // VHOST_SET_LOG_BASE
       if (body.case !== "vhostSetLogBase") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
       break;
     }
-    case 0x4004af07: {
+    case 0x4004af07: { // VHOST_SET_LOG_FD
       if (body.case !== "vhostSetLogFd") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
       break;
     }
-    case 0x4008af10: {
+    case 0x4008af10: { // VHOST_SET_VRING_NUM
       if (body.case !== "vhostSetVringNum") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
       break;
     }
-    case 0x4028af11: {
+    case 0x4028af11: { // VHOST_SET_VRING_ADDR
       if (body.case !== "vhostSetVringAddr") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
       break;
     }
-    case 0x4008af12: {
+    case 0x4008af12: { // VHOST_SET_VRING_BASE
       if (body.case !== "vhostSetVringBase") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
       break;
     }
-    case 0xc008af12: {
+    case 0xc008af12: { // VHOST_GET_VRING_BASE
       if (body.case !== "vhostGetVringBase") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -8619,13 +8619,13 @@ export function writeVhostIoctlReply(
       }
       break;
     }
-    case 0x4008af13: {
+    case 0x4008af13: { // VHOST_SET_VRING_ENDIAN
       if (body.case !== "vhostSetVringEndian") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
       break;
     }
-    case 0x4008af14: {
+    case 0x4008af14: { // VHOST_GET_VRING_ENDIAN
       if (body.case !== "vhostGetVringEndian") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -8638,31 +8638,31 @@ export function writeVhostIoctlReply(
       }
       break;
     }
-    case 0x4008af20: {
+    case 0x4008af20: { // VHOST_SET_VRING_KICK
       if (body.case !== "vhostSetVringKick") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
       break;
     }
-    case 0x4008af21: {
+    case 0x4008af21: { // VHOST_SET_VRING_CALL
       if (body.case !== "vhostSetVringCall") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
       break;
     }
-    case 0x4008af22: {
+    case 0x4008af22: { // VHOST_SET_VRING_ERR
       if (body.case !== "vhostSetVringErr") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
       break;
     }
-    case 0x4008af25: {
+    case 0x4008af25: { // VHOST_SET_BACKEND_FEATURES
       if (body.case !== "vhostSetBackendFeatures") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
       break;
     }
-    case 0x8008af26: {
+    case 0x8008af26: { // VHOST_GET_BACKEND_FEATURES
       if (body.case !== "vhostGetBackendFeatures") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -8675,7 +8675,7 @@ export function writeVhostIoctlReply(
       }
       break;
     }
-    case 0x8004af70: {
+    case 0x8004af70: { // VHOST_VDPA_GET_DEVICE_ID
       if (body.case !== "vhostVdpaGetDeviceId") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -8688,7 +8688,7 @@ export function writeVhostIoctlReply(
       }
       break;
     }
-    case 0x8001af71: {
+    case 0x8001af71: { // VHOST_VDPA_GET_STATUS
       if (body.case !== "vhostVdpaGetStatus") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -8701,13 +8701,13 @@ export function writeVhostIoctlReply(
       }
       break;
     }
-    case 0x4001af72: {
+    case 0x4001af72: { // VHOST_VDPA_SET_STATUS
       if (body.case !== "vhostVdpaSetStatus") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
       break;
     }
-    case 0x8008af73: {
+    case 0x8008af73: { // VHOST_VDPA_GET_CONFIG
       if (body.case !== "vhostVdpaGetConfig") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -8719,19 +8719,19 @@ export function writeVhostIoctlReply(
       }
       break;
     }
-    case 0x4008af74: {
+    case 0x4008af74: { // VHOST_VDPA_SET_CONFIG
       if (body.case !== "vhostVdpaSetConfig") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
       break;
     }
-    case 0x4008af75: {
+    case 0x4008af75: { // VHOST_VDPA_SET_VRING_ENABLE
       if (body.case !== "vhostVdpaSetVringEnable") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
       break;
     }
-    case 0x8002af76: {
+    case 0x8002af76: { // VHOST_VDPA_GET_VRING_NUM
       if (body.case !== "vhostVdpaGetVringNum") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -8744,13 +8744,13 @@ export function writeVhostIoctlReply(
       }
       break;
     }
-    case 0x4004af77: {
+    case 0x4004af77: { // VHOST_VDPA_SET_CONFIG_CALL
       if (body.case !== "vhostVdpaSetConfigCall") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
       break;
     }
-    case 0x8010af78: {
+    case 0x8010af78: { // VHOST_VDPA_GET_IOVA_RANGE
       if (body.case !== "vhostVdpaGetIovaRange") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -8763,7 +8763,7 @@ export function writeVhostIoctlReply(
       }
       break;
     }
-    case 0x8004af79: {
+    case 0x8004af79: { // VHOST_VDPA_GET_CONFIG_SIZE
       if (body.case !== "vhostVdpaGetConfigSize") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -8776,7 +8776,7 @@ export function writeVhostIoctlReply(
       }
       break;
     }
-    case 0x8004af7a: {
+    case 0x8004af7a: { // VHOST_VDPA_GET_AS_NUM
       if (body.case !== "vhostVdpaGetAsNum") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -8789,7 +8789,7 @@ export function writeVhostIoctlReply(
       }
       break;
     }
-    case 0xc008af7b: {
+    case 0xc008af7b: { // VHOST_VDPA_GET_VRING_GROUP
       if (body.case !== "vhostVdpaGetVringGroup") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -8802,25 +8802,25 @@ export function writeVhostIoctlReply(
       }
       break;
     }
-    case 0x4008af7c: {
+    case 0x4008af7c: { // VHOST_VDPA_SET_GROUP_ASID
       if (body.case !== "vhostVdpaSetGroupAsid") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
       break;
     }
-    case 0xaf7d: {
+    case 0xaf7d: { // VHOST_VDPA_SUSPEND
       if (body.case !== "vhostVdpaSuspend") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
       break;
     }
-    case 0xaf7e: {
+    case 0xaf7e: { // VHOST_VDPA_RESUME
       if (body.case !== "vhostVdpaResume") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
       break;
     }
-    case 0xc008af7f: {
+    case 0xc008af7f: { // VHOST_VDPA_GET_VRING_DESC_GROUP
       if (body.case !== "vhostVdpaGetVringDescGroup") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -8833,7 +8833,7 @@ export function writeVhostIoctlReply(
       }
       break;
     }
-    case 0x8004af80: {
+    case 0x8004af80: { // VHOST_VDPA_GET_VQS_COUNT
       if (body.case !== "vhostVdpaGetVqsCount") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -8846,7 +8846,7 @@ export function writeVhostIoctlReply(
       }
       break;
     }
-    case 0x8004af81: {
+    case 0x8004af81: { // VHOST_VDPA_GET_GROUP_NUM
       if (body.case !== "vhostVdpaGetGroupNum") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -8859,7 +8859,7 @@ export function writeVhostIoctlReply(
       }
       break;
     }
-    case 0xc008af82: {
+    case 0xc008af82: { // VHOST_VDPA_GET_VRING_SIZE
       if (body.case !== "vhostVdpaGetVringSize") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -8872,7 +8872,7 @@ export function writeVhostIoctlReply(
       }
       break;
     }
-    case 0x8008af83: {
+    case 0x8008af83: { // VHOST_GET_FEATURES_ARRAY
       if (body.case !== "vhostGetFeaturesArray") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -8884,7 +8884,7 @@ export function writeVhostIoctlReply(
       }
       break;
     }
-    case 0x4008af83: {
+    case 0x4008af83: { // VHOST_SET_FEATURES_ARRAY
       if (body.case !== "vhostSetFeaturesArray") {
         throw writer.error("case", "body", writer.at, `${FILE}:199`, body.case);
       }
@@ -9110,176 +9110,176 @@ export class VhostIoctlReplyView extends View {
 
   #locate(reader: Reader): void {
     switch (this.#id) {
-      case 0x8008af00: {
+      case 0x8008af00: { // VHOST_GET_FEATURES
         this.#bodyCase = "vhostGetFeatures";
         reader.take(8);
         break;
       }
-      case 0x4008af00: {
+      case 0x4008af00: { // VHOST_SET_FEATURES
         this.#bodyCase = "vhostSetFeatures";
         break;
       }
-      case 0xaf01: {
+      case 0xaf01: { // VHOST_SET_OWNER
         this.#bodyCase = "vhostSetOwner";
         break;
       }
-      case 0xaf02: {
+      case 0xaf02: { // VHOST_RESET_OWNER
         this.#bodyCase = "vhostResetOwner";
         break;
       }
-      case 0x4008af03: {
+      case 0x4008af03: { // VHOST_SET_MEM_TABLE
         this.#bodyCase = "vhostSetMemTable";
         break;
       }
-      case 0x4008af04: {
+      case 0x4008af04: { // VHOST_SET_LOG_BASE
         this.#bodyCase = "vhostSetLogBase";
         break;
       }
-      case 0x4004af07: {
+      case 0x4004af07: { // VHOST_SET_LOG_FD
         this.#bodyCase = "vhostSetLogFd";
         break;
       }
-      case 0x4008af10: {
+      case 0x4008af10: { // VHOST_SET_VRING_NUM
         this.#bodyCase = "vhostSetVringNum";
         break;
       }
-      case 0x4028af11: {
+      case 0x4028af11: { // VHOST_SET_VRING_ADDR
         this.#bodyCase = "vhostSetVringAddr";
         break;
       }
-      case 0x4008af12: {
+      case 0x4008af12: { // VHOST_SET_VRING_BASE
         this.#bodyCase = "vhostSetVringBase";
         break;
       }
-      case 0xc008af12: {
+      case 0xc008af12: { // VHOST_GET_VRING_BASE
         this.#bodyCase = "vhostGetVringBase";
         reader.take(8);
         break;
       }
-      case 0x4008af13: {
+      case 0x4008af13: { // VHOST_SET_VRING_ENDIAN
         this.#bodyCase = "vhostSetVringEndian";
         break;
       }
-      case 0x4008af14: {
+      case 0x4008af14: { // VHOST_GET_VRING_ENDIAN
         this.#bodyCase = "vhostGetVringEndian";
         reader.take(8);
         break;
       }
-      case 0x4008af20: {
+      case 0x4008af20: { // VHOST_SET_VRING_KICK
         this.#bodyCase = "vhostSetVringKick";
         break;
       }
-      case 0x4008af21: {
+      case 0x4008af21: { // VHOST_SET_VRING_CALL
         this.#bodyCase = "vhostSetVringCall";
         break;
       }
-      case 0x4008af22: {
+      case 0x4008af22: { // VHOST_SET_VRING_ERR
         this.#bodyCase = "vhostSetVringErr";
         break;
       }
-      case 0x4008af25: {
+      case 0x4008af25: { // VHOST_SET_BACKEND_FEATURES
         this.#bodyCase = "vhostSetBackendFeatures";
         break;
       }
-      case 0x8008af26: {
+      case 0x8008af26: { // VHOST_GET_BACKEND_FEATURES
         this.#bodyCase = "vhostGetBackendFeatures";
         reader.take(8);
         break;
       }
-      case 0x8004af70: {
+      case 0x8004af70: { // VHOST_VDPA_GET_DEVICE_ID
         this.#bodyCase = "vhostVdpaGetDeviceId";
         reader.take(4);
         break;
       }
-      case 0x8001af71: {
+      case 0x8001af71: { // VHOST_VDPA_GET_STATUS
         this.#bodyCase = "vhostVdpaGetStatus";
         reader.take(1);
         break;
       }
-      case 0x4001af72: {
+      case 0x4001af72: { // VHOST_VDPA_SET_STATUS
         this.#bodyCase = "vhostVdpaSetStatus";
         break;
       }
-      case 0x8008af73: {
+      case 0x8008af73: { // VHOST_VDPA_GET_CONFIG
         this.#bodyCase = "vhostVdpaGetConfig";
         if (!scanVhostVdpaConfig(reader, this.#littleEndian)) throw this.$refused();
         break;
       }
-      case 0x4008af74: {
+      case 0x4008af74: { // VHOST_VDPA_SET_CONFIG
         this.#bodyCase = "vhostVdpaSetConfig";
         break;
       }
-      case 0x4008af75: {
+      case 0x4008af75: { // VHOST_VDPA_SET_VRING_ENABLE
         this.#bodyCase = "vhostVdpaSetVringEnable";
         break;
       }
-      case 0x8002af76: {
+      case 0x8002af76: { // VHOST_VDPA_GET_VRING_NUM
         this.#bodyCase = "vhostVdpaGetVringNum";
         reader.take(2);
         break;
       }
-      case 0x4004af77: {
+      case 0x4004af77: { // VHOST_VDPA_SET_CONFIG_CALL
         this.#bodyCase = "vhostVdpaSetConfigCall";
         break;
       }
-      case 0x8010af78: {
+      case 0x8010af78: { // VHOST_VDPA_GET_IOVA_RANGE
         this.#bodyCase = "vhostVdpaGetIovaRange";
         reader.take(16);
         break;
       }
-      case 0x8004af79: {
+      case 0x8004af79: { // VHOST_VDPA_GET_CONFIG_SIZE
         this.#bodyCase = "vhostVdpaGetConfigSize";
         reader.take(4);
         break;
       }
-      case 0x8004af7a: {
+      case 0x8004af7a: { // VHOST_VDPA_GET_AS_NUM
         this.#bodyCase = "vhostVdpaGetAsNum";
         reader.take(4);
         break;
       }
-      case 0xc008af7b: {
+      case 0xc008af7b: { // VHOST_VDPA_GET_VRING_GROUP
         this.#bodyCase = "vhostVdpaGetVringGroup";
         reader.take(8);
         break;
       }
-      case 0x4008af7c: {
+      case 0x4008af7c: { // VHOST_VDPA_SET_GROUP_ASID
         this.#bodyCase = "vhostVdpaSetGroupAsid";
         break;
       }
-      case 0xaf7d: {
+      case 0xaf7d: { // VHOST_VDPA_SUSPEND
         this.#bodyCase = "vhostVdpaSuspend";
         break;
       }
-      case 0xaf7e: {
+      case 0xaf7e: { // VHOST_VDPA_RESUME
         this.#bodyCase = "vhostVdpaResume";
         break;
       }
-      case 0xc008af7f: {
+      case 0xc008af7f: { // VHOST_VDPA_GET_VRING_DESC_GROUP
         this.#bodyCase = "vhostVdpaGetVringDescGroup";
         reader.take(8);
         break;
       }
-      case 0x8004af80: {
+      case 0x8004af80: { // VHOST_VDPA_GET_VQS_COUNT
         this.#bodyCase = "vhostVdpaGetVqsCount";
         reader.take(4);
         break;
       }
-      case 0x8004af81: {
+      case 0x8004af81: { // VHOST_VDPA_GET_GROUP_NUM
         this.#bodyCase = "vhostVdpaGetGroupNum";
         reader.take(4);
         break;
       }
-      case 0xc008af82: {
+      case 0xc008af82: { // VHOST_VDPA_GET_VRING_SIZE
         this.#bodyCase = "vhostVdpaGetVringSize";
         reader.take(8);
         break;
       }
-      case 0x8008af83: {
+      case 0x8008af83: { // VHOST_GET_FEATURES_ARRAY
         this.#bodyCase = "vhostGetFeaturesArray";
         if (!scanVhostFeaturesArray(reader, this.#littleEndian)) throw this.$refused();
         break;
       }
-      case 0x4008af83: {
+      case 0x4008af83: { // VHOST_SET_FEATURES_ARRAY
         this.#bodyCase = "vhostSetFeaturesArray";
         break;
       }
@@ -9397,7 +9397,7 @@ export function walkVhostIoctlReply(
   littleEndian: boolean,
 ): boolean {
   switch (id) {
-    case 0x8008af00: {
+    case 0x8008af00: { // VHOST_GET_FEATURES
       const at = reader.at;
       let sound = 8 <= reader.end - at;
       const inner = heeding(reader, visitor, !sound);
@@ -9410,34 +9410,34 @@ export function walkVhostIoctlReply(
       if (!sound) return false;
       break;
     }
-    case 0x4008af00: {
+    case 0x4008af00: { // VHOST_SET_FEATURES
       break;
     }
-    case 0xaf01: {
+    case 0xaf01: { // VHOST_SET_OWNER
       break;
     }
-    case 0xaf02: {
+    case 0xaf02: { // VHOST_RESET_OWNER
       break;
     }
-    case 0x4008af03: {
+    case 0x4008af03: { // VHOST_SET_MEM_TABLE
       break;
     }
-    case 0x4008af04: {
+    case 0x4008af04: { // VHOST_SET_LOG_BASE
       break;
     }
-    case 0x4004af07: {
+    case 0x4004af07: { // VHOST_SET_LOG_FD
       break;
     }
-    case 0x4008af10: {
+    case 0x4008af10: { // VHOST_SET_VRING_NUM
       break;
     }
-    case 0x4028af11: {
+    case 0x4028af11: { // VHOST_SET_VRING_ADDR
       break;
     }
-    case 0x4008af12: {
+    case 0x4008af12: { // VHOST_SET_VRING_BASE
       break;
     }
-    case 0xc008af12: {
+    case 0xc008af12: { // VHOST_GET_VRING_BASE
       const at2 = reader.at;
       let sound2 = 8 <= reader.end - at2;
       const inner2 = heeding(reader, visitor, !sound2);
@@ -9450,10 +9450,10 @@ export function walkVhostIoctlReply(
       if (!sound2) return false;
       break;
     }
-    case 0x4008af13: {
+    case 0x4008af13: { // VHOST_SET_VRING_ENDIAN
       break;
     }
-    case 0x4008af14: {
+    case 0x4008af14: { // VHOST_GET_VRING_ENDIAN
       const at3 = reader.at;
       let sound3 = 8 <= reader.end - at3;
       const inner3 = heeding(reader, visitor, !sound3);
@@ -9466,19 +9466,19 @@ export function walkVhostIoctlReply(
       if (!sound3) return false;
       break;
     }
-    case 0x4008af20: {
+    case 0x4008af20: { // VHOST_SET_VRING_KICK
       break;
     }
-    case 0x4008af21: {
+    case 0x4008af21: { // VHOST_SET_VRING_CALL
       break;
     }
-    case 0x4008af22: {
+    case 0x4008af22: { // VHOST_SET_VRING_ERR
       break;
     }
-    case 0x4008af25: {
+    case 0x4008af25: { // VHOST_SET_BACKEND_FEATURES
       break;
     }
-    case 0x8008af26: {
+    case 0x8008af26: { // VHOST_GET_BACKEND_FEATURES
       const at4 = reader.at;
       let sound4 = 8 <= reader.end - at4;
       const inner4 = heeding(reader, visitor, !sound4);
@@ -9491,7 +9491,7 @@ export function walkVhostIoctlReply(
       if (!sound4) return false;
       break;
     }
-    case 0x8004af70: {
+    case 0x8004af70: { // VHOST_VDPA_GET_DEVICE_ID
       const at5 = reader.at;
       let sound5 = 4 <= reader.end - at5;
       const inner5 = heeding(reader, visitor, !sound5);
@@ -9504,7 +9504,7 @@ export function walkVhostIoctlReply(
       if (!sound5) return false;
       break;
     }
-    case 0x8001af71: {
+    case 0x8001af71: { // VHOST_VDPA_GET_STATUS
       const at6 = reader.at;
       let sound6 = 1 <= reader.end - at6;
       const inner6 = heeding(reader, visitor, !sound6);
@@ -9517,23 +9517,23 @@ export function walkVhostIoctlReply(
       if (!sound6) return false;
       break;
     }
-    case 0x4001af72: {
+    case 0x4001af72: { // VHOST_VDPA_SET_STATUS
       break;
     }
-    case 0x8008af73: {
+    case 0x8008af73: { // VHOST_VDPA_GET_CONFIG
       visitor.open(VHOST_IOCTL_REPLY_SITES.vhostVdpaGetConfig, -1, reader.at);
       const whole = walkVhostVdpaConfig(reader, visitor, littleEndian);
       visitor.close(reader.at);
       if (!whole) return false;
       break;
     }
-    case 0x4008af74: {
+    case 0x4008af74: { // VHOST_VDPA_SET_CONFIG
       break;
     }
-    case 0x4008af75: {
+    case 0x4008af75: { // VHOST_VDPA_SET_VRING_ENABLE
       break;
     }
-    case 0x8002af76: {
+    case 0x8002af76: { // VHOST_VDPA_GET_VRING_NUM
       const at7 = reader.at;
       let sound7 = 2 <= reader.end - at7;
       const inner7 = heeding(reader, visitor, !sound7);
@@ -9546,10 +9546,10 @@ export function walkVhostIoctlReply(
       if (!sound7) return false;
       break;
     }
-    case 0x4004af77: {
+    case 0x4004af77: { // VHOST_VDPA_SET_CONFIG_CALL
       break;
     }
-    case 0x8010af78: {
+    case 0x8010af78: { // VHOST_VDPA_GET_IOVA_RANGE
       const at8 = reader.at;
       let sound8 = 16 <= reader.end - at8;
       const inner8 = heeding(reader, visitor, !sound8);
@@ -9562,7 +9562,7 @@ export function walkVhostIoctlReply(
       if (!sound8) return false;
       break;
     }
-    case 0x8004af79: {
+    case 0x8004af79: { // VHOST_VDPA_GET_CONFIG_SIZE
       const at9 = reader.at;
       let sound9 = 4 <= reader.end - at9;
       const inner9 = heeding(reader, visitor, !sound9);
@@ -9575,7 +9575,7 @@ export function walkVhostIoctlReply(
       if (!sound9) return false;
       break;
     }
-    case 0x8004af7a: {
+    case 0x8004af7a: { // VHOST_VDPA_GET_AS_NUM
       const at10 = reader.at;
       let sound10 = 4 <= reader.end - at10;
       const inner10 = heeding(reader, visitor, !sound10);
@@ -9588,7 +9588,7 @@ export function walkVhostIoctlReply(
       if (!sound10) return false;
       break;
     }
-    case 0xc008af7b: {
+    case 0xc008af7b: { // VHOST_VDPA_GET_VRING_GROUP
       const at11 = reader.at;
       let sound11 = 8 <= reader.end - at11;
       const inner11 = heeding(reader, visitor, !sound11);
@@ -9601,16 +9601,16 @@ export function walkVhostIoctlReply(
       if (!sound11) return false;
       break;
     }
-    case 0x4008af7c: {
+    case 0x4008af7c: { // VHOST_VDPA_SET_GROUP_ASID
       break;
     }
-    case 0xaf7d: {
+    case 0xaf7d: { // VHOST_VDPA_SUSPEND
       break;
     }
-    case 0xaf7e: {
+    case 0xaf7e: { // VHOST_VDPA_RESUME
       break;
     }
-    case 0xc008af7f: {
+    case 0xc008af7f: { // VHOST_VDPA_GET_VRING_DESC_GROUP
       const at12 = reader.at;
       let sound12 = 8 <= reader.end - at12;
       const inner12 = heeding(reader, visitor, !sound12);
@@ -9623,7 +9623,7 @@ export function walkVhostIoctlReply(
       if (!sound12) return false;
       break;
     }
-    case 0x8004af80: {
+    case 0x8004af80: { // VHOST_VDPA_GET_VQS_COUNT
       const at13 = reader.at;
       let sound13 = 4 <= reader.end - at13;
       const inner13 = heeding(reader, visitor, !sound13);
@@ -9636,7 +9636,7 @@ export function walkVhostIoctlReply(
       if (!sound13) return false;
       break;
     }
-    case 0x8004af81: {
+    case 0x8004af81: { // VHOST_VDPA_GET_GROUP_NUM
       const at14 = reader.at;
       let sound14 = 4 <= reader.end - at14;
       const inner14 = heeding(reader, visitor, !sound14);
@@ -9649,7 +9649,7 @@ export function walkVhostIoctlReply(
       if (!sound14) return false;
       break;
     }
-    case 0xc008af82: {
+    case 0xc008af82: { // VHOST_VDPA_GET_VRING_SIZE
       const at15 = reader.at;
       let sound15 = 8 <= reader.end - at15;
       const inner15 = heeding(reader, visitor, !sound15);
@@ -9662,21 +9662,21 @@ export function walkVhostIoctlReply(
       if (!sound15) return false;
       break;
     }
-    case 0x8008af83: {
+    case 0x8008af83: { // VHOST_GET_FEATURES_ARRAY
       visitor.open(VHOST_IOCTL_REPLY_SITES.vhostGetFeaturesArray, -1, reader.at);
       const whole2 = walkVhostFeaturesArray(reader, visitor, littleEndian);
       visitor.close(reader.at);
       if (!whole2) return false;
       break;
     }
-    case 0x4008af83: {
+    case 0x4008af83: { // VHOST_SET_FEATURES_ARRAY
       break;
     }
     default: {
       const from3 = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(VHOST_IOCTL_REPLY_SITES.raw, -1, from3, reader.at - from3, reader.bytes.subarray(from3, from3 + reader.at - from3));
+      visitor.field(VHOST_IOCTL_REPLY_SITES.raw, -1, from3, reader.at - from3, reader.bytes.subarray(from3, reader.at));
     }
   }
   return true;

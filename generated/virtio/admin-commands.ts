@@ -332,7 +332,7 @@ export function walkVirtioAdminCmdLegacyWrData(reader: Reader, visitor: Visitor)
   if (8 > reader.end - at) {
     return reportShort(reader, visitor, at, VIRTIO_ADMIN_CMD_LEGACY_WR_DATA_LEAVES, FILE);
   }
-  visitor.field(VIRTIO_ADMIN_CMD_LEGACY_WR_DATA_SITES.reserved, -1, at + 1, 7, reader.bytes.subarray(at + 1, (at + 1) + 7));
+  visitor.field(VIRTIO_ADMIN_CMD_LEGACY_WR_DATA_SITES.reserved, -1, at + 1, 7, reader.bytes.subarray(at + 1, at + 8));
   if (sound && reader.strict && !reader.isZero(at + 1, 7)) {
     sound = reader.fail("reserved", "reserved", at + 1, FILE, 56) || report(reader, visitor);
   }
@@ -341,7 +341,7 @@ export function walkVirtioAdminCmdLegacyWrData(reader: Reader, visitor: Visitor)
   const from = reader.at;
   if (isCut(reader, visitor)) return false;
   reader.at = reader.end;
-  visitor.field(VIRTIO_ADMIN_CMD_LEGACY_WR_DATA_SITES.registers, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+  visitor.field(VIRTIO_ADMIN_CMD_LEGACY_WR_DATA_SITES.registers, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
   return true;
 }
 
@@ -609,7 +609,7 @@ export function walkVirtioAdminCmdLegacyCommonCfgRdResult(reader: Reader, visito
   const from = reader.at;
   if (isCut(reader, visitor)) return false;
   reader.at = reader.end;
-  visitor.field(VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_RD_RESULT_SITES.data, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+  visitor.field(VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_RD_RESULT_SITES.data, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
   return true;
 }
 
@@ -876,7 +876,7 @@ export function walkVirtioAdminCmdNotifyInfoData(reader: Reader, visitor: Visito
   if (8 > reader.end - at) {
     return reportShort(reader, visitor, at, VIRTIO_ADMIN_CMD_NOTIFY_INFO_DATA_LEAVES, FILE);
   }
-  visitor.field(VIRTIO_ADMIN_CMD_NOTIFY_INFO_DATA_SITES.padding, -1, at + 2, 6, reader.bytes.subarray(at + 2, (at + 2) + 6));
+  visitor.field(VIRTIO_ADMIN_CMD_NOTIFY_INFO_DATA_SITES.padding, -1, at + 2, 6, reader.bytes.subarray(at + 2, at + 8));
   if (sound && reader.strict && !reader.isZero(at + 2, 6)) {
     sound = reader.fail("reserved", "padding", at + 2, FILE, 88) || report(reader, visitor);
   }
@@ -1795,7 +1795,7 @@ export function walkVirtioNetCapSpecificData(reader: Reader, visitor: Visitor, i
       const from4 = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(VIRTIO_NET_CAP_SPECIFIC_DATA_SITES.raw, -1, from4, reader.at - from4, reader.bytes.subarray(from4, from4 + reader.at - from4));
+      visitor.field(VIRTIO_NET_CAP_SPECIFIC_DATA_SITES.raw, -1, from4, reader.at - from4, reader.bytes.subarray(from4, reader.at));
     }
   }
   return true;
@@ -2094,7 +2094,7 @@ export function walkVirtioCryptoCapSpecificData(
       const from2 = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(VIRTIO_CRYPTO_CAP_SPECIFIC_DATA_SITES.raw, -1, from2, reader.at - from2, reader.bytes.subarray(from2, from2 + reader.at - from2));
+      visitor.field(VIRTIO_CRYPTO_CAP_SPECIFIC_DATA_SITES.raw, -1, from2, reader.at - from2, reader.bytes.subarray(from2, reader.at));
     }
   }
   return true;
@@ -2583,7 +2583,7 @@ export function walkVirtioCapSpecificData(
         const from = reader.at;
         if (isCut(reader, visitor)) return false;
         reader.at = reader.end;
-        visitor.field(VIRTIO_CAP_SPECIFIC_DATA_SITES.raw, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+        visitor.field(VIRTIO_CAP_SPECIFIC_DATA_SITES.raw, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
       }
     }
   } else {
@@ -2606,7 +2606,7 @@ export function walkVirtioCapSpecificData(
         const from4 = reader.at;
         if (isCut(reader, visitor)) return false;
         reader.at = reader.end;
-        visitor.field(VIRTIO_CAP_SPECIFIC_DATA_SITES.raw$, -1, from4, reader.at - from4, reader.bytes.subarray(from4, from4 + reader.at - from4));
+        visitor.field(VIRTIO_CAP_SPECIFIC_DATA_SITES.raw$, -1, from4, reader.at - from4, reader.bytes.subarray(from4, reader.at));
       }
     }
   }
@@ -2614,7 +2614,7 @@ export function walkVirtioCapSpecificData(
     const from5 = reader.at;
     if (isCut(reader, visitor)) return false;
     reader.at = reader.end;
-    visitor.field(VIRTIO_CAP_SPECIFIC_DATA_SITES.extra, -1, from5, reader.at - from5, reader.bytes.subarray(from5, from5 + reader.at - from5));
+    visitor.field(VIRTIO_CAP_SPECIFIC_DATA_SITES.extra, -1, from5, reader.at - from5, reader.bytes.subarray(from5, reader.at));
   }
   return true;
 }
@@ -2962,7 +2962,7 @@ export function walkVirtioAdminCmdCapGetData(reader: Reader, visitor: Visitor): 
   if (8 > reader.end - at) {
     return reportShort(reader, visitor, at, VIRTIO_ADMIN_CMD_CAP_GET_DATA_LEAVES, FILE);
   }
-  visitor.field(VIRTIO_ADMIN_CMD_CAP_GET_DATA_SITES.reserved, -1, at + 2, 6, reader.bytes.subarray(at + 2, (at + 2) + 6));
+  visitor.field(VIRTIO_ADMIN_CMD_CAP_GET_DATA_SITES.reserved, -1, at + 2, 6, reader.bytes.subarray(at + 2, at + 8));
   if (sound && reader.strict && !reader.isZero(at + 2, 6)) {
     sound = reader.fail("reserved", "reserved", at + 2, FILE, 189) || report(reader, visitor);
   }
@@ -3089,7 +3089,7 @@ export function walkVirtioAdminCmdCapGetResult(reader: Reader, visitor: Visitor)
   const from = reader.at;
   if (isCut(reader, visitor)) return false;
   reader.at = reader.end;
-  visitor.field(VIRTIO_ADMIN_CMD_CAP_GET_RESULT_SITES.capSpecificData, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+  visitor.field(VIRTIO_ADMIN_CMD_CAP_GET_RESULT_SITES.capSpecificData, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
   return true;
 }
 
@@ -3293,7 +3293,7 @@ export function walkVirtioAdminCmdCapSetData(
   if (8 > reader.end - at) {
     return reportShort(reader, visitor, at, VIRTIO_ADMIN_CMD_CAP_SET_DATA_LEAVES, FILE);
   }
-  visitor.field(VIRTIO_ADMIN_CMD_CAP_SET_DATA_SITES.reserved, -1, at + 2, 6, reader.bytes.subarray(at + 2, (at + 2) + 6));
+  visitor.field(VIRTIO_ADMIN_CMD_CAP_SET_DATA_SITES.reserved, -1, at + 2, 6, reader.bytes.subarray(at + 2, at + 8));
   if (sound && reader.strict && !reader.isZero(at + 2, 6)) {
     sound = reader.fail("reserved", "reserved", at + 2, FILE, 203) || report(reader, visitor);
   }
@@ -3581,7 +3581,7 @@ export function walkVirtioResourceObjDevParts(reader: Reader, visitor: Visitor):
   if (8 > reader.end - at) {
     return reportShort(reader, visitor, at, VIRTIO_RESOURCE_OBJ_DEV_PARTS_LEAVES, FILE);
   }
-  visitor.field(VIRTIO_RESOURCE_OBJ_DEV_PARTS_SITES.reserved, -1, at + 1, 7, reader.bytes.subarray(at + 1, (at + 1) + 7));
+  visitor.field(VIRTIO_RESOURCE_OBJ_DEV_PARTS_SITES.reserved, -1, at + 1, 7, reader.bytes.subarray(at + 1, at + 8));
   if (sound && reader.strict && !reader.isZero(at + 1, 7)) {
     sound = reader.fail("reserved", "reserved", at + 1, FILE, 244) || report(reader, visitor);
   }
@@ -4119,7 +4119,7 @@ export function walkVirtioNetResourceObjSpecificData(
       const from3 = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(VIRTIO_NET_RESOURCE_OBJ_SPECIFIC_DATA_SITES.raw, -1, from3, reader.at - from3, reader.bytes.subarray(from3, from3 + reader.at - from3));
+      visitor.field(VIRTIO_NET_RESOURCE_OBJ_SPECIFIC_DATA_SITES.raw, -1, from3, reader.at - from3, reader.bytes.subarray(from3, reader.at));
     }
   }
   return true;
@@ -4494,7 +4494,7 @@ export function walkVirtioCryptoResourceObjSpecificData(
       const from = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(VIRTIO_CRYPTO_RESOURCE_OBJ_SPECIFIC_DATA_SITES.raw, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+      visitor.field(VIRTIO_CRYPTO_RESOURCE_OBJ_SPECIFIC_DATA_SITES.raw, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
     }
   }
   return true;
@@ -4996,7 +4996,7 @@ export function walkVirtioResourceObjSpecificData(
         const from = reader.at;
         if (isCut(reader, visitor)) return false;
         reader.at = reader.end;
-        visitor.field(VIRTIO_RESOURCE_OBJ_SPECIFIC_DATA_SITES.raw, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+        visitor.field(VIRTIO_RESOURCE_OBJ_SPECIFIC_DATA_SITES.raw, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
       }
     }
   } else {
@@ -5019,7 +5019,7 @@ export function walkVirtioResourceObjSpecificData(
         const from4 = reader.at;
         if (isCut(reader, visitor)) return false;
         reader.at = reader.end;
-        visitor.field(VIRTIO_RESOURCE_OBJ_SPECIFIC_DATA_SITES.raw$, -1, from4, reader.at - from4, reader.bytes.subarray(from4, from4 + reader.at - from4));
+        visitor.field(VIRTIO_RESOURCE_OBJ_SPECIFIC_DATA_SITES.raw$, -1, from4, reader.at - from4, reader.bytes.subarray(from4, reader.at));
       }
     }
   }
@@ -5027,7 +5027,7 @@ export function walkVirtioResourceObjSpecificData(
     const from5 = reader.at;
     if (isCut(reader, visitor)) return false;
     reader.at = reader.end;
-    visitor.field(VIRTIO_RESOURCE_OBJ_SPECIFIC_DATA_SITES.extra, -1, from5, reader.at - from5, reader.bytes.subarray(from5, from5 + reader.at - from5));
+    visitor.field(VIRTIO_RESOURCE_OBJ_SPECIFIC_DATA_SITES.extra, -1, from5, reader.at - from5, reader.bytes.subarray(from5, reader.at));
   }
   return true;
 }
@@ -5239,7 +5239,7 @@ export function walkVirtioAdminCmdResourceObjCmdHdr(reader: Reader, visitor: Vis
   if (4 > reader.end - at) {
     return reportShort(reader, visitor, at, VIRTIO_ADMIN_CMD_RESOURCE_OBJ_CMD_HDR_LEAVES, FILE);
   }
-  visitor.field(VIRTIO_ADMIN_CMD_RESOURCE_OBJ_CMD_HDR_SITES.reserved, -1, at + 2, 2, reader.bytes.subarray(at + 2, (at + 2) + 2));
+  visitor.field(VIRTIO_ADMIN_CMD_RESOURCE_OBJ_CMD_HDR_SITES.reserved, -1, at + 2, 2, reader.bytes.subarray(at + 2, at + 4));
   if (sound && reader.strict && !reader.isZero(at + 2, 2)) {
     sound = reader.fail("reserved", "reserved", at + 2, FILE, 292) || report(reader, visitor);
   }
@@ -6033,7 +6033,7 @@ export function walkVirtioAdminCmdResourceObjQueryResult(reader: Reader, visitor
   const from = reader.at;
   if (isCut(reader, visitor)) return false;
   reader.at = reader.end;
-  visitor.field(VIRTIO_ADMIN_CMD_RESOURCE_OBJ_QUERY_RESULT_SITES.resourceObjSpecificResult, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+  visitor.field(VIRTIO_ADMIN_CMD_RESOURCE_OBJ_QUERY_RESULT_SITES.resourceObjSpecificResult, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
   return true;
 }
 
@@ -6284,7 +6284,7 @@ export function walkVirtioAdminCmdDevPartsMetadataData(reader: Reader, visitor: 
   if (16 > reader.end - at) {
     return reportShort(reader, visitor, at, VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_DATA_LEAVES, FILE);
   }
-  visitor.field(VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_DATA_SITES.reserved, -1, at + 9, 7, reader.bytes.subarray(at + 9, (at + 9) + 7));
+  visitor.field(VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_DATA_SITES.reserved, -1, at + 9, 7, reader.bytes.subarray(at + 9, at + 16));
   if (sound && reader.strict && !reader.isZero(at + 9, 7)) {
     sound = reader.fail("reserved", "reserved", at + 9, FILE, 343) || report(reader, visitor);
   }
@@ -7340,7 +7340,7 @@ export function walkVirtioAdminCmdDevPartsMetadataResult(
       const from2 = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_RESULT_SITES.raw, -1, from2, reader.at - from2, reader.bytes.subarray(from2, from2 + reader.at - from2));
+      visitor.field(VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_RESULT_SITES.raw, -1, from2, reader.at - from2, reader.bytes.subarray(from2, reader.at));
     }
   }
   return true;
@@ -7623,7 +7623,7 @@ export function walkVirtioAdminCmdDevPartsGetData(reader: Reader, visitor: Visit
   if (16 > reader.end - at) {
     return reportShort(reader, visitor, at, VIRTIO_ADMIN_CMD_DEV_PARTS_GET_DATA_LEAVES, FILE);
   }
-  visitor.field(VIRTIO_ADMIN_CMD_DEV_PARTS_GET_DATA_SITES.reserved, -1, at + 9, 7, reader.bytes.subarray(at + 9, (at + 9) + 7));
+  visitor.field(VIRTIO_ADMIN_CMD_DEV_PARTS_GET_DATA_SITES.reserved, -1, at + 9, 7, reader.bytes.subarray(at + 9, at + 16));
   if (sound && reader.strict && !reader.isZero(at + 9, 7)) {
     sound = reader.fail("reserved", "reserved", at + 9, FILE, 396) || report(reader, visitor);
   }
@@ -7862,7 +7862,7 @@ export function walkVirtioAdminCmdDevPartsGetResult(
     const from2 = reader.at;
     if (isCut(reader, visitor)) return false;
     reader.at = reader.end;
-    visitor.field(VIRTIO_ADMIN_CMD_DEV_PARTS_GET_RESULT_SITES.padding, -1, from2, reader.at - from2, reader.bytes.subarray(from2, from2 + reader.at - from2));
+    visitor.field(VIRTIO_ADMIN_CMD_DEV_PARTS_GET_RESULT_SITES.padding, -1, from2, reader.at - from2, reader.bytes.subarray(from2, reader.at));
     if (reader.strict && !reader.isZero(from2, reader.at - from2)) {
       return reader.fail("reserved", "padding", from2, FILE, 408) || report(reader, visitor);
     }
@@ -8138,7 +8138,7 @@ export function walkVirtioAdminCmdDevPartsSetData(
     const from2 = reader.at;
     if (isCut(reader, visitor)) return false;
     reader.at = reader.end;
-    visitor.field(VIRTIO_ADMIN_CMD_DEV_PARTS_SET_DATA_SITES.padding, -1, from2, reader.at - from2, reader.bytes.subarray(from2, from2 + reader.at - from2));
+    visitor.field(VIRTIO_ADMIN_CMD_DEV_PARTS_SET_DATA_SITES.padding, -1, from2, reader.at - from2, reader.bytes.subarray(from2, reader.at));
     if (reader.strict && !reader.isZero(from2, reader.at - from2)) {
       return reader.fail("reserved", "padding", from2, FILE, 418) || report(reader, visitor);
     }
@@ -8524,7 +8524,7 @@ export function walkVirtioAdminCmdDevPartsMetadataGetResult(reader: Reader, visi
   const from = reader.at;
   if (isCut(reader, visitor)) return false;
   reader.at = reader.end;
-  visitor.field(VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_GET_RESULT_SITES.metadata, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+  visitor.field(VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_GET_RESULT_SITES.metadata, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
   return true;
 }
 
@@ -8606,89 +8606,89 @@ export function readVirtioAdminCommandsData(
 ): VirtioAdminCommandsData {
   let body: VirtioAdminCommandsDataBody;
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
       body = { case: "virtioAdminCmdListQuery", value: undefined };
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
       const virtioAdminCmdListUse = readVirtioAdminCmdList(reader);
       body = { case: "virtioAdminCmdListUse", value: virtioAdminCmdListUse };
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
       const virtioAdminCmdLegacyCommonCfgWrite = readVirtioAdminCmdLegacyWrData(reader);
       body = { case: "virtioAdminCmdLegacyCommonCfgWrite", value: virtioAdminCmdLegacyCommonCfgWrite };
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
       const at = reader.take(1);
       body = { case: "virtioAdminCmdLegacyCommonCfgRead", value: readVirtioAdminCmdLegacyRdDataAt(reader, at) };
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
       const virtioAdminCmdLegacyDevCfgWrite = readVirtioAdminCmdLegacyWrData(reader);
       body = { case: "virtioAdminCmdLegacyDevCfgWrite", value: virtioAdminCmdLegacyDevCfgWrite };
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
       const at2 = reader.take(1);
       body = { case: "virtioAdminCmdLegacyDevCfgRead", value: readVirtioAdminCmdLegacyRdDataAt(reader, at2) };
       break;
     }
-    case 0x6: {
+    case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
       body = { case: "virtioAdminCmdLegacyNotifyInfo", value: undefined };
       break;
     }
-    case 0x7: {
+    case 0x7: { // VIRTIO_ADMIN_CMD_CAP_ID_LIST_QUERY
       body = { case: "virtioAdminCmdCapIdListQuery", value: undefined };
       break;
     }
-    case 0x8: {
+    case 0x8: { // VIRTIO_ADMIN_CMD_DEVICE_CAP_GET
       const at3 = reader.take(8);
       body = { case: "virtioAdminCmdDeviceCapGet", value: readVirtioAdminCmdCapGetDataAt(reader, at3) };
       break;
     }
-    case 0x9: {
+    case 0x9: { // VIRTIO_ADMIN_CMD_DRIVER_CAP_SET
       const virtioAdminCmdDriverCapSet = readVirtioAdminCmdCapSetData(reader, device);
       body = { case: "virtioAdminCmdDriverCapSet", value: virtioAdminCmdDriverCapSet };
       break;
     }
-    case 0xa: {
+    case 0xa: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_CREATE
       const virtioAdminCmdResourceObjCreate = readVirtioAdminCmdResourceObjCreateData(reader, device);
       body = { case: "virtioAdminCmdResourceObjCreate", value: virtioAdminCmdResourceObjCreate };
       break;
     }
-    case 0xb: {
+    case 0xb: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_MODIFY
       const virtioAdminCmdResourceObjModify = readVirtioAdminCmdResourceModifyData(reader, device);
       body = { case: "virtioAdminCmdResourceObjModify", value: virtioAdminCmdResourceObjModify };
       break;
     }
-    case 0xc: {
+    case 0xc: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_QUERY
       const at4 = reader.take(16);
       body = { case: "virtioAdminCmdResourceObjQuery", value: readVirtioAdminCmdResourceObjQueryDataAt(reader, at4) };
       break;
     }
-    case 0xd: {
+    case 0xd: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_DESTROY
       const at5 = reader.take(8);
       body = { case: "virtioAdminCmdResourceObjDestroy", value: readVirtioAdminCmdResourceObjCmdHdrAt(reader, at5) };
       break;
     }
-    case 0xe: {
+    case 0xe: { // VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_GET
       const at6 = reader.take(16);
       body = { case: "virtioAdminCmdDevPartsMetadataGet", value: readVirtioAdminCmdDevPartsMetadataDataAt(reader, at6) };
       break;
     }
-    case 0xf: {
+    case 0xf: { // VIRTIO_ADMIN_CMD_DEV_PARTS_GET
       const virtioAdminCmdDevPartsGet = readVirtioAdminCmdDevPartsGetData(reader);
       body = { case: "virtioAdminCmdDevPartsGet", value: virtioAdminCmdDevPartsGet };
       break;
     }
-    case 0x10: {
+    case 0x10: { // VIRTIO_ADMIN_CMD_DEV_PARTS_SET
       const virtioAdminCmdDevPartsSet = readVirtioAdminCmdDevPartsSetData(reader, device);
       body = { case: "virtioAdminCmdDevPartsSet", value: virtioAdminCmdDevPartsSet };
       break;
     }
-    case 0x11: {
+    case 0x11: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
       const at7 = reader.take(1);
       body = { case: "virtioAdminCmdDevModeSet", value: readVirtioAdminCmdDevModeSetDataAt(reader, at7) };
       break;
@@ -8756,44 +8756,44 @@ const VIRTIO_ADMIN_COMMANDS_DATA_LEAVES7: readonly Leaf[] = [
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVirtioAdminCommandsData(reader: Reader, opcode: number, device: VirtioDeviceId): boolean {
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
       if (!scanVirtioAdminCmdList(reader)) return reader.inside("virtio_admin_cmd_list_use");
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
       if (!scanVirtioAdminCmdLegacyWrData(reader)) {
         return reader.inside("virtio_admin_cmd_legacy_common_cfg_write");
       }
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
       const at = reader.at;
       if (1 > reader.end - at) return reader.short(at, VIRTIO_ADMIN_COMMANDS_DATA_LEAVES, FILE);
       reader.at = at + 1;
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
       if (!scanVirtioAdminCmdLegacyWrData(reader)) {
         return reader.inside("virtio_admin_cmd_legacy_dev_cfg_write");
       }
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
       const at2 = reader.at;
       if (1 > reader.end - at2) return reader.short(at2, VIRTIO_ADMIN_COMMANDS_DATA_LEAVES2, FILE);
       reader.at = at2 + 1;
       break;
     }
-    case 0x6: {
+    case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
       break;
     }
-    case 0x7: {
+    case 0x7: { // VIRTIO_ADMIN_CMD_CAP_ID_LIST_QUERY
       break;
     }
-    case 0x8: {
+    case 0x8: { // VIRTIO_ADMIN_CMD_DEVICE_CAP_GET
       const at3 = reader.at;
       if (8 > reader.end - at3) return reader.short(at3, VIRTIO_ADMIN_COMMANDS_DATA_LEAVES3, FILE);
       reader.at = at3 + 8;
@@ -8802,25 +8802,25 @@ export function scanVirtioAdminCommandsData(reader: Reader, opcode: number, devi
       }
       break;
     }
-    case 0x9: {
+    case 0x9: { // VIRTIO_ADMIN_CMD_DRIVER_CAP_SET
       if (!scanVirtioAdminCmdCapSetData(reader, device)) {
         return reader.inside("virtio_admin_cmd_driver_cap_set");
       }
       break;
     }
-    case 0xa: {
+    case 0xa: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_CREATE
       if (!scanVirtioAdminCmdResourceObjCreateData(reader, device)) {
         return reader.inside("virtio_admin_cmd_resource_obj_create");
       }
       break;
     }
-    case 0xb: {
+    case 0xb: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_MODIFY
       if (!scanVirtioAdminCmdResourceModifyData(reader, device)) {
         return reader.inside("virtio_admin_cmd_resource_obj_modify");
       }
       break;
     }
-    case 0xc: {
+    case 0xc: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_QUERY
       const at4 = reader.at;
       if (16 > reader.end - at4) return reader.short(at4, VIRTIO_ADMIN_COMMANDS_DATA_LEAVES4, FILE);
       reader.at = at4 + 16;
@@ -8829,7 +8829,7 @@ export function scanVirtioAdminCommandsData(reader: Reader, opcode: number, devi
       }
       break;
     }
-    case 0xd: {
+    case 0xd: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_DESTROY
       const at5 = reader.at;
       if (8 > reader.end - at5) return reader.short(at5, VIRTIO_ADMIN_COMMANDS_DATA_LEAVES5, FILE);
       reader.at = at5 + 8;
@@ -8838,7 +8838,7 @@ export function scanVirtioAdminCommandsData(reader: Reader, opcode: number, devi
       }
       break;
     }
-    case 0xe: {
+    case 0xe: { // VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_GET
       const at6 = reader.at;
       if (16 > reader.end - at6) return reader.short(at6, VIRTIO_ADMIN_COMMANDS_DATA_LEAVES6, FILE);
       reader.at = at6 + 16;
@@ -8847,17 +8847,17 @@ export function scanVirtioAdminCommandsData(reader: Reader, opcode: number, devi
       }
       break;
     }
-    case 0xf: {
+    case 0xf: { // VIRTIO_ADMIN_CMD_DEV_PARTS_GET
       if (!scanVirtioAdminCmdDevPartsGetData(reader)) return reader.inside("virtio_admin_cmd_dev_parts_get");
       break;
     }
-    case 0x10: {
+    case 0x10: { // VIRTIO_ADMIN_CMD_DEV_PARTS_SET
       if (!scanVirtioAdminCmdDevPartsSetData(reader, device)) {
         return reader.inside("virtio_admin_cmd_dev_parts_set");
       }
       break;
     }
-    case 0x11: {
+    case 0x11: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
       const at7 = reader.at;
       if (1 > reader.end - at7) return reader.short(at7, VIRTIO_ADMIN_COMMANDS_DATA_LEAVES7, FILE);
       reader.at = at7 + 1;
@@ -8949,13 +8949,13 @@ export function writeVirtioAdminCommandsData(
 ): void {
   const { body } = value;
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
       if (body.case !== "virtioAdminCmdListQuery") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
       if (body.case !== "virtioAdminCmdListUse") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
@@ -8967,7 +8967,7 @@ export function writeVirtioAdminCommandsData(
       }
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
       if (body.case !== "virtioAdminCmdLegacyCommonCfgWrite") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
@@ -8979,7 +8979,7 @@ export function writeVirtioAdminCommandsData(
       }
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
       if (body.case !== "virtioAdminCmdLegacyCommonCfgRead") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
@@ -8992,7 +8992,7 @@ export function writeVirtioAdminCommandsData(
       }
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
       if (body.case !== "virtioAdminCmdLegacyDevCfgWrite") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
@@ -9004,7 +9004,7 @@ export function writeVirtioAdminCommandsData(
       }
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
       if (body.case !== "virtioAdminCmdLegacyDevCfgRead") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
@@ -9017,19 +9017,19 @@ export function writeVirtioAdminCommandsData(
       }
       break;
     }
-    case 0x6: {
+    case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
       if (body.case !== "virtioAdminCmdLegacyNotifyInfo") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
       break;
     }
-    case 0x7: {
+    case 0x7: { // VIRTIO_ADMIN_CMD_CAP_ID_LIST_QUERY
       if (body.case !== "virtioAdminCmdCapIdListQuery") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
       break;
     }
-    case 0x8: {
+    case 0x8: { // VIRTIO_ADMIN_CMD_DEVICE_CAP_GET
       if (body.case !== "virtioAdminCmdDeviceCapGet") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
@@ -9042,7 +9042,7 @@ export function writeVirtioAdminCommandsData(
       }
       break;
     }
-    case 0x9: {
+    case 0x9: { // VIRTIO_ADMIN_CMD_DRIVER_CAP_SET
       if (body.case !== "virtioAdminCmdDriverCapSet") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
@@ -9054,7 +9054,7 @@ export function writeVirtioAdminCommandsData(
       }
       break;
     }
-    case 0xa: {
+    case 0xa: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_CREATE
       if (body.case !== "virtioAdminCmdResourceObjCreate") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
@@ -9066,7 +9066,7 @@ export function writeVirtioAdminCommandsData(
       }
       break;
     }
-    case 0xb: {
+    case 0xb: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_MODIFY
       if (body.case !== "virtioAdminCmdResourceObjModify") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
@@ -9078,7 +9078,7 @@ export function writeVirtioAdminCommandsData(
       }
       break;
     }
-    case 0xc: {
+    case 0xc: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_QUERY
       if (body.case !== "virtioAdminCmdResourceObjQuery") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
@@ -9091,7 +9091,7 @@ export function writeVirtioAdminCommandsData(
       }
       break;
     }
-    case 0xd: {
+    case 0xd: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_DESTROY
       if (body.case !== "virtioAdminCmdResourceObjDestroy") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
@@ -9104,7 +9104,7 @@ export function writeVirtioAdminCommandsData(
       }
       break;
     }
-    case 0xe: {
+    case 0xe: { // VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_GET
       if (body.case !== "virtioAdminCmdDevPartsMetadataGet") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
@@ -9117,7 +9117,7 @@ export function writeVirtioAdminCommandsData(
       }
       break;
     }
-    case 0xf: {
+    case 0xf: { // VIRTIO_ADMIN_CMD_DEV_PARTS_GET
       if (body.case !== "virtioAdminCmdDevPartsGet") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
@@ -9129,7 +9129,7 @@ export function writeVirtioAdminCommandsData(
       }
       break;
     }
-    case 0x10: {
+    case 0x10: { // VIRTIO_ADMIN_CMD_DEV_PARTS_SET
       if (body.case !== "virtioAdminCmdDevPartsSet") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
@@ -9141,7 +9141,7 @@ export function writeVirtioAdminCommandsData(
       }
       break;
     }
-    case 0x11: {
+    case 0x11: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
       if (body.case !== "virtioAdminCmdDevModeSet") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
@@ -9364,89 +9364,89 @@ export class VirtioAdminCommandsDataView extends View {
 
   #locate(reader: Reader): void {
     switch (this.#opcode) {
-      case 0x0: {
+      case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
         this.#bodyCase = "virtioAdminCmdListQuery";
         break;
       }
-      case 0x1: {
+      case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
         this.#bodyCase = "virtioAdminCmdListUse";
         if (!scanVirtioAdminCmdList(reader)) throw this.$refused();
         break;
       }
-      case 0x2: {
+      case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
         this.#bodyCase = "virtioAdminCmdLegacyCommonCfgWrite";
         if (!scanVirtioAdminCmdLegacyWrData(reader)) throw this.$refused();
         break;
       }
-      case 0x3: {
+      case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
         this.#bodyCase = "virtioAdminCmdLegacyCommonCfgRead";
         reader.take(1);
         break;
       }
-      case 0x4: {
+      case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
         this.#bodyCase = "virtioAdminCmdLegacyDevCfgWrite";
         if (!scanVirtioAdminCmdLegacyWrData(reader)) throw this.$refused();
         break;
       }
-      case 0x5: {
+      case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
         this.#bodyCase = "virtioAdminCmdLegacyDevCfgRead";
         reader.take(1);
         break;
       }
-      case 0x6: {
+      case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
         this.#bodyCase = "virtioAdminCmdLegacyNotifyInfo";
         break;
       }
-      case 0x7: {
+      case 0x7: { // VIRTIO_ADMIN_CMD_CAP_ID_LIST_QUERY
         this.#bodyCase = "virtioAdminCmdCapIdListQuery";
         break;
       }
-      case 0x8: {
+      case 0x8: { // VIRTIO_ADMIN_CMD_DEVICE_CAP_GET
         this.#bodyCase = "virtioAdminCmdDeviceCapGet";
         reader.take(8);
         break;
       }
-      case 0x9: {
+      case 0x9: { // VIRTIO_ADMIN_CMD_DRIVER_CAP_SET
         this.#bodyCase = "virtioAdminCmdDriverCapSet";
         if (!scanVirtioAdminCmdCapSetData(reader, this.#device)) throw this.$refused();
         break;
       }
-      case 0xa: {
+      case 0xa: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_CREATE
         this.#bodyCase = "virtioAdminCmdResourceObjCreate";
         if (!scanVirtioAdminCmdResourceObjCreateData(reader, this.#device)) throw this.$refused();
         break;
       }
-      case 0xb: {
+      case 0xb: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_MODIFY
         this.#bodyCase = "virtioAdminCmdResourceObjModify";
         if (!scanVirtioAdminCmdResourceModifyData(reader, this.#device)) throw this.$refused();
         break;
       }
-      case 0xc: {
+      case 0xc: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_QUERY
         this.#bodyCase = "virtioAdminCmdResourceObjQuery";
         reader.take(16);
         break;
       }
-      case 0xd: {
+      case 0xd: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_DESTROY
         this.#bodyCase = "virtioAdminCmdResourceObjDestroy";
         reader.take(8);
         break;
       }
-      case 0xe: {
+      case 0xe: { // VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_GET
         this.#bodyCase = "virtioAdminCmdDevPartsMetadataGet";
         reader.take(16);
         break;
       }
-      case 0xf: {
+      case 0xf: { // VIRTIO_ADMIN_CMD_DEV_PARTS_GET
         this.#bodyCase = "virtioAdminCmdDevPartsGet";
         if (!scanVirtioAdminCmdDevPartsGetData(reader)) throw this.$refused();
         break;
       }
-      case 0x10: {
+      case 0x10: { // VIRTIO_ADMIN_CMD_DEV_PARTS_SET
         this.#bodyCase = "virtioAdminCmdDevPartsSet";
         if (!scanVirtioAdminCmdDevPartsSetData(reader, this.#device)) throw this.$refused();
         break;
       }
-      case 0x11: {
+      case 0x11: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
         this.#bodyCase = "virtioAdminCmdDevModeSet";
         reader.take(1);
         break;
@@ -9555,24 +9555,24 @@ export function walkVirtioAdminCommandsData(
   device: VirtioDeviceId,
 ): boolean {
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
       visitor.open(VIRTIO_ADMIN_COMMANDS_DATA_SITES.virtioAdminCmdListUse, -1, reader.at);
       const whole = walkVirtioAdminCmdList(reader, visitor);
       visitor.close(reader.at);
       if (!whole) return false;
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
       visitor.open(VIRTIO_ADMIN_COMMANDS_DATA_SITES.virtioAdminCmdLegacyCommonCfgWrite, -1, reader.at);
       const whole2 = walkVirtioAdminCmdLegacyWrData(reader, visitor);
       visitor.close(reader.at);
       if (!whole2) return false;
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
       const at = reader.at;
       let sound = 1 <= reader.end - at;
       const inner = heeding(reader, visitor, !sound);
@@ -9587,14 +9587,14 @@ export function walkVirtioAdminCommandsData(
       if (!sound) return false;
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
       visitor.open(VIRTIO_ADMIN_COMMANDS_DATA_SITES.virtioAdminCmdLegacyDevCfgWrite, -1, reader.at);
       const whole3 = walkVirtioAdminCmdLegacyWrData(reader, visitor);
       visitor.close(reader.at);
       if (!whole3) return false;
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
       const at2 = reader.at;
       let sound2 = 1 <= reader.end - at2;
       const inner2 = heeding(reader, visitor, !sound2);
@@ -9609,13 +9609,13 @@ export function walkVirtioAdminCommandsData(
       if (!sound2) return false;
       break;
     }
-    case 0x6: {
+    case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
       break;
     }
-    case 0x7: {
+    case 0x7: { // VIRTIO_ADMIN_CMD_CAP_ID_LIST_QUERY
       break;
     }
-    case 0x8: {
+    case 0x8: { // VIRTIO_ADMIN_CMD_DEVICE_CAP_GET
       const at3 = reader.at;
       let sound3 = 8 <= reader.end - at3;
       const inner3 = heeding(reader, visitor, !sound3);
@@ -9630,28 +9630,28 @@ export function walkVirtioAdminCommandsData(
       if (!sound3) return false;
       break;
     }
-    case 0x9: {
+    case 0x9: { // VIRTIO_ADMIN_CMD_DRIVER_CAP_SET
       visitor.open(VIRTIO_ADMIN_COMMANDS_DATA_SITES.virtioAdminCmdDriverCapSet, -1, reader.at);
       const whole4 = walkVirtioAdminCmdCapSetData(reader, visitor, device);
       visitor.close(reader.at);
       if (!whole4) return false;
       break;
     }
-    case 0xa: {
+    case 0xa: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_CREATE
       visitor.open(VIRTIO_ADMIN_COMMANDS_DATA_SITES.virtioAdminCmdResourceObjCreate, -1, reader.at);
       const whole5 = walkVirtioAdminCmdResourceObjCreateData(reader, visitor, device);
       visitor.close(reader.at);
       if (!whole5) return false;
       break;
     }
-    case 0xb: {
+    case 0xb: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_MODIFY
       visitor.open(VIRTIO_ADMIN_COMMANDS_DATA_SITES.virtioAdminCmdResourceObjModify, -1, reader.at);
       const whole6 = walkVirtioAdminCmdResourceModifyData(reader, visitor, device);
       visitor.close(reader.at);
       if (!whole6) return false;
       break;
     }
-    case 0xc: {
+    case 0xc: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_QUERY
       const at4 = reader.at;
       let sound4 = 16 <= reader.end - at4;
       const inner4 = heeding(reader, visitor, !sound4);
@@ -9666,7 +9666,7 @@ export function walkVirtioAdminCommandsData(
       if (!sound4) return false;
       break;
     }
-    case 0xd: {
+    case 0xd: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_DESTROY
       const at5 = reader.at;
       let sound5 = 8 <= reader.end - at5;
       const inner5 = heeding(reader, visitor, !sound5);
@@ -9681,7 +9681,7 @@ export function walkVirtioAdminCommandsData(
       if (!sound5) return false;
       break;
     }
-    case 0xe: {
+    case 0xe: { // VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_GET
       const at6 = reader.at;
       let sound6 = 16 <= reader.end - at6;
       const inner6 = heeding(reader, visitor, !sound6);
@@ -9696,21 +9696,21 @@ export function walkVirtioAdminCommandsData(
       if (!sound6) return false;
       break;
     }
-    case 0xf: {
+    case 0xf: { // VIRTIO_ADMIN_CMD_DEV_PARTS_GET
       visitor.open(VIRTIO_ADMIN_COMMANDS_DATA_SITES.virtioAdminCmdDevPartsGet, -1, reader.at);
       const whole7 = walkVirtioAdminCmdDevPartsGetData(reader, visitor);
       visitor.close(reader.at);
       if (!whole7) return false;
       break;
     }
-    case 0x10: {
+    case 0x10: { // VIRTIO_ADMIN_CMD_DEV_PARTS_SET
       visitor.open(VIRTIO_ADMIN_COMMANDS_DATA_SITES.virtioAdminCmdDevPartsSet, -1, reader.at);
       const whole8 = walkVirtioAdminCmdDevPartsSetData(reader, visitor, device);
       visitor.close(reader.at);
       if (!whole8) return false;
       break;
     }
-    case 0x11: {
+    case 0x11: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
       const at7 = reader.at;
       let sound7 = 1 <= reader.end - at7;
       const inner7 = heeding(reader, visitor, !sound7);
@@ -9729,7 +9729,7 @@ export function walkVirtioAdminCommandsData(
       const from9 = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(VIRTIO_ADMIN_COMMANDS_DATA_SITES.raw, -1, from9, reader.at - from9, reader.bytes.subarray(from9, from9 + reader.at - from9));
+      visitor.field(VIRTIO_ADMIN_COMMANDS_DATA_SITES.raw, -1, from9, reader.at - from9, reader.bytes.subarray(from9, reader.at));
     }
   }
   return true;
@@ -9776,75 +9776,75 @@ export function readVirtioAdminCommandsOutput(
 ): VirtioAdminCommandsOutput {
   let body: VirtioAdminCommandsOutputBody;
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
       body = { case: "virtioAdminCmdListQuery", value: undefined };
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
       body = { case: "virtioAdminCmdListUse", value: undefined };
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
       body = { case: "virtioAdminCmdLegacyCommonCfgWrite", value: undefined };
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
       body = { case: "virtioAdminCmdLegacyCommonCfgRead", value: undefined };
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
       body = { case: "virtioAdminCmdLegacyDevCfgWrite", value: undefined };
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
       body = { case: "virtioAdminCmdLegacyDevCfgRead", value: undefined };
       break;
     }
-    case 0x6: {
+    case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
       body = { case: "virtioAdminCmdLegacyNotifyInfo", value: undefined };
       break;
     }
-    case 0x7: {
+    case 0x7: { // VIRTIO_ADMIN_CMD_CAP_ID_LIST_QUERY
       body = { case: "virtioAdminCmdCapIdListQuery", value: undefined };
       break;
     }
-    case 0x8: {
+    case 0x8: { // VIRTIO_ADMIN_CMD_DEVICE_CAP_GET
       body = { case: "virtioAdminCmdDeviceCapGet", value: undefined };
       break;
     }
-    case 0x9: {
+    case 0x9: { // VIRTIO_ADMIN_CMD_DRIVER_CAP_SET
       body = { case: "virtioAdminCmdDriverCapSet", value: undefined };
       break;
     }
-    case 0xa: {
+    case 0xa: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_CREATE
       body = { case: "virtioAdminCmdResourceObjCreate", value: undefined };
       break;
     }
-    case 0xb: {
+    case 0xb: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_MODIFY
       body = { case: "virtioAdminCmdResourceObjModify", value: undefined };
       break;
     }
-    case 0xc: {
+    case 0xc: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_QUERY
       body = { case: "virtioAdminCmdResourceObjQuery", value: undefined };
       break;
     }
-    case 0xd: {
+    case 0xd: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_DESTROY
       body = { case: "virtioAdminCmdResourceObjDestroy", value: undefined };
       break;
     }
-    case 0xe: {
+    case 0xe: { // VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_GET
       body = { case: "virtioAdminCmdDevPartsMetadataGet", value: undefined };
       break;
     }
-    case 0xf: {
+    case 0xf: { // VIRTIO_ADMIN_CMD_DEV_PARTS_GET
       body = { case: "virtioAdminCmdDevPartsGet", value: undefined };
       break;
     }
-    case 0x10: {
+    case 0x10: { // VIRTIO_ADMIN_CMD_DEV_PARTS_SET
       body = { case: "virtioAdminCmdDevPartsSet", value: undefined };
       break;
     }
-    case 0x11: {
+    case 0x11: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
       body = { case: "virtioAdminCmdDevModeSet", value: undefined };
       break;
     }
@@ -9883,58 +9883,58 @@ export function scanVirtioAdminCommandsOutput(
   _device: VirtioDeviceId,
 ): boolean {
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
       break;
     }
-    case 0x6: {
+    case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
       break;
     }
-    case 0x7: {
+    case 0x7: { // VIRTIO_ADMIN_CMD_CAP_ID_LIST_QUERY
       break;
     }
-    case 0x8: {
+    case 0x8: { // VIRTIO_ADMIN_CMD_DEVICE_CAP_GET
       break;
     }
-    case 0x9: {
+    case 0x9: { // VIRTIO_ADMIN_CMD_DRIVER_CAP_SET
       break;
     }
-    case 0xa: {
+    case 0xa: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_CREATE
       break;
     }
-    case 0xb: {
+    case 0xb: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_MODIFY
       break;
     }
-    case 0xc: {
+    case 0xc: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_QUERY
       break;
     }
-    case 0xd: {
+    case 0xd: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_DESTROY
       break;
     }
-    case 0xe: {
+    case 0xe: { // VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_GET
       break;
     }
-    case 0xf: {
+    case 0xf: { // VIRTIO_ADMIN_CMD_DEV_PARTS_GET
       break;
     }
-    case 0x10: {
+    case 0x10: { // VIRTIO_ADMIN_CMD_DEV_PARTS_SET
       break;
     }
-    case 0x11: {
+    case 0x11: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
       break;
     }
     default: {
@@ -9978,109 +9978,109 @@ export function writeVirtioAdminCommandsOutput(
 ): void {
   const { body } = value;
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
       if (body.case !== "virtioAdminCmdListQuery") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
       if (body.case !== "virtioAdminCmdListUse") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
       if (body.case !== "virtioAdminCmdLegacyCommonCfgWrite") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
       if (body.case !== "virtioAdminCmdLegacyCommonCfgRead") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
       if (body.case !== "virtioAdminCmdLegacyDevCfgWrite") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
       if (body.case !== "virtioAdminCmdLegacyDevCfgRead") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
       break;
     }
-    case 0x6: {
+    case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
       if (body.case !== "virtioAdminCmdLegacyNotifyInfo") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
       break;
     }
-    case 0x7: {
+    case 0x7: { // VIRTIO_ADMIN_CMD_CAP_ID_LIST_QUERY
       if (body.case !== "virtioAdminCmdCapIdListQuery") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
       break;
     }
-    case 0x8: {
+    case 0x8: { // VIRTIO_ADMIN_CMD_DEVICE_CAP_GET
       if (body.case !== "virtioAdminCmdDeviceCapGet") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
       break;
     }
-    case 0x9: {
+    case 0x9: { // VIRTIO_ADMIN_CMD_DRIVER_CAP_SET
       if (body.case !== "virtioAdminCmdDriverCapSet") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
       break;
     }
-    case 0xa: {
+    case 0xa: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_CREATE
       if (body.case !== "virtioAdminCmdResourceObjCreate") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
       break;
     }
-    case 0xb: {
+    case 0xb: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_MODIFY
       if (body.case !== "virtioAdminCmdResourceObjModify") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
       break;
     }
-    case 0xc: {
+    case 0xc: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_QUERY
       if (body.case !== "virtioAdminCmdResourceObjQuery") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
       break;
     }
-    case 0xd: {
+    case 0xd: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_DESTROY
       if (body.case !== "virtioAdminCmdResourceObjDestroy") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
       break;
     }
-    case 0xe: {
+    case 0xe: { // VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_GET
       if (body.case !== "virtioAdminCmdDevPartsMetadataGet") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
       break;
     }
-    case 0xf: {
+    case 0xf: { // VIRTIO_ADMIN_CMD_DEV_PARTS_GET
       if (body.case !== "virtioAdminCmdDevPartsGet") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
       break;
     }
-    case 0x10: {
+    case 0x10: { // VIRTIO_ADMIN_CMD_DEV_PARTS_SET
       if (body.case !== "virtioAdminCmdDevPartsSet") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
       break;
     }
-    case 0x11: {
+    case 0x11: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
       if (body.case !== "virtioAdminCmdDevModeSet") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
@@ -10149,75 +10149,75 @@ export class VirtioAdminCommandsOutputView extends View {
 
   #locate(reader: Reader): void {
     switch (this.#opcode) {
-      case 0x0: {
+      case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
         this.#bodyCase = "virtioAdminCmdListQuery";
         break;
       }
-      case 0x1: {
+      case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
         this.#bodyCase = "virtioAdminCmdListUse";
         break;
       }
-      case 0x2: {
+      case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
         this.#bodyCase = "virtioAdminCmdLegacyCommonCfgWrite";
         break;
       }
-      case 0x3: {
+      case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
         this.#bodyCase = "virtioAdminCmdLegacyCommonCfgRead";
         break;
       }
-      case 0x4: {
+      case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
         this.#bodyCase = "virtioAdminCmdLegacyDevCfgWrite";
         break;
       }
-      case 0x5: {
+      case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
         this.#bodyCase = "virtioAdminCmdLegacyDevCfgRead";
         break;
       }
-      case 0x6: {
+      case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
         this.#bodyCase = "virtioAdminCmdLegacyNotifyInfo";
         break;
       }
-      case 0x7: {
+      case 0x7: { // VIRTIO_ADMIN_CMD_CAP_ID_LIST_QUERY
         this.#bodyCase = "virtioAdminCmdCapIdListQuery";
         break;
       }
-      case 0x8: {
+      case 0x8: { // VIRTIO_ADMIN_CMD_DEVICE_CAP_GET
         this.#bodyCase = "virtioAdminCmdDeviceCapGet";
         break;
       }
-      case 0x9: {
+      case 0x9: { // VIRTIO_ADMIN_CMD_DRIVER_CAP_SET
         this.#bodyCase = "virtioAdminCmdDriverCapSet";
         break;
       }
-      case 0xa: {
+      case 0xa: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_CREATE
         this.#bodyCase = "virtioAdminCmdResourceObjCreate";
         break;
       }
-      case 0xb: {
+      case 0xb: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_MODIFY
         this.#bodyCase = "virtioAdminCmdResourceObjModify";
         break;
       }
-      case 0xc: {
+      case 0xc: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_QUERY
         this.#bodyCase = "virtioAdminCmdResourceObjQuery";
         break;
       }
-      case 0xd: {
+      case 0xd: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_DESTROY
         this.#bodyCase = "virtioAdminCmdResourceObjDestroy";
         break;
       }
-      case 0xe: {
+      case 0xe: { // VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_GET
         this.#bodyCase = "virtioAdminCmdDevPartsMetadataGet";
         break;
       }
-      case 0xf: {
+      case 0xf: { // VIRTIO_ADMIN_CMD_DEV_PARTS_GET
         this.#bodyCase = "virtioAdminCmdDevPartsGet";
         break;
       }
-      case 0x10: {
+      case 0x10: { // VIRTIO_ADMIN_CMD_DEV_PARTS_SET
         this.#bodyCase = "virtioAdminCmdDevPartsSet";
         break;
       }
-      case 0x11: {
+      case 0x11: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
         this.#bodyCase = "virtioAdminCmdDevModeSet";
         break;
       }
@@ -10244,65 +10244,65 @@ export function walkVirtioAdminCommandsOutput(
   _device: VirtioDeviceId,
 ): boolean {
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
       break;
     }
-    case 0x6: {
+    case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
       break;
     }
-    case 0x7: {
+    case 0x7: { // VIRTIO_ADMIN_CMD_CAP_ID_LIST_QUERY
       break;
     }
-    case 0x8: {
+    case 0x8: { // VIRTIO_ADMIN_CMD_DEVICE_CAP_GET
       break;
     }
-    case 0x9: {
+    case 0x9: { // VIRTIO_ADMIN_CMD_DRIVER_CAP_SET
       break;
     }
-    case 0xa: {
+    case 0xa: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_CREATE
       break;
     }
-    case 0xb: {
+    case 0xb: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_MODIFY
       break;
     }
-    case 0xc: {
+    case 0xc: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_QUERY
       break;
     }
-    case 0xd: {
+    case 0xd: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_DESTROY
       break;
     }
-    case 0xe: {
+    case 0xe: { // VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_GET
       break;
     }
-    case 0xf: {
+    case 0xf: { // VIRTIO_ADMIN_CMD_DEV_PARTS_GET
       break;
     }
-    case 0x10: {
+    case 0x10: { // VIRTIO_ADMIN_CMD_DEV_PARTS_SET
       break;
     }
-    case 0x11: {
+    case 0x11: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
       break;
     }
     default: {
       const from = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(VIRTIO_ADMIN_COMMANDS_OUTPUT_SITES.raw, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+      visitor.field(VIRTIO_ADMIN_COMMANDS_OUTPUT_SITES.raw, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
     }
   }
   return true;
@@ -10367,84 +10367,84 @@ export function readVirtioAdminCommandsResult(
 ): VirtioAdminCommandsResult {
   let body: VirtioAdminCommandsResultBody;
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
       const virtioAdminCmdListQuery = readVirtioAdminCmdList(reader);
       body = { case: "virtioAdminCmdListQuery", value: virtioAdminCmdListQuery };
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
       body = { case: "virtioAdminCmdListUse", value: undefined };
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
       body = { case: "virtioAdminCmdLegacyCommonCfgWrite", value: undefined };
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
       const virtioAdminCmdLegacyCommonCfgRead = readVirtioAdminCmdLegacyCommonCfgRdResult(reader);
       body = { case: "virtioAdminCmdLegacyCommonCfgRead", value: virtioAdminCmdLegacyCommonCfgRead };
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
       body = { case: "virtioAdminCmdLegacyDevCfgWrite", value: undefined };
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
       const virtioAdminCmdLegacyDevCfgRead = readVirtioAdminCmdLegacyCommonCfgRdResult(reader);
       body = { case: "virtioAdminCmdLegacyDevCfgRead", value: virtioAdminCmdLegacyDevCfgRead };
       break;
     }
-    case 0x6: {
+    case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
       const at = reader.take(64);
       body = { case: "virtioAdminCmdLegacyNotifyInfo", value: readVirtioAdminCmdNotifyInfoResultAt(reader, at) };
       break;
     }
-    case 0x7: {
+    case 0x7: { // VIRTIO_ADMIN_CMD_CAP_ID_LIST_QUERY
       const virtioAdminCmdCapIdListQuery = readVirtioAdminCmdQueryCapIdResult(reader);
       body = { case: "virtioAdminCmdCapIdListQuery", value: virtioAdminCmdCapIdListQuery };
       break;
     }
-    case 0x8: {
+    case 0x8: { // VIRTIO_ADMIN_CMD_DEVICE_CAP_GET
       const virtioAdminCmdDeviceCapGet = readVirtioAdminCmdCapGetResult(reader);
       body = { case: "virtioAdminCmdDeviceCapGet", value: virtioAdminCmdDeviceCapGet };
       break;
     }
-    case 0x9: {
+    case 0x9: { // VIRTIO_ADMIN_CMD_DRIVER_CAP_SET
       body = { case: "virtioAdminCmdDriverCapSet", value: undefined };
       break;
     }
-    case 0xa: {
+    case 0xa: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_CREATE
       body = { case: "virtioAdminCmdResourceObjCreate", value: undefined };
       break;
     }
-    case 0xb: {
+    case 0xb: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_MODIFY
       body = { case: "virtioAdminCmdResourceObjModify", value: undefined };
       break;
     }
-    case 0xc: {
+    case 0xc: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_QUERY
       const virtioAdminCmdResourceObjQuery = readVirtioAdminCmdResourceObjQueryResult(reader);
       body = { case: "virtioAdminCmdResourceObjQuery", value: virtioAdminCmdResourceObjQuery };
       break;
     }
-    case 0xd: {
+    case 0xd: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_DESTROY
       body = { case: "virtioAdminCmdResourceObjDestroy", value: undefined };
       break;
     }
-    case 0xe: {
+    case 0xe: { // VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_GET
       const virtioAdminCmdDevPartsMetadataGet = readVirtioAdminCmdDevPartsMetadataGetResult(reader);
       body = { case: "virtioAdminCmdDevPartsMetadataGet", value: virtioAdminCmdDevPartsMetadataGet };
       break;
     }
-    case 0xf: {
+    case 0xf: { // VIRTIO_ADMIN_CMD_DEV_PARTS_GET
       const virtioAdminCmdDevPartsGet = readVirtioAdminCmdDevPartsGetResult(reader, device);
       body = { case: "virtioAdminCmdDevPartsGet", value: virtioAdminCmdDevPartsGet };
       break;
     }
-    case 0x10: {
+    case 0x10: { // VIRTIO_ADMIN_CMD_DEV_PARTS_SET
       body = { case: "virtioAdminCmdDevPartsSet", value: undefined };
       break;
     }
-    case 0x11: {
+    case 0x11: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
       body = { case: "virtioAdminCmdDevModeSet", value: undefined };
       break;
     }
@@ -10502,32 +10502,32 @@ export function scanVirtioAdminCommandsResult(
   device: VirtioDeviceId,
 ): boolean {
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
       if (!scanVirtioAdminCmdList(reader)) return reader.inside("virtio_admin_cmd_list_query");
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
       if (!scanVirtioAdminCmdLegacyCommonCfgRdResult(reader)) {
         return reader.inside("virtio_admin_cmd_legacy_common_cfg_read");
       }
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
       if (!scanVirtioAdminCmdLegacyCommonCfgRdResult(reader)) {
         return reader.inside("virtio_admin_cmd_legacy_dev_cfg_read");
       }
       break;
     }
-    case 0x6: {
+    case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
       const at = reader.at;
       if (64 > reader.end - at) return reader.short(at, VIRTIO_ADMIN_COMMANDS_RESULT_LEAVES, FILE);
       reader.at = at + 64;
@@ -10536,50 +10536,50 @@ export function scanVirtioAdminCommandsResult(
       }
       break;
     }
-    case 0x7: {
+    case 0x7: { // VIRTIO_ADMIN_CMD_CAP_ID_LIST_QUERY
       if (!scanVirtioAdminCmdQueryCapIdResult(reader)) {
         return reader.inside("virtio_admin_cmd_cap_id_list_query");
       }
       break;
     }
-    case 0x8: {
+    case 0x8: { // VIRTIO_ADMIN_CMD_DEVICE_CAP_GET
       if (!scanVirtioAdminCmdCapGetResult(reader)) return reader.inside("virtio_admin_cmd_device_cap_get");
       break;
     }
-    case 0x9: {
+    case 0x9: { // VIRTIO_ADMIN_CMD_DRIVER_CAP_SET
       break;
     }
-    case 0xa: {
+    case 0xa: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_CREATE
       break;
     }
-    case 0xb: {
+    case 0xb: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_MODIFY
       break;
     }
-    case 0xc: {
+    case 0xc: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_QUERY
       if (!scanVirtioAdminCmdResourceObjQueryResult(reader)) {
         return reader.inside("virtio_admin_cmd_resource_obj_query");
       }
       break;
     }
-    case 0xd: {
+    case 0xd: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_DESTROY
       break;
     }
-    case 0xe: {
+    case 0xe: { // VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_GET
       if (!scanVirtioAdminCmdDevPartsMetadataGetResult(reader)) {
         return reader.inside("virtio_admin_cmd_dev_parts_metadata_get");
       }
       break;
     }
-    case 0xf: {
+    case 0xf: { // VIRTIO_ADMIN_CMD_DEV_PARTS_GET
       if (!scanVirtioAdminCmdDevPartsGetResult(reader, device)) {
         return reader.inside("virtio_admin_cmd_dev_parts_get");
       }
       break;
     }
-    case 0x10: {
+    case 0x10: { // VIRTIO_ADMIN_CMD_DEV_PARTS_SET
       break;
     }
-    case 0x11: {
+    case 0x11: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
       break;
     }
     default: {
@@ -10650,7 +10650,7 @@ export function writeVirtioAdminCommandsResult(
 ): void {
   const { body } = value;
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
       if (body.case !== "virtioAdminCmdListQuery") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
@@ -10662,19 +10662,19 @@ export function writeVirtioAdminCommandsResult(
       }
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
       if (body.case !== "virtioAdminCmdListUse") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
       if (body.case !== "virtioAdminCmdLegacyCommonCfgWrite") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
       if (body.case !== "virtioAdminCmdLegacyCommonCfgRead") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
@@ -10686,13 +10686,13 @@ export function writeVirtioAdminCommandsResult(
       }
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
       if (body.case !== "virtioAdminCmdLegacyDevCfgWrite") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
       if (body.case !== "virtioAdminCmdLegacyDevCfgRead") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
@@ -10704,7 +10704,7 @@ export function writeVirtioAdminCommandsResult(
       }
       break;
     }
-    case 0x6: {
+    case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
       if (body.case !== "virtioAdminCmdLegacyNotifyInfo") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
@@ -10717,7 +10717,7 @@ export function writeVirtioAdminCommandsResult(
       }
       break;
     }
-    case 0x7: {
+    case 0x7: { // VIRTIO_ADMIN_CMD_CAP_ID_LIST_QUERY
       if (body.case !== "virtioAdminCmdCapIdListQuery") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
@@ -10729,7 +10729,7 @@ export function writeVirtioAdminCommandsResult(
       }
       break;
     }
-    case 0x8: {
+    case 0x8: { // VIRTIO_ADMIN_CMD_DEVICE_CAP_GET
       if (body.case !== "virtioAdminCmdDeviceCapGet") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
@@ -10741,25 +10741,25 @@ export function writeVirtioAdminCommandsResult(
       }
       break;
     }
-    case 0x9: {
+    case 0x9: { // VIRTIO_ADMIN_CMD_DRIVER_CAP_SET
       if (body.case !== "virtioAdminCmdDriverCapSet") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
       break;
     }
-    case 0xa: {
+    case 0xa: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_CREATE
       if (body.case !== "virtioAdminCmdResourceObjCreate") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
       break;
     }
-    case 0xb: {
+    case 0xb: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_MODIFY
       if (body.case !== "virtioAdminCmdResourceObjModify") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
       break;
     }
-    case 0xc: {
+    case 0xc: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_QUERY
       if (body.case !== "virtioAdminCmdResourceObjQuery") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
@@ -10771,13 +10771,13 @@ export function writeVirtioAdminCommandsResult(
       }
       break;
     }
-    case 0xd: {
+    case 0xd: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_DESTROY
       if (body.case !== "virtioAdminCmdResourceObjDestroy") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
       break;
     }
-    case 0xe: {
+    case 0xe: { // VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_GET
       if (body.case !== "virtioAdminCmdDevPartsMetadataGet") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
@@ -10789,7 +10789,7 @@ export function writeVirtioAdminCommandsResult(
       }
       break;
     }
-    case 0xf: {
+    case 0xf: { // VIRTIO_ADMIN_CMD_DEV_PARTS_GET
       if (body.case !== "virtioAdminCmdDevPartsGet") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
@@ -10801,13 +10801,13 @@ export function writeVirtioAdminCommandsResult(
       }
       break;
     }
-    case 0x10: {
+    case 0x10: { // VIRTIO_ADMIN_CMD_DEV_PARTS_SET
       if (body.case !== "virtioAdminCmdDevPartsSet") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
       break;
     }
-    case 0x11: {
+    case 0x11: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
       if (body.case !== "virtioAdminCmdDevModeSet") {
         throw writer.error("case", "body", writer.at, `${FILE}:447`, body.case);
       }
@@ -10962,84 +10962,84 @@ export class VirtioAdminCommandsResultView extends View {
 
   #locate(reader: Reader): void {
     switch (this.#opcode) {
-      case 0x0: {
+      case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
         this.#bodyCase = "virtioAdminCmdListQuery";
         if (!scanVirtioAdminCmdList(reader)) throw this.$refused();
         break;
       }
-      case 0x1: {
+      case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
         this.#bodyCase = "virtioAdminCmdListUse";
         break;
       }
-      case 0x2: {
+      case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
         this.#bodyCase = "virtioAdminCmdLegacyCommonCfgWrite";
         break;
       }
-      case 0x3: {
+      case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
         this.#bodyCase = "virtioAdminCmdLegacyCommonCfgRead";
         if (!scanVirtioAdminCmdLegacyCommonCfgRdResult(reader)) throw this.$refused();
         break;
       }
-      case 0x4: {
+      case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
         this.#bodyCase = "virtioAdminCmdLegacyDevCfgWrite";
         break;
       }
-      case 0x5: {
+      case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
         this.#bodyCase = "virtioAdminCmdLegacyDevCfgRead";
         if (!scanVirtioAdminCmdLegacyCommonCfgRdResult(reader)) throw this.$refused();
         break;
       }
-      case 0x6: {
+      case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
         this.#bodyCase = "virtioAdminCmdLegacyNotifyInfo";
         reader.take(64);
         break;
       }
-      case 0x7: {
+      case 0x7: { // VIRTIO_ADMIN_CMD_CAP_ID_LIST_QUERY
         this.#bodyCase = "virtioAdminCmdCapIdListQuery";
         if (!scanVirtioAdminCmdQueryCapIdResult(reader)) throw this.$refused();
         break;
       }
-      case 0x8: {
+      case 0x8: { // VIRTIO_ADMIN_CMD_DEVICE_CAP_GET
         this.#bodyCase = "virtioAdminCmdDeviceCapGet";
         if (!scanVirtioAdminCmdCapGetResult(reader)) throw this.$refused();
         break;
       }
-      case 0x9: {
+      case 0x9: { // VIRTIO_ADMIN_CMD_DRIVER_CAP_SET
         this.#bodyCase = "virtioAdminCmdDriverCapSet";
         break;
       }
-      case 0xa: {
+      case 0xa: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_CREATE
         this.#bodyCase = "virtioAdminCmdResourceObjCreate";
         break;
       }
-      case 0xb: {
+      case 0xb: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_MODIFY
         this.#bodyCase = "virtioAdminCmdResourceObjModify";
         break;
       }
-      case 0xc: {
+      case 0xc: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_QUERY
         this.#bodyCase = "virtioAdminCmdResourceObjQuery";
         if (!scanVirtioAdminCmdResourceObjQueryResult(reader)) throw this.$refused();
         break;
       }
-      case 0xd: {
+      case 0xd: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_DESTROY
         this.#bodyCase = "virtioAdminCmdResourceObjDestroy";
         break;
       }
-      case 0xe: {
+      case 0xe: { // VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_GET
         this.#bodyCase = "virtioAdminCmdDevPartsMetadataGet";
         if (!scanVirtioAdminCmdDevPartsMetadataGetResult(reader)) throw this.$refused();
         break;
       }
-      case 0xf: {
+      case 0xf: { // VIRTIO_ADMIN_CMD_DEV_PARTS_GET
         this.#bodyCase = "virtioAdminCmdDevPartsGet";
         if (!scanVirtioAdminCmdDevPartsGetResult(reader, this.#device)) throw this.$refused();
         break;
       }
-      case 0x10: {
+      case 0x10: { // VIRTIO_ADMIN_CMD_DEV_PARTS_SET
         this.#bodyCase = "virtioAdminCmdDevPartsSet";
         break;
       }
-      case 0x11: {
+      case 0x11: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
         this.#bodyCase = "virtioAdminCmdDevModeSet";
         break;
       }
@@ -11114,37 +11114,37 @@ export function walkVirtioAdminCommandsResult(
   device: VirtioDeviceId,
 ): boolean {
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
       visitor.open(VIRTIO_ADMIN_COMMANDS_RESULT_SITES.virtioAdminCmdListQuery, -1, reader.at);
       const whole = walkVirtioAdminCmdList(reader, visitor);
       visitor.close(reader.at);
       if (!whole) return false;
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
       visitor.open(VIRTIO_ADMIN_COMMANDS_RESULT_SITES.virtioAdminCmdLegacyCommonCfgRead, -1, reader.at);
       const whole2 = walkVirtioAdminCmdLegacyCommonCfgRdResult(reader, visitor);
       visitor.close(reader.at);
       if (!whole2) return false;
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
       visitor.open(VIRTIO_ADMIN_COMMANDS_RESULT_SITES.virtioAdminCmdLegacyDevCfgRead, -1, reader.at);
       const whole3 = walkVirtioAdminCmdLegacyCommonCfgRdResult(reader, visitor);
       visitor.close(reader.at);
       if (!whole3) return false;
       break;
     }
-    case 0x6: {
+    case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
       const at = reader.at;
       let sound = 64 <= reader.end - at;
       const inner = heeding(reader, visitor, !sound);
@@ -11159,64 +11159,64 @@ export function walkVirtioAdminCommandsResult(
       if (!sound) return false;
       break;
     }
-    case 0x7: {
+    case 0x7: { // VIRTIO_ADMIN_CMD_CAP_ID_LIST_QUERY
       visitor.open(VIRTIO_ADMIN_COMMANDS_RESULT_SITES.virtioAdminCmdCapIdListQuery, -1, reader.at);
       const whole4 = walkVirtioAdminCmdQueryCapIdResult(reader, visitor);
       visitor.close(reader.at);
       if (!whole4) return false;
       break;
     }
-    case 0x8: {
+    case 0x8: { // VIRTIO_ADMIN_CMD_DEVICE_CAP_GET
       visitor.open(VIRTIO_ADMIN_COMMANDS_RESULT_SITES.virtioAdminCmdDeviceCapGet, -1, reader.at);
       const whole5 = walkVirtioAdminCmdCapGetResult(reader, visitor);
       visitor.close(reader.at);
       if (!whole5) return false;
       break;
     }
-    case 0x9: {
+    case 0x9: { // VIRTIO_ADMIN_CMD_DRIVER_CAP_SET
       break;
     }
-    case 0xa: {
+    case 0xa: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_CREATE
       break;
     }
-    case 0xb: {
+    case 0xb: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_MODIFY
       break;
     }
-    case 0xc: {
+    case 0xc: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_QUERY
       visitor.open(VIRTIO_ADMIN_COMMANDS_RESULT_SITES.virtioAdminCmdResourceObjQuery, -1, reader.at);
       const whole6 = walkVirtioAdminCmdResourceObjQueryResult(reader, visitor);
       visitor.close(reader.at);
       if (!whole6) return false;
       break;
     }
-    case 0xd: {
+    case 0xd: { // VIRTIO_ADMIN_CMD_RESOURCE_OBJ_DESTROY
       break;
     }
-    case 0xe: {
+    case 0xe: { // VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_GET
       visitor.open(VIRTIO_ADMIN_COMMANDS_RESULT_SITES.virtioAdminCmdDevPartsMetadataGet, -1, reader.at);
       const whole7 = walkVirtioAdminCmdDevPartsMetadataGetResult(reader, visitor);
       visitor.close(reader.at);
       if (!whole7) return false;
       break;
     }
-    case 0xf: {
+    case 0xf: { // VIRTIO_ADMIN_CMD_DEV_PARTS_GET
       visitor.open(VIRTIO_ADMIN_COMMANDS_RESULT_SITES.virtioAdminCmdDevPartsGet, -1, reader.at);
       const whole8 = walkVirtioAdminCmdDevPartsGetResult(reader, visitor, device);
       visitor.close(reader.at);
       if (!whole8) return false;
       break;
     }
-    case 0x10: {
+    case 0x10: { // VIRTIO_ADMIN_CMD_DEV_PARTS_SET
       break;
     }
-    case 0x11: {
+    case 0x11: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
       break;
     }
     default: {
       const from9 = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(VIRTIO_ADMIN_COMMANDS_RESULT_SITES.raw, -1, from9, reader.at - from9, reader.bytes.subarray(from9, from9 + reader.at - from9));
+      visitor.field(VIRTIO_ADMIN_COMMANDS_RESULT_SITES.raw, -1, from9, reader.at - from9, reader.bytes.subarray(from9, reader.at));
     }
   }
   return true;
@@ -11754,7 +11754,7 @@ export function walkVirtioAdminCmdV14Readable(
   if (16 > reader.end - at) {
     return reportShort(reader, visitor, at, VIRTIO_ADMIN_CMD_V1_4_READABLE_LEAVES, FILE);
   }
-  visitor.field(VIRTIO_ADMIN_CMD_V1_4_READABLE_SITES.reserved1, -1, at + 4, 12, reader.bytes.subarray(at + 4, (at + 4) + 12));
+  visitor.field(VIRTIO_ADMIN_CMD_V1_4_READABLE_SITES.reserved1, -1, at + 4, 12, reader.bytes.subarray(at + 4, at + 16));
   if (sound && reader.strict && !reader.isZero(at + 4, 12)) {
     sound = reader.fail("reserved", "reserved1", at + 4, FILE, 503) || report(reader, visitor);
   }
@@ -11765,7 +11765,7 @@ export function walkVirtioAdminCmdV14Readable(
   reader.at = at + 24;
   if (!sound) return false;
   if (opcode >= 0x8000 /* VIRTIO_ADMIN_CMD_RESERVED_OPCODES */) {
-    return reader.fail("constraint", "opcode", at + 0, FILE, 501, "opcode < VIRTIO_ADMIN_CMD_RESERVED_OPCODES") || report(reader, visitor);
+    return reader.fail("constraint", "opcode", at, FILE, 501, "opcode < VIRTIO_ADMIN_CMD_RESERVED_OPCODES") || report(reader, visitor);
   }
   visitor.open(VIRTIO_ADMIN_CMD_V1_4_READABLE_SITES.commandSpecificData, -1, reader.at);
   const whole = walkVirtioAdminCommandsData(reader, visitor, opcode, device);
@@ -11775,7 +11775,7 @@ export function walkVirtioAdminCmdV14Readable(
     const from2 = reader.at;
     if (isCut(reader, visitor)) return false;
     reader.at = reader.end;
-    visitor.field(VIRTIO_ADMIN_CMD_V1_4_READABLE_SITES.extra, -1, from2, reader.at - from2, reader.bytes.subarray(from2, from2 + reader.at - from2));
+    visitor.field(VIRTIO_ADMIN_CMD_V1_4_READABLE_SITES.extra, -1, from2, reader.at - from2, reader.bytes.subarray(from2, reader.at));
   }
   return true;
 }
@@ -12108,7 +12108,7 @@ export function walkVirtioAdminCmdV14Writable(
   if (8 > reader.end - at) {
     return reportShort(reader, visitor, at, VIRTIO_ADMIN_CMD_V1_4_WRITABLE_LEAVES, FILE);
   }
-  visitor.field(VIRTIO_ADMIN_CMD_V1_4_WRITABLE_SITES.reserved2, -1, at + 4, 4, reader.bytes.subarray(at + 4, (at + 4) + 4));
+  visitor.field(VIRTIO_ADMIN_CMD_V1_4_WRITABLE_SITES.reserved2, -1, at + 4, 4, reader.bytes.subarray(at + 4, at + 8));
   if (sound && reader.strict && !reader.isZero(at + 4, 4)) {
     sound = reader.fail("reserved", "reserved2", at + 4, FILE, 516) || report(reader, visitor);
   }
@@ -12124,7 +12124,7 @@ export function walkVirtioAdminCmdV14Writable(
     const from2 = reader.at;
     if (isCut(reader, visitor)) return false;
     reader.at = reader.end;
-    visitor.field(VIRTIO_ADMIN_CMD_V1_4_WRITABLE_SITES.extra, -1, from2, reader.at - from2, reader.bytes.subarray(from2, from2 + reader.at - from2));
+    visitor.field(VIRTIO_ADMIN_CMD_V1_4_WRITABLE_SITES.extra, -1, from2, reader.at - from2, reader.bytes.subarray(from2, reader.at));
   }
   return true;
 }

@@ -437,7 +437,7 @@ export function walkVirtioAdminCmdReadable(reader: Reader, visitor: Visitor): bo
   if (4 > reader.end - at) return reportShort(reader, visitor, at, VIRTIO_ADMIN_CMD_READABLE_LEAVES, FILE);
   visitor.field(VIRTIO_ADMIN_CMD_READABLE_SITES.groupType, -1, at + 2, 2, view.getUint16(at + 2, true));
   if (16 > reader.end - at) return reportShort(reader, visitor, at, VIRTIO_ADMIN_CMD_READABLE_LEAVES, FILE);
-  visitor.field(VIRTIO_ADMIN_CMD_READABLE_SITES.reserved1, -1, at + 4, 12, reader.bytes.subarray(at + 4, (at + 4) + 12));
+  visitor.field(VIRTIO_ADMIN_CMD_READABLE_SITES.reserved1, -1, at + 4, 12, reader.bytes.subarray(at + 4, at + 16));
   if (sound && reader.strict && !reader.isZero(at + 4, 12)) {
     sound = reader.fail("reserved", "reserved1", at + 4, FILE, 83) || report(reader, visitor);
   }
@@ -446,12 +446,12 @@ export function walkVirtioAdminCmdReadable(reader: Reader, visitor: Visitor): bo
   reader.at = at + 24;
   if (!sound) return false;
   if (opcode >= 0x8000 /* VIRTIO_ADMIN_CMD_RESERVED_OPCODES */) {
-    return reader.fail("constraint", "opcode", at + 0, FILE, 81, "opcode < VIRTIO_ADMIN_CMD_RESERVED_OPCODES") || report(reader, visitor);
+    return reader.fail("constraint", "opcode", at, FILE, 81, "opcode < VIRTIO_ADMIN_CMD_RESERVED_OPCODES") || report(reader, visitor);
   }
   const from = reader.at;
   if (isCut(reader, visitor)) return false;
   reader.at = reader.end;
-  visitor.field(VIRTIO_ADMIN_CMD_READABLE_SITES.commandSpecificData, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+  visitor.field(VIRTIO_ADMIN_CMD_READABLE_SITES.commandSpecificData, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
   return true;
 }
 
@@ -650,7 +650,7 @@ export function walkVirtioAdminCmdWritable(reader: Reader, visitor: Visitor): bo
   if (4 > reader.end - at) return reportShort(reader, visitor, at, VIRTIO_ADMIN_CMD_WRITABLE_LEAVES, FILE);
   visitor.field(VIRTIO_ADMIN_CMD_WRITABLE_SITES.statusQualifier, -1, at + 2, 2, view.getUint16(at + 2, true));
   if (8 > reader.end - at) return reportShort(reader, visitor, at, VIRTIO_ADMIN_CMD_WRITABLE_LEAVES, FILE);
-  visitor.field(VIRTIO_ADMIN_CMD_WRITABLE_SITES.reserved2, -1, at + 4, 4, reader.bytes.subarray(at + 4, (at + 4) + 4));
+  visitor.field(VIRTIO_ADMIN_CMD_WRITABLE_SITES.reserved2, -1, at + 4, 4, reader.bytes.subarray(at + 4, at + 8));
   if (sound && reader.strict && !reader.isZero(at + 4, 4)) {
     sound = reader.fail("reserved", "reserved2", at + 4, FILE, 97) || report(reader, visitor);
   }
@@ -659,7 +659,7 @@ export function walkVirtioAdminCmdWritable(reader: Reader, visitor: Visitor): bo
   const from = reader.at;
   if (isCut(reader, visitor)) return false;
   reader.at = reader.end;
-  visitor.field(VIRTIO_ADMIN_CMD_WRITABLE_SITES.commandSpecificResult, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+  visitor.field(VIRTIO_ADMIN_CMD_WRITABLE_SITES.commandSpecificResult, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
   return true;
 }
 

@@ -953,7 +953,7 @@ export function walkVirtioNetConfig(reader: Reader, visitor: Visitor, littleEndi
     const from = reader.at;
     if (isCut(reader, visitor)) return false;
     reader.at = reader.end;
-    visitor.field(VIRTIO_NET_CONFIG_SITES.extra, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+    visitor.field(VIRTIO_NET_CONFIG_SITES.extra, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
   }
   return true;
 }
@@ -1870,7 +1870,7 @@ export function walkVirtioBlkZonedCharacteristics(
   if (24 > reader.end - at) {
     return reportShort(reader, visitor, at, VIRTIO_BLK_ZONED_CHARACTERISTICS_LEAVES, FILE);
   }
-  visitor.field(VIRTIO_BLK_ZONED_CHARACTERISTICS_SITES.unused2, -1, at + 21, 3, reader.bytes.subarray(at + 21, (at + 21) + 3));
+  visitor.field(VIRTIO_BLK_ZONED_CHARACTERISTICS_SITES.unused2, -1, at + 21, 3, reader.bytes.subarray(at + 21, at + 24));
   if (sound && reader.strict && !reader.isZero(at + 21, 3)) {
     sound = reader.fail("reserved", "unused2", at + 21, FILE, 108) || report(reader, visitor);
   }
@@ -3592,7 +3592,7 @@ export function walkVirtioBlkConfig(reader: Reader, visitor: Visitor, littleEndi
     const from = reader.at;
     if (isCut(reader, visitor)) return false;
     reader.at = reader.end;
-    visitor.field(VIRTIO_BLK_CONFIG_SITES.extra, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+    visitor.field(VIRTIO_BLK_CONFIG_SITES.extra, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
   }
   return true;
 }
@@ -3945,7 +3945,7 @@ export function walkVirtioConsoleConfig(reader: Reader, visitor: Visitor, little
     const from = reader.at;
     if (isCut(reader, visitor)) return false;
     reader.at = reader.end;
-    visitor.field(VIRTIO_CONSOLE_CONFIG_SITES.extra, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+    visitor.field(VIRTIO_CONSOLE_CONFIG_SITES.extra, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
   }
   return true;
 }
@@ -4297,7 +4297,7 @@ export function walkVirtioBalloonConfig(reader: Reader, visitor: Visitor): boole
     const from = reader.at;
     if (isCut(reader, visitor)) return false;
     reader.at = reader.end;
-    visitor.field(VIRTIO_BALLOON_CONFIG_SITES.extra, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+    visitor.field(VIRTIO_BALLOON_CONFIG_SITES.extra, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
   }
   return true;
 }
@@ -5108,7 +5108,7 @@ export function walkVirtioScsiConfig(reader: Reader, visitor: Visitor, littleEnd
     const from = reader.at;
     if (isCut(reader, visitor)) return false;
     reader.at = reader.end;
-    visitor.field(VIRTIO_SCSI_CONFIG_SITES.extra, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+    visitor.field(VIRTIO_SCSI_CONFIG_SITES.extra, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
   }
   return true;
 }
@@ -5328,7 +5328,7 @@ export function walkVirtio9pConfig(reader: Reader, visitor: Visitor, littleEndia
     const from2 = reader.at;
     if (isCut(reader, visitor)) return false;
     reader.at = reader.end;
-    visitor.field(VIRTIO_9P_CONFIG_SITES.extra, -1, from2, reader.at - from2, reader.bytes.subarray(from2, from2 + reader.at - from2));
+    visitor.field(VIRTIO_9P_CONFIG_SITES.extra, -1, from2, reader.at - from2, reader.bytes.subarray(from2, reader.at));
   }
   return true;
 }
@@ -5710,7 +5710,7 @@ export function walkVirtioGpuConfig(reader: Reader, visitor: Visitor): boolean {
     const from = reader.at;
     if (isCut(reader, visitor)) return false;
     reader.at = reader.end;
-    visitor.field(VIRTIO_GPU_CONFIG_SITES.extra, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+    visitor.field(VIRTIO_GPU_CONFIG_SITES.extra, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
   }
   return true;
 }
@@ -6795,7 +6795,7 @@ export function walkVirtioInputConfig(reader: Reader, visitor: Visitor): boolean
   const size$ = view.getUint8(at + 2);
   visitor.field(VIRTIO_INPUT_CONFIG_SITES.size$, -1, at + 2, 1, size$);
   if (8 > reader.end - at) return reportShort(reader, visitor, at, VIRTIO_INPUT_CONFIG_LEAVES, FILE);
-  visitor.field(VIRTIO_INPUT_CONFIG_SITES.reserved, -1, at + 3, 5, reader.bytes.subarray(at + 3, (at + 3) + 5));
+  visitor.field(VIRTIO_INPUT_CONFIG_SITES.reserved, -1, at + 3, 5, reader.bytes.subarray(at + 3, at + 8));
   if (sound && reader.strict && !reader.isZero(at + 3, 5)) {
     sound = reader.fail("reserved", "reserved", at + 3, FILE, 292) || report(reader, visitor);
   }
@@ -6810,7 +6810,7 @@ export function walkVirtioInputConfig(reader: Reader, visitor: Visitor): boolean
     const from8 = reader.at;
     if (isCut(reader, visitor)) return false;
     reader.at = reader.end;
-    visitor.field(VIRTIO_INPUT_CONFIG_SITES.unused, -1, from8, reader.at - from8, reader.bytes.subarray(from8, from8 + reader.at - from8));
+    visitor.field(VIRTIO_INPUT_CONFIG_SITES.unused, -1, from8, reader.at - from8, reader.bytes.subarray(from8, reader.at));
   }
   return true;
 }
@@ -6849,14 +6849,14 @@ function walkVirtioInputConfigU(reader: Reader, visitor: Visitor, select: number
         const from3 = reader.at;
         if (isCut(reader, visitor)) return false;
         reader.at = reader.end;
-        visitor.field(VIRTIO_INPUT_CONFIG_SITES.propBits, -1, from3, reader.at - from3, reader.bytes.subarray(from3, from3 + reader.at - from3));
+        visitor.field(VIRTIO_INPUT_CONFIG_SITES.propBits, -1, from3, reader.at - from3, reader.bytes.subarray(from3, reader.at));
         break;
       }
       case 0x11: { // VIRTIO_INPUT_CFG_EV_BITS
         const from4 = reader.at;
         if (isCut(reader, visitor)) return false;
         reader.at = reader.end;
-        visitor.field(VIRTIO_INPUT_CONFIG_SITES.evBits, -1, from4, reader.at - from4, reader.bytes.subarray(from4, from4 + reader.at - from4));
+        visitor.field(VIRTIO_INPUT_CONFIG_SITES.evBits, -1, from4, reader.at - from4, reader.bytes.subarray(from4, reader.at));
         break;
       }
       case 0x12: { // VIRTIO_INPUT_CFG_ABS_INFO
@@ -6878,7 +6878,7 @@ function walkVirtioInputConfigU(reader: Reader, visitor: Visitor, select: number
         const from5 = reader.at;
         if (isCut(reader, visitor)) return false;
         reader.at = reader.end;
-        visitor.field(VIRTIO_INPUT_CONFIG_SITES.raw, -1, from5, reader.at - from5, reader.bytes.subarray(from5, from5 + reader.at - from5));
+        visitor.field(VIRTIO_INPUT_CONFIG_SITES.raw, -1, from5, reader.at - from5, reader.bytes.subarray(from5, reader.at));
       }
     }
   }
@@ -6886,7 +6886,7 @@ function walkVirtioInputConfigU(reader: Reader, visitor: Visitor, select: number
     const from6 = reader.at;
     if (isCut(reader, visitor)) return false;
     reader.at = reader.end;
-    visitor.field(VIRTIO_INPUT_CONFIG_SITES.slack, -1, from6, reader.at - from6, reader.bytes.subarray(from6, from6 + reader.at - from6));
+    visitor.field(VIRTIO_INPUT_CONFIG_SITES.slack, -1, from6, reader.at - from6, reader.bytes.subarray(from6, reader.at));
   }
   return true;
 }
@@ -7170,7 +7170,7 @@ export function walkVirtioFsConfig(reader: Reader, visitor: Visitor): boolean {
     const from = reader.at;
     if (isCut(reader, visitor)) return false;
     reader.at = reader.end;
-    visitor.field(VIRTIO_FS_CONFIG_SITES.extra, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+    visitor.field(VIRTIO_FS_CONFIG_SITES.extra, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
   }
   return true;
 }
@@ -7738,7 +7738,7 @@ export function walkVirtioCryptoConfig(reader: Reader, visitor: Visitor): boolea
     const from = reader.at;
     if (isCut(reader, visitor)) return false;
     reader.at = reader.end;
-    visitor.field(VIRTIO_CRYPTO_CONFIG_SITES.extra, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+    visitor.field(VIRTIO_CRYPTO_CONFIG_SITES.extra, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
   }
   return true;
 }
@@ -8131,7 +8131,7 @@ export function walkVirtioMemConfig(reader: Reader, visitor: Visitor): boolean {
   if (10 > reader.end - at) return reportShort(reader, visitor, at, VIRTIO_MEM_CONFIG_LEAVES, FILE);
   visitor.field(VIRTIO_MEM_CONFIG_SITES.nodeId, -1, at + 8, 2, view.getUint16(at + 8, true));
   if (16 > reader.end - at) return reportShort(reader, visitor, at, VIRTIO_MEM_CONFIG_LEAVES, FILE);
-  visitor.field(VIRTIO_MEM_CONFIG_SITES.padding, -1, at + 10, 6, reader.bytes.subarray(at + 10, (at + 10) + 6));
+  visitor.field(VIRTIO_MEM_CONFIG_SITES.padding, -1, at + 10, 6, reader.bytes.subarray(at + 10, at + 16));
   if (sound && reader.strict && !reader.isZero(at + 10, 6)) {
     sound = reader.fail("reserved", "padding", at + 10, FILE, 378) || report(reader, visitor);
   }
@@ -8151,7 +8151,7 @@ export function walkVirtioMemConfig(reader: Reader, visitor: Visitor): boolean {
     const from = reader.at;
     if (isCut(reader, visitor)) return false;
     reader.at = reader.end;
-    visitor.field(VIRTIO_MEM_CONFIG_SITES.extra, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+    visitor.field(VIRTIO_MEM_CONFIG_SITES.extra, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
   }
   return true;
 }
@@ -8983,7 +8983,7 @@ export function walkVirtioIommuConfig(reader: Reader, visitor: Visitor): boolean
     const from = reader.at;
     if (isCut(reader, visitor)) return false;
     reader.at = reader.end;
-    visitor.field(VIRTIO_IOMMU_CONFIG_SITES.extra, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+    visitor.field(VIRTIO_IOMMU_CONFIG_SITES.extra, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
   }
   return true;
 }
@@ -9182,7 +9182,7 @@ export function walkVirtioPmemConfig(reader: Reader, visitor: Visitor): boolean 
     const from = reader.at;
     if (isCut(reader, visitor)) return false;
     reader.at = reader.end;
-    visitor.field(VIRTIO_PMEM_CONFIG_SITES.extra, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+    visitor.field(VIRTIO_PMEM_CONFIG_SITES.extra, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
   }
   return true;
 }
@@ -9363,7 +9363,7 @@ export function walkVirtioVsockConfig(reader: Reader, visitor: Visitor): boolean
     const from = reader.at;
     if (isCut(reader, visitor)) return false;
     reader.at = reader.end;
-    visitor.field(VIRTIO_VSOCK_CONFIG_SITES.extra, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+    visitor.field(VIRTIO_VSOCK_CONFIG_SITES.extra, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
   }
   return true;
 }
@@ -9653,7 +9653,7 @@ export function walkVirtioSndConfig(reader: Reader, visitor: Visitor): boolean {
     const from = reader.at;
     if (isCut(reader, visitor)) return false;
     reader.at = reader.end;
-    visitor.field(VIRTIO_SND_CONFIG_SITES.extra, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+    visitor.field(VIRTIO_SND_CONFIG_SITES.extra, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
   }
   return true;
 }
@@ -9880,7 +9880,7 @@ export function walkVirtioGpioConfig(reader: Reader, visitor: Visitor): boolean 
   if (2 > reader.end - at) return reportShort(reader, visitor, at, VIRTIO_GPIO_CONFIG_LEAVES, FILE);
   visitor.field(VIRTIO_GPIO_CONFIG_SITES.ngpio, -1, at, 2, view.getUint16(at, true));
   if (4 > reader.end - at) return reportShort(reader, visitor, at, VIRTIO_GPIO_CONFIG_LEAVES, FILE);
-  visitor.field(VIRTIO_GPIO_CONFIG_SITES.padding, -1, at + 2, 2, reader.bytes.subarray(at + 2, (at + 2) + 2));
+  visitor.field(VIRTIO_GPIO_CONFIG_SITES.padding, -1, at + 2, 2, reader.bytes.subarray(at + 2, at + 4));
   if (sound && reader.strict && !reader.isZero(at + 2, 2)) {
     sound = reader.fail("reserved", "padding", at + 2, FILE, 468) || report(reader, visitor);
   }
@@ -9892,7 +9892,7 @@ export function walkVirtioGpioConfig(reader: Reader, visitor: Visitor): boolean 
     const from = reader.at;
     if (isCut(reader, visitor)) return false;
     reader.at = reader.end;
-    visitor.field(VIRTIO_GPIO_CONFIG_SITES.extra, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+    visitor.field(VIRTIO_GPIO_CONFIG_SITES.extra, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
   }
   return true;
 }
@@ -10079,7 +10079,7 @@ export function walkVirtioCanConfig(reader: Reader, visitor: Visitor): boolean {
     const from = reader.at;
     if (isCut(reader, visitor)) return false;
     reader.at = reader.end;
-    visitor.field(VIRTIO_CAN_CONFIG_SITES.extra, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+    visitor.field(VIRTIO_CAN_CONFIG_SITES.extra, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
   }
   return true;
 }
@@ -10598,7 +10598,7 @@ export function walkVirtioSpiConfig(reader: Reader, visitor: Visitor): boolean {
     const from = reader.at;
     if (isCut(reader, visitor)) return false;
     reader.at = reader.end;
-    visitor.field(VIRTIO_SPI_CONFIG_SITES.extra, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+    visitor.field(VIRTIO_SPI_CONFIG_SITES.extra, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
   }
   return true;
 }
@@ -10854,7 +10854,7 @@ export function walkVirtioRpmbConfig(reader: Reader, visitor: Visitor): boolean 
     const from = reader.at;
     if (isCut(reader, visitor)) return false;
     reader.at = reader.end;
-    visitor.field(VIRTIO_RPMB_CONFIG_SITES.extra, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+    visitor.field(VIRTIO_RPMB_CONFIG_SITES.extra, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
   }
   return true;
 }
@@ -11101,7 +11101,7 @@ export function walkVirtioMediaConfig(reader: Reader, visitor: Visitor): boolean
     const from = reader.at;
     if (isCut(reader, visitor)) return false;
     reader.at = reader.end;
-    visitor.field(VIRTIO_MEDIA_CONFIG_SITES.extra, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+    visitor.field(VIRTIO_MEDIA_CONFIG_SITES.extra, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
   }
   return true;
 }
@@ -11825,7 +11825,7 @@ export function walkVirtioBtAnyConfig(reader: Reader, visitor: Visitor, littleEn
       const from = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(VIRTIO_BT_ANY_CONFIG_SITES.raw, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+      visitor.field(VIRTIO_BT_ANY_CONFIG_SITES.raw, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
     }
   }
   return true;
@@ -13075,14 +13075,14 @@ export function walkVirtioDeviceConfig(
       const from22 = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(VIRTIO_DEVICE_CONFIG_SITES.none, -1, from22, reader.at - from22, reader.bytes.subarray(from22, from22 + reader.at - from22));
+      visitor.field(VIRTIO_DEVICE_CONFIG_SITES.none, -1, from22, reader.at - from22, reader.bytes.subarray(from22, reader.at));
       break;
     }
     default: {
       const from23 = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(VIRTIO_DEVICE_CONFIG_SITES.raw, -1, from23, reader.at - from23, reader.bytes.subarray(from23, from23 + reader.at - from23));
+      visitor.field(VIRTIO_DEVICE_CONFIG_SITES.raw, -1, from23, reader.at - from23, reader.bytes.subarray(from23, reader.at));
     }
   }
   return true;

@@ -411,7 +411,7 @@ export function walkVirtioDevCtxPciVqCfgNaturalC(reader: Reader, visitor: Visito
   if (8 > reader.end - at) {
     return reportShort(reader, visitor, at, VIRTIO_DEV_CTX_PCI_VQ_CFG_NATURAL_C_LEAVES, FILE);
   }
-  visitor.field(VIRTIO_DEV_CTX_PCI_VQ_CFG_NATURAL_C_SITES.reserved, -1, at + 6, 2, reader.bytes.subarray(at + 6, (at + 6) + 2));
+  visitor.field(VIRTIO_DEV_CTX_PCI_VQ_CFG_NATURAL_C_SITES.reserved, -1, at + 6, 2, reader.bytes.subarray(at + 6, at + 8));
   if (sound && reader.strict && !reader.isZero(at + 6, 2)) {
     sound = reader.fail("reserved", "reserved", at + 6, FILE, 20) || report(reader, visitor);
   }
@@ -687,7 +687,7 @@ export function walkVirtioDevCtxVqSplitRuntimeNaturalC(reader: Reader, visitor: 
   if (6 > reader.end - at) {
     return reportShort(reader, visitor, at, VIRTIO_DEV_CTX_VQ_SPLIT_RUNTIME_NATURAL_C_LEAVES, FILE);
   }
-  visitor.field(VIRTIO_DEV_CTX_VQ_SPLIT_RUNTIME_NATURAL_C_SITES.reserved, -1, at + 5, 1, reader.bytes.subarray(at + 5, (at + 5) + 1));
+  visitor.field(VIRTIO_DEV_CTX_VQ_SPLIT_RUNTIME_NATURAL_C_SITES.reserved, -1, at + 5, 1, reader.bytes.subarray(at + 5, at + 6));
   if (sound && reader.strict && !reader.isZero(at + 5, 1)) {
     sound = reader.fail("reserved", "reserved", at + 5, FILE, 36) || report(reader, visitor);
   }
@@ -1265,7 +1265,7 @@ export function walkVirtioDevCtxFieldTlvNaturalC(
   if (8 > reader.end - at) {
     return reportShort(reader, visitor, at, VIRTIO_DEV_CTX_FIELD_TLV_NATURAL_C_LEAVES, FILE);
   }
-  visitor.field(VIRTIO_DEV_CTX_FIELD_TLV_NATURAL_C_SITES.reserved, -1, at + 2, 6, reader.bytes.subarray(at + 2, (at + 2) + 6));
+  visitor.field(VIRTIO_DEV_CTX_FIELD_TLV_NATURAL_C_SITES.reserved, -1, at + 2, 6, reader.bytes.subarray(at + 2, at + 8));
   if (sound && reader.strict && !reader.isZero(at + 2, 6)) {
     sound = reader.fail("reserved", "reserved", at + 2, FILE, 42) || report(reader, visitor);
   }
@@ -1356,7 +1356,7 @@ function walkVirtioDevCtxFieldTlvNaturalCValue(
       const from5 = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(VIRTIO_DEV_CTX_FIELD_TLV_NATURAL_C_SITES.raw, -1, from5, reader.at - from5, reader.bytes.subarray(from5, from5 + reader.at - from5));
+      visitor.field(VIRTIO_DEV_CTX_FIELD_TLV_NATURAL_C_SITES.raw, -1, from5, reader.at - from5, reader.bytes.subarray(from5, reader.at));
     }
   }
   return true;
@@ -1603,7 +1603,6 @@ export class VirtioDevCtxNaturalCParser extends PushParser {
     this.#device = device;
     this.#handler = handler;
   }
-
   protected override advance(reader: Reader): void {
     let goesOn = true;
     while (goesOn) {
@@ -1662,30 +1661,19 @@ export class VirtioDevCtxNaturalCParser extends PushParser {
     return true;
   }
 
-  #fieldsRead(reader: Reader, at: number): VirtioDevCtxFieldTlvNaturalC {
-    const device = this.#device;
-    try {
-      return readVirtioDevCtxFieldTlvNaturalC(reader, device);
-    } catch (error) {
-      reader.at = at;
-      this.open(reader);
-      throw this.explained(error, scanVirtioDevCtxFieldTlvNaturalC(reader, device), reader, "fields", this.#index);
-    }
-  }
-
   #fieldsItem(reader: Reader): boolean {
     const handler = this.#handler;
     const device = this.#device;
     const index = this.#index;
     if (this.left === 0 && handler.fieldsBegin !== undefined) {
       const at = this.open(reader);
-      const length = 16 <= reader.end - at ? payloadBehindVirtioDevCtxNaturalCFieldsHead(reader, at, device) : -1;
-      if (this.lends(reader, 16, length)) {
+      const extent = 16 <= reader.end - at ? payloadBehindVirtioDevCtxNaturalCFieldsHead(reader, at, device) : -1;
+      if (this.lends(reader, 16, extent)) {
         this.headOnly(reader, 16);
         if (!scanVirtioDevCtxFieldTlvNaturalC(reader, device)) this.refuseHead(reader, "fields", index);
         reader.at = at;
-        handler.fieldsBegin(readVirtioDevCtxNaturalCFieldsHead(reader, at, device), index, reader.base + at, length);
-        this.beginLending(reader, 16, length);
+        handler.fieldsBegin(readVirtioDevCtxNaturalCFieldsHead(reader, at, device), index, reader.base + at, extent);
+        this.beginLending(reader, 16, extent);
       }
     }
     if (this.left > 0) {
@@ -1716,6 +1704,17 @@ export class VirtioDevCtxNaturalCParser extends PushParser {
     return true;
   }
 
+  #fieldsRead(reader: Reader, at: number): VirtioDevCtxFieldTlvNaturalC {
+    const device = this.#device;
+    try {
+      return readVirtioDevCtxFieldTlvNaturalC(reader, device);
+    } catch (error) {
+      reader.at = at;
+      this.open(reader);
+      throw this.explained(error, scanVirtioDevCtxFieldTlvNaturalC(reader, device), reader, "fields", this.#index);
+    }
+  }
+
   #fieldsBatch(reader: Reader): void {
     const handler = this.#handler;
     const device = this.#device;
@@ -1730,6 +1729,10 @@ export class VirtioDevCtxNaturalCParser extends PushParser {
       this.#index++;
       at = reader.at;
     }
+  }
+
+  protected override pass(slice: Uint8Array, at: number): void {
+    this.#handler.fieldsData?.(slice, at);
   }
 }
 
@@ -1746,7 +1749,7 @@ function payloadBehindVirtioDevCtxNaturalCFieldsHead(
   _device: VirtioDeviceId,
 ): number {
   const { view } = reader;
-  let length = -1;
+  let extent = -1;
   switch (view.getUint16(at, true)) {
     case 0x0: { // VIRTIO_DEV_CTX_PCI_COMMON_CFG
       break;
@@ -1767,10 +1770,10 @@ function payloadBehindVirtioDevCtxNaturalCFieldsHead(
       break;
     }
     default: {
-      length = rawU64(view, at + 8, true);
+      extent = rawU64(view, at + 8, true);
     }
   }
-  return length;
+  return extent;
 }
 
 function readVirtioDevCtxNaturalCFieldsHead(

@@ -1577,7 +1577,7 @@ export function walkVirtioDevCtxFieldTlv(reader: Reader, visitor: Visitor, devic
   const type = view.getUint16(at, true);
   visitor.field(VIRTIO_DEV_CTX_FIELD_TLV_SITES.type, -1, at, 2, type);
   if (8 > reader.end - at) return reportShort(reader, visitor, at, VIRTIO_DEV_CTX_FIELD_TLV_LEAVES, FILE);
-  visitor.field(VIRTIO_DEV_CTX_FIELD_TLV_SITES.reserved, -1, at + 2, 6, reader.bytes.subarray(at + 2, (at + 2) + 6));
+  visitor.field(VIRTIO_DEV_CTX_FIELD_TLV_SITES.reserved, -1, at + 2, 6, reader.bytes.subarray(at + 2, at + 8));
   if (sound && reader.strict && !reader.isZero(at + 2, 6)) {
     sound = reader.fail("reserved", "reserved", at + 2, FILE, 110) || report(reader, visitor);
   }
@@ -1666,7 +1666,7 @@ function walkVirtioDevCtxFieldTlvValue(
       const from5 = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(VIRTIO_DEV_CTX_FIELD_TLV_SITES.raw, -1, from5, reader.at - from5, reader.bytes.subarray(from5, from5 + reader.at - from5));
+      visitor.field(VIRTIO_DEV_CTX_FIELD_TLV_SITES.raw, -1, from5, reader.at - from5, reader.bytes.subarray(from5, reader.at));
     }
   }
   return true;
@@ -1907,7 +1907,6 @@ export class VirtioDevCtxParser extends PushParser {
     this.#device = device;
     this.#handler = handler;
   }
-
   protected override advance(reader: Reader): void {
     let goesOn = true;
     while (goesOn) {
@@ -1966,30 +1965,19 @@ export class VirtioDevCtxParser extends PushParser {
     return true;
   }
 
-  #fieldsRead(reader: Reader, at: number): VirtioDevCtxFieldTlv {
-    const device = this.#device;
-    try {
-      return readVirtioDevCtxFieldTlv(reader, device);
-    } catch (error) {
-      reader.at = at;
-      this.open(reader);
-      throw this.explained(error, scanVirtioDevCtxFieldTlv(reader, device), reader, "fields", this.#index);
-    }
-  }
-
   #fieldsItem(reader: Reader): boolean {
     const handler = this.#handler;
     const device = this.#device;
     const index = this.#index;
     if (this.left === 0 && handler.fieldsBegin !== undefined) {
       const at = this.open(reader);
-      const length = 16 <= reader.end - at ? payloadBehindVirtioDevCtxFieldsHead(reader, at, device) : -1;
-      if (this.lends(reader, 16, length)) {
+      const extent = 16 <= reader.end - at ? payloadBehindVirtioDevCtxFieldsHead(reader, at, device) : -1;
+      if (this.lends(reader, 16, extent)) {
         this.headOnly(reader, 16);
         if (!scanVirtioDevCtxFieldTlv(reader, device)) this.refuseHead(reader, "fields", index);
         reader.at = at;
-        handler.fieldsBegin(readVirtioDevCtxFieldsHead(reader, at, device), index, reader.base + at, length);
-        this.beginLending(reader, 16, length);
+        handler.fieldsBegin(readVirtioDevCtxFieldsHead(reader, at, device), index, reader.base + at, extent);
+        this.beginLending(reader, 16, extent);
       }
     }
     if (this.left > 0) {
@@ -2020,6 +2008,17 @@ export class VirtioDevCtxParser extends PushParser {
     return true;
   }
 
+  #fieldsRead(reader: Reader, at: number): VirtioDevCtxFieldTlv {
+    const device = this.#device;
+    try {
+      return readVirtioDevCtxFieldTlv(reader, device);
+    } catch (error) {
+      reader.at = at;
+      this.open(reader);
+      throw this.explained(error, scanVirtioDevCtxFieldTlv(reader, device), reader, "fields", this.#index);
+    }
+  }
+
   #fieldsBatch(reader: Reader): void {
     const handler = this.#handler;
     const device = this.#device;
@@ -2035,6 +2034,10 @@ export class VirtioDevCtxParser extends PushParser {
       at = reader.at;
     }
   }
+
+  protected override pass(slice: Uint8Array, at: number): void {
+    this.#handler.fieldsData?.(slice, at);
+  }
 }
 
 /** How many bytes the `virtio_dev_ctx_field_tlv` at `at` takes, of which the first 16 are there. */
@@ -2046,7 +2049,7 @@ function extentOfVirtioDevCtxFields(reader: Reader, at: number, _device: VirtioD
 /** How many bytes follow the head at `at` that can be lent; −1 where they are not just bytes. */
 function payloadBehindVirtioDevCtxFieldsHead(reader: Reader, at: number, _device: VirtioDeviceId): number {
   const { view } = reader;
-  let length = -1;
+  let extent = -1;
   switch (view.getUint16(at, true)) {
     case 0x0: { // VIRTIO_DEV_CTX_PCI_COMMON_CFG
       break;
@@ -2067,10 +2070,10 @@ function payloadBehindVirtioDevCtxFieldsHead(reader: Reader, at: number, _device
       break;
     }
     default: {
-      length = rawU64(view, at + 8, true);
+      extent = rawU64(view, at + 8, true);
     }
   }
-  return length;
+  return extent;
 }
 
 function readVirtioDevCtxFieldsHead(

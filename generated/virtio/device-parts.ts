@@ -648,7 +648,7 @@ export function walkVirtioDevPartSelectorVqIndex(reader: Reader, visitor: Visito
   if (8 > reader.end - at) {
     return reportShort(reader, visitor, at, VIRTIO_DEV_PART_SELECTOR_VQ_INDEX_LEAVES, FILE);
   }
-  visitor.field(VIRTIO_DEV_PART_SELECTOR_VQ_INDEX_SITES.reserved, -1, at + 2, 6, reader.bytes.subarray(at + 2, (at + 2) + 6));
+  visitor.field(VIRTIO_DEV_PART_SELECTOR_VQ_INDEX_SITES.reserved, -1, at + 2, 6, reader.bytes.subarray(at + 2, at + 8));
   if (sound && reader.strict && !reader.isZero(at + 2, 6)) {
     sound = reader.fail("reserved", "reserved", at + 2, FILE, 104) || report(reader, visitor);
   }
@@ -853,7 +853,7 @@ export function walkVirtioNetDevPartCvqSelector(reader: Reader, visitor: Visitor
   if (8 > reader.end - at) {
     return reportShort(reader, visitor, at, VIRTIO_NET_DEV_PART_CVQ_SELECTOR_LEAVES, FILE);
   }
-  visitor.field(VIRTIO_NET_DEV_PART_CVQ_SELECTOR_SITES.reserved, -1, at + 2, 6, reader.bytes.subarray(at + 2, (at + 2) + 6));
+  visitor.field(VIRTIO_NET_DEV_PART_CVQ_SELECTOR_SITES.reserved, -1, at + 2, 6, reader.bytes.subarray(at + 2, at + 8));
   if (sound && reader.strict && !reader.isZero(at + 2, 6)) {
     sound = reader.fail("reserved", "reserved", at + 2, FILE, 113) || report(reader, visitor);
   }
@@ -2100,7 +2100,7 @@ export function walkVirtioDevPartVqNotifyData(reader: Reader, visitor: Visitor):
   if (8 > reader.end - at) {
     return reportShort(reader, visitor, at, VIRTIO_DEV_PART_VQ_NOTIFY_DATA_LEAVES, FILE);
   }
-  visitor.field(VIRTIO_DEV_PART_VQ_NOTIFY_DATA_SITES.reserved, -1, at + 4, 4, reader.bytes.subarray(at + 4, (at + 4) + 4));
+  visitor.field(VIRTIO_DEV_PART_VQ_NOTIFY_DATA_SITES.reserved, -1, at + 4, 4, reader.bytes.subarray(at + 4, at + 8));
   if (sound && reader.strict && !reader.isZero(at + 4, 4)) {
     sound = reader.fail("reserved", "reserved", at + 4, FILE, 160) || report(reader, visitor);
   }
@@ -3852,7 +3852,7 @@ function walkVirtioDevPartPciCommonCfgPartValue(
       const from = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(VIRTIO_DEV_PART_PCI_COMMON_CFG_PART_SITES.raw, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+      visitor.field(VIRTIO_DEV_PART_PCI_COMMON_CFG_PART_SITES.raw, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
     }
   }
   return true;
@@ -5642,7 +5642,7 @@ function walkVirtioNetDevPartCvqCfgPartValue(
         const from5 = reader.at;
         if (isCut(reader, visitor)) return false;
         reader.at = reader.end;
-        visitor.field(VIRTIO_NET_DEV_PART_CVQ_CFG_PART_SITES.raw, -1, from5, reader.at - from5, reader.bytes.subarray(from5, from5 + reader.at - from5));
+        visitor.field(VIRTIO_NET_DEV_PART_CVQ_CFG_PART_SITES.raw, -1, from5, reader.at - from5, reader.bytes.subarray(from5, reader.at));
       } else {
         return reader.fail("tag", "value", reader.at, FILE, 234, String(selectorClass << 8 | selectorCommand)) || report(reader, visitor);
       }
@@ -5806,7 +5806,7 @@ export function walkVirtioDevPartUnknown(reader: Reader, visitor: Visitor): bool
   const from = reader.at;
   if (length > reader.end - from) return reportLack(reader, visitor, "value", from, length, FILE, 257);
   reader.at = from + length;
-  visitor.field(VIRTIO_DEV_PART_UNKNOWN_SITES.value$, -1, from, length, reader.bytes.subarray(from, from + length));
+  visitor.field(VIRTIO_DEV_PART_UNKNOWN_SITES.value$, -1, from, length, reader.bytes.subarray(from, reader.at));
   return true;
 }
 
@@ -6632,7 +6632,6 @@ export class VirtioDevPartsParser extends PushParser {
     this.#device = device;
     this.#handler = handler;
   }
-
   protected override advance(reader: Reader): void {
     let goesOn = true;
     while (goesOn) {

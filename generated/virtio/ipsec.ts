@@ -708,7 +708,7 @@ export function walkVirtioCryptoIpsecModeCap(reader: Reader, visitor: Visitor): 
   if (1 > reader.end - at) return reportShort(reader, visitor, at, VIRTIO_CRYPTO_IPSEC_MODE_CAP_LEAVES, FILE);
   visitor.field(VIRTIO_CRYPTO_IPSEC_MODE_CAP_SITES.mode, -1, at, 1, view.getUint8(at));
   if (4 > reader.end - at) return reportShort(reader, visitor, at, VIRTIO_CRYPTO_IPSEC_MODE_CAP_LEAVES, FILE);
-  visitor.field(VIRTIO_CRYPTO_IPSEC_MODE_CAP_SITES.reserved, -1, at + 1, 3, reader.bytes.subarray(at + 1, (at + 1) + 3));
+  visitor.field(VIRTIO_CRYPTO_IPSEC_MODE_CAP_SITES.reserved, -1, at + 1, 3, reader.bytes.subarray(at + 1, at + 4));
   if (sound && reader.strict && !reader.isZero(at + 1, 3)) {
     sound = reader.fail("reserved", "reserved", at + 1, FILE, 54) || report(reader, visitor);
   }
@@ -945,7 +945,7 @@ export function walkVirtioCryptoIpsecSaCapData(reader: Reader, visitor: Visitor)
   if (8 > reader.end - at) {
     return reportShort(reader, visitor, at, VIRTIO_CRYPTO_IPSEC_SA_CAP_DATA_LEAVES, FILE);
   }
-  visitor.field(VIRTIO_CRYPTO_IPSEC_SA_CAP_DATA_SITES.reserved, -1, at + 1, 7, reader.bytes.subarray(at + 1, (at + 1) + 7));
+  visitor.field(VIRTIO_CRYPTO_IPSEC_SA_CAP_DATA_SITES.reserved, -1, at + 1, 7, reader.bytes.subarray(at + 1, at + 8));
   if (sound && reader.strict && !reader.isZero(at + 1, 7)) {
     sound = reader.fail("reserved", "reserved", at + 1, FILE, 75) || report(reader, visitor);
   }
@@ -1533,7 +1533,7 @@ export function walkVirtioCryptoIpsecTunnelIpv6(reader: Reader, visitor: Visitor
   if (32 > reader.end - at) {
     return reportShort(reader, visitor, at, VIRTIO_CRYPTO_IPSEC_TUNNEL_IPV6_LEAVES, FILE);
   }
-  visitor.field(VIRTIO_CRYPTO_IPSEC_TUNNEL_IPV6_SITES.dstAddr, -1, at + 16, 16, reader.bytes.subarray(at + 16, (at + 16) + 16));
+  visitor.field(VIRTIO_CRYPTO_IPSEC_TUNNEL_IPV6_SITES.dstAddr, -1, at + 16, 16, reader.bytes.subarray(at + 16, at + 32));
   if (36 > reader.end - at) {
     return reportShort(reader, visitor, at, VIRTIO_CRYPTO_IPSEC_TUNNEL_IPV6_LEAVES, FILE);
   }
@@ -1549,7 +1549,7 @@ export function walkVirtioCryptoIpsecTunnelIpv6(reader: Reader, visitor: Visitor
   if (40 > reader.end - at) {
     return reportShort(reader, visitor, at, VIRTIO_CRYPTO_IPSEC_TUNNEL_IPV6_LEAVES, FILE);
   }
-  visitor.field(VIRTIO_CRYPTO_IPSEC_TUNNEL_IPV6_SITES.reserved2, -1, at + 38, 2, reader.bytes.subarray(at + 38, (at + 38) + 2));
+  visitor.field(VIRTIO_CRYPTO_IPSEC_TUNNEL_IPV6_SITES.reserved2, -1, at + 38, 2, reader.bytes.subarray(at + 38, at + 40));
   if (sound && reader.strict && !reader.isZero(at + 38, 2)) {
     sound = reader.fail("reserved", "reserved2", at + 38, FILE, 105) || report(reader, visitor);
   }
@@ -1759,14 +1759,14 @@ export function walkVirtioCryptoIpsecTunnelParam(reader: Reader, visitor: Visito
   if (4 > reader.end - at) {
     return reportShort(reader, visitor, at, VIRTIO_CRYPTO_IPSEC_TUNNEL_PARAM_LEAVES, FILE);
   }
-  visitor.field(VIRTIO_CRYPTO_IPSEC_TUNNEL_PARAM_SITES.reserved, -1, at + 1, 3, reader.bytes.subarray(at + 1, (at + 1) + 3));
+  visitor.field(VIRTIO_CRYPTO_IPSEC_TUNNEL_PARAM_SITES.reserved, -1, at + 1, 3, reader.bytes.subarray(at + 1, at + 4));
   if (sound && reader.strict && !reader.isZero(at + 1, 3)) {
     sound = reader.fail("reserved", "reserved", at + 1, FILE, 112) || report(reader, visitor);
   }
   if (44 > reader.end - at) {
     return reportShort(reader, visitor, at, VIRTIO_CRYPTO_IPSEC_TUNNEL_PARAM_LEAVES, FILE);
   }
-  visitor.field(VIRTIO_CRYPTO_IPSEC_TUNNEL_PARAM_SITES.header, -1, at + 4, 40, reader.bytes.subarray(at + 4, (at + 4) + 40));
+  visitor.field(VIRTIO_CRYPTO_IPSEC_TUNNEL_PARAM_SITES.header, -1, at + 4, 40, reader.bytes.subarray(at + 4, at + 44));
   reader.at = at + 44;
   if (!sound) return false;
   return true;
@@ -1976,11 +1976,11 @@ export function walkVirtioCryptoIpsecKey(reader: Reader, visitor: Visitor): bool
     sound = reader.fail("reserved", "reserved", at + 2, FILE, 124) || report(reader, visitor);
   }
   if (36 > reader.end - at) return reportShort(reader, visitor, at, VIRTIO_CRYPTO_IPSEC_KEY_LEAVES, FILE);
-  visitor.field(VIRTIO_CRYPTO_IPSEC_KEY_SITES.data, -1, at + 4, 32, reader.bytes.subarray(at + 4, (at + 4) + 32));
+  visitor.field(VIRTIO_CRYPTO_IPSEC_KEY_SITES.data, -1, at + 4, 32, reader.bytes.subarray(at + 4, at + 36));
   reader.at = at + 36;
   if (!sound) return false;
   if (length > 32) {
-    return reader.fail("constraint", "length", at + 0, FILE, 123, "length <= 32") || report(reader, visitor);
+    return reader.fail("constraint", "length", at, FILE, 123, "length <= 32") || report(reader, visitor);
   }
   return true;
 }
@@ -2795,7 +2795,7 @@ export function walkVirtioCryptoResourceObjIpsecSa256bKey(reader: Reader, visito
   if (4 > reader.end - at) {
     return reportShort(reader, visitor, at, VIRTIO_CRYPTO_RESOURCE_OBJ_IPSEC_SA_256B_KEY_LEAVES, FILE);
   }
-  visitor.field(VIRTIO_CRYPTO_RESOURCE_OBJ_IPSEC_SA_256B_KEY_SITES.reserved, -1, at + 2, 2, reader.bytes.subarray(at + 2, (at + 2) + 2));
+  visitor.field(VIRTIO_CRYPTO_RESOURCE_OBJ_IPSEC_SA_256B_KEY_SITES.reserved, -1, at + 2, 2, reader.bytes.subarray(at + 2, at + 4));
   if (sound && reader.strict && !reader.isZero(at + 2, 2)) {
     sound = reader.fail("reserved", "reserved", at + 2, FILE, 151) || report(reader, visitor);
   }

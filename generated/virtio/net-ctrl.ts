@@ -1718,7 +1718,7 @@ export function walkVirtioNetRssConfig(reader: Reader, visitor: Visitor): boolea
     return reportLack(reader, visitor, "hash_key_data", from2, hashKeyLength, FILE, 134);
   }
   reader.at = from2 + hashKeyLength;
-  visitor.field(VIRTIO_NET_RSS_CONFIG_SITES.hashKeyData, -1, from2, hashKeyLength, reader.bytes.subarray(from2, from2 + hashKeyLength));
+  visitor.field(VIRTIO_NET_RSS_CONFIG_SITES.hashKeyData, -1, from2, hashKeyLength, reader.bytes.subarray(from2, reader.at));
   return true;
 }
 
@@ -1915,7 +1915,7 @@ export function walkVirtioNetHashConfig(reader: Reader, visitor: Visitor): boole
   if (4 > reader.end - at) return reportShort(reader, visitor, at, VIRTIO_NET_HASH_CONFIG_LEAVES, FILE);
   visitor.field(VIRTIO_NET_HASH_CONFIG_SITES.hashTypes, -1, at, 4, view.getUint32(at, true));
   if (12 > reader.end - at) return reportShort(reader, visitor, at, VIRTIO_NET_HASH_CONFIG_LEAVES, FILE);
-  visitor.field(VIRTIO_NET_HASH_CONFIG_SITES.reserved, -1, at + 4, 8, reader.bytes.subarray(at + 4, (at + 4) + 8));
+  visitor.field(VIRTIO_NET_HASH_CONFIG_SITES.reserved, -1, at + 4, 8, reader.bytes.subarray(at + 4, at + 12));
   if (sound && reader.strict && !reader.isZero(at + 4, 8)) {
     sound = reader.fail("reserved", "reserved", at + 4, FILE, 142) || report(reader, visitor);
   }
@@ -1929,7 +1929,7 @@ export function walkVirtioNetHashConfig(reader: Reader, visitor: Visitor): boole
     return reportLack(reader, visitor, "hash_key_data", from, hashKeyLength, FILE, 144);
   }
   reader.at = from + hashKeyLength;
-  visitor.field(VIRTIO_NET_HASH_CONFIG_SITES.hashKeyData, -1, from, hashKeyLength, reader.bytes.subarray(from, from + hashKeyLength));
+  visitor.field(VIRTIO_NET_HASH_CONFIG_SITES.hashKeyData, -1, from, hashKeyLength, reader.bytes.subarray(from, reader.at));
   return true;
 }
 
@@ -3214,7 +3214,7 @@ export function walkVirtioNetCtrlQueueStatsEntry(reader: Reader, visitor: Visito
   if (8 > reader.end - at) {
     return reportShort(reader, visitor, at, VIRTIO_NET_CTRL_QUEUE_STATS_ENTRY_LEAVES, FILE);
   }
-  visitor.field(VIRTIO_NET_CTRL_QUEUE_STATS_ENTRY_SITES.reserved, -1, at + 2, 6, reader.bytes.subarray(at + 2, (at + 2) + 6));
+  visitor.field(VIRTIO_NET_CTRL_QUEUE_STATS_ENTRY_SITES.reserved, -1, at + 2, 6, reader.bytes.subarray(at + 2, at + 8));
   if (sound && reader.strict && !reader.isZero(at + 2, 6)) {
     sound = reader.fail("reserved", "reserved", at + 2, FILE, 219) || report(reader, visitor);
   }
@@ -6312,7 +6312,7 @@ function walkVirtioNetStatsReplyStatistics(reader: Reader, visitor: Visitor, typ
       const from = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(VIRTIO_NET_STATS_REPLY_SITES.raw, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+      visitor.field(VIRTIO_NET_STATS_REPLY_SITES.raw, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
     }
   }
   return true;
@@ -6757,7 +6757,7 @@ export function walkVirtnetRssCtxAddModify(reader: Reader, visitor: Visitor): bo
   if (2 > reader.end - at) return reportShort(reader, visitor, at, VIRTNET_RSS_CTX_ADD_MODIFY_LEAVES, FILE);
   visitor.field(VIRTNET_RSS_CTX_ADD_MODIFY_SITES.rssCtxId, -1, at, 2, view.getUint16(at, true));
   if (8 > reader.end - at) return reportShort(reader, visitor, at, VIRTNET_RSS_CTX_ADD_MODIFY_LEAVES, FILE);
-  visitor.field(VIRTNET_RSS_CTX_ADD_MODIFY_SITES.reserved, -1, at + 2, 6, reader.bytes.subarray(at + 2, (at + 2) + 6));
+  visitor.field(VIRTNET_RSS_CTX_ADD_MODIFY_SITES.reserved, -1, at + 2, 6, reader.bytes.subarray(at + 2, at + 8));
   if (sound && reader.strict && !reader.isZero(at + 2, 6)) {
     sound = reader.fail("reserved", "reserved", at + 2, FILE, 356) || report(reader, visitor);
   }
@@ -7072,129 +7072,129 @@ export function readVirtioNetCtrlCommandsData(
 ): VirtioNetCtrlCommandsData {
   let body: VirtioNetCtrlCommandsDataBody;
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_NET_CTRL_RX_PROMISC
       const at = reader.take(1);
       body = { case: "virtioNetCtrlRxPromisc", value: readVirtioNetCtrlRxAt(reader, at) };
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_NET_CTRL_RX_ALLMULTI
       const at2 = reader.take(1);
       body = { case: "virtioNetCtrlRxAllmulti", value: readVirtioNetCtrlRxAt(reader, at2) };
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_NET_CTRL_RX_ALLUNI
       const at3 = reader.take(1);
       body = { case: "virtioNetCtrlRxAlluni", value: readVirtioNetCtrlRxAt(reader, at3) };
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_NET_CTRL_RX_NOMULTI
       const at4 = reader.take(1);
       body = { case: "virtioNetCtrlRxNomulti", value: readVirtioNetCtrlRxAt(reader, at4) };
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_NET_CTRL_RX_NOUNI
       const at5 = reader.take(1);
       body = { case: "virtioNetCtrlRxNouni", value: readVirtioNetCtrlRxAt(reader, at5) };
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_NET_CTRL_RX_NOBCAST
       const at6 = reader.take(1);
       body = { case: "virtioNetCtrlRxNobcast", value: readVirtioNetCtrlRxAt(reader, at6) };
       break;
     }
-    case 0x100: {
+    case 0x100: { // VIRTIO_NET_CTRL_MAC_TABLE_SET
       const virtioNetCtrlMacTableSet = readVirtioNetCtrlMacTable(reader, littleEndian);
       body = { case: "virtioNetCtrlMacTableSet", value: virtioNetCtrlMacTableSet };
       break;
     }
-    case 0x101: {
+    case 0x101: { // VIRTIO_NET_CTRL_MAC_ADDR_SET
       const at7 = reader.take(6);
       body = { case: "virtioNetCtrlMacAddrSet", value: readVirtioNetCtrlMacAddrAt(reader, at7) };
       break;
     }
-    case 0x200: {
+    case 0x200: { // VIRTIO_NET_CTRL_VLAN_ADD
       const at8 = reader.take(2);
       body = { case: "virtioNetCtrlVlanAdd", value: readVirtioNetCtrlVlanAt(reader, at8, littleEndian) };
       break;
     }
-    case 0x201: {
+    case 0x201: { // VIRTIO_NET_CTRL_VLAN_DEL
       const at9 = reader.take(2);
       body = { case: "virtioNetCtrlVlanDel", value: readVirtioNetCtrlVlanAt(reader, at9, littleEndian) };
       break;
     }
-    case 0x300: {
+    case 0x300: { // VIRTIO_NET_CTRL_ANNOUNCE_ACK
       body = { case: "virtioNetCtrlAnnounceAck", value: undefined };
       break;
     }
-    case 0x400: {
+    case 0x400: { // VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET
       const at10 = reader.take(2);
       body = { case: "virtioNetCtrlMqVqPairsSet", value: readVirtioNetCtrlMqPairsSetAt(reader, at10, littleEndian) };
       break;
     }
-    case 0x401: {
+    case 0x401: { // VIRTIO_NET_CTRL_MQ_RSS_CONFIG
       const virtioNetCtrlMqRssConfig = readVirtioNetRssConfig(reader);
       body = { case: "virtioNetCtrlMqRssConfig", value: virtioNetCtrlMqRssConfig };
       break;
     }
-    case 0x402: {
+    case 0x402: { // VIRTIO_NET_CTRL_MQ_HASH_CONFIG
       const virtioNetCtrlMqHashConfig = readVirtioNetHashConfig(reader);
       body = { case: "virtioNetCtrlMqHashConfig", value: virtioNetCtrlMqHashConfig };
       break;
     }
-    case 0x500: {
+    case 0x500: { // VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET
       const at11 = reader.take(8);
       body = { case: "virtioNetCtrlGuestOffloadsSet", value: readVirtioNetCtrlGuestOffloadsAt(reader, at11, littleEndian) };
       break;
     }
-    case 0x600: {
+    case 0x600: { // VIRTIO_NET_CTRL_NOTF_COAL_TX_SET
       const at12 = reader.take(8);
       body = { case: "virtioNetCtrlNotfCoalTxSet", value: readVirtioNetCtrlCoalAt(reader, at12) };
       break;
     }
-    case 0x601: {
+    case 0x601: { // VIRTIO_NET_CTRL_NOTF_COAL_RX_SET
       const at13 = reader.take(8);
       body = { case: "virtioNetCtrlNotfCoalRxSet", value: readVirtioNetCtrlCoalAt(reader, at13) };
       break;
     }
-    case 0x602: {
+    case 0x602: { // VIRTIO_NET_CTRL_NOTF_COAL_VQ_SET
       const at14 = reader.take(12);
       body = { case: "virtioNetCtrlNotfCoalVqSet", value: readVirtioNetCtrlCoalVqAt(reader, at14) };
       break;
     }
-    case 0x603: {
+    case 0x603: { // VIRTIO_NET_CTRL_NOTF_COAL_VQ_GET
       const at15 = reader.take(4);
       body = { case: "virtioNetCtrlNotfCoalVqGet", value: readVirtioNetCtrlCoalVqGetAt(reader, at15) };
       break;
     }
-    case 0x700: {
+    case 0x700: { // VIRTIO_NET_CTRL_HASH_TUNNEL_SET
       const at16 = reader.take(4);
       body = { case: "virtioNetCtrlHashTunnelSet", value: readVirtnetHashTunnelAt(reader, at16) };
       break;
     }
-    case 0x800: {
+    case 0x800: { // VIRTIO_NET_CTRL_STATS_QUERY
       body = { case: "virtioNetCtrlStatsQuery", value: undefined };
       break;
     }
-    case 0x801: {
+    case 0x801: { // VIRTIO_NET_CTRL_STATS_GET
       const virtioNetCtrlStatsGet = readVirtioNetCtrlQueueStats(reader);
       body = { case: "virtioNetCtrlStatsGet", value: virtioNetCtrlStatsGet };
       break;
     }
-    case 0x900: {
+    case 0x900: { // VIRTNET_RSS_CTX_CTRL_CAP_GET
       body = { case: "virtnetRssCtxCtrlCapGet", value: undefined };
       break;
     }
-    case 0x901: {
+    case 0x901: { // VIRTNET_RSS_CTX_CTRL_ADD
       const virtnetRssCtxCtrlAdd = readVirtnetRssCtxAddModify(reader);
       body = { case: "virtnetRssCtxCtrlAdd", value: virtnetRssCtxCtrlAdd };
       break;
     }
-    case 0x902: {
+    case 0x902: { // VIRTNET_RSS_CTX_CTRL_MOD
       const virtnetRssCtxCtrlMod = readVirtnetRssCtxAddModify(reader);
       body = { case: "virtnetRssCtxCtrlMod", value: virtnetRssCtxCtrlMod };
       break;
     }
-    case 0x903: {
+    case 0x903: { // VIRTNET_RSS_CTX_CTRL_DEL
       const at17 = reader.take(2);
       body = { case: "virtnetRssCtxCtrlDel", value: readVirtnetRssCtxDelAt(reader, at17) };
       break;
@@ -7284,109 +7284,109 @@ export function scanVirtioNetCtrlCommandsData(
   littleEndian: boolean,
 ): boolean {
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_NET_CTRL_RX_PROMISC
       const at = reader.at;
       if (1 > reader.end - at) return reader.short(at, VIRTIO_NET_CTRL_COMMANDS_DATA_LEAVES, FILE);
       reader.at = at + 1;
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_NET_CTRL_RX_ALLMULTI
       const at2 = reader.at;
       if (1 > reader.end - at2) return reader.short(at2, VIRTIO_NET_CTRL_COMMANDS_DATA_LEAVES2, FILE);
       reader.at = at2 + 1;
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_NET_CTRL_RX_ALLUNI
       const at3 = reader.at;
       if (1 > reader.end - at3) return reader.short(at3, VIRTIO_NET_CTRL_COMMANDS_DATA_LEAVES3, FILE);
       reader.at = at3 + 1;
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_NET_CTRL_RX_NOMULTI
       const at4 = reader.at;
       if (1 > reader.end - at4) return reader.short(at4, VIRTIO_NET_CTRL_COMMANDS_DATA_LEAVES4, FILE);
       reader.at = at4 + 1;
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_NET_CTRL_RX_NOUNI
       const at5 = reader.at;
       if (1 > reader.end - at5) return reader.short(at5, VIRTIO_NET_CTRL_COMMANDS_DATA_LEAVES5, FILE);
       reader.at = at5 + 1;
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_NET_CTRL_RX_NOBCAST
       const at6 = reader.at;
       if (1 > reader.end - at6) return reader.short(at6, VIRTIO_NET_CTRL_COMMANDS_DATA_LEAVES6, FILE);
       reader.at = at6 + 1;
       break;
     }
-    case 0x100: {
+    case 0x100: { // VIRTIO_NET_CTRL_MAC_TABLE_SET
       if (!scanVirtioNetCtrlMacTable(reader, littleEndian)) {
         return reader.inside("virtio_net_ctrl_mac_table_set");
       }
       break;
     }
-    case 0x101: {
+    case 0x101: { // VIRTIO_NET_CTRL_MAC_ADDR_SET
       const at7 = reader.at;
       if (6 > reader.end - at7) return reader.short(at7, VIRTIO_NET_CTRL_COMMANDS_DATA_LEAVES7, FILE);
       reader.at = at7 + 6;
       break;
     }
-    case 0x200: {
+    case 0x200: { // VIRTIO_NET_CTRL_VLAN_ADD
       const at8 = reader.at;
       if (2 > reader.end - at8) return reader.short(at8, VIRTIO_NET_CTRL_COMMANDS_DATA_LEAVES8, FILE);
       reader.at = at8 + 2;
       break;
     }
-    case 0x201: {
+    case 0x201: { // VIRTIO_NET_CTRL_VLAN_DEL
       const at9 = reader.at;
       if (2 > reader.end - at9) return reader.short(at9, VIRTIO_NET_CTRL_COMMANDS_DATA_LEAVES9, FILE);
       reader.at = at9 + 2;
       break;
     }
-    case 0x300: {
+    case 0x300: { // VIRTIO_NET_CTRL_ANNOUNCE_ACK
       break;
     }
-    case 0x400: {
+    case 0x400: { // VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET
       const at10 = reader.at;
       if (2 > reader.end - at10) return reader.short(at10, VIRTIO_NET_CTRL_COMMANDS_DATA_LEAVES10, FILE);
       reader.at = at10 + 2;
       break;
     }
-    case 0x401: {
+    case 0x401: { // VIRTIO_NET_CTRL_MQ_RSS_CONFIG
       if (!scanVirtioNetRssConfig(reader)) return reader.inside("virtio_net_ctrl_mq_rss_config");
       break;
     }
-    case 0x402: {
+    case 0x402: { // VIRTIO_NET_CTRL_MQ_HASH_CONFIG
       if (!scanVirtioNetHashConfig(reader)) return reader.inside("virtio_net_ctrl_mq_hash_config");
       break;
     }
-    case 0x500: {
+    case 0x500: { // VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET
       const at11 = reader.at;
       if (8 > reader.end - at11) return reader.short(at11, VIRTIO_NET_CTRL_COMMANDS_DATA_LEAVES11, FILE);
       reader.at = at11 + 8;
       break;
     }
-    case 0x600: {
+    case 0x600: { // VIRTIO_NET_CTRL_NOTF_COAL_TX_SET
       const at12 = reader.at;
       if (8 > reader.end - at12) return reader.short(at12, VIRTIO_NET_CTRL_COMMANDS_DATA_LEAVES12, FILE);
       reader.at = at12 + 8;
       break;
     }
-    case 0x601: {
+    case 0x601: { // VIRTIO_NET_CTRL_NOTF_COAL_RX_SET
       const at13 = reader.at;
       if (8 > reader.end - at13) return reader.short(at13, VIRTIO_NET_CTRL_COMMANDS_DATA_LEAVES13, FILE);
       reader.at = at13 + 8;
       break;
     }
-    case 0x602: {
+    case 0x602: { // VIRTIO_NET_CTRL_NOTF_COAL_VQ_SET
       const at14 = reader.at;
       if (12 > reader.end - at14) return reader.short(at14, VIRTIO_NET_CTRL_COMMANDS_DATA_LEAVES14, FILE);
       reader.at = at14 + 12;
       if (!scanVirtioNetCtrlCoalVqAt(reader, at14)) return reader.inside("virtio_net_ctrl_notf_coal_vq_set");
       break;
     }
-    case 0x603: {
+    case 0x603: { // VIRTIO_NET_CTRL_NOTF_COAL_VQ_GET
       const at15 = reader.at;
       if (4 > reader.end - at15) return reader.short(at15, VIRTIO_NET_CTRL_COMMANDS_DATA_LEAVES15, FILE);
       reader.at = at15 + 4;
@@ -7395,31 +7395,31 @@ export function scanVirtioNetCtrlCommandsData(
       }
       break;
     }
-    case 0x700: {
+    case 0x700: { // VIRTIO_NET_CTRL_HASH_TUNNEL_SET
       const at16 = reader.at;
       if (4 > reader.end - at16) return reader.short(at16, VIRTIO_NET_CTRL_COMMANDS_DATA_LEAVES16, FILE);
       reader.at = at16 + 4;
       break;
     }
-    case 0x800: {
+    case 0x800: { // VIRTIO_NET_CTRL_STATS_QUERY
       break;
     }
-    case 0x801: {
+    case 0x801: { // VIRTIO_NET_CTRL_STATS_GET
       if (!scanVirtioNetCtrlQueueStats(reader)) return reader.inside("virtio_net_ctrl_stats_get");
       break;
     }
-    case 0x900: {
+    case 0x900: { // VIRTNET_RSS_CTX_CTRL_CAP_GET
       break;
     }
-    case 0x901: {
+    case 0x901: { // VIRTNET_RSS_CTX_CTRL_ADD
       if (!scanVirtnetRssCtxAddModify(reader)) return reader.inside("virtnet_rss_ctx_ctrl_add");
       break;
     }
-    case 0x902: {
+    case 0x902: { // VIRTNET_RSS_CTX_CTRL_MOD
       if (!scanVirtnetRssCtxAddModify(reader)) return reader.inside("virtnet_rss_ctx_ctrl_mod");
       break;
     }
-    case 0x903: {
+    case 0x903: { // VIRTNET_RSS_CTX_CTRL_DEL
       const at17 = reader.at;
       if (2 > reader.end - at17) return reader.short(at17, VIRTIO_NET_CTRL_COMMANDS_DATA_LEAVES17, FILE);
       reader.at = at17 + 2;
@@ -7544,7 +7544,7 @@ export function writeVirtioNetCtrlCommandsData(
 ): void {
   const { body } = value;
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_NET_CTRL_RX_PROMISC
       if (body.case !== "virtioNetCtrlRxPromisc") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
@@ -7557,7 +7557,7 @@ export function writeVirtioNetCtrlCommandsData(
       }
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_NET_CTRL_RX_ALLMULTI
       if (body.case !== "virtioNetCtrlRxAllmulti") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
@@ -7570,7 +7570,7 @@ export function writeVirtioNetCtrlCommandsData(
       }
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_NET_CTRL_RX_ALLUNI
       if (body.case !== "virtioNetCtrlRxAlluni") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
@@ -7583,7 +7583,7 @@ export function writeVirtioNetCtrlCommandsData(
       }
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_NET_CTRL_RX_NOMULTI
       if (body.case !== "virtioNetCtrlRxNomulti") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
@@ -7596,7 +7596,7 @@ export function writeVirtioNetCtrlCommandsData(
       }
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_NET_CTRL_RX_NOUNI
       if (body.case !== "virtioNetCtrlRxNouni") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
@@ -7609,7 +7609,7 @@ export function writeVirtioNetCtrlCommandsData(
       }
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_NET_CTRL_RX_NOBCAST
       if (body.case !== "virtioNetCtrlRxNobcast") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
@@ -7622,7 +7622,7 @@ export function writeVirtioNetCtrlCommandsData(
       }
       break;
     }
-    case 0x100: {
+    case 0x100: { // VIRTIO_NET_CTRL_MAC_TABLE_SET
       if (body.case !== "virtioNetCtrlMacTableSet") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
@@ -7634,7 +7634,7 @@ export function writeVirtioNetCtrlCommandsData(
       }
       break;
     }
-    case 0x101: {
+    case 0x101: { // VIRTIO_NET_CTRL_MAC_ADDR_SET
       if (body.case !== "virtioNetCtrlMacAddrSet") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
@@ -7647,7 +7647,7 @@ export function writeVirtioNetCtrlCommandsData(
       }
       break;
     }
-    case 0x200: {
+    case 0x200: { // VIRTIO_NET_CTRL_VLAN_ADD
       if (body.case !== "virtioNetCtrlVlanAdd") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
@@ -7660,7 +7660,7 @@ export function writeVirtioNetCtrlCommandsData(
       }
       break;
     }
-    case 0x201: {
+    case 0x201: { // VIRTIO_NET_CTRL_VLAN_DEL
       if (body.case !== "virtioNetCtrlVlanDel") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
@@ -7673,13 +7673,13 @@ export function writeVirtioNetCtrlCommandsData(
       }
       break;
     }
-    case 0x300: {
+    case 0x300: { // VIRTIO_NET_CTRL_ANNOUNCE_ACK
       if (body.case !== "virtioNetCtrlAnnounceAck") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x400: {
+    case 0x400: { // VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET
       if (body.case !== "virtioNetCtrlMqVqPairsSet") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
@@ -7692,7 +7692,7 @@ export function writeVirtioNetCtrlCommandsData(
       }
       break;
     }
-    case 0x401: {
+    case 0x401: { // VIRTIO_NET_CTRL_MQ_RSS_CONFIG
       if (body.case !== "virtioNetCtrlMqRssConfig") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
@@ -7704,7 +7704,7 @@ export function writeVirtioNetCtrlCommandsData(
       }
       break;
     }
-    case 0x402: {
+    case 0x402: { // VIRTIO_NET_CTRL_MQ_HASH_CONFIG
       if (body.case !== "virtioNetCtrlMqHashConfig") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
@@ -7716,7 +7716,7 @@ export function writeVirtioNetCtrlCommandsData(
       }
       break;
     }
-    case 0x500: {
+    case 0x500: { // VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET
       if (body.case !== "virtioNetCtrlGuestOffloadsSet") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
@@ -7729,7 +7729,7 @@ export function writeVirtioNetCtrlCommandsData(
       }
       break;
     }
-    case 0x600: {
+    case 0x600: { // VIRTIO_NET_CTRL_NOTF_COAL_TX_SET
       if (body.case !== "virtioNetCtrlNotfCoalTxSet") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
@@ -7742,7 +7742,7 @@ export function writeVirtioNetCtrlCommandsData(
       }
       break;
     }
-    case 0x601: {
+    case 0x601: { // VIRTIO_NET_CTRL_NOTF_COAL_RX_SET
       if (body.case !== "virtioNetCtrlNotfCoalRxSet") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
@@ -7755,7 +7755,7 @@ export function writeVirtioNetCtrlCommandsData(
       }
       break;
     }
-    case 0x602: {
+    case 0x602: { // VIRTIO_NET_CTRL_NOTF_COAL_VQ_SET
       if (body.case !== "virtioNetCtrlNotfCoalVqSet") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
@@ -7768,7 +7768,7 @@ export function writeVirtioNetCtrlCommandsData(
       }
       break;
     }
-    case 0x603: {
+    case 0x603: { // VIRTIO_NET_CTRL_NOTF_COAL_VQ_GET
       if (body.case !== "virtioNetCtrlNotfCoalVqGet") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
@@ -7781,7 +7781,7 @@ export function writeVirtioNetCtrlCommandsData(
       }
       break;
     }
-    case 0x700: {
+    case 0x700: { // VIRTIO_NET_CTRL_HASH_TUNNEL_SET
       if (body.case !== "virtioNetCtrlHashTunnelSet") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
@@ -7794,13 +7794,13 @@ export function writeVirtioNetCtrlCommandsData(
       }
       break;
     }
-    case 0x800: {
+    case 0x800: { // VIRTIO_NET_CTRL_STATS_QUERY
       if (body.case !== "virtioNetCtrlStatsQuery") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x801: {
+    case 0x801: { // VIRTIO_NET_CTRL_STATS_GET
       if (body.case !== "virtioNetCtrlStatsGet") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
@@ -7812,13 +7812,13 @@ export function writeVirtioNetCtrlCommandsData(
       }
       break;
     }
-    case 0x900: {
+    case 0x900: { // VIRTNET_RSS_CTX_CTRL_CAP_GET
       if (body.case !== "virtnetRssCtxCtrlCapGet") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x901: {
+    case 0x901: { // VIRTNET_RSS_CTX_CTRL_ADD
       if (body.case !== "virtnetRssCtxCtrlAdd") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
@@ -7830,7 +7830,7 @@ export function writeVirtioNetCtrlCommandsData(
       }
       break;
     }
-    case 0x902: {
+    case 0x902: { // VIRTNET_RSS_CTX_CTRL_MOD
       if (body.case !== "virtnetRssCtxCtrlMod") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
@@ -7842,7 +7842,7 @@ export function writeVirtioNetCtrlCommandsData(
       }
       break;
     }
-    case 0x903: {
+    case 0x903: { // VIRTNET_RSS_CTX_CTRL_DEL
       if (body.case !== "virtnetRssCtxCtrlDel") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
@@ -8130,129 +8130,129 @@ export class VirtioNetCtrlCommandsDataView extends View {
 
   #locate(reader: Reader): void {
     switch (this.#opcode) {
-      case 0x0: {
+      case 0x0: { // VIRTIO_NET_CTRL_RX_PROMISC
         this.#bodyCase = "virtioNetCtrlRxPromisc";
         reader.take(1);
         break;
       }
-      case 0x1: {
+      case 0x1: { // VIRTIO_NET_CTRL_RX_ALLMULTI
         this.#bodyCase = "virtioNetCtrlRxAllmulti";
         reader.take(1);
         break;
       }
-      case 0x2: {
+      case 0x2: { // VIRTIO_NET_CTRL_RX_ALLUNI
         this.#bodyCase = "virtioNetCtrlRxAlluni";
         reader.take(1);
         break;
       }
-      case 0x3: {
+      case 0x3: { // VIRTIO_NET_CTRL_RX_NOMULTI
         this.#bodyCase = "virtioNetCtrlRxNomulti";
         reader.take(1);
         break;
       }
-      case 0x4: {
+      case 0x4: { // VIRTIO_NET_CTRL_RX_NOUNI
         this.#bodyCase = "virtioNetCtrlRxNouni";
         reader.take(1);
         break;
       }
-      case 0x5: {
+      case 0x5: { // VIRTIO_NET_CTRL_RX_NOBCAST
         this.#bodyCase = "virtioNetCtrlRxNobcast";
         reader.take(1);
         break;
       }
-      case 0x100: {
+      case 0x100: { // VIRTIO_NET_CTRL_MAC_TABLE_SET
         this.#bodyCase = "virtioNetCtrlMacTableSet";
         if (!scanVirtioNetCtrlMacTable(reader, this.#littleEndian)) throw this.$refused();
         break;
       }
-      case 0x101: {
+      case 0x101: { // VIRTIO_NET_CTRL_MAC_ADDR_SET
         this.#bodyCase = "virtioNetCtrlMacAddrSet";
         reader.take(6);
         break;
       }
-      case 0x200: {
+      case 0x200: { // VIRTIO_NET_CTRL_VLAN_ADD
         this.#bodyCase = "virtioNetCtrlVlanAdd";
         reader.take(2);
         break;
       }
-      case 0x201: {
+      case 0x201: { // VIRTIO_NET_CTRL_VLAN_DEL
         this.#bodyCase = "virtioNetCtrlVlanDel";
         reader.take(2);
         break;
       }
-      case 0x300: {
+      case 0x300: { // VIRTIO_NET_CTRL_ANNOUNCE_ACK
         this.#bodyCase = "virtioNetCtrlAnnounceAck";
         break;
       }
-      case 0x400: {
+      case 0x400: { // VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET
         this.#bodyCase = "virtioNetCtrlMqVqPairsSet";
         reader.take(2);
         break;
       }
-      case 0x401: {
+      case 0x401: { // VIRTIO_NET_CTRL_MQ_RSS_CONFIG
         this.#bodyCase = "virtioNetCtrlMqRssConfig";
         if (!scanVirtioNetRssConfig(reader)) throw this.$refused();
         break;
       }
-      case 0x402: {
+      case 0x402: { // VIRTIO_NET_CTRL_MQ_HASH_CONFIG
         this.#bodyCase = "virtioNetCtrlMqHashConfig";
         if (!scanVirtioNetHashConfig(reader)) throw this.$refused();
         break;
       }
-      case 0x500: {
+      case 0x500: { // VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET
         this.#bodyCase = "virtioNetCtrlGuestOffloadsSet";
         reader.take(8);
         break;
       }
-      case 0x600: {
+      case 0x600: { // VIRTIO_NET_CTRL_NOTF_COAL_TX_SET
         this.#bodyCase = "virtioNetCtrlNotfCoalTxSet";
         reader.take(8);
         break;
       }
-      case 0x601: {
+      case 0x601: { // VIRTIO_NET_CTRL_NOTF_COAL_RX_SET
         this.#bodyCase = "virtioNetCtrlNotfCoalRxSet";
         reader.take(8);
         break;
       }
-      case 0x602: {
+      case 0x602: { // VIRTIO_NET_CTRL_NOTF_COAL_VQ_SET
         this.#bodyCase = "virtioNetCtrlNotfCoalVqSet";
         reader.take(12);
         break;
       }
-      case 0x603: {
+      case 0x603: { // VIRTIO_NET_CTRL_NOTF_COAL_VQ_GET
         this.#bodyCase = "virtioNetCtrlNotfCoalVqGet";
         reader.take(4);
         break;
       }
-      case 0x700: {
+      case 0x700: { // VIRTIO_NET_CTRL_HASH_TUNNEL_SET
         this.#bodyCase = "virtioNetCtrlHashTunnelSet";
         reader.take(4);
         break;
       }
-      case 0x800: {
+      case 0x800: { // VIRTIO_NET_CTRL_STATS_QUERY
         this.#bodyCase = "virtioNetCtrlStatsQuery";
         break;
       }
-      case 0x801: {
+      case 0x801: { // VIRTIO_NET_CTRL_STATS_GET
         this.#bodyCase = "virtioNetCtrlStatsGet";
         if (!scanVirtioNetCtrlQueueStats(reader)) throw this.$refused();
         break;
       }
-      case 0x900: {
+      case 0x900: { // VIRTNET_RSS_CTX_CTRL_CAP_GET
         this.#bodyCase = "virtnetRssCtxCtrlCapGet";
         break;
       }
-      case 0x901: {
+      case 0x901: { // VIRTNET_RSS_CTX_CTRL_ADD
         this.#bodyCase = "virtnetRssCtxCtrlAdd";
         if (!scanVirtnetRssCtxAddModify(reader)) throw this.$refused();
         break;
       }
-      case 0x902: {
+      case 0x902: { // VIRTNET_RSS_CTX_CTRL_MOD
         this.#bodyCase = "virtnetRssCtxCtrlMod";
         if (!scanVirtnetRssCtxAddModify(reader)) throw this.$refused();
         break;
       }
-      case 0x903: {
+      case 0x903: { // VIRTNET_RSS_CTX_CTRL_DEL
         this.#bodyCase = "virtnetRssCtxCtrlDel";
         reader.take(2);
         break;
@@ -8396,7 +8396,7 @@ export function walkVirtioNetCtrlCommandsData(
   littleEndian: boolean,
 ): boolean {
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_NET_CTRL_RX_PROMISC
       const at = reader.at;
       let sound = 1 <= reader.end - at;
       const inner = heeding(reader, visitor, !sound);
@@ -8411,7 +8411,7 @@ export function walkVirtioNetCtrlCommandsData(
       if (!sound) return false;
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_NET_CTRL_RX_ALLMULTI
       const at2 = reader.at;
       let sound2 = 1 <= reader.end - at2;
       const inner2 = heeding(reader, visitor, !sound2);
@@ -8426,7 +8426,7 @@ export function walkVirtioNetCtrlCommandsData(
       if (!sound2) return false;
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_NET_CTRL_RX_ALLUNI
       const at3 = reader.at;
       let sound3 = 1 <= reader.end - at3;
       const inner3 = heeding(reader, visitor, !sound3);
@@ -8441,7 +8441,7 @@ export function walkVirtioNetCtrlCommandsData(
       if (!sound3) return false;
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_NET_CTRL_RX_NOMULTI
       const at4 = reader.at;
       let sound4 = 1 <= reader.end - at4;
       const inner4 = heeding(reader, visitor, !sound4);
@@ -8456,7 +8456,7 @@ export function walkVirtioNetCtrlCommandsData(
       if (!sound4) return false;
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_NET_CTRL_RX_NOUNI
       const at5 = reader.at;
       let sound5 = 1 <= reader.end - at5;
       const inner5 = heeding(reader, visitor, !sound5);
@@ -8471,7 +8471,7 @@ export function walkVirtioNetCtrlCommandsData(
       if (!sound5) return false;
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_NET_CTRL_RX_NOBCAST
       const at6 = reader.at;
       let sound6 = 1 <= reader.end - at6;
       const inner6 = heeding(reader, visitor, !sound6);
@@ -8486,14 +8486,14 @@ export function walkVirtioNetCtrlCommandsData(
       if (!sound6) return false;
       break;
     }
-    case 0x100: {
+    case 0x100: { // VIRTIO_NET_CTRL_MAC_TABLE_SET
       visitor.open(VIRTIO_NET_CTRL_COMMANDS_DATA_SITES.virtioNetCtrlMacTableSet, -1, reader.at);
       const whole = walkVirtioNetCtrlMacTable(reader, visitor, littleEndian);
       visitor.close(reader.at);
       if (!whole) return false;
       break;
     }
-    case 0x101: {
+    case 0x101: { // VIRTIO_NET_CTRL_MAC_ADDR_SET
       const at7 = reader.at;
       let sound7 = 6 <= reader.end - at7;
       const inner7 = heeding(reader, visitor, !sound7);
@@ -8508,7 +8508,7 @@ export function walkVirtioNetCtrlCommandsData(
       if (!sound7) return false;
       break;
     }
-    case 0x200: {
+    case 0x200: { // VIRTIO_NET_CTRL_VLAN_ADD
       const at8 = reader.at;
       let sound8 = 2 <= reader.end - at8;
       const inner8 = heeding(reader, visitor, !sound8);
@@ -8523,7 +8523,7 @@ export function walkVirtioNetCtrlCommandsData(
       if (!sound8) return false;
       break;
     }
-    case 0x201: {
+    case 0x201: { // VIRTIO_NET_CTRL_VLAN_DEL
       const at9 = reader.at;
       let sound9 = 2 <= reader.end - at9;
       const inner9 = heeding(reader, visitor, !sound9);
@@ -8538,10 +8538,10 @@ export function walkVirtioNetCtrlCommandsData(
       if (!sound9) return false;
       break;
     }
-    case 0x300: {
+    case 0x300: { // VIRTIO_NET_CTRL_ANNOUNCE_ACK
       break;
     }
-    case 0x400: {
+    case 0x400: { // VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET
       const at10 = reader.at;
       let sound10 = 2 <= reader.end - at10;
       const inner10 = heeding(reader, visitor, !sound10);
@@ -8556,21 +8556,21 @@ export function walkVirtioNetCtrlCommandsData(
       if (!sound10) return false;
       break;
     }
-    case 0x401: {
+    case 0x401: { // VIRTIO_NET_CTRL_MQ_RSS_CONFIG
       visitor.open(VIRTIO_NET_CTRL_COMMANDS_DATA_SITES.virtioNetCtrlMqRssConfig, -1, reader.at);
       const whole2 = walkVirtioNetRssConfig(reader, visitor);
       visitor.close(reader.at);
       if (!whole2) return false;
       break;
     }
-    case 0x402: {
+    case 0x402: { // VIRTIO_NET_CTRL_MQ_HASH_CONFIG
       visitor.open(VIRTIO_NET_CTRL_COMMANDS_DATA_SITES.virtioNetCtrlMqHashConfig, -1, reader.at);
       const whole3 = walkVirtioNetHashConfig(reader, visitor);
       visitor.close(reader.at);
       if (!whole3) return false;
       break;
     }
-    case 0x500: {
+    case 0x500: { // VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET
       const at11 = reader.at;
       let sound11 = 8 <= reader.end - at11;
       const inner11 = heeding(reader, visitor, !sound11);
@@ -8585,7 +8585,7 @@ export function walkVirtioNetCtrlCommandsData(
       if (!sound11) return false;
       break;
     }
-    case 0x600: {
+    case 0x600: { // VIRTIO_NET_CTRL_NOTF_COAL_TX_SET
       const at12 = reader.at;
       let sound12 = 8 <= reader.end - at12;
       const inner12 = heeding(reader, visitor, !sound12);
@@ -8600,7 +8600,7 @@ export function walkVirtioNetCtrlCommandsData(
       if (!sound12) return false;
       break;
     }
-    case 0x601: {
+    case 0x601: { // VIRTIO_NET_CTRL_NOTF_COAL_RX_SET
       const at13 = reader.at;
       let sound13 = 8 <= reader.end - at13;
       const inner13 = heeding(reader, visitor, !sound13);
@@ -8615,7 +8615,7 @@ export function walkVirtioNetCtrlCommandsData(
       if (!sound13) return false;
       break;
     }
-    case 0x602: {
+    case 0x602: { // VIRTIO_NET_CTRL_NOTF_COAL_VQ_SET
       const at14 = reader.at;
       let sound14 = 12 <= reader.end - at14;
       const inner14 = heeding(reader, visitor, !sound14);
@@ -8630,7 +8630,7 @@ export function walkVirtioNetCtrlCommandsData(
       if (!sound14) return false;
       break;
     }
-    case 0x603: {
+    case 0x603: { // VIRTIO_NET_CTRL_NOTF_COAL_VQ_GET
       const at15 = reader.at;
       let sound15 = 4 <= reader.end - at15;
       const inner15 = heeding(reader, visitor, !sound15);
@@ -8645,7 +8645,7 @@ export function walkVirtioNetCtrlCommandsData(
       if (!sound15) return false;
       break;
     }
-    case 0x700: {
+    case 0x700: { // VIRTIO_NET_CTRL_HASH_TUNNEL_SET
       const at16 = reader.at;
       let sound16 = 4 <= reader.end - at16;
       const inner16 = heeding(reader, visitor, !sound16);
@@ -8660,34 +8660,34 @@ export function walkVirtioNetCtrlCommandsData(
       if (!sound16) return false;
       break;
     }
-    case 0x800: {
+    case 0x800: { // VIRTIO_NET_CTRL_STATS_QUERY
       break;
     }
-    case 0x801: {
+    case 0x801: { // VIRTIO_NET_CTRL_STATS_GET
       visitor.open(VIRTIO_NET_CTRL_COMMANDS_DATA_SITES.virtioNetCtrlStatsGet, -1, reader.at);
       const whole4 = walkVirtioNetCtrlQueueStats(reader, visitor);
       visitor.close(reader.at);
       if (!whole4) return false;
       break;
     }
-    case 0x900: {
+    case 0x900: { // VIRTNET_RSS_CTX_CTRL_CAP_GET
       break;
     }
-    case 0x901: {
+    case 0x901: { // VIRTNET_RSS_CTX_CTRL_ADD
       visitor.open(VIRTIO_NET_CTRL_COMMANDS_DATA_SITES.virtnetRssCtxCtrlAdd, -1, reader.at);
       const whole5 = walkVirtnetRssCtxAddModify(reader, visitor);
       visitor.close(reader.at);
       if (!whole5) return false;
       break;
     }
-    case 0x902: {
+    case 0x902: { // VIRTNET_RSS_CTX_CTRL_MOD
       visitor.open(VIRTIO_NET_CTRL_COMMANDS_DATA_SITES.virtnetRssCtxCtrlMod, -1, reader.at);
       const whole6 = walkVirtnetRssCtxAddModify(reader, visitor);
       visitor.close(reader.at);
       if (!whole6) return false;
       break;
     }
-    case 0x903: {
+    case 0x903: { // VIRTNET_RSS_CTX_CTRL_DEL
       const at17 = reader.at;
       let sound17 = 2 <= reader.end - at17;
       const inner17 = heeding(reader, visitor, !sound17);
@@ -8706,7 +8706,7 @@ export function walkVirtioNetCtrlCommandsData(
       const from7 = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(VIRTIO_NET_CTRL_COMMANDS_DATA_SITES.raw, -1, from7, reader.at - from7, reader.bytes.subarray(from7, from7 + reader.at - from7));
+      visitor.field(VIRTIO_NET_CTRL_COMMANDS_DATA_SITES.raw, -1, from7, reader.at - from7, reader.bytes.subarray(from7, reader.at));
     }
   }
   return true;
@@ -8757,107 +8757,107 @@ export interface VirtioNetCtrlCommandsOutput {
 export function readVirtioNetCtrlCommandsOutput(reader: Reader, opcode: number): VirtioNetCtrlCommandsOutput {
   let body: VirtioNetCtrlCommandsOutputBody;
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_NET_CTRL_RX_PROMISC
       body = { case: "virtioNetCtrlRxPromisc", value: undefined };
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_NET_CTRL_RX_ALLMULTI
       body = { case: "virtioNetCtrlRxAllmulti", value: undefined };
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_NET_CTRL_RX_ALLUNI
       body = { case: "virtioNetCtrlRxAlluni", value: undefined };
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_NET_CTRL_RX_NOMULTI
       body = { case: "virtioNetCtrlRxNomulti", value: undefined };
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_NET_CTRL_RX_NOUNI
       body = { case: "virtioNetCtrlRxNouni", value: undefined };
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_NET_CTRL_RX_NOBCAST
       body = { case: "virtioNetCtrlRxNobcast", value: undefined };
       break;
     }
-    case 0x100: {
+    case 0x100: { // VIRTIO_NET_CTRL_MAC_TABLE_SET
       body = { case: "virtioNetCtrlMacTableSet", value: undefined };
       break;
     }
-    case 0x101: {
+    case 0x101: { // VIRTIO_NET_CTRL_MAC_ADDR_SET
       body = { case: "virtioNetCtrlMacAddrSet", value: undefined };
       break;
     }
-    case 0x200: {
+    case 0x200: { // VIRTIO_NET_CTRL_VLAN_ADD
       body = { case: "virtioNetCtrlVlanAdd", value: undefined };
       break;
     }
-    case 0x201: {
+    case 0x201: { // VIRTIO_NET_CTRL_VLAN_DEL
       body = { case: "virtioNetCtrlVlanDel", value: undefined };
       break;
     }
-    case 0x300: {
+    case 0x300: { // VIRTIO_NET_CTRL_ANNOUNCE_ACK
       body = { case: "virtioNetCtrlAnnounceAck", value: undefined };
       break;
     }
-    case 0x400: {
+    case 0x400: { // VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET
       body = { case: "virtioNetCtrlMqVqPairsSet", value: undefined };
       break;
     }
-    case 0x401: {
+    case 0x401: { // VIRTIO_NET_CTRL_MQ_RSS_CONFIG
       body = { case: "virtioNetCtrlMqRssConfig", value: undefined };
       break;
     }
-    case 0x402: {
+    case 0x402: { // VIRTIO_NET_CTRL_MQ_HASH_CONFIG
       body = { case: "virtioNetCtrlMqHashConfig", value: undefined };
       break;
     }
-    case 0x500: {
+    case 0x500: { // VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET
       body = { case: "virtioNetCtrlGuestOffloadsSet", value: undefined };
       break;
     }
-    case 0x600: {
+    case 0x600: { // VIRTIO_NET_CTRL_NOTF_COAL_TX_SET
       body = { case: "virtioNetCtrlNotfCoalTxSet", value: undefined };
       break;
     }
-    case 0x601: {
+    case 0x601: { // VIRTIO_NET_CTRL_NOTF_COAL_RX_SET
       body = { case: "virtioNetCtrlNotfCoalRxSet", value: undefined };
       break;
     }
-    case 0x602: {
+    case 0x602: { // VIRTIO_NET_CTRL_NOTF_COAL_VQ_SET
       body = { case: "virtioNetCtrlNotfCoalVqSet", value: undefined };
       break;
     }
-    case 0x603: {
+    case 0x603: { // VIRTIO_NET_CTRL_NOTF_COAL_VQ_GET
       body = { case: "virtioNetCtrlNotfCoalVqGet", value: undefined };
       break;
     }
-    case 0x700: {
+    case 0x700: { // VIRTIO_NET_CTRL_HASH_TUNNEL_SET
       body = { case: "virtioNetCtrlHashTunnelSet", value: undefined };
       break;
     }
-    case 0x800: {
+    case 0x800: { // VIRTIO_NET_CTRL_STATS_QUERY
       body = { case: "virtioNetCtrlStatsQuery", value: undefined };
       break;
     }
-    case 0x801: {
+    case 0x801: { // VIRTIO_NET_CTRL_STATS_GET
       body = { case: "virtioNetCtrlStatsGet", value: undefined };
       break;
     }
-    case 0x900: {
+    case 0x900: { // VIRTNET_RSS_CTX_CTRL_CAP_GET
       body = { case: "virtnetRssCtxCtrlCapGet", value: undefined };
       break;
     }
-    case 0x901: {
+    case 0x901: { // VIRTNET_RSS_CTX_CTRL_ADD
       body = { case: "virtnetRssCtxCtrlAdd", value: undefined };
       break;
     }
-    case 0x902: {
+    case 0x902: { // VIRTNET_RSS_CTX_CTRL_MOD
       body = { case: "virtnetRssCtxCtrlMod", value: undefined };
       break;
     }
-    case 0x903: {
+    case 0x903: { // VIRTNET_RSS_CTX_CTRL_DEL
       body = { case: "virtnetRssCtxCtrlDel", value: undefined };
       break;
     }
@@ -8891,82 +8891,82 @@ export function decodeVirtioNetCtrlCommandsOutput(
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVirtioNetCtrlCommandsOutput(reader: Reader, opcode: number): boolean {
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_NET_CTRL_RX_PROMISC
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_NET_CTRL_RX_ALLMULTI
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_NET_CTRL_RX_ALLUNI
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_NET_CTRL_RX_NOMULTI
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_NET_CTRL_RX_NOUNI
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_NET_CTRL_RX_NOBCAST
       break;
     }
-    case 0x100: {
+    case 0x100: { // VIRTIO_NET_CTRL_MAC_TABLE_SET
       break;
     }
-    case 0x101: {
+    case 0x101: { // VIRTIO_NET_CTRL_MAC_ADDR_SET
       break;
     }
-    case 0x200: {
+    case 0x200: { // VIRTIO_NET_CTRL_VLAN_ADD
       break;
     }
-    case 0x201: {
+    case 0x201: { // VIRTIO_NET_CTRL_VLAN_DEL
       break;
     }
-    case 0x300: {
+    case 0x300: { // VIRTIO_NET_CTRL_ANNOUNCE_ACK
       break;
     }
-    case 0x400: {
+    case 0x400: { // VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET
       break;
     }
-    case 0x401: {
+    case 0x401: { // VIRTIO_NET_CTRL_MQ_RSS_CONFIG
       break;
     }
-    case 0x402: {
+    case 0x402: { // VIRTIO_NET_CTRL_MQ_HASH_CONFIG
       break;
     }
-    case 0x500: {
+    case 0x500: { // VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET
       break;
     }
-    case 0x600: {
+    case 0x600: { // VIRTIO_NET_CTRL_NOTF_COAL_TX_SET
       break;
     }
-    case 0x601: {
+    case 0x601: { // VIRTIO_NET_CTRL_NOTF_COAL_RX_SET
       break;
     }
-    case 0x602: {
+    case 0x602: { // VIRTIO_NET_CTRL_NOTF_COAL_VQ_SET
       break;
     }
-    case 0x603: {
+    case 0x603: { // VIRTIO_NET_CTRL_NOTF_COAL_VQ_GET
       break;
     }
-    case 0x700: {
+    case 0x700: { // VIRTIO_NET_CTRL_HASH_TUNNEL_SET
       break;
     }
-    case 0x800: {
+    case 0x800: { // VIRTIO_NET_CTRL_STATS_QUERY
       break;
     }
-    case 0x801: {
+    case 0x801: { // VIRTIO_NET_CTRL_STATS_GET
       break;
     }
-    case 0x900: {
+    case 0x900: { // VIRTNET_RSS_CTX_CTRL_CAP_GET
       break;
     }
-    case 0x901: {
+    case 0x901: { // VIRTNET_RSS_CTX_CTRL_ADD
       break;
     }
-    case 0x902: {
+    case 0x902: { // VIRTNET_RSS_CTX_CTRL_MOD
       break;
     }
-    case 0x903: {
+    case 0x903: { // VIRTNET_RSS_CTX_CTRL_DEL
       break;
     }
     default: {
@@ -9004,157 +9004,157 @@ export function writeVirtioNetCtrlCommandsOutput(
 ): void {
   const { body } = value;
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_NET_CTRL_RX_PROMISC
       if (body.case !== "virtioNetCtrlRxPromisc") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_NET_CTRL_RX_ALLMULTI
       if (body.case !== "virtioNetCtrlRxAllmulti") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_NET_CTRL_RX_ALLUNI
       if (body.case !== "virtioNetCtrlRxAlluni") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_NET_CTRL_RX_NOMULTI
       if (body.case !== "virtioNetCtrlRxNomulti") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_NET_CTRL_RX_NOUNI
       if (body.case !== "virtioNetCtrlRxNouni") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_NET_CTRL_RX_NOBCAST
       if (body.case !== "virtioNetCtrlRxNobcast") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x100: {
+    case 0x100: { // VIRTIO_NET_CTRL_MAC_TABLE_SET
       if (body.case !== "virtioNetCtrlMacTableSet") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x101: {
+    case 0x101: { // VIRTIO_NET_CTRL_MAC_ADDR_SET
       if (body.case !== "virtioNetCtrlMacAddrSet") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x200: {
+    case 0x200: { // VIRTIO_NET_CTRL_VLAN_ADD
       if (body.case !== "virtioNetCtrlVlanAdd") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x201: {
+    case 0x201: { // VIRTIO_NET_CTRL_VLAN_DEL
       if (body.case !== "virtioNetCtrlVlanDel") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x300: {
+    case 0x300: { // VIRTIO_NET_CTRL_ANNOUNCE_ACK
       if (body.case !== "virtioNetCtrlAnnounceAck") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x400: {
+    case 0x400: { // VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET
       if (body.case !== "virtioNetCtrlMqVqPairsSet") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x401: {
+    case 0x401: { // VIRTIO_NET_CTRL_MQ_RSS_CONFIG
       if (body.case !== "virtioNetCtrlMqRssConfig") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x402: {
+    case 0x402: { // VIRTIO_NET_CTRL_MQ_HASH_CONFIG
       if (body.case !== "virtioNetCtrlMqHashConfig") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x500: {
+    case 0x500: { // VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET
       if (body.case !== "virtioNetCtrlGuestOffloadsSet") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x600: {
+    case 0x600: { // VIRTIO_NET_CTRL_NOTF_COAL_TX_SET
       if (body.case !== "virtioNetCtrlNotfCoalTxSet") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x601: {
+    case 0x601: { // VIRTIO_NET_CTRL_NOTF_COAL_RX_SET
       if (body.case !== "virtioNetCtrlNotfCoalRxSet") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x602: {
+    case 0x602: { // VIRTIO_NET_CTRL_NOTF_COAL_VQ_SET
       if (body.case !== "virtioNetCtrlNotfCoalVqSet") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x603: {
+    case 0x603: { // VIRTIO_NET_CTRL_NOTF_COAL_VQ_GET
       if (body.case !== "virtioNetCtrlNotfCoalVqGet") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x700: {
+    case 0x700: { // VIRTIO_NET_CTRL_HASH_TUNNEL_SET
       if (body.case !== "virtioNetCtrlHashTunnelSet") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x800: {
+    case 0x800: { // VIRTIO_NET_CTRL_STATS_QUERY
       if (body.case !== "virtioNetCtrlStatsQuery") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x801: {
+    case 0x801: { // VIRTIO_NET_CTRL_STATS_GET
       if (body.case !== "virtioNetCtrlStatsGet") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x900: {
+    case 0x900: { // VIRTNET_RSS_CTX_CTRL_CAP_GET
       if (body.case !== "virtnetRssCtxCtrlCapGet") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x901: {
+    case 0x901: { // VIRTNET_RSS_CTX_CTRL_ADD
       if (body.case !== "virtnetRssCtxCtrlAdd") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x902: {
+    case 0x902: { // VIRTNET_RSS_CTX_CTRL_MOD
       if (body.case !== "virtnetRssCtxCtrlMod") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x903: {
+    case 0x903: { // VIRTNET_RSS_CTX_CTRL_DEL
       if (body.case !== "virtnetRssCtxCtrlDel") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
@@ -9220,107 +9220,107 @@ export class VirtioNetCtrlCommandsOutputView extends View {
 
   #locate(reader: Reader): void {
     switch (this.#opcode) {
-      case 0x0: {
+      case 0x0: { // VIRTIO_NET_CTRL_RX_PROMISC
         this.#bodyCase = "virtioNetCtrlRxPromisc";
         break;
       }
-      case 0x1: {
+      case 0x1: { // VIRTIO_NET_CTRL_RX_ALLMULTI
         this.#bodyCase = "virtioNetCtrlRxAllmulti";
         break;
       }
-      case 0x2: {
+      case 0x2: { // VIRTIO_NET_CTRL_RX_ALLUNI
         this.#bodyCase = "virtioNetCtrlRxAlluni";
         break;
       }
-      case 0x3: {
+      case 0x3: { // VIRTIO_NET_CTRL_RX_NOMULTI
         this.#bodyCase = "virtioNetCtrlRxNomulti";
         break;
       }
-      case 0x4: {
+      case 0x4: { // VIRTIO_NET_CTRL_RX_NOUNI
         this.#bodyCase = "virtioNetCtrlRxNouni";
         break;
       }
-      case 0x5: {
+      case 0x5: { // VIRTIO_NET_CTRL_RX_NOBCAST
         this.#bodyCase = "virtioNetCtrlRxNobcast";
         break;
       }
-      case 0x100: {
+      case 0x100: { // VIRTIO_NET_CTRL_MAC_TABLE_SET
         this.#bodyCase = "virtioNetCtrlMacTableSet";
         break;
       }
-      case 0x101: {
+      case 0x101: { // VIRTIO_NET_CTRL_MAC_ADDR_SET
         this.#bodyCase = "virtioNetCtrlMacAddrSet";
         break;
       }
-      case 0x200: {
+      case 0x200: { // VIRTIO_NET_CTRL_VLAN_ADD
         this.#bodyCase = "virtioNetCtrlVlanAdd";
         break;
       }
-      case 0x201: {
+      case 0x201: { // VIRTIO_NET_CTRL_VLAN_DEL
         this.#bodyCase = "virtioNetCtrlVlanDel";
         break;
       }
-      case 0x300: {
+      case 0x300: { // VIRTIO_NET_CTRL_ANNOUNCE_ACK
         this.#bodyCase = "virtioNetCtrlAnnounceAck";
         break;
       }
-      case 0x400: {
+      case 0x400: { // VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET
         this.#bodyCase = "virtioNetCtrlMqVqPairsSet";
         break;
       }
-      case 0x401: {
+      case 0x401: { // VIRTIO_NET_CTRL_MQ_RSS_CONFIG
         this.#bodyCase = "virtioNetCtrlMqRssConfig";
         break;
       }
-      case 0x402: {
+      case 0x402: { // VIRTIO_NET_CTRL_MQ_HASH_CONFIG
         this.#bodyCase = "virtioNetCtrlMqHashConfig";
         break;
       }
-      case 0x500: {
+      case 0x500: { // VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET
         this.#bodyCase = "virtioNetCtrlGuestOffloadsSet";
         break;
       }
-      case 0x600: {
+      case 0x600: { // VIRTIO_NET_CTRL_NOTF_COAL_TX_SET
         this.#bodyCase = "virtioNetCtrlNotfCoalTxSet";
         break;
       }
-      case 0x601: {
+      case 0x601: { // VIRTIO_NET_CTRL_NOTF_COAL_RX_SET
         this.#bodyCase = "virtioNetCtrlNotfCoalRxSet";
         break;
       }
-      case 0x602: {
+      case 0x602: { // VIRTIO_NET_CTRL_NOTF_COAL_VQ_SET
         this.#bodyCase = "virtioNetCtrlNotfCoalVqSet";
         break;
       }
-      case 0x603: {
+      case 0x603: { // VIRTIO_NET_CTRL_NOTF_COAL_VQ_GET
         this.#bodyCase = "virtioNetCtrlNotfCoalVqGet";
         break;
       }
-      case 0x700: {
+      case 0x700: { // VIRTIO_NET_CTRL_HASH_TUNNEL_SET
         this.#bodyCase = "virtioNetCtrlHashTunnelSet";
         break;
       }
-      case 0x800: {
+      case 0x800: { // VIRTIO_NET_CTRL_STATS_QUERY
         this.#bodyCase = "virtioNetCtrlStatsQuery";
         break;
       }
-      case 0x801: {
+      case 0x801: { // VIRTIO_NET_CTRL_STATS_GET
         this.#bodyCase = "virtioNetCtrlStatsGet";
         break;
       }
-      case 0x900: {
+      case 0x900: { // VIRTNET_RSS_CTX_CTRL_CAP_GET
         this.#bodyCase = "virtnetRssCtxCtrlCapGet";
         break;
       }
-      case 0x901: {
+      case 0x901: { // VIRTNET_RSS_CTX_CTRL_ADD
         this.#bodyCase = "virtnetRssCtxCtrlAdd";
         break;
       }
-      case 0x902: {
+      case 0x902: { // VIRTNET_RSS_CTX_CTRL_MOD
         this.#bodyCase = "virtnetRssCtxCtrlMod";
         break;
       }
-      case 0x903: {
+      case 0x903: { // VIRTNET_RSS_CTX_CTRL_DEL
         this.#bodyCase = "virtnetRssCtxCtrlDel";
         break;
       }
@@ -9342,89 +9342,89 @@ const VIRTIO_NET_CTRL_COMMANDS_OUTPUT_SITES = {
  */
 export function walkVirtioNetCtrlCommandsOutput(reader: Reader, visitor: Visitor, opcode: number): boolean {
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_NET_CTRL_RX_PROMISC
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_NET_CTRL_RX_ALLMULTI
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_NET_CTRL_RX_ALLUNI
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_NET_CTRL_RX_NOMULTI
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_NET_CTRL_RX_NOUNI
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_NET_CTRL_RX_NOBCAST
       break;
     }
-    case 0x100: {
+    case 0x100: { // VIRTIO_NET_CTRL_MAC_TABLE_SET
       break;
     }
-    case 0x101: {
+    case 0x101: { // VIRTIO_NET_CTRL_MAC_ADDR_SET
       break;
     }
-    case 0x200: {
+    case 0x200: { // VIRTIO_NET_CTRL_VLAN_ADD
       break;
     }
-    case 0x201: {
+    case 0x201: { // VIRTIO_NET_CTRL_VLAN_DEL
       break;
     }
-    case 0x300: {
+    case 0x300: { // VIRTIO_NET_CTRL_ANNOUNCE_ACK
       break;
     }
-    case 0x400: {
+    case 0x400: { // VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET
       break;
     }
-    case 0x401: {
+    case 0x401: { // VIRTIO_NET_CTRL_MQ_RSS_CONFIG
       break;
     }
-    case 0x402: {
+    case 0x402: { // VIRTIO_NET_CTRL_MQ_HASH_CONFIG
       break;
     }
-    case 0x500: {
+    case 0x500: { // VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET
       break;
     }
-    case 0x600: {
+    case 0x600: { // VIRTIO_NET_CTRL_NOTF_COAL_TX_SET
       break;
     }
-    case 0x601: {
+    case 0x601: { // VIRTIO_NET_CTRL_NOTF_COAL_RX_SET
       break;
     }
-    case 0x602: {
+    case 0x602: { // VIRTIO_NET_CTRL_NOTF_COAL_VQ_SET
       break;
     }
-    case 0x603: {
+    case 0x603: { // VIRTIO_NET_CTRL_NOTF_COAL_VQ_GET
       break;
     }
-    case 0x700: {
+    case 0x700: { // VIRTIO_NET_CTRL_HASH_TUNNEL_SET
       break;
     }
-    case 0x800: {
+    case 0x800: { // VIRTIO_NET_CTRL_STATS_QUERY
       break;
     }
-    case 0x801: {
+    case 0x801: { // VIRTIO_NET_CTRL_STATS_GET
       break;
     }
-    case 0x900: {
+    case 0x900: { // VIRTNET_RSS_CTX_CTRL_CAP_GET
       break;
     }
-    case 0x901: {
+    case 0x901: { // VIRTNET_RSS_CTX_CTRL_ADD
       break;
     }
-    case 0x902: {
+    case 0x902: { // VIRTNET_RSS_CTX_CTRL_MOD
       break;
     }
-    case 0x903: {
+    case 0x903: { // VIRTNET_RSS_CTX_CTRL_DEL
       break;
     }
     default: {
       const from = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(VIRTIO_NET_CTRL_COMMANDS_OUTPUT_SITES.raw, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+      visitor.field(VIRTIO_NET_CTRL_COMMANDS_OUTPUT_SITES.raw, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
     }
   }
   return true;
@@ -9479,111 +9479,111 @@ export interface VirtioNetCtrlCommandsResult {
 export function readVirtioNetCtrlCommandsResult(reader: Reader, opcode: number): VirtioNetCtrlCommandsResult {
   let body: VirtioNetCtrlCommandsResultBody;
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_NET_CTRL_RX_PROMISC
       body = { case: "virtioNetCtrlRxPromisc", value: undefined };
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_NET_CTRL_RX_ALLMULTI
       body = { case: "virtioNetCtrlRxAllmulti", value: undefined };
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_NET_CTRL_RX_ALLUNI
       body = { case: "virtioNetCtrlRxAlluni", value: undefined };
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_NET_CTRL_RX_NOMULTI
       body = { case: "virtioNetCtrlRxNomulti", value: undefined };
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_NET_CTRL_RX_NOUNI
       body = { case: "virtioNetCtrlRxNouni", value: undefined };
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_NET_CTRL_RX_NOBCAST
       body = { case: "virtioNetCtrlRxNobcast", value: undefined };
       break;
     }
-    case 0x100: {
+    case 0x100: { // VIRTIO_NET_CTRL_MAC_TABLE_SET
       body = { case: "virtioNetCtrlMacTableSet", value: undefined };
       break;
     }
-    case 0x101: {
+    case 0x101: { // VIRTIO_NET_CTRL_MAC_ADDR_SET
       body = { case: "virtioNetCtrlMacAddrSet", value: undefined };
       break;
     }
-    case 0x200: {
+    case 0x200: { // VIRTIO_NET_CTRL_VLAN_ADD
       body = { case: "virtioNetCtrlVlanAdd", value: undefined };
       break;
     }
-    case 0x201: {
+    case 0x201: { // VIRTIO_NET_CTRL_VLAN_DEL
       body = { case: "virtioNetCtrlVlanDel", value: undefined };
       break;
     }
-    case 0x300: {
+    case 0x300: { // VIRTIO_NET_CTRL_ANNOUNCE_ACK
       body = { case: "virtioNetCtrlAnnounceAck", value: undefined };
       break;
     }
-    case 0x400: {
+    case 0x400: { // VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET
       body = { case: "virtioNetCtrlMqVqPairsSet", value: undefined };
       break;
     }
-    case 0x401: {
+    case 0x401: { // VIRTIO_NET_CTRL_MQ_RSS_CONFIG
       body = { case: "virtioNetCtrlMqRssConfig", value: undefined };
       break;
     }
-    case 0x402: {
+    case 0x402: { // VIRTIO_NET_CTRL_MQ_HASH_CONFIG
       body = { case: "virtioNetCtrlMqHashConfig", value: undefined };
       break;
     }
-    case 0x500: {
+    case 0x500: { // VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET
       body = { case: "virtioNetCtrlGuestOffloadsSet", value: undefined };
       break;
     }
-    case 0x600: {
+    case 0x600: { // VIRTIO_NET_CTRL_NOTF_COAL_TX_SET
       body = { case: "virtioNetCtrlNotfCoalTxSet", value: undefined };
       break;
     }
-    case 0x601: {
+    case 0x601: { // VIRTIO_NET_CTRL_NOTF_COAL_RX_SET
       body = { case: "virtioNetCtrlNotfCoalRxSet", value: undefined };
       break;
     }
-    case 0x602: {
+    case 0x602: { // VIRTIO_NET_CTRL_NOTF_COAL_VQ_SET
       body = { case: "virtioNetCtrlNotfCoalVqSet", value: undefined };
       break;
     }
-    case 0x603: {
+    case 0x603: { // VIRTIO_NET_CTRL_NOTF_COAL_VQ_GET
       const at = reader.take(8);
       body = { case: "virtioNetCtrlNotfCoalVqGet", value: readVirtioNetCtrlCoalAt(reader, at) };
       break;
     }
-    case 0x700: {
+    case 0x700: { // VIRTIO_NET_CTRL_HASH_TUNNEL_SET
       body = { case: "virtioNetCtrlHashTunnelSet", value: undefined };
       break;
     }
-    case 0x800: {
+    case 0x800: { // VIRTIO_NET_CTRL_STATS_QUERY
       const at2 = reader.take(8);
       body = { case: "virtioNetCtrlStatsQuery", value: readVirtioNetStatsCapabilitiesAt(reader, at2) };
       break;
     }
-    case 0x801: {
+    case 0x801: { // VIRTIO_NET_CTRL_STATS_GET
       const virtioNetCtrlStatsGet = readVirtioNetStatsReplies(reader);
       body = { case: "virtioNetCtrlStatsGet", value: virtioNetCtrlStatsGet };
       break;
     }
-    case 0x900: {
+    case 0x900: { // VIRTNET_RSS_CTX_CTRL_CAP_GET
       const at3 = reader.take(2);
       body = { case: "virtnetRssCtxCtrlCapGet", value: readVirtnetRssCtxCapAt(reader, at3) };
       break;
     }
-    case 0x901: {
+    case 0x901: { // VIRTNET_RSS_CTX_CTRL_ADD
       body = { case: "virtnetRssCtxCtrlAdd", value: undefined };
       break;
     }
-    case 0x902: {
+    case 0x902: { // VIRTNET_RSS_CTX_CTRL_MOD
       body = { case: "virtnetRssCtxCtrlMod", value: undefined };
       break;
     }
-    case 0x903: {
+    case 0x903: { // VIRTNET_RSS_CTX_CTRL_DEL
       body = { case: "virtnetRssCtxCtrlDel", value: undefined };
       break;
     }
@@ -9628,92 +9628,92 @@ const VIRTIO_NET_CTRL_COMMANDS_RESULT_LEAVES3: readonly Leaf[] = [
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVirtioNetCtrlCommandsResult(reader: Reader, opcode: number): boolean {
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_NET_CTRL_RX_PROMISC
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_NET_CTRL_RX_ALLMULTI
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_NET_CTRL_RX_ALLUNI
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_NET_CTRL_RX_NOMULTI
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_NET_CTRL_RX_NOUNI
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_NET_CTRL_RX_NOBCAST
       break;
     }
-    case 0x100: {
+    case 0x100: { // VIRTIO_NET_CTRL_MAC_TABLE_SET
       break;
     }
-    case 0x101: {
+    case 0x101: { // VIRTIO_NET_CTRL_MAC_ADDR_SET
       break;
     }
-    case 0x200: {
+    case 0x200: { // VIRTIO_NET_CTRL_VLAN_ADD
       break;
     }
-    case 0x201: {
+    case 0x201: { // VIRTIO_NET_CTRL_VLAN_DEL
       break;
     }
-    case 0x300: {
+    case 0x300: { // VIRTIO_NET_CTRL_ANNOUNCE_ACK
       break;
     }
-    case 0x400: {
+    case 0x400: { // VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET
       break;
     }
-    case 0x401: {
+    case 0x401: { // VIRTIO_NET_CTRL_MQ_RSS_CONFIG
       break;
     }
-    case 0x402: {
+    case 0x402: { // VIRTIO_NET_CTRL_MQ_HASH_CONFIG
       break;
     }
-    case 0x500: {
+    case 0x500: { // VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET
       break;
     }
-    case 0x600: {
+    case 0x600: { // VIRTIO_NET_CTRL_NOTF_COAL_TX_SET
       break;
     }
-    case 0x601: {
+    case 0x601: { // VIRTIO_NET_CTRL_NOTF_COAL_RX_SET
       break;
     }
-    case 0x602: {
+    case 0x602: { // VIRTIO_NET_CTRL_NOTF_COAL_VQ_SET
       break;
     }
-    case 0x603: {
+    case 0x603: { // VIRTIO_NET_CTRL_NOTF_COAL_VQ_GET
       const at = reader.at;
       if (8 > reader.end - at) return reader.short(at, VIRTIO_NET_CTRL_COMMANDS_RESULT_LEAVES, FILE);
       reader.at = at + 8;
       break;
     }
-    case 0x700: {
+    case 0x700: { // VIRTIO_NET_CTRL_HASH_TUNNEL_SET
       break;
     }
-    case 0x800: {
+    case 0x800: { // VIRTIO_NET_CTRL_STATS_QUERY
       const at2 = reader.at;
       if (8 > reader.end - at2) return reader.short(at2, VIRTIO_NET_CTRL_COMMANDS_RESULT_LEAVES2, FILE);
       reader.at = at2 + 8;
       break;
     }
-    case 0x801: {
+    case 0x801: { // VIRTIO_NET_CTRL_STATS_GET
       if (!scanVirtioNetStatsReplies(reader)) return reader.inside("virtio_net_ctrl_stats_get");
       break;
     }
-    case 0x900: {
+    case 0x900: { // VIRTNET_RSS_CTX_CTRL_CAP_GET
       const at3 = reader.at;
       if (2 > reader.end - at3) return reader.short(at3, VIRTIO_NET_CTRL_COMMANDS_RESULT_LEAVES3, FILE);
       reader.at = at3 + 2;
       break;
     }
-    case 0x901: {
+    case 0x901: { // VIRTNET_RSS_CTX_CTRL_ADD
       break;
     }
-    case 0x902: {
+    case 0x902: { // VIRTNET_RSS_CTX_CTRL_MOD
       break;
     }
-    case 0x903: {
+    case 0x903: { // VIRTNET_RSS_CTX_CTRL_DEL
       break;
     }
     default: {
@@ -9763,115 +9763,115 @@ export function writeVirtioNetCtrlCommandsResult(
 ): void {
   const { body } = value;
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_NET_CTRL_RX_PROMISC
       if (body.case !== "virtioNetCtrlRxPromisc") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_NET_CTRL_RX_ALLMULTI
       if (body.case !== "virtioNetCtrlRxAllmulti") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_NET_CTRL_RX_ALLUNI
       if (body.case !== "virtioNetCtrlRxAlluni") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_NET_CTRL_RX_NOMULTI
       if (body.case !== "virtioNetCtrlRxNomulti") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_NET_CTRL_RX_NOUNI
       if (body.case !== "virtioNetCtrlRxNouni") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_NET_CTRL_RX_NOBCAST
       if (body.case !== "virtioNetCtrlRxNobcast") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x100: {
+    case 0x100: { // VIRTIO_NET_CTRL_MAC_TABLE_SET
       if (body.case !== "virtioNetCtrlMacTableSet") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x101: {
+    case 0x101: { // VIRTIO_NET_CTRL_MAC_ADDR_SET
       if (body.case !== "virtioNetCtrlMacAddrSet") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x200: {
+    case 0x200: { // VIRTIO_NET_CTRL_VLAN_ADD
       if (body.case !== "virtioNetCtrlVlanAdd") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x201: {
+    case 0x201: { // VIRTIO_NET_CTRL_VLAN_DEL
       if (body.case !== "virtioNetCtrlVlanDel") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x300: {
+    case 0x300: { // VIRTIO_NET_CTRL_ANNOUNCE_ACK
       if (body.case !== "virtioNetCtrlAnnounceAck") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x400: {
+    case 0x400: { // VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET
       if (body.case !== "virtioNetCtrlMqVqPairsSet") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x401: {
+    case 0x401: { // VIRTIO_NET_CTRL_MQ_RSS_CONFIG
       if (body.case !== "virtioNetCtrlMqRssConfig") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x402: {
+    case 0x402: { // VIRTIO_NET_CTRL_MQ_HASH_CONFIG
       if (body.case !== "virtioNetCtrlMqHashConfig") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x500: {
+    case 0x500: { // VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET
       if (body.case !== "virtioNetCtrlGuestOffloadsSet") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x600: {
+    case 0x600: { // VIRTIO_NET_CTRL_NOTF_COAL_TX_SET
       if (body.case !== "virtioNetCtrlNotfCoalTxSet") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x601: {
+    case 0x601: { // VIRTIO_NET_CTRL_NOTF_COAL_RX_SET
       if (body.case !== "virtioNetCtrlNotfCoalRxSet") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x602: {
+    case 0x602: { // VIRTIO_NET_CTRL_NOTF_COAL_VQ_SET
       if (body.case !== "virtioNetCtrlNotfCoalVqSet") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x603: {
+    case 0x603: { // VIRTIO_NET_CTRL_NOTF_COAL_VQ_GET
       if (body.case !== "virtioNetCtrlNotfCoalVqGet") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
@@ -9884,13 +9884,13 @@ export function writeVirtioNetCtrlCommandsResult(
       }
       break;
     }
-    case 0x700: {
+    case 0x700: { // VIRTIO_NET_CTRL_HASH_TUNNEL_SET
       if (body.case !== "virtioNetCtrlHashTunnelSet") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x800: {
+    case 0x800: { // VIRTIO_NET_CTRL_STATS_QUERY
       if (body.case !== "virtioNetCtrlStatsQuery") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
@@ -9903,7 +9903,7 @@ export function writeVirtioNetCtrlCommandsResult(
       }
       break;
     }
-    case 0x801: {
+    case 0x801: { // VIRTIO_NET_CTRL_STATS_GET
       if (body.case !== "virtioNetCtrlStatsGet") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
@@ -9915,7 +9915,7 @@ export function writeVirtioNetCtrlCommandsResult(
       }
       break;
     }
-    case 0x900: {
+    case 0x900: { // VIRTNET_RSS_CTX_CTRL_CAP_GET
       if (body.case !== "virtnetRssCtxCtrlCapGet") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
@@ -9928,19 +9928,19 @@ export function writeVirtioNetCtrlCommandsResult(
       }
       break;
     }
-    case 0x901: {
+    case 0x901: { // VIRTNET_RSS_CTX_CTRL_ADD
       if (body.case !== "virtnetRssCtxCtrlAdd") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x902: {
+    case 0x902: { // VIRTNET_RSS_CTX_CTRL_MOD
       if (body.case !== "virtnetRssCtxCtrlMod") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
       break;
     }
-    case 0x903: {
+    case 0x903: { // VIRTNET_RSS_CTX_CTRL_DEL
       if (body.case !== "virtnetRssCtxCtrlDel") {
         throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
       }
@@ -10044,111 +10044,111 @@ export class VirtioNetCtrlCommandsResultView extends View {
 
   #locate(reader: Reader): void {
     switch (this.#opcode) {
-      case 0x0: {
+      case 0x0: { // VIRTIO_NET_CTRL_RX_PROMISC
         this.#bodyCase = "virtioNetCtrlRxPromisc";
         break;
       }
-      case 0x1: {
+      case 0x1: { // VIRTIO_NET_CTRL_RX_ALLMULTI
         this.#bodyCase = "virtioNetCtrlRxAllmulti";
         break;
       }
-      case 0x2: {
+      case 0x2: { // VIRTIO_NET_CTRL_RX_ALLUNI
         this.#bodyCase = "virtioNetCtrlRxAlluni";
         break;
       }
-      case 0x3: {
+      case 0x3: { // VIRTIO_NET_CTRL_RX_NOMULTI
         this.#bodyCase = "virtioNetCtrlRxNomulti";
         break;
       }
-      case 0x4: {
+      case 0x4: { // VIRTIO_NET_CTRL_RX_NOUNI
         this.#bodyCase = "virtioNetCtrlRxNouni";
         break;
       }
-      case 0x5: {
+      case 0x5: { // VIRTIO_NET_CTRL_RX_NOBCAST
         this.#bodyCase = "virtioNetCtrlRxNobcast";
         break;
       }
-      case 0x100: {
+      case 0x100: { // VIRTIO_NET_CTRL_MAC_TABLE_SET
         this.#bodyCase = "virtioNetCtrlMacTableSet";
         break;
       }
-      case 0x101: {
+      case 0x101: { // VIRTIO_NET_CTRL_MAC_ADDR_SET
         this.#bodyCase = "virtioNetCtrlMacAddrSet";
         break;
       }
-      case 0x200: {
+      case 0x200: { // VIRTIO_NET_CTRL_VLAN_ADD
         this.#bodyCase = "virtioNetCtrlVlanAdd";
         break;
       }
-      case 0x201: {
+      case 0x201: { // VIRTIO_NET_CTRL_VLAN_DEL
         this.#bodyCase = "virtioNetCtrlVlanDel";
         break;
       }
-      case 0x300: {
+      case 0x300: { // VIRTIO_NET_CTRL_ANNOUNCE_ACK
         this.#bodyCase = "virtioNetCtrlAnnounceAck";
         break;
       }
-      case 0x400: {
+      case 0x400: { // VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET
         this.#bodyCase = "virtioNetCtrlMqVqPairsSet";
         break;
       }
-      case 0x401: {
+      case 0x401: { // VIRTIO_NET_CTRL_MQ_RSS_CONFIG
         this.#bodyCase = "virtioNetCtrlMqRssConfig";
         break;
       }
-      case 0x402: {
+      case 0x402: { // VIRTIO_NET_CTRL_MQ_HASH_CONFIG
         this.#bodyCase = "virtioNetCtrlMqHashConfig";
         break;
       }
-      case 0x500: {
+      case 0x500: { // VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET
         this.#bodyCase = "virtioNetCtrlGuestOffloadsSet";
         break;
       }
-      case 0x600: {
+      case 0x600: { // VIRTIO_NET_CTRL_NOTF_COAL_TX_SET
         this.#bodyCase = "virtioNetCtrlNotfCoalTxSet";
         break;
       }
-      case 0x601: {
+      case 0x601: { // VIRTIO_NET_CTRL_NOTF_COAL_RX_SET
         this.#bodyCase = "virtioNetCtrlNotfCoalRxSet";
         break;
       }
-      case 0x602: {
+      case 0x602: { // VIRTIO_NET_CTRL_NOTF_COAL_VQ_SET
         this.#bodyCase = "virtioNetCtrlNotfCoalVqSet";
         break;
       }
-      case 0x603: {
+      case 0x603: { // VIRTIO_NET_CTRL_NOTF_COAL_VQ_GET
         this.#bodyCase = "virtioNetCtrlNotfCoalVqGet";
         reader.take(8);
         break;
       }
-      case 0x700: {
+      case 0x700: { // VIRTIO_NET_CTRL_HASH_TUNNEL_SET
         this.#bodyCase = "virtioNetCtrlHashTunnelSet";
         break;
       }
-      case 0x800: {
+      case 0x800: { // VIRTIO_NET_CTRL_STATS_QUERY
         this.#bodyCase = "virtioNetCtrlStatsQuery";
         reader.take(8);
         break;
       }
-      case 0x801: {
+      case 0x801: { // VIRTIO_NET_CTRL_STATS_GET
         this.#bodyCase = "virtioNetCtrlStatsGet";
         if (!scanVirtioNetStatsReplies(reader)) throw this.$refused();
         break;
       }
-      case 0x900: {
+      case 0x900: { // VIRTNET_RSS_CTX_CTRL_CAP_GET
         this.#bodyCase = "virtnetRssCtxCtrlCapGet";
         reader.take(2);
         break;
       }
-      case 0x901: {
+      case 0x901: { // VIRTNET_RSS_CTX_CTRL_ADD
         this.#bodyCase = "virtnetRssCtxCtrlAdd";
         break;
       }
-      case 0x902: {
+      case 0x902: { // VIRTNET_RSS_CTX_CTRL_MOD
         this.#bodyCase = "virtnetRssCtxCtrlMod";
         break;
       }
-      case 0x903: {
+      case 0x903: { // VIRTNET_RSS_CTX_CTRL_DEL
         this.#bodyCase = "virtnetRssCtxCtrlDel";
         break;
       }
@@ -10190,61 +10190,61 @@ const VIRTIO_NET_CTRL_COMMANDS_RESULT_SITES = {
  */
 export function walkVirtioNetCtrlCommandsResult(reader: Reader, visitor: Visitor, opcode: number): boolean {
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_NET_CTRL_RX_PROMISC
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_NET_CTRL_RX_ALLMULTI
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_NET_CTRL_RX_ALLUNI
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_NET_CTRL_RX_NOMULTI
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_NET_CTRL_RX_NOUNI
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_NET_CTRL_RX_NOBCAST
       break;
     }
-    case 0x100: {
+    case 0x100: { // VIRTIO_NET_CTRL_MAC_TABLE_SET
       break;
     }
-    case 0x101: {
+    case 0x101: { // VIRTIO_NET_CTRL_MAC_ADDR_SET
       break;
     }
-    case 0x200: {
+    case 0x200: { // VIRTIO_NET_CTRL_VLAN_ADD
       break;
     }
-    case 0x201: {
+    case 0x201: { // VIRTIO_NET_CTRL_VLAN_DEL
       break;
     }
-    case 0x300: {
+    case 0x300: { // VIRTIO_NET_CTRL_ANNOUNCE_ACK
       break;
     }
-    case 0x400: {
+    case 0x400: { // VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET
       break;
     }
-    case 0x401: {
+    case 0x401: { // VIRTIO_NET_CTRL_MQ_RSS_CONFIG
       break;
     }
-    case 0x402: {
+    case 0x402: { // VIRTIO_NET_CTRL_MQ_HASH_CONFIG
       break;
     }
-    case 0x500: {
+    case 0x500: { // VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET
       break;
     }
-    case 0x600: {
+    case 0x600: { // VIRTIO_NET_CTRL_NOTF_COAL_TX_SET
       break;
     }
-    case 0x601: {
+    case 0x601: { // VIRTIO_NET_CTRL_NOTF_COAL_RX_SET
       break;
     }
-    case 0x602: {
+    case 0x602: { // VIRTIO_NET_CTRL_NOTF_COAL_VQ_SET
       break;
     }
-    case 0x603: {
+    case 0x603: { // VIRTIO_NET_CTRL_NOTF_COAL_VQ_GET
       const at = reader.at;
       let sound = 8 <= reader.end - at;
       const inner = heeding(reader, visitor, !sound);
@@ -10259,10 +10259,10 @@ export function walkVirtioNetCtrlCommandsResult(reader: Reader, visitor: Visitor
       if (!sound) return false;
       break;
     }
-    case 0x700: {
+    case 0x700: { // VIRTIO_NET_CTRL_HASH_TUNNEL_SET
       break;
     }
-    case 0x800: {
+    case 0x800: { // VIRTIO_NET_CTRL_STATS_QUERY
       const at2 = reader.at;
       let sound2 = 8 <= reader.end - at2;
       const inner2 = heeding(reader, visitor, !sound2);
@@ -10277,14 +10277,14 @@ export function walkVirtioNetCtrlCommandsResult(reader: Reader, visitor: Visitor
       if (!sound2) return false;
       break;
     }
-    case 0x801: {
+    case 0x801: { // VIRTIO_NET_CTRL_STATS_GET
       visitor.open(VIRTIO_NET_CTRL_COMMANDS_RESULT_SITES.virtioNetCtrlStatsGet, -1, reader.at);
       const whole = walkVirtioNetStatsReplies(reader, visitor);
       visitor.close(reader.at);
       if (!whole) return false;
       break;
     }
-    case 0x900: {
+    case 0x900: { // VIRTNET_RSS_CTX_CTRL_CAP_GET
       const at3 = reader.at;
       let sound3 = 2 <= reader.end - at3;
       const inner3 = heeding(reader, visitor, !sound3);
@@ -10299,20 +10299,20 @@ export function walkVirtioNetCtrlCommandsResult(reader: Reader, visitor: Visitor
       if (!sound3) return false;
       break;
     }
-    case 0x901: {
+    case 0x901: { // VIRTNET_RSS_CTX_CTRL_ADD
       break;
     }
-    case 0x902: {
+    case 0x902: { // VIRTNET_RSS_CTX_CTRL_MOD
       break;
     }
-    case 0x903: {
+    case 0x903: { // VIRTNET_RSS_CTX_CTRL_DEL
       break;
     }
     default: {
       const from2 = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(VIRTIO_NET_CTRL_COMMANDS_RESULT_SITES.raw, -1, from2, reader.at - from2, reader.bytes.subarray(from2, from2 + reader.at - from2));
+      visitor.field(VIRTIO_NET_CTRL_COMMANDS_RESULT_SITES.raw, -1, from2, reader.at - from2, reader.bytes.subarray(from2, reader.at));
     }
   }
   return true;
@@ -11025,7 +11025,7 @@ export function walkVirtioNetCtrlAnswer(
     const from2 = reader.at;
     if (isCut(reader, visitor)) return false;
     reader.at = reader.end;
-    visitor.field(VIRTIO_NET_CTRL_ANSWER_SITES.ignored, -1, from2, reader.at - from2, reader.bytes.subarray(from2, from2 + reader.at - from2));
+    visitor.field(VIRTIO_NET_CTRL_ANSWER_SITES.ignored, -1, from2, reader.at - from2, reader.bytes.subarray(from2, reader.at));
   }
   return true;
 }

@@ -421,7 +421,7 @@ export function walkVirtioNetFfCapData(reader: Reader, visitor: Visitor): boolea
   if (18 > reader.end - at) return reportShort(reader, visitor, at, VIRTIO_NET_FF_CAP_DATA_LEAVES, FILE);
   visitor.field(VIRTIO_NET_FF_CAP_DATA_SITES.selectorsPerClassifierLimit, -1, at + 17, 1, view.getUint8(at + 17));
   if (20 > reader.end - at) return reportShort(reader, visitor, at, VIRTIO_NET_FF_CAP_DATA_LEAVES, FILE);
-  visitor.field(VIRTIO_NET_FF_CAP_DATA_SITES.reserved, -1, at + 18, 2, reader.bytes.subarray(at + 18, (at + 18) + 2));
+  visitor.field(VIRTIO_NET_FF_CAP_DATA_SITES.reserved, -1, at + 18, 2, reader.bytes.subarray(at + 18, at + 20));
   if (sound && reader.strict && !reader.isZero(at + 18, 2)) {
     sound = reader.fail("reserved", "reserved", at + 18, FILE, 49) || report(reader, visitor);
   }
@@ -678,7 +678,7 @@ export function walkVirtioNetFfSelector(reader: Reader, visitor: Visitor): boole
   if (2 > reader.end - at) return reportShort(reader, visitor, at, VIRTIO_NET_FF_SELECTOR_LEAVES, FILE);
   visitor.field(VIRTIO_NET_FF_SELECTOR_SITES.flags, -1, at + 1, 1, view.getUint8(at + 1));
   if (4 > reader.end - at) return reportShort(reader, visitor, at, VIRTIO_NET_FF_SELECTOR_LEAVES, FILE);
-  visitor.field(VIRTIO_NET_FF_SELECTOR_SITES.reserved, -1, at + 2, 2, reader.bytes.subarray(at + 2, (at + 2) + 2));
+  visitor.field(VIRTIO_NET_FF_SELECTOR_SITES.reserved, -1, at + 2, 2, reader.bytes.subarray(at + 2, at + 4));
   if (sound && reader.strict && !reader.isZero(at + 2, 2)) {
     sound = reader.fail("reserved", "reserved", at + 2, FILE, 57) || report(reader, visitor);
   }
@@ -686,7 +686,7 @@ export function walkVirtioNetFfSelector(reader: Reader, visitor: Visitor): boole
   const length = view.getUint8(at + 4);
   visitor.field(VIRTIO_NET_FF_SELECTOR_SITES.length, -1, at + 4, 1, length);
   if (8 > reader.end - at) return reportShort(reader, visitor, at, VIRTIO_NET_FF_SELECTOR_LEAVES, FILE);
-  visitor.field(VIRTIO_NET_FF_SELECTOR_SITES.reserved1, -1, at + 5, 3, reader.bytes.subarray(at + 5, (at + 5) + 3));
+  visitor.field(VIRTIO_NET_FF_SELECTOR_SITES.reserved1, -1, at + 5, 3, reader.bytes.subarray(at + 5, at + 8));
   if (sound && reader.strict && !reader.isZero(at + 5, 3)) {
     sound = reader.fail("reserved", "reserved1", at + 5, FILE, 60) || report(reader, visitor);
   }
@@ -695,7 +695,7 @@ export function walkVirtioNetFfSelector(reader: Reader, visitor: Visitor): boole
   const from = reader.at;
   if (length > reader.end - from) return reportLack(reader, visitor, "mask", from, length, FILE, 62);
   reader.at = from + length;
-  visitor.field(VIRTIO_NET_FF_SELECTOR_SITES.mask, -1, from, length, reader.bytes.subarray(from, from + length));
+  visitor.field(VIRTIO_NET_FF_SELECTOR_SITES.mask, -1, from, length, reader.bytes.subarray(from, reader.at));
   return true;
 }
 
@@ -895,7 +895,7 @@ export function walkVirtioNetFfCapMaskData(reader: Reader, visitor: Visitor): bo
   const count$ = view.getUint8(at);
   visitor.field(VIRTIO_NET_FF_CAP_MASK_DATA_SITES.count$, -1, at, 1, count$);
   if (8 > reader.end - at) return reportShort(reader, visitor, at, VIRTIO_NET_FF_CAP_MASK_DATA_LEAVES, FILE);
-  visitor.field(VIRTIO_NET_FF_CAP_MASK_DATA_SITES.reserved, -1, at + 1, 7, reader.bytes.subarray(at + 1, (at + 1) + 7));
+  visitor.field(VIRTIO_NET_FF_CAP_MASK_DATA_SITES.reserved, -1, at + 1, 7, reader.bytes.subarray(at + 1, at + 8));
   if (sound && reader.strict && !reader.isZero(at + 1, 7)) {
     sound = reader.fail("reserved", "reserved", at + 1, FILE, 72) || report(reader, visitor);
   }
@@ -1113,7 +1113,7 @@ export function walkVirtioNetFfActions(reader: Reader, visitor: Visitor): boolea
   const count$ = view.getUint8(at);
   visitor.field(VIRTIO_NET_FF_ACTIONS_SITES.count$, -1, at, 1, count$);
   if (8 > reader.end - at) return reportShort(reader, visitor, at, VIRTIO_NET_FF_ACTIONS_LEAVES, FILE);
-  visitor.field(VIRTIO_NET_FF_ACTIONS_SITES.reserved, -1, at + 1, 7, reader.bytes.subarray(at + 1, (at + 1) + 7));
+  visitor.field(VIRTIO_NET_FF_ACTIONS_SITES.reserved, -1, at + 1, 7, reader.bytes.subarray(at + 1, at + 8));
   if (sound && reader.strict && !reader.isZero(at + 1, 7)) {
     sound = reader.fail("reserved", "reserved", at + 1, FILE, 82) || report(reader, visitor);
   }
@@ -1494,7 +1494,7 @@ export function walkVirtioNetResourceObjFfClassifier(reader: Reader, visitor: Vi
   if (8 > reader.end - at) {
     return reportShort(reader, visitor, at, VIRTIO_NET_RESOURCE_OBJ_FF_CLASSIFIER_LEAVES, FILE);
   }
-  visitor.field(VIRTIO_NET_RESOURCE_OBJ_FF_CLASSIFIER_SITES.reserved, -1, at + 1, 7, reader.bytes.subarray(at + 1, (at + 1) + 7));
+  visitor.field(VIRTIO_NET_RESOURCE_OBJ_FF_CLASSIFIER_SITES.reserved, -1, at + 1, 7, reader.bytes.subarray(at + 1, at + 8));
   if (sound && reader.strict && !reader.isZero(at + 1, 7)) {
     sound = reader.fail("reserved", "reserved", at + 1, FILE, 97) || report(reader, visitor);
   }
@@ -1918,7 +1918,7 @@ export function walkVirtioNetResourceObjFfRule(reader: Reader, visitor: Visitor)
   if (16 > reader.end - at) {
     return reportShort(reader, visitor, at, VIRTIO_NET_RESOURCE_OBJ_FF_RULE_LEAVES, FILE);
   }
-  visitor.field(VIRTIO_NET_RESOURCE_OBJ_FF_RULE_SITES.reserved1, -1, at + 14, 2, reader.bytes.subarray(at + 14, (at + 14) + 2));
+  visitor.field(VIRTIO_NET_RESOURCE_OBJ_FF_RULE_SITES.reserved1, -1, at + 14, 2, reader.bytes.subarray(at + 14, at + 16));
   if (sound && reader.strict && !reader.isZero(at + 14, 2)) {
     sound = reader.fail("reserved", "reserved1", at + 14, FILE, 117) || report(reader, visitor);
   }
@@ -1927,6 +1927,6 @@ export function walkVirtioNetResourceObjFfRule(reader: Reader, visitor: Visitor)
   const from = reader.at;
   if (keyLength > reader.end - from) return reportLack(reader, visitor, "keys", from, keyLength, FILE, 121);
   reader.at = from + keyLength;
-  visitor.field(VIRTIO_NET_RESOURCE_OBJ_FF_RULE_SITES.keys, -1, from, keyLength, reader.bytes.subarray(from, from + keyLength));
+  visitor.field(VIRTIO_NET_RESOURCE_OBJ_FF_RULE_SITES.keys, -1, from, keyLength, reader.bytes.subarray(from, reader.at));
   return true;
 }

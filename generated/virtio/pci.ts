@@ -1293,7 +1293,7 @@ export function walkVirtioPciCap(reader: Reader, visitor: Visitor): boolean {
   if (6 > reader.end - at) return reportShort(reader, visitor, at, VIRTIO_PCI_CAP_LEAVES, FILE);
   visitor.field(VIRTIO_PCI_CAP_SITES.id, -1, at + 5, 1, view.getUint8(at + 5));
   if (8 > reader.end - at) return reportShort(reader, visitor, at, VIRTIO_PCI_CAP_LEAVES, FILE);
-  visitor.field(VIRTIO_PCI_CAP_SITES.padding, -1, at + 6, 2, reader.bytes.subarray(at + 6, (at + 6) + 2));
+  visitor.field(VIRTIO_PCI_CAP_SITES.padding, -1, at + 6, 2, reader.bytes.subarray(at + 6, at + 8));
   if (sound && reader.strict && !reader.isZero(at + 6, 2)) {
     sound = reader.fail("reserved", "padding", at + 6, FILE, 84) || report(reader, visitor);
   }
@@ -1877,7 +1877,7 @@ export function walkVirtioPciCfgCap(reader: Reader, visitor: Visitor): boolean {
   visitor.close(reader.at);
   if (16 > reader.end - at) return reportShort(reader, visitor, at, VIRTIO_PCI_CFG_CAP_LEAVES, FILE);
   if (20 > reader.end - at) return reportShort(reader, visitor, at, VIRTIO_PCI_CFG_CAP_LEAVES, FILE);
-  visitor.field(VIRTIO_PCI_CFG_CAP_SITES.pciCfgData, -1, at + 16, 4, reader.bytes.subarray(at + 16, (at + 16) + 4));
+  visitor.field(VIRTIO_PCI_CFG_CAP_SITES.pciCfgData, -1, at + 16, 4, reader.bytes.subarray(at + 16, at + 20));
   reader.at = at + 20;
   if (!sound) return false;
   return true;
@@ -2138,7 +2138,7 @@ export function walkVirtioPciVndrData(reader: Reader, visitor: Visitor): boolean
   const from = reader.at;
   if (isCut(reader, visitor)) return false;
   reader.at = reader.end;
-  visitor.field(VIRTIO_PCI_VNDR_DATA_SITES.data, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+  visitor.field(VIRTIO_PCI_VNDR_DATA_SITES.data, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
   return true;
 }
 

@@ -2478,7 +2478,7 @@ export function walkVirtq(
   const size = (0x1000 /* VIRTIO_PCI_VRING_ALIGN */ - (18 * queueSize + 6) % 0x1000 /* VIRTIO_PCI_VRING_ALIGN */) % 0x1000 /* VIRTIO_PCI_VRING_ALIGN */;
   if (size > reader.end - from3) return reportLack(reader, visitor, "pad", from3, size, FILE, 142);
   reader.at = from3 + size;
-  visitor.field(VIRTQ_SITES.pad, -1, from3, size, reader.bytes.subarray(from3, from3 + size));
+  visitor.field(VIRTQ_SITES.pad, -1, from3, size, reader.bytes.subarray(from3, reader.at));
   visitor.open(VIRTQ_SITES.used, -1, reader.at);
   const whole3 = walkVringUsed(reader, visitor, queueSize, littleEndian);
   visitor.close(reader.at);

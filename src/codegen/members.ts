@@ -153,14 +153,15 @@ function argumentExpressions(args: readonly Argument[]): Expr[] {
 }
 
 /**
- * What a value has exactly when an optional body is there: its first value field that no further condition decides
- * about, or when all of it is reserved, the first of those.
+ * What tells that an optional body is there: one of these is given. That is its first value field that no further
+ * condition decides about, or when all such fields are reserved, the first of those; where conditions decide about all
+ * that is in it, any of them will do.
  */
-export function presenceOf(body: readonly Node[]): Member | undefined {
+export function presenceOf(body: readonly Node[]): Member[] {
   const isValue = (member: Member): boolean => member.kind === "switch" || member.field.role.kind === "value";
   const certain = valueMembersOf(unconditional(body));
-  const all = valueMembersOf(body);
-  return certain.find(isValue) ?? certain[0] ?? all.find(isValue) ?? all[0];
+  const presence = certain.find(isValue) ?? certain[0];
+  return presence === undefined ? valueMembersOf(body) : [presence];
 }
 
 /** Without what stands under a condition of its own. */
@@ -174,7 +175,9 @@ function unconditional(nodes: readonly Node[]): Node[] {
 /** Reserved fields that say whether an optional body is there, so that not even zeros may be left out. */
 export function presenceFieldsOf(nodes: readonly Node[]): Field[] {
   return flatten(nodes).flatMap((node) => {
-    const presence = node.kind === "optional" ? presenceOf(node.body) : undefined;
-    return presence?.kind === "field" && presence.field.role.kind === "reserved" ? [presence.field] : [];
+    const presence = node.kind === "optional" ? presenceOf(node.body) : [];
+    return presence.flatMap((member) =>
+      member.kind === "field" && member.field.role.kind === "reserved" ? [member.field] : [],
+    );
   });
 }

@@ -2,7 +2,7 @@
  * How names of the source documents become names of TypeScript, in one place: a clash that is resolved in two places
  * is resolved in two ways. The rule for everything that cannot be used as it is: a trailing `$`, which no C name has.
  */
-import type { Decl, Module, Program, RunNode, SwitchNode } from "../schema/ir.js";
+import type { Decl, Module, RunNode, SwitchNode } from "../schema/ir.js";
 import { runsOf, switchesOf } from "./members.js";
 
 /** `virtio_dev_ctx_field_tlv` → `VirtioDevCtxFieldTlv`. */
@@ -122,7 +122,8 @@ export const RUNTIME_NAMES: ReadonlySet<string> = new Set(
 export const LOCAL_NAMES: ReadonlySet<string> = new Set(
   (
     "reader writer visitor value view bytes source target at start end from depth outer error i j k index list row " +
-    "item size next count options context parser handler"
+    "item size next count options context parser handler " +
+    "extent remaining slice here needed most goesOn"
   ).split(" "),
 );
 
@@ -245,16 +246,17 @@ export class ModuleNames {
   }
 }
 
-/** The names of all files of a program. */
+/** The names of the files of a program, each given out when it is first asked about. */
 export class ProgramNames {
   private readonly modules = new Map<Module, ModuleNames>();
 
-  constructor(program: Program) {
-    for (const module of program.modules) this.modules.set(module, new ModuleNames(module));
-  }
-
   module(module: Module): ModuleNames {
-    return known(this.modules.get(module), module.name);
+    let names = this.modules.get(module);
+    if (names === undefined) {
+      names = new ModuleNames(module);
+      this.modules.set(module, names);
+    }
+    return names;
   }
 }
 

@@ -50,10 +50,12 @@ export abstract class PushParser {
   private readonly outer: number[] = [];
   /** Bytes of a lent payload that are still to come. */
   protected left = 0;
+  /** Which of the payloads that the parser lends. */
+  protected lending = 0;
   private lent = 0;
   private lentAt = 0;
   protected readonly maxUnit: number;
-  private readonly strict: boolean;
+  private readonly reader: Reader;
   /** The start of a unit that is not whole yet. */
   private scratch: Uint8Array = NO_BYTES;
   private held = 0;
@@ -75,7 +77,7 @@ export abstract class PushParser {
     this.line = line;
     this.maxUnit = options?.maxUnit ?? 16 * 1024 * 1024;
     this.lendAbove = options?.lendAbove ?? 64 * 1024;
-    this.strict = options?.strict ?? false;
+    this.reader = new Reader(NO_BYTES, { strict: options?.strict ?? false });
     this.start = options?.base ?? 0;
     this.offset = this.start;
   }
@@ -95,19 +97,28 @@ export abstract class PushParser {
    * good for as long as the caller leaves its memory alone. After an error every further call throws the same one.
    */
   push(chunk: Uint8Array): void {
-    this.guarded(() => {
+    this.begin();
+    try {
       if (this.final) throw new Error("push() after finish()");
       this.feed(chunk);
-    });
+    } catch (error) {
+      this.fail(error);
+    }
+    this.busy = false;
   }
 
   /** Says that there are no more bytes. Throws `truncated` when the value is not complete. */
   finish(): void {
-    this.guarded(() => {
-      if (this.final) return;
-      this.final = true;
-      this.runScratch();
-    });
+    this.begin();
+    try {
+      if (!this.final) {
+        this.final = true;
+        this.runScratch();
+      }
+    } catch (error) {
+      this.fail(error);
+    }
+    this.busy = false;
   }
 
   /**
@@ -284,7 +295,8 @@ export abstract class PushParser {
   }
 
   /** Lending begins behind `head` bytes, which have been checked. */
-  protected beginLending(reader: Reader, head: number, length: number): void {
+  protected beginLending(reader: Reader, head: number, length: number, lending = 0): void {
+    this.lending = lending;
     reader.at += head;
     this.lentAt = reader.base + reader.at;
     this.lent = length;
@@ -300,6 +312,9 @@ export abstract class PushParser {
     reader.at = at + size;
     return reader.bytes.subarray(at, at + size);
   }
+
+  /** Hands a piece of the payload number `lending` to the handler. Parsers that lend override it. */
+  protected pass(_slice: Uint8Array, _at: number): void {}
 
   /** The payload that is being lent goes on in the next chunk. Throws when there will be none. */
   protected lendMore(reader: Reader, path: string, file: string, line: number, name = "", index = -1): void {
@@ -343,6 +358,14 @@ export abstract class PushParser {
   }
 
   private feed(chunk: Uint8Array): void {
+    // The middle of a lent payload needs no reader: to make one takes longer than everything else.
+    if (this.left > chunk.byteLength && this.held === 0) {
+      const at = this.offset;
+      this.left -= chunk.byteLength;
+      this.offset += chunk.byteLength;
+      if (chunk.byteLength > 0) this.pass(chunk, at);
+      return;
+    }
     const base = this.offset + this.held;
     let from = 0;
     while (this.held > 0) {
@@ -353,7 +376,7 @@ export abstract class PushParser {
       this.runScratch();
     }
     if (from === chunk.byteLength) return;
-    const reader = new Reader(chunk, { base, strict: this.strict });
+    const reader = this.reader.aim(chunk, base);
     reader.at = from;
     this.run(reader);
     if (reader.at < chunk.byteLength) this.gather(chunk, reader.at, chunk.byteLength);
@@ -363,7 +386,7 @@ export abstract class PushParser {
   private runScratch(): void {
     const { scratch, held } = this;
     const bytes = held === scratch.byteLength ? scratch : scratch.subarray(0, held);
-    const reader = new Reader(bytes, { base: this.offset, strict: this.strict });
+    const reader = this.reader.aim(bytes, this.offset);
     this.run(reader);
     if (reader.at === 0) return;
     // Values that have been handed out may hold slices of the old memory: it is never written to again.
@@ -392,19 +415,18 @@ export abstract class PushParser {
     this.held = size;
   }
 
-  private guarded(work: () => void): void {
+  private begin(): void {
     if (this.failed) throw this.failure;
     if (this.busy) throw new Error("a handler must not call the parser that calls it");
     this.busy = true;
-    try {
-      work();
-    } catch (error) {
-      this.failed = true;
-      this.failure = error;
-      throw error;
-    } finally {
-      this.busy = false;
-    }
+  }
+
+  /** After an error there is no place to go on from: every further call throws the same one. */
+  private fail(error: unknown): never {
+    this.busy = false;
+    this.failed = true;
+    this.failure = error;
+    throw error;
   }
 }
 

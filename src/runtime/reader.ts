@@ -22,9 +22,11 @@ export interface ReaderOptions {
 export type Leaf = readonly [path: string, offset: number, size: number, line: number, file?: string];
 
 export class Reader {
-  readonly bytes: Uint8Array;
-  readonly view: DataView;
-  readonly base: number;
+  /** What is read; `aim` turns to other bytes. */
+  bytes: Uint8Array;
+  view: DataView;
+  /** Where index 0 stands in the whole stream. */
+  base: number;
   readonly strict: boolean;
   /** Index of the next byte. */
   at = 0;
@@ -46,6 +48,15 @@ export class Reader {
     this.end = this.bytes.byteLength;
     this.base = options?.base ?? 0;
     this.strict = options?.strict ?? false;
+  }
+
+  /** Starts over at the beginning of other bytes. A stream has many chunks and needs but one reader. */
+  aim(bytes: Uint8Array, base: number): this {
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.base = base;
+    this.fault = undefined;
+    return this.rewind(0, bytes.byteLength, 0);
   }
 
   /** Takes `size` bytes and gives the index of the first. Throws when they are not there. */

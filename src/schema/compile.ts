@@ -3,7 +3,7 @@ import { checkConst, checkEnum, checkFlags, checkStruct } from "./declarations.j
 import type { Diagnostic } from "./diagnostics.js";
 import type { Decl, Module, Program } from "./ir.js";
 import { orderModules } from "./modules.js";
-import { parse } from "./parse.js";
+import { type Parsed, parse } from "./parse.js";
 import { docOf, Scope } from "./scope.js";
 import type { DeclSyntax, ImportSyntax, ModuleSyntax } from "./syntax.js";
 import { checkTable, tableNames } from "./tables.js";
@@ -22,34 +22,91 @@ export interface Compilation {
 }
 
 /** Compiles schema files together. Every diagnostic is an error; as many as can be found are reported at once. */
-export function compile(files: readonly SchemaFile[]): Compilation {
-  const report: Diagnostic[] = [];
-  const parsed: ModuleSyntax[] = [];
-  const unread = new Set<string>();
-  for (const { file, text } of files) {
-    const { module, name, diagnostics } = parse(file, text);
-    report.push(...diagnostics);
-    if (module) parsed.push(module);
-    else if (name !== undefined) unread.add(name);
+export function compile(files: readonly SchemaFile[], library?: Library): Compilation {
+  return new Compiler().compile(files, library);
+}
+
+/** Finds a module by its name where no file declares it. What it finds is compiled like the files. */
+export type Library = (module: string) => SchemaFile | undefined;
+
+/**
+ * Compiles schemas over and over while somebody edits them. A text is parsed once, and a module is checked again only
+ * when its text or a module that it imports has changed: otherwise the program holds the same object as before.
+ */
+export class Compiler {
+  private parsed: ReadonlyMap<string, ParsedFile> = new Map();
+  private checked: ReadonlyMap<string, CheckedModule> = new Map();
+
+  compile(files: readonly SchemaFile[], library?: Library): Compilation {
+    const parsed = this.parseAll(files, library);
+    const results = [...parsed.values()].map(({ result }) => result);
+    const report = results.flatMap(({ diagnostics }) => diagnostics);
+    const read = results.flatMap(({ module }) => module ?? []);
+    const unread = new Set(results.flatMap(({ module, name }) => (module ? [] : (name ?? []))));
+    const checked = new Map<string, CheckedModule>();
+    for (const syntax of orderModules(read, unread, report)) {
+      const name = syntax.name.text;
+      const module = this.reusable(syntax, checked) ?? checkModule(syntax, checked);
+      checked.set(name, module);
+      report.push(...module.diagnostics);
+    }
+    this.parsed = parsed;
+    this.checked = checked;
+    const diagnostics = sorted(report);
+    const modules = [...checked.values()].map(({ module }) => module);
+    return { program: diagnostics.length === 0 ? { modules } : undefined, diagnostics };
   }
-  const checked = new Map<string, CheckedModule>();
-  for (const syntax of orderModules(parsed, unread, report))
-    checked.set(syntax.name.text, { syntax, module: checkModule(syntax, checked, report) });
-  const diagnostics = sorted(report);
-  const modules = [...checked.values()].map(({ module }) => module);
-  return { program: diagnostics.length === 0 ? { modules } : undefined, diagnostics };
+
+  private parseAll(files: readonly SchemaFile[], library: Library | undefined): Map<string, ParsedFile> {
+    const parsed = new Map<string, ParsedFile>();
+    const add = ({ file, text }: SchemaFile): Parsed => {
+      const before = this.parsed.get(file);
+      const result = before?.text === text ? before.result : parse(file, text);
+      parsed.set(file, { text, result });
+      return result;
+    };
+    const results = files.map(add);
+    if (!library) return parsed;
+    const known = new Set(results.flatMap(({ name }) => name ?? []));
+    // What the library gives may import more of it: the list grows while it is gone through.
+    for (const { module } of results) {
+      for (const { module: wanted } of module?.imports ?? []) {
+        if (known.has(wanted.text)) continue;
+        known.add(wanted.text);
+        const found = library(wanted.text);
+        if (found) results.push(add(found));
+      }
+    }
+    return parsed;
+  }
+
+  /** What was made of the same syntax, if everything that it imports is the same too. */
+  private reusable(
+    syntax: ModuleSyntax,
+    checked: ReadonlyMap<string, CheckedModule>,
+  ): CheckedModule | undefined {
+    const before = this.checked.get(syntax.name.text);
+    if (before?.syntax !== syntax) return undefined;
+    const same = syntax.imports.every((one, i) => before.imports[i] === checked.get(one.module.text)?.module);
+    return same ? before : undefined;
+  }
+}
+
+interface ParsedFile {
+  readonly text: string;
+  readonly result: Parsed;
 }
 
 interface CheckedModule {
   readonly syntax: ModuleSyntax;
   readonly module: Module;
+  /** One for each import of the syntax; undefined for a module that could not be had. */
+  readonly imports: readonly (Module | undefined)[];
+  readonly diagnostics: readonly Diagnostic[];
 }
 
-function checkModule(
-  syntax: ModuleSyntax,
-  checked: ReadonlyMap<string, CheckedModule>,
-  report: Diagnostic[],
-): Module {
+function checkModule(syntax: ModuleSyntax, checked: ReadonlyMap<string, CheckedModule>): CheckedModule {
+  const diagnostics: Diagnostic[] = [];
   const imports: Module["imports"][number][] = [];
   const decls: Decl[] = [];
   const module: Module = {
@@ -59,19 +116,20 @@ function checkModule(
     imports,
     decls,
   };
-  const scope = new Scope(syntax, module, report);
-  for (const one of syntax.imports) {
-    const target = checked.get(one.module.text);
+  const scope = new Scope(syntax, module, diagnostics);
+  const targets = syntax.imports.map((one) => checked.get(one.module.text));
+  syntax.imports.forEach((one, i) => {
+    const target = targets[i];
     if (target) imports.push({ module: target.module, names: importNames(scope, target, one) });
     else scope.spoil(one.names.map((name) => name.text));
-  }
+  });
   for (const decl of syntax.decls) {
     const made = checkDecl(scope, decl);
     decls.push(...made);
     // Only what was not declared is asked about: a name that stands is never spoilt.
     scope.spoil(namesOf(decl));
   }
-  return module;
+  return { syntax, module, imports: targets.map((target) => target?.module), diagnostics };
 }
 
 function importNames(scope: Scope, target: CheckedModule, syntax: ImportSyntax): string[] {
@@ -103,14 +161,7 @@ function checkDecl(scope: Scope, syntax: DeclSyntax): readonly Decl[] {
       return declared(scope, syntax, checkStruct(scope, syntax));
     case "commands":
     case "messages": {
-      const made = checkTable(scope, syntax);
-      if (!made) return [];
-      scope.declare(
-        made[made.length - 1] as Decl,
-        syntax.name.span,
-        syntax.rows.map((row) => row.name),
-      );
-      return made;
+      return checkTable(scope, syntax) ?? [];
     }
   }
 }

@@ -3,7 +3,8 @@
  * nobody has to keep a length in step with what it measures.
  */
 import type { Draft } from "./draft.js";
-import type { Count, Expr, Field, Measured, Node, Step } from "./ir.js";
+import { fieldsOf } from "./expressions.js";
+import type { Count, Expr, Field, FieldType, Measured, Node, Step } from "./ir.js";
 
 /**
  * One block: the members of a struct, or of a branch of a condition. A field can be derived only from something in its
@@ -11,6 +12,8 @@ import type { Count, Expr, Field, Measured, Node, Step } from "./ir.js";
  */
 export function deriveRoles(nodes: readonly Node[]): void {
   const own = new Set<Field>();
+  /** What has been gone past, the insides of ranges included. */
+  const before: Node[] = [];
   const visit = (block: readonly Node[]): void => {
     for (const node of block) {
       switch (node.kind) {
@@ -23,11 +26,12 @@ export function deriveRoles(nodes: readonly Node[]): void {
         case "field": {
           own.add(node.field);
           const measured = countOf(node.field);
-          if (measured) derive(own, measured.expr, measured.of);
+          const known = argumentsOf(node.field.type);
+          if (measured) derive(own, measured.expr, measured.of, known, before);
           break;
         }
         case "range":
-          derive(own, node.length, { kind: "range", range: node });
+          derive(own, node.length, { kind: "range", range: node }, node.body.flatMap(expressionsOf), before);
           visit(node.body);
           break;
         case "if":
@@ -41,6 +45,7 @@ export function deriveRoles(nodes: readonly Node[]): void {
         case "where":
           break;
       }
+      if (node.kind !== "range") before.push(node);
     }
   };
   visit(nodes);
@@ -56,10 +61,63 @@ function countOf(field: Field): { expr: Expr; of: Measured } | undefined {
 }
 
 /** The first thing that a field measures derives it; what else it measures is compared when encoding. */
-function derive(own: ReadonlySet<Field>, expr: Expr, of: Measured): void {
+function derive(
+  own: ReadonlySet<Field>,
+  expr: Expr,
+  of: Measured,
+  inside: readonly Expr[],
+  before: readonly Node[],
+): void {
   const inverse = invert(expr);
   if (!inverse || !own.has(inverse.field) || inverse.field.role.kind !== "value") return;
+  // What has to be written before its size is known cannot depend on that size, nor can anything in front of it.
+  const reads = (read: Expr): boolean => fieldsOf(read).includes(inverse.field);
+  if (!isCounted(of) && [...before.flatMap(expressionsOf), ...inside].some(reads)) return;
   (inverse.field as Draft<Field>).role = { kind: "derived", of, steps: inverse.steps };
+}
+
+/** The value tells by itself how much there is. */
+function isCounted(of: Measured): boolean {
+  if (of.kind !== "bytes") return of.kind === "count";
+  const { type } = of.field;
+  return type.kind !== "array" || type.elementSize.min === type.elementSize.max;
+}
+
+/** The expressions that encoding a node must know, however deep. Constraints can wait. */
+function expressionsOf(node: Node): Expr[] {
+  switch (node.kind) {
+    case "run":
+      return node.slots.flatMap((slot) => (slot.kind === "field" ? argumentsOf(slot.field.type) : []));
+    case "field":
+      return [...argumentsOf(node.field.type), ...countsOf(node.field.type)];
+    case "range":
+      return [node.length, ...node.body.flatMap(expressionsOf)];
+    case "if":
+      return [node.condition, ...[...node.then, ...node.else].flatMap(expressionsOf)];
+    case "optional":
+      return node.body.flatMap(expressionsOf);
+    case "switch": {
+      const arms = node.cases.map((one) => one.arm);
+      const { default: otherwise } = node;
+      if (otherwise.kind !== "refuse") arms.push(otherwise.arm);
+      const skipIf = otherwise.kind === "skip" ? [otherwise.condition] : [];
+      return [node.on, ...skipIf, ...arms.flatMap((arm) => arm?.nodes ?? []).flatMap(expressionsOf)];
+    }
+    case "where":
+      return [];
+  }
+}
+
+function argumentsOf(type: FieldType): Expr[] {
+  if (type.kind === "array") return argumentsOf(type.element);
+  if (type.kind !== "struct") return [];
+  return type.args.flatMap((argument) => (argument.kind === "expr" ? [argument.expr] : []));
+}
+
+function countsOf(type: FieldType): Expr[] {
+  if (type.kind !== "bytes" && type.kind !== "text" && type.kind !== "array") return [];
+  const { count } = type;
+  return count.kind === "expr" || count.kind === "bytes" ? [count.expr] : [];
 }
 
 /** Turns `f(field) = count` round: the steps lead from the count to the field. Division loses what it cuts off. */

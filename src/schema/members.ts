@@ -90,6 +90,11 @@ class MemberChecker {
       case "optional": {
         if (syntax.members.length === 0) this.empty(syntax.span);
         const body = this.conditionally(() => this.block(syntax.members));
+        if (body.length > 0 && !body.some(leavesTrace)) {
+          const message =
+            "nothing in this block is part of a value, so an encoder could not tell whether it is there";
+          this.scope.error("empty-block", syntax.span, message);
+        }
         return [{ kind: "optional", body, line: this.scope.line(syntax.span), span: syntax.span }];
       }
       case "switch":
@@ -326,7 +331,9 @@ class MemberChecker {
     const arm = syntax.arm && this.arm(syntax.arm, names);
     if (syntax.arm && !arm) return [];
     const first = syntax.labels[0];
-    const name = arm?.field.name ?? checked[0]?.hint ?? (first ? this.scope.textOf(first.from.span) : "none");
+    // A case without an arm is called by its label, in the style of the arms around it.
+    const label = checked[0]?.hint ?? (first ? this.scope.textOf(first.from.span) : "none");
+    const name = arm?.field.name ?? label.toLowerCase();
     if (!arm) this.takeCase(name, syntax.span, names);
     return [{ labels: checked, name, arm, line: this.scope.line(syntax.span) }];
   }
@@ -386,6 +393,23 @@ class MemberChecker {
       field,
       line: this.scope.line(syntax.span),
     };
+  }
+}
+
+/** Whether values show that the item is there. */
+function leavesTrace(item: Item): boolean {
+  switch (item.kind) {
+    case "field":
+      return item.field.role.kind !== "constant";
+    case "range":
+    case "optional":
+      return item.body.some(leavesTrace);
+    case "if":
+      return [...item.then, ...item.else].some(leavesTrace);
+    case "where":
+      return false;
+    default:
+      return true;
   }
 }
 

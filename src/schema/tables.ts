@@ -64,6 +64,12 @@ export function checkTable(
   });
   // Numbers that clash have been reported; the columns would only report them again.
   if (!numbers || numbers.members.length !== syntax.rows.length) return undefined;
+  // Before the columns, so that their cases carry the names of the rows. The name of a table stands for its numbers.
+  scope.declare(
+    numbers,
+    syntax.name.span,
+    syntax.rows.map((row) => row.name),
+  );
   const named = new Map<PayloadSyntax, Struct | undefined>();
   const declared: Struct[] = [];
   const { number, columns } = COLUMNS[syntax.kind];
@@ -162,7 +168,7 @@ function columnSyntax(table: TableSyntax, number: string, { suffix, of, says }: 
   const cases = table.rows.map((row): CaseSyntax => {
     const payload = of(row);
     return {
-      labels: [{ from: row.number, to: undefined }],
+      labels: [{ from: { kind: "name", path: [row.name], span: row.name.span }, to: undefined }],
       arm: payload && armOf(row, suffix, payload),
       span: row.span,
     };

@@ -259,80 +259,80 @@ export function readVirtioAdminCommandsDraftV2ProseData(
 ): VirtioAdminCommandsDraftV2ProseData {
   let body: VirtioAdminCommandsDraftV2ProseDataBody;
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
       body = { case: "virtioAdminCmdListQuery", value: undefined };
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
       const virtioAdminCmdListUse = readVirtioAdminCmdList(reader);
       body = { case: "virtioAdminCmdListUse", value: virtioAdminCmdListUse };
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
       const virtioAdminCmdLegacyCommonCfgWrite = readVirtioAdminCmdLegacyWrData(reader);
       body = { case: "virtioAdminCmdLegacyCommonCfgWrite", value: virtioAdminCmdLegacyCommonCfgWrite };
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
       const at = reader.take(1);
       body = { case: "virtioAdminCmdLegacyCommonCfgRead", value: readVirtioAdminCmdLegacyRdDataAt(reader, at) };
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
       const virtioAdminCmdLegacyDevCfgWrite = readVirtioAdminCmdLegacyWrData(reader);
       body = { case: "virtioAdminCmdLegacyDevCfgWrite", value: virtioAdminCmdLegacyDevCfgWrite };
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
       const at2 = reader.take(1);
       body = { case: "virtioAdminCmdLegacyDevCfgRead", value: readVirtioAdminCmdLegacyRdDataAt(reader, at2) };
       break;
     }
-    case 0x6: {
+    case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
       body = { case: "virtioAdminCmdLegacyNotifyInfo", value: undefined };
       break;
     }
-    case 0x7: {
+    case 0x7: { // VIRTIO_ADMIN_CMD_DEV_MODE_GET
       body = { case: "virtioAdminCmdDevModeGet", value: undefined };
       break;
     }
-    case 0x8: {
+    case 0x8: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
       const at3 = reader.take(1);
       body = { case: "virtioAdminCmdDevModeSet", value: readVirtioAdminCmdDevModeSetDataAt(reader, at3) };
       break;
     }
-    case 0x9: {
+    case 0x9: { // VIRTIO_ADMIN_CMD_DEV_CTX_SIZE_GET
       const at4 = reader.take(1);
       body = { case: "virtioAdminCmdDevCtxSizeGet", value: readVirtioAdminCmdDevCtxSizeGetDataAt(reader, at4) };
       break;
     }
-    case 0xa: {
+    case 0xa: { // VIRTIO_ADMIN_CMD_DEV_CTX_READ
       body = { case: "virtioAdminCmdDevCtxRead", value: undefined };
       break;
     }
-    case 0xb: {
+    case 0xb: { // VIRTIO_ADMIN_CMD_DEV_CTX_WRITE
       const virtioAdminCmdDevCtxWrite = readVirtioAdminCmdDevCtxWrData(reader);
       body = { case: "virtioAdminCmdDevCtxWrite", value: virtioAdminCmdDevCtxWrite };
       break;
     }
-    case 0xc: {
+    case 0xc: { // VIRTIO_ADMIN_CMD_DEV_CTX_FIELDS_QUERY
       body = { case: "virtioAdminCmdDevCtxFieldsQuery", value: undefined };
       break;
     }
-    case 0xd: {
+    case 0xd: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORD_CAP_QUERY
       body = { case: "virtioAdminCmdDevWriteRecordCapQuery", value: undefined };
       break;
     }
-    case 0xe: {
+    case 0xe: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_START
       const virtioAdminCmdDevWriteRecordsStart = readVirtioAdminCmdWriteRecordStartData(reader);
       body = { case: "virtioAdminCmdDevWriteRecordsStart", value: virtioAdminCmdDevWriteRecordsStart };
       break;
     }
-    case 0xf: {
+    case 0xf: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_STOP
       body = { case: "virtioAdminCmdDevWriteRecordsStop", value: undefined };
       break;
     }
-    case 0x10: {
+    case 0x10: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_READ
       const at5 = reader.take(16);
       body = { case: "virtioAdminCmdDevWriteRecordsRead", value: readVirtioAdminCmdWriteRecordsReadDataAt(reader, at5) };
       break;
@@ -384,20 +384,20 @@ const VIRTIO_ADMIN_COMMANDS_DRAFT_V2_PROSE_DATA_LEAVES5: readonly Leaf[] = [
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVirtioAdminCommandsDraftV2ProseData(reader: Reader, opcode: number): boolean {
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
       if (!scanVirtioAdminCmdList(reader)) return reader.inside("virtio_admin_cmd_list_use");
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
       if (!scanVirtioAdminCmdLegacyWrData(reader)) {
         return reader.inside("virtio_admin_cmd_legacy_common_cfg_write");
       }
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
       const at = reader.at;
       if (1 > reader.end - at) {
         return reader.short(at, VIRTIO_ADMIN_COMMANDS_DRAFT_V2_PROSE_DATA_LEAVES, FILE);
@@ -405,13 +405,13 @@ export function scanVirtioAdminCommandsDraftV2ProseData(reader: Reader, opcode: 
       reader.at = at + 1;
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
       if (!scanVirtioAdminCmdLegacyWrData(reader)) {
         return reader.inside("virtio_admin_cmd_legacy_dev_cfg_write");
       }
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
       const at2 = reader.at;
       if (1 > reader.end - at2) {
         return reader.short(at2, VIRTIO_ADMIN_COMMANDS_DRAFT_V2_PROSE_DATA_LEAVES2, FILE);
@@ -419,13 +419,13 @@ export function scanVirtioAdminCommandsDraftV2ProseData(reader: Reader, opcode: 
       reader.at = at2 + 1;
       break;
     }
-    case 0x6: {
+    case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
       break;
     }
-    case 0x7: {
+    case 0x7: { // VIRTIO_ADMIN_CMD_DEV_MODE_GET
       break;
     }
-    case 0x8: {
+    case 0x8: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
       const at3 = reader.at;
       if (1 > reader.end - at3) {
         return reader.short(at3, VIRTIO_ADMIN_COMMANDS_DRAFT_V2_PROSE_DATA_LEAVES3, FILE);
@@ -433,7 +433,7 @@ export function scanVirtioAdminCommandsDraftV2ProseData(reader: Reader, opcode: 
       reader.at = at3 + 1;
       break;
     }
-    case 0x9: {
+    case 0x9: { // VIRTIO_ADMIN_CMD_DEV_CTX_SIZE_GET
       const at4 = reader.at;
       if (1 > reader.end - at4) {
         return reader.short(at4, VIRTIO_ADMIN_COMMANDS_DRAFT_V2_PROSE_DATA_LEAVES4, FILE);
@@ -441,29 +441,29 @@ export function scanVirtioAdminCommandsDraftV2ProseData(reader: Reader, opcode: 
       reader.at = at4 + 1;
       break;
     }
-    case 0xa: {
+    case 0xa: { // VIRTIO_ADMIN_CMD_DEV_CTX_READ
       break;
     }
-    case 0xb: {
+    case 0xb: { // VIRTIO_ADMIN_CMD_DEV_CTX_WRITE
       if (!scanVirtioAdminCmdDevCtxWrData(reader)) return reader.inside("virtio_admin_cmd_dev_ctx_write");
       break;
     }
-    case 0xc: {
+    case 0xc: { // VIRTIO_ADMIN_CMD_DEV_CTX_FIELDS_QUERY
       break;
     }
-    case 0xd: {
+    case 0xd: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORD_CAP_QUERY
       break;
     }
-    case 0xe: {
+    case 0xe: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_START
       if (!scanVirtioAdminCmdWriteRecordStartData(reader)) {
         return reader.inside("virtio_admin_cmd_dev_write_records_start");
       }
       break;
     }
-    case 0xf: {
+    case 0xf: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_STOP
       break;
     }
-    case 0x10: {
+    case 0x10: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_READ
       const at5 = reader.at;
       if (16 > reader.end - at5) {
         return reader.short(at5, VIRTIO_ADMIN_COMMANDS_DRAFT_V2_PROSE_DATA_LEAVES5, FILE);
@@ -541,13 +541,13 @@ export function writeVirtioAdminCommandsDraftV2ProseData(
 ): void {
   const { body } = value;
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
       if (body.case !== "virtioAdminCmdListQuery") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
       if (body.case !== "virtioAdminCmdListUse") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
@@ -559,7 +559,7 @@ export function writeVirtioAdminCommandsDraftV2ProseData(
       }
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
       if (body.case !== "virtioAdminCmdLegacyCommonCfgWrite") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
@@ -571,7 +571,7 @@ export function writeVirtioAdminCommandsDraftV2ProseData(
       }
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
       if (body.case !== "virtioAdminCmdLegacyCommonCfgRead") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
@@ -584,7 +584,7 @@ export function writeVirtioAdminCommandsDraftV2ProseData(
       }
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
       if (body.case !== "virtioAdminCmdLegacyDevCfgWrite") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
@@ -596,7 +596,7 @@ export function writeVirtioAdminCommandsDraftV2ProseData(
       }
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
       if (body.case !== "virtioAdminCmdLegacyDevCfgRead") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
@@ -609,19 +609,19 @@ export function writeVirtioAdminCommandsDraftV2ProseData(
       }
       break;
     }
-    case 0x6: {
+    case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
       if (body.case !== "virtioAdminCmdLegacyNotifyInfo") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
       break;
     }
-    case 0x7: {
+    case 0x7: { // VIRTIO_ADMIN_CMD_DEV_MODE_GET
       if (body.case !== "virtioAdminCmdDevModeGet") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
       break;
     }
-    case 0x8: {
+    case 0x8: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
       if (body.case !== "virtioAdminCmdDevModeSet") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
@@ -634,7 +634,7 @@ export function writeVirtioAdminCommandsDraftV2ProseData(
       }
       break;
     }
-    case 0x9: {
+    case 0x9: { // VIRTIO_ADMIN_CMD_DEV_CTX_SIZE_GET
       if (body.case !== "virtioAdminCmdDevCtxSizeGet") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
@@ -647,13 +647,13 @@ export function writeVirtioAdminCommandsDraftV2ProseData(
       }
       break;
     }
-    case 0xa: {
+    case 0xa: { // VIRTIO_ADMIN_CMD_DEV_CTX_READ
       if (body.case !== "virtioAdminCmdDevCtxRead") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
       break;
     }
-    case 0xb: {
+    case 0xb: { // VIRTIO_ADMIN_CMD_DEV_CTX_WRITE
       if (body.case !== "virtioAdminCmdDevCtxWrite") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
@@ -665,19 +665,19 @@ export function writeVirtioAdminCommandsDraftV2ProseData(
       }
       break;
     }
-    case 0xc: {
+    case 0xc: { // VIRTIO_ADMIN_CMD_DEV_CTX_FIELDS_QUERY
       if (body.case !== "virtioAdminCmdDevCtxFieldsQuery") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
       break;
     }
-    case 0xd: {
+    case 0xd: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORD_CAP_QUERY
       if (body.case !== "virtioAdminCmdDevWriteRecordCapQuery") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
       break;
     }
-    case 0xe: {
+    case 0xe: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_START
       if (body.case !== "virtioAdminCmdDevWriteRecordsStart") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
@@ -689,13 +689,13 @@ export function writeVirtioAdminCommandsDraftV2ProseData(
       }
       break;
     }
-    case 0xf: {
+    case 0xf: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_STOP
       if (body.case !== "virtioAdminCmdDevWriteRecordsStop") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
       break;
     }
-    case 0x10: {
+    case 0x10: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_READ
       if (body.case !== "virtioAdminCmdDevWriteRecordsRead") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
@@ -860,80 +860,80 @@ export class VirtioAdminCommandsDraftV2ProseDataView extends View {
 
   #locate(reader: Reader): void {
     switch (this.#opcode) {
-      case 0x0: {
+      case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
         this.#bodyCase = "virtioAdminCmdListQuery";
         break;
       }
-      case 0x1: {
+      case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
         this.#bodyCase = "virtioAdminCmdListUse";
         if (!scanVirtioAdminCmdList(reader)) throw this.$refused();
         break;
       }
-      case 0x2: {
+      case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
         this.#bodyCase = "virtioAdminCmdLegacyCommonCfgWrite";
         if (!scanVirtioAdminCmdLegacyWrData(reader)) throw this.$refused();
         break;
       }
-      case 0x3: {
+      case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
         this.#bodyCase = "virtioAdminCmdLegacyCommonCfgRead";
         reader.take(1);
         break;
       }
-      case 0x4: {
+      case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
         this.#bodyCase = "virtioAdminCmdLegacyDevCfgWrite";
         if (!scanVirtioAdminCmdLegacyWrData(reader)) throw this.$refused();
         break;
       }
-      case 0x5: {
+      case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
         this.#bodyCase = "virtioAdminCmdLegacyDevCfgRead";
         reader.take(1);
         break;
       }
-      case 0x6: {
+      case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
         this.#bodyCase = "virtioAdminCmdLegacyNotifyInfo";
         break;
       }
-      case 0x7: {
+      case 0x7: { // VIRTIO_ADMIN_CMD_DEV_MODE_GET
         this.#bodyCase = "virtioAdminCmdDevModeGet";
         break;
       }
-      case 0x8: {
+      case 0x8: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
         this.#bodyCase = "virtioAdminCmdDevModeSet";
         reader.take(1);
         break;
       }
-      case 0x9: {
+      case 0x9: { // VIRTIO_ADMIN_CMD_DEV_CTX_SIZE_GET
         this.#bodyCase = "virtioAdminCmdDevCtxSizeGet";
         reader.take(1);
         break;
       }
-      case 0xa: {
+      case 0xa: { // VIRTIO_ADMIN_CMD_DEV_CTX_READ
         this.#bodyCase = "virtioAdminCmdDevCtxRead";
         break;
       }
-      case 0xb: {
+      case 0xb: { // VIRTIO_ADMIN_CMD_DEV_CTX_WRITE
         this.#bodyCase = "virtioAdminCmdDevCtxWrite";
         if (!scanVirtioAdminCmdDevCtxWrData(reader)) throw this.$refused();
         break;
       }
-      case 0xc: {
+      case 0xc: { // VIRTIO_ADMIN_CMD_DEV_CTX_FIELDS_QUERY
         this.#bodyCase = "virtioAdminCmdDevCtxFieldsQuery";
         break;
       }
-      case 0xd: {
+      case 0xd: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORD_CAP_QUERY
         this.#bodyCase = "virtioAdminCmdDevWriteRecordCapQuery";
         break;
       }
-      case 0xe: {
+      case 0xe: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_START
         this.#bodyCase = "virtioAdminCmdDevWriteRecordsStart";
         if (!scanVirtioAdminCmdWriteRecordStartData(reader)) throw this.$refused();
         break;
       }
-      case 0xf: {
+      case 0xf: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_STOP
         this.#bodyCase = "virtioAdminCmdDevWriteRecordsStop";
         break;
       }
-      case 0x10: {
+      case 0x10: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_READ
         this.#bodyCase = "virtioAdminCmdDevWriteRecordsRead";
         reader.take(16);
         break;
@@ -1010,24 +1010,24 @@ export function walkVirtioAdminCommandsDraftV2ProseData(
   opcode: number,
 ): boolean {
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
       visitor.open(VIRTIO_ADMIN_COMMANDS_DRAFT_V2_PROSE_DATA_SITES.virtioAdminCmdListUse, -1, reader.at);
       const whole = walkVirtioAdminCmdList(reader, visitor);
       visitor.close(reader.at);
       if (!whole) return false;
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
       visitor.open(VIRTIO_ADMIN_COMMANDS_DRAFT_V2_PROSE_DATA_SITES.virtioAdminCmdLegacyCommonCfgWrite, -1, reader.at);
       const whole2 = walkVirtioAdminCmdLegacyWrData(reader, visitor);
       visitor.close(reader.at);
       if (!whole2) return false;
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
       const at = reader.at;
       let sound = 1 <= reader.end - at;
       const inner = heeding(reader, visitor, !sound);
@@ -1042,14 +1042,14 @@ export function walkVirtioAdminCommandsDraftV2ProseData(
       if (!sound) return false;
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
       visitor.open(VIRTIO_ADMIN_COMMANDS_DRAFT_V2_PROSE_DATA_SITES.virtioAdminCmdLegacyDevCfgWrite, -1, reader.at);
       const whole3 = walkVirtioAdminCmdLegacyWrData(reader, visitor);
       visitor.close(reader.at);
       if (!whole3) return false;
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
       const at2 = reader.at;
       let sound2 = 1 <= reader.end - at2;
       const inner2 = heeding(reader, visitor, !sound2);
@@ -1064,13 +1064,13 @@ export function walkVirtioAdminCommandsDraftV2ProseData(
       if (!sound2) return false;
       break;
     }
-    case 0x6: {
+    case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
       break;
     }
-    case 0x7: {
+    case 0x7: { // VIRTIO_ADMIN_CMD_DEV_MODE_GET
       break;
     }
-    case 0x8: {
+    case 0x8: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
       const at3 = reader.at;
       let sound3 = 1 <= reader.end - at3;
       const inner3 = heeding(reader, visitor, !sound3);
@@ -1085,7 +1085,7 @@ export function walkVirtioAdminCommandsDraftV2ProseData(
       if (!sound3) return false;
       break;
     }
-    case 0x9: {
+    case 0x9: { // VIRTIO_ADMIN_CMD_DEV_CTX_SIZE_GET
       const at4 = reader.at;
       let sound4 = 1 <= reader.end - at4;
       const inner4 = heeding(reader, visitor, !sound4);
@@ -1100,33 +1100,33 @@ export function walkVirtioAdminCommandsDraftV2ProseData(
       if (!sound4) return false;
       break;
     }
-    case 0xa: {
+    case 0xa: { // VIRTIO_ADMIN_CMD_DEV_CTX_READ
       break;
     }
-    case 0xb: {
+    case 0xb: { // VIRTIO_ADMIN_CMD_DEV_CTX_WRITE
       visitor.open(VIRTIO_ADMIN_COMMANDS_DRAFT_V2_PROSE_DATA_SITES.virtioAdminCmdDevCtxWrite, -1, reader.at);
       const whole4 = walkVirtioAdminCmdDevCtxWrData(reader, visitor);
       visitor.close(reader.at);
       if (!whole4) return false;
       break;
     }
-    case 0xc: {
+    case 0xc: { // VIRTIO_ADMIN_CMD_DEV_CTX_FIELDS_QUERY
       break;
     }
-    case 0xd: {
+    case 0xd: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORD_CAP_QUERY
       break;
     }
-    case 0xe: {
+    case 0xe: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_START
       visitor.open(VIRTIO_ADMIN_COMMANDS_DRAFT_V2_PROSE_DATA_SITES.virtioAdminCmdDevWriteRecordsStart, -1, reader.at);
       const whole5 = walkVirtioAdminCmdWriteRecordStartData(reader, visitor);
       visitor.close(reader.at);
       if (!whole5) return false;
       break;
     }
-    case 0xf: {
+    case 0xf: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_STOP
       break;
     }
-    case 0x10: {
+    case 0x10: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_READ
       const at5 = reader.at;
       let sound5 = 16 <= reader.end - at5;
       const inner5 = heeding(reader, visitor, !sound5);
@@ -1145,7 +1145,7 @@ export function walkVirtioAdminCommandsDraftV2ProseData(
       const from6 = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(VIRTIO_ADMIN_COMMANDS_DRAFT_V2_PROSE_DATA_SITES.raw, -1, from6, reader.at - from6, reader.bytes.subarray(from6, from6 + reader.at - from6));
+      visitor.field(VIRTIO_ADMIN_COMMANDS_DRAFT_V2_PROSE_DATA_SITES.raw, -1, from6, reader.at - from6, reader.bytes.subarray(from6, reader.at));
     }
   }
   return true;
@@ -1192,72 +1192,72 @@ export function readVirtioAdminCommandsDraftV2ProseOutput(
 ): VirtioAdminCommandsDraftV2ProseOutput {
   let body: VirtioAdminCommandsDraftV2ProseOutputBody;
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
       body = { case: "virtioAdminCmdListQuery", value: undefined };
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
       body = { case: "virtioAdminCmdListUse", value: undefined };
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
       body = { case: "virtioAdminCmdLegacyCommonCfgWrite", value: undefined };
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
       body = { case: "virtioAdminCmdLegacyCommonCfgRead", value: undefined };
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
       body = { case: "virtioAdminCmdLegacyDevCfgWrite", value: undefined };
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
       body = { case: "virtioAdminCmdLegacyDevCfgRead", value: undefined };
       break;
     }
-    case 0x6: {
+    case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
       body = { case: "virtioAdminCmdLegacyNotifyInfo", value: undefined };
       break;
     }
-    case 0x7: {
+    case 0x7: { // VIRTIO_ADMIN_CMD_DEV_MODE_GET
       body = { case: "virtioAdminCmdDevModeGet", value: undefined };
       break;
     }
-    case 0x8: {
+    case 0x8: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
       body = { case: "virtioAdminCmdDevModeSet", value: undefined };
       break;
     }
-    case 0x9: {
+    case 0x9: { // VIRTIO_ADMIN_CMD_DEV_CTX_SIZE_GET
       body = { case: "virtioAdminCmdDevCtxSizeGet", value: undefined };
       break;
     }
-    case 0xa: {
+    case 0xa: { // VIRTIO_ADMIN_CMD_DEV_CTX_READ
       const at = reader.take(4);
       body = { case: "virtioAdminCmdDevCtxRead", value: readVirtioAdminCmdDevCtxRdLenAt(reader, at) };
       break;
     }
-    case 0xb: {
+    case 0xb: { // VIRTIO_ADMIN_CMD_DEV_CTX_WRITE
       body = { case: "virtioAdminCmdDevCtxWrite", value: undefined };
       break;
     }
-    case 0xc: {
+    case 0xc: { // VIRTIO_ADMIN_CMD_DEV_CTX_FIELDS_QUERY
       body = { case: "virtioAdminCmdDevCtxFieldsQuery", value: undefined };
       break;
     }
-    case 0xd: {
+    case 0xd: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORD_CAP_QUERY
       body = { case: "virtioAdminCmdDevWriteRecordCapQuery", value: undefined };
       break;
     }
-    case 0xe: {
+    case 0xe: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_START
       body = { case: "virtioAdminCmdDevWriteRecordsStart", value: undefined };
       break;
     }
-    case 0xf: {
+    case 0xf: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_STOP
       body = { case: "virtioAdminCmdDevWriteRecordsStop", value: undefined };
       break;
     }
-    case 0x10: {
+    case 0x10: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_READ
       const at2 = reader.take(4);
       body = { case: "virtioAdminCmdDevWriteRecordsRead", value: readVirtioAdminCmdDevWriteRecordsCntAt(reader, at2) };
       break;
@@ -1299,37 +1299,37 @@ const VIRTIO_ADMIN_COMMANDS_DRAFT_V2_PROSE_OUTPUT_LEAVES2: readonly Leaf[] = [
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVirtioAdminCommandsDraftV2ProseOutput(reader: Reader, opcode: number): boolean {
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
       break;
     }
-    case 0x6: {
+    case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
       break;
     }
-    case 0x7: {
+    case 0x7: { // VIRTIO_ADMIN_CMD_DEV_MODE_GET
       break;
     }
-    case 0x8: {
+    case 0x8: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
       break;
     }
-    case 0x9: {
+    case 0x9: { // VIRTIO_ADMIN_CMD_DEV_CTX_SIZE_GET
       break;
     }
-    case 0xa: {
+    case 0xa: { // VIRTIO_ADMIN_CMD_DEV_CTX_READ
       const at = reader.at;
       if (4 > reader.end - at) {
         return reader.short(at, VIRTIO_ADMIN_COMMANDS_DRAFT_V2_PROSE_OUTPUT_LEAVES, FILE);
@@ -1337,22 +1337,22 @@ export function scanVirtioAdminCommandsDraftV2ProseOutput(reader: Reader, opcode
       reader.at = at + 4;
       break;
     }
-    case 0xb: {
+    case 0xb: { // VIRTIO_ADMIN_CMD_DEV_CTX_WRITE
       break;
     }
-    case 0xc: {
+    case 0xc: { // VIRTIO_ADMIN_CMD_DEV_CTX_FIELDS_QUERY
       break;
     }
-    case 0xd: {
+    case 0xd: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORD_CAP_QUERY
       break;
     }
-    case 0xe: {
+    case 0xe: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_START
       break;
     }
-    case 0xf: {
+    case 0xf: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_STOP
       break;
     }
-    case 0x10: {
+    case 0x10: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_READ
       const at2 = reader.at;
       if (4 > reader.end - at2) {
         return reader.short(at2, VIRTIO_ADMIN_COMMANDS_DRAFT_V2_PROSE_OUTPUT_LEAVES2, FILE);
@@ -1406,67 +1406,67 @@ export function writeVirtioAdminCommandsDraftV2ProseOutput(
 ): void {
   const { body } = value;
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
       if (body.case !== "virtioAdminCmdListQuery") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
       if (body.case !== "virtioAdminCmdListUse") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
       if (body.case !== "virtioAdminCmdLegacyCommonCfgWrite") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
       if (body.case !== "virtioAdminCmdLegacyCommonCfgRead") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
       if (body.case !== "virtioAdminCmdLegacyDevCfgWrite") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
       if (body.case !== "virtioAdminCmdLegacyDevCfgRead") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
       break;
     }
-    case 0x6: {
+    case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
       if (body.case !== "virtioAdminCmdLegacyNotifyInfo") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
       break;
     }
-    case 0x7: {
+    case 0x7: { // VIRTIO_ADMIN_CMD_DEV_MODE_GET
       if (body.case !== "virtioAdminCmdDevModeGet") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
       break;
     }
-    case 0x8: {
+    case 0x8: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
       if (body.case !== "virtioAdminCmdDevModeSet") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
       break;
     }
-    case 0x9: {
+    case 0x9: { // VIRTIO_ADMIN_CMD_DEV_CTX_SIZE_GET
       if (body.case !== "virtioAdminCmdDevCtxSizeGet") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
       break;
     }
-    case 0xa: {
+    case 0xa: { // VIRTIO_ADMIN_CMD_DEV_CTX_READ
       if (body.case !== "virtioAdminCmdDevCtxRead") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
@@ -1479,37 +1479,37 @@ export function writeVirtioAdminCommandsDraftV2ProseOutput(
       }
       break;
     }
-    case 0xb: {
+    case 0xb: { // VIRTIO_ADMIN_CMD_DEV_CTX_WRITE
       if (body.case !== "virtioAdminCmdDevCtxWrite") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
       break;
     }
-    case 0xc: {
+    case 0xc: { // VIRTIO_ADMIN_CMD_DEV_CTX_FIELDS_QUERY
       if (body.case !== "virtioAdminCmdDevCtxFieldsQuery") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
       break;
     }
-    case 0xd: {
+    case 0xd: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORD_CAP_QUERY
       if (body.case !== "virtioAdminCmdDevWriteRecordCapQuery") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
       break;
     }
-    case 0xe: {
+    case 0xe: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_START
       if (body.case !== "virtioAdminCmdDevWriteRecordsStart") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
       break;
     }
-    case 0xf: {
+    case 0xf: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_STOP
       if (body.case !== "virtioAdminCmdDevWriteRecordsStop") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
       break;
     }
-    case 0x10: {
+    case 0x10: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_READ
       if (body.case !== "virtioAdminCmdDevWriteRecordsRead") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
@@ -1601,72 +1601,72 @@ export class VirtioAdminCommandsDraftV2ProseOutputView extends View {
 
   #locate(reader: Reader): void {
     switch (this.#opcode) {
-      case 0x0: {
+      case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
         this.#bodyCase = "virtioAdminCmdListQuery";
         break;
       }
-      case 0x1: {
+      case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
         this.#bodyCase = "virtioAdminCmdListUse";
         break;
       }
-      case 0x2: {
+      case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
         this.#bodyCase = "virtioAdminCmdLegacyCommonCfgWrite";
         break;
       }
-      case 0x3: {
+      case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
         this.#bodyCase = "virtioAdminCmdLegacyCommonCfgRead";
         break;
       }
-      case 0x4: {
+      case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
         this.#bodyCase = "virtioAdminCmdLegacyDevCfgWrite";
         break;
       }
-      case 0x5: {
+      case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
         this.#bodyCase = "virtioAdminCmdLegacyDevCfgRead";
         break;
       }
-      case 0x6: {
+      case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
         this.#bodyCase = "virtioAdminCmdLegacyNotifyInfo";
         break;
       }
-      case 0x7: {
+      case 0x7: { // VIRTIO_ADMIN_CMD_DEV_MODE_GET
         this.#bodyCase = "virtioAdminCmdDevModeGet";
         break;
       }
-      case 0x8: {
+      case 0x8: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
         this.#bodyCase = "virtioAdminCmdDevModeSet";
         break;
       }
-      case 0x9: {
+      case 0x9: { // VIRTIO_ADMIN_CMD_DEV_CTX_SIZE_GET
         this.#bodyCase = "virtioAdminCmdDevCtxSizeGet";
         break;
       }
-      case 0xa: {
+      case 0xa: { // VIRTIO_ADMIN_CMD_DEV_CTX_READ
         this.#bodyCase = "virtioAdminCmdDevCtxRead";
         reader.take(4);
         break;
       }
-      case 0xb: {
+      case 0xb: { // VIRTIO_ADMIN_CMD_DEV_CTX_WRITE
         this.#bodyCase = "virtioAdminCmdDevCtxWrite";
         break;
       }
-      case 0xc: {
+      case 0xc: { // VIRTIO_ADMIN_CMD_DEV_CTX_FIELDS_QUERY
         this.#bodyCase = "virtioAdminCmdDevCtxFieldsQuery";
         break;
       }
-      case 0xd: {
+      case 0xd: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORD_CAP_QUERY
         this.#bodyCase = "virtioAdminCmdDevWriteRecordCapQuery";
         break;
       }
-      case 0xe: {
+      case 0xe: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_START
         this.#bodyCase = "virtioAdminCmdDevWriteRecordsStart";
         break;
       }
-      case 0xf: {
+      case 0xf: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_STOP
         this.#bodyCase = "virtioAdminCmdDevWriteRecordsStop";
         break;
       }
-      case 0x10: {
+      case 0x10: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_READ
         this.#bodyCase = "virtioAdminCmdDevWriteRecordsRead";
         reader.take(4);
         break;
@@ -1703,37 +1703,37 @@ export function walkVirtioAdminCommandsDraftV2ProseOutput(
   opcode: number,
 ): boolean {
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
       break;
     }
-    case 0x6: {
+    case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
       break;
     }
-    case 0x7: {
+    case 0x7: { // VIRTIO_ADMIN_CMD_DEV_MODE_GET
       break;
     }
-    case 0x8: {
+    case 0x8: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
       break;
     }
-    case 0x9: {
+    case 0x9: { // VIRTIO_ADMIN_CMD_DEV_CTX_SIZE_GET
       break;
     }
-    case 0xa: {
+    case 0xa: { // VIRTIO_ADMIN_CMD_DEV_CTX_READ
       const at = reader.at;
       let sound = 4 <= reader.end - at;
       const inner = heeding(reader, visitor, !sound);
@@ -1748,22 +1748,22 @@ export function walkVirtioAdminCommandsDraftV2ProseOutput(
       if (!sound) return false;
       break;
     }
-    case 0xb: {
+    case 0xb: { // VIRTIO_ADMIN_CMD_DEV_CTX_WRITE
       break;
     }
-    case 0xc: {
+    case 0xc: { // VIRTIO_ADMIN_CMD_DEV_CTX_FIELDS_QUERY
       break;
     }
-    case 0xd: {
+    case 0xd: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORD_CAP_QUERY
       break;
     }
-    case 0xe: {
+    case 0xe: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_START
       break;
     }
-    case 0xf: {
+    case 0xf: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_STOP
       break;
     }
-    case 0x10: {
+    case 0x10: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_READ
       const at2 = reader.at;
       let sound2 = 4 <= reader.end - at2;
       const inner2 = heeding(reader, visitor, !sound2);
@@ -1782,7 +1782,7 @@ export function walkVirtioAdminCommandsDraftV2ProseOutput(
       const from = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(VIRTIO_ADMIN_COMMANDS_DRAFT_V2_PROSE_OUTPUT_SITES.raw, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+      visitor.field(VIRTIO_ADMIN_COMMANDS_DRAFT_V2_PROSE_OUTPUT_SITES.raw, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
     }
   }
   return true;
@@ -1837,80 +1837,80 @@ export function readVirtioAdminCommandsDraftV2ProseResult(
 ): VirtioAdminCommandsDraftV2ProseResult {
   let body: VirtioAdminCommandsDraftV2ProseResultBody;
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
       const virtioAdminCmdListQuery = readVirtioAdminCmdList(reader);
       body = { case: "virtioAdminCmdListQuery", value: virtioAdminCmdListQuery };
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
       body = { case: "virtioAdminCmdListUse", value: undefined };
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
       body = { case: "virtioAdminCmdLegacyCommonCfgWrite", value: undefined };
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
       const virtioAdminCmdLegacyCommonCfgRead = readVirtioAdminCmdLegacyCommonCfgRdResult(reader);
       body = { case: "virtioAdminCmdLegacyCommonCfgRead", value: virtioAdminCmdLegacyCommonCfgRead };
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
       body = { case: "virtioAdminCmdLegacyDevCfgWrite", value: undefined };
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
       const virtioAdminCmdLegacyDevCfgRead = readVirtioAdminCmdLegacyCommonCfgRdResult(reader);
       body = { case: "virtioAdminCmdLegacyDevCfgRead", value: virtioAdminCmdLegacyDevCfgRead };
       break;
     }
-    case 0x6: {
+    case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
       const at = reader.take(64);
       body = { case: "virtioAdminCmdLegacyNotifyInfo", value: readVirtioAdminCmdNotifyInfoResultAt(reader, at) };
       break;
     }
-    case 0x7: {
+    case 0x7: { // VIRTIO_ADMIN_CMD_DEV_MODE_GET
       const at2 = reader.take(1);
       body = { case: "virtioAdminCmdDevModeGet", value: readVirtioAdminCmdDevModeGetResultAt(reader, at2) };
       break;
     }
-    case 0x8: {
+    case 0x8: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
       body = { case: "virtioAdminCmdDevModeSet", value: undefined };
       break;
     }
-    case 0x9: {
+    case 0x9: { // VIRTIO_ADMIN_CMD_DEV_CTX_SIZE_GET
       const at3 = reader.take(8);
       body = { case: "virtioAdminCmdDevCtxSizeGet", value: readVirtioAdminCmdDevCtxSizeGetResultAt(reader, at3) };
       break;
     }
-    case 0xa: {
+    case 0xa: { // VIRTIO_ADMIN_CMD_DEV_CTX_READ
       const virtioAdminCmdDevCtxRead = readVirtioAdminCmdDevCtxRdResult(reader);
       body = { case: "virtioAdminCmdDevCtxRead", value: virtioAdminCmdDevCtxRead };
       break;
     }
-    case 0xb: {
+    case 0xb: { // VIRTIO_ADMIN_CMD_DEV_CTX_WRITE
       body = { case: "virtioAdminCmdDevCtxWrite", value: undefined };
       break;
     }
-    case 0xc: {
+    case 0xc: { // VIRTIO_ADMIN_CMD_DEV_CTX_FIELDS_QUERY
       const virtioAdminCmdDevCtxFieldsQuery = readVirtioAdminCmdDevCtxSupportedFieldsResult(reader);
       body = { case: "virtioAdminCmdDevCtxFieldsQuery", value: virtioAdminCmdDevCtxFieldsQuery };
       break;
     }
-    case 0xd: {
+    case 0xd: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORD_CAP_QUERY
       const at4 = reader.take(8);
       body = { case: "virtioAdminCmdDevWriteRecordCapQuery", value: readVirtioAdminCmdDevWriteRecordCapResultAt(reader, at4) };
       break;
     }
-    case 0xe: {
+    case 0xe: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_START
       body = { case: "virtioAdminCmdDevWriteRecordsStart", value: undefined };
       break;
     }
-    case 0xf: {
+    case 0xf: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_STOP
       body = { case: "virtioAdminCmdDevWriteRecordsStop", value: undefined };
       break;
     }
-    case 0x10: {
+    case 0x10: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_READ
       const virtioAdminCmdDevWriteRecordsRead = readVirtioAdminCmdDevWriteRecordsResult(reader);
       body = { case: "virtioAdminCmdDevWriteRecordsRead", value: virtioAdminCmdDevWriteRecordsRead };
       break;
@@ -1974,32 +1974,32 @@ const VIRTIO_ADMIN_COMMANDS_DRAFT_V2_PROSE_RESULT_LEAVES4: readonly Leaf[] = [
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVirtioAdminCommandsDraftV2ProseResult(reader: Reader, opcode: number): boolean {
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
       if (!scanVirtioAdminCmdList(reader)) return reader.inside("virtio_admin_cmd_list_query");
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
       if (!scanVirtioAdminCmdLegacyCommonCfgRdResult(reader)) {
         return reader.inside("virtio_admin_cmd_legacy_common_cfg_read");
       }
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
       if (!scanVirtioAdminCmdLegacyCommonCfgRdResult(reader)) {
         return reader.inside("virtio_admin_cmd_legacy_dev_cfg_read");
       }
       break;
     }
-    case 0x6: {
+    case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
       const at = reader.at;
       if (64 > reader.end - at) {
         return reader.short(at, VIRTIO_ADMIN_COMMANDS_DRAFT_V2_PROSE_RESULT_LEAVES, FILE);
@@ -2010,7 +2010,7 @@ export function scanVirtioAdminCommandsDraftV2ProseResult(reader: Reader, opcode
       }
       break;
     }
-    case 0x7: {
+    case 0x7: { // VIRTIO_ADMIN_CMD_DEV_MODE_GET
       const at2 = reader.at;
       if (1 > reader.end - at2) {
         return reader.short(at2, VIRTIO_ADMIN_COMMANDS_DRAFT_V2_PROSE_RESULT_LEAVES2, FILE);
@@ -2018,10 +2018,10 @@ export function scanVirtioAdminCommandsDraftV2ProseResult(reader: Reader, opcode
       reader.at = at2 + 1;
       break;
     }
-    case 0x8: {
+    case 0x8: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
       break;
     }
-    case 0x9: {
+    case 0x9: { // VIRTIO_ADMIN_CMD_DEV_CTX_SIZE_GET
       const at3 = reader.at;
       if (8 > reader.end - at3) {
         return reader.short(at3, VIRTIO_ADMIN_COMMANDS_DRAFT_V2_PROSE_RESULT_LEAVES3, FILE);
@@ -2032,20 +2032,20 @@ export function scanVirtioAdminCommandsDraftV2ProseResult(reader: Reader, opcode
       }
       break;
     }
-    case 0xa: {
+    case 0xa: { // VIRTIO_ADMIN_CMD_DEV_CTX_READ
       if (!scanVirtioAdminCmdDevCtxRdResult(reader)) return reader.inside("virtio_admin_cmd_dev_ctx_read");
       break;
     }
-    case 0xb: {
+    case 0xb: { // VIRTIO_ADMIN_CMD_DEV_CTX_WRITE
       break;
     }
-    case 0xc: {
+    case 0xc: { // VIRTIO_ADMIN_CMD_DEV_CTX_FIELDS_QUERY
       if (!scanVirtioAdminCmdDevCtxSupportedFieldsResult(reader)) {
         return reader.inside("virtio_admin_cmd_dev_ctx_fields_query");
       }
       break;
     }
-    case 0xd: {
+    case 0xd: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORD_CAP_QUERY
       const at4 = reader.at;
       if (8 > reader.end - at4) {
         return reader.short(at4, VIRTIO_ADMIN_COMMANDS_DRAFT_V2_PROSE_RESULT_LEAVES4, FILE);
@@ -2053,13 +2053,13 @@ export function scanVirtioAdminCommandsDraftV2ProseResult(reader: Reader, opcode
       reader.at = at4 + 8;
       break;
     }
-    case 0xe: {
+    case 0xe: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_START
       break;
     }
-    case 0xf: {
+    case 0xf: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_STOP
       break;
     }
-    case 0x10: {
+    case 0x10: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_READ
       if (!scanVirtioAdminCmdDevWriteRecordsResult(reader)) {
         return reader.inside("virtio_admin_cmd_dev_write_records_read");
       }
@@ -2135,7 +2135,7 @@ export function writeVirtioAdminCommandsDraftV2ProseResult(
 ): void {
   const { body } = value;
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
       if (body.case !== "virtioAdminCmdListQuery") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
@@ -2147,19 +2147,19 @@ export function writeVirtioAdminCommandsDraftV2ProseResult(
       }
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
       if (body.case !== "virtioAdminCmdListUse") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
       if (body.case !== "virtioAdminCmdLegacyCommonCfgWrite") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
       if (body.case !== "virtioAdminCmdLegacyCommonCfgRead") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
@@ -2171,13 +2171,13 @@ export function writeVirtioAdminCommandsDraftV2ProseResult(
       }
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
       if (body.case !== "virtioAdminCmdLegacyDevCfgWrite") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
       if (body.case !== "virtioAdminCmdLegacyDevCfgRead") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
@@ -2189,7 +2189,7 @@ export function writeVirtioAdminCommandsDraftV2ProseResult(
       }
       break;
     }
-    case 0x6: {
+    case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
       if (body.case !== "virtioAdminCmdLegacyNotifyInfo") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
@@ -2202,7 +2202,7 @@ export function writeVirtioAdminCommandsDraftV2ProseResult(
       }
       break;
     }
-    case 0x7: {
+    case 0x7: { // VIRTIO_ADMIN_CMD_DEV_MODE_GET
       if (body.case !== "virtioAdminCmdDevModeGet") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
@@ -2215,13 +2215,13 @@ export function writeVirtioAdminCommandsDraftV2ProseResult(
       }
       break;
     }
-    case 0x8: {
+    case 0x8: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
       if (body.case !== "virtioAdminCmdDevModeSet") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
       break;
     }
-    case 0x9: {
+    case 0x9: { // VIRTIO_ADMIN_CMD_DEV_CTX_SIZE_GET
       if (body.case !== "virtioAdminCmdDevCtxSizeGet") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
@@ -2234,7 +2234,7 @@ export function writeVirtioAdminCommandsDraftV2ProseResult(
       }
       break;
     }
-    case 0xa: {
+    case 0xa: { // VIRTIO_ADMIN_CMD_DEV_CTX_READ
       if (body.case !== "virtioAdminCmdDevCtxRead") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
@@ -2246,13 +2246,13 @@ export function writeVirtioAdminCommandsDraftV2ProseResult(
       }
       break;
     }
-    case 0xb: {
+    case 0xb: { // VIRTIO_ADMIN_CMD_DEV_CTX_WRITE
       if (body.case !== "virtioAdminCmdDevCtxWrite") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
       break;
     }
-    case 0xc: {
+    case 0xc: { // VIRTIO_ADMIN_CMD_DEV_CTX_FIELDS_QUERY
       if (body.case !== "virtioAdminCmdDevCtxFieldsQuery") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
@@ -2264,7 +2264,7 @@ export function writeVirtioAdminCommandsDraftV2ProseResult(
       }
       break;
     }
-    case 0xd: {
+    case 0xd: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORD_CAP_QUERY
       if (body.case !== "virtioAdminCmdDevWriteRecordCapQuery") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
@@ -2277,19 +2277,19 @@ export function writeVirtioAdminCommandsDraftV2ProseResult(
       }
       break;
     }
-    case 0xe: {
+    case 0xe: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_START
       if (body.case !== "virtioAdminCmdDevWriteRecordsStart") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
       break;
     }
-    case 0xf: {
+    case 0xf: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_STOP
       if (body.case !== "virtioAdminCmdDevWriteRecordsStop") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
       break;
     }
-    case 0x10: {
+    case 0x10: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_READ
       if (body.case !== "virtioAdminCmdDevWriteRecordsRead") {
         throw writer.error("case", "body", writer.at, `${FILE}:32`, body.case);
       }
@@ -2453,80 +2453,80 @@ export class VirtioAdminCommandsDraftV2ProseResultView extends View {
 
   #locate(reader: Reader): void {
     switch (this.#opcode) {
-      case 0x0: {
+      case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
         this.#bodyCase = "virtioAdminCmdListQuery";
         if (!scanVirtioAdminCmdList(reader)) throw this.$refused();
         break;
       }
-      case 0x1: {
+      case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
         this.#bodyCase = "virtioAdminCmdListUse";
         break;
       }
-      case 0x2: {
+      case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
         this.#bodyCase = "virtioAdminCmdLegacyCommonCfgWrite";
         break;
       }
-      case 0x3: {
+      case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
         this.#bodyCase = "virtioAdminCmdLegacyCommonCfgRead";
         if (!scanVirtioAdminCmdLegacyCommonCfgRdResult(reader)) throw this.$refused();
         break;
       }
-      case 0x4: {
+      case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
         this.#bodyCase = "virtioAdminCmdLegacyDevCfgWrite";
         break;
       }
-      case 0x5: {
+      case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
         this.#bodyCase = "virtioAdminCmdLegacyDevCfgRead";
         if (!scanVirtioAdminCmdLegacyCommonCfgRdResult(reader)) throw this.$refused();
         break;
       }
-      case 0x6: {
+      case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
         this.#bodyCase = "virtioAdminCmdLegacyNotifyInfo";
         reader.take(64);
         break;
       }
-      case 0x7: {
+      case 0x7: { // VIRTIO_ADMIN_CMD_DEV_MODE_GET
         this.#bodyCase = "virtioAdminCmdDevModeGet";
         reader.take(1);
         break;
       }
-      case 0x8: {
+      case 0x8: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
         this.#bodyCase = "virtioAdminCmdDevModeSet";
         break;
       }
-      case 0x9: {
+      case 0x9: { // VIRTIO_ADMIN_CMD_DEV_CTX_SIZE_GET
         this.#bodyCase = "virtioAdminCmdDevCtxSizeGet";
         reader.take(8);
         break;
       }
-      case 0xa: {
+      case 0xa: { // VIRTIO_ADMIN_CMD_DEV_CTX_READ
         this.#bodyCase = "virtioAdminCmdDevCtxRead";
         if (!scanVirtioAdminCmdDevCtxRdResult(reader)) throw this.$refused();
         break;
       }
-      case 0xb: {
+      case 0xb: { // VIRTIO_ADMIN_CMD_DEV_CTX_WRITE
         this.#bodyCase = "virtioAdminCmdDevCtxWrite";
         break;
       }
-      case 0xc: {
+      case 0xc: { // VIRTIO_ADMIN_CMD_DEV_CTX_FIELDS_QUERY
         this.#bodyCase = "virtioAdminCmdDevCtxFieldsQuery";
         if (!scanVirtioAdminCmdDevCtxSupportedFieldsResult(reader)) throw this.$refused();
         break;
       }
-      case 0xd: {
+      case 0xd: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORD_CAP_QUERY
         this.#bodyCase = "virtioAdminCmdDevWriteRecordCapQuery";
         reader.take(8);
         break;
       }
-      case 0xe: {
+      case 0xe: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_START
         this.#bodyCase = "virtioAdminCmdDevWriteRecordsStart";
         break;
       }
-      case 0xf: {
+      case 0xf: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_STOP
         this.#bodyCase = "virtioAdminCmdDevWriteRecordsStop";
         break;
       }
-      case 0x10: {
+      case 0x10: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_READ
         this.#bodyCase = "virtioAdminCmdDevWriteRecordsRead";
         if (!scanVirtioAdminCmdDevWriteRecordsResult(reader)) throw this.$refused();
         break;
@@ -2603,37 +2603,37 @@ export function walkVirtioAdminCommandsDraftV2ProseResult(
   opcode: number,
 ): boolean {
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
       visitor.open(VIRTIO_ADMIN_COMMANDS_DRAFT_V2_PROSE_RESULT_SITES.virtioAdminCmdListQuery, -1, reader.at);
       const whole = walkVirtioAdminCmdList(reader, visitor);
       visitor.close(reader.at);
       if (!whole) return false;
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
       visitor.open(VIRTIO_ADMIN_COMMANDS_DRAFT_V2_PROSE_RESULT_SITES.virtioAdminCmdLegacyCommonCfgRead, -1, reader.at);
       const whole2 = walkVirtioAdminCmdLegacyCommonCfgRdResult(reader, visitor);
       visitor.close(reader.at);
       if (!whole2) return false;
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
       visitor.open(VIRTIO_ADMIN_COMMANDS_DRAFT_V2_PROSE_RESULT_SITES.virtioAdminCmdLegacyDevCfgRead, -1, reader.at);
       const whole3 = walkVirtioAdminCmdLegacyCommonCfgRdResult(reader, visitor);
       visitor.close(reader.at);
       if (!whole3) return false;
       break;
     }
-    case 0x6: {
+    case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
       const at = reader.at;
       let sound = 64 <= reader.end - at;
       const inner = heeding(reader, visitor, !sound);
@@ -2648,7 +2648,7 @@ export function walkVirtioAdminCommandsDraftV2ProseResult(
       if (!sound) return false;
       break;
     }
-    case 0x7: {
+    case 0x7: { // VIRTIO_ADMIN_CMD_DEV_MODE_GET
       const at2 = reader.at;
       let sound2 = 1 <= reader.end - at2;
       const inner2 = heeding(reader, visitor, !sound2);
@@ -2663,10 +2663,10 @@ export function walkVirtioAdminCommandsDraftV2ProseResult(
       if (!sound2) return false;
       break;
     }
-    case 0x8: {
+    case 0x8: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
       break;
     }
-    case 0x9: {
+    case 0x9: { // VIRTIO_ADMIN_CMD_DEV_CTX_SIZE_GET
       const at3 = reader.at;
       let sound3 = 8 <= reader.end - at3;
       const inner3 = heeding(reader, visitor, !sound3);
@@ -2681,24 +2681,24 @@ export function walkVirtioAdminCommandsDraftV2ProseResult(
       if (!sound3) return false;
       break;
     }
-    case 0xa: {
+    case 0xa: { // VIRTIO_ADMIN_CMD_DEV_CTX_READ
       visitor.open(VIRTIO_ADMIN_COMMANDS_DRAFT_V2_PROSE_RESULT_SITES.virtioAdminCmdDevCtxRead, -1, reader.at);
       const whole4 = walkVirtioAdminCmdDevCtxRdResult(reader, visitor);
       visitor.close(reader.at);
       if (!whole4) return false;
       break;
     }
-    case 0xb: {
+    case 0xb: { // VIRTIO_ADMIN_CMD_DEV_CTX_WRITE
       break;
     }
-    case 0xc: {
+    case 0xc: { // VIRTIO_ADMIN_CMD_DEV_CTX_FIELDS_QUERY
       visitor.open(VIRTIO_ADMIN_COMMANDS_DRAFT_V2_PROSE_RESULT_SITES.virtioAdminCmdDevCtxFieldsQuery, -1, reader.at);
       const whole5 = walkVirtioAdminCmdDevCtxSupportedFieldsResult(reader, visitor);
       visitor.close(reader.at);
       if (!whole5) return false;
       break;
     }
-    case 0xd: {
+    case 0xd: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORD_CAP_QUERY
       const at4 = reader.at;
       let sound4 = 8 <= reader.end - at4;
       const inner4 = heeding(reader, visitor, !sound4);
@@ -2713,13 +2713,13 @@ export function walkVirtioAdminCommandsDraftV2ProseResult(
       if (!sound4) return false;
       break;
     }
-    case 0xe: {
+    case 0xe: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_START
       break;
     }
-    case 0xf: {
+    case 0xf: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_STOP
       break;
     }
-    case 0x10: {
+    case 0x10: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_READ
       visitor.open(VIRTIO_ADMIN_COMMANDS_DRAFT_V2_PROSE_RESULT_SITES.virtioAdminCmdDevWriteRecordsRead, -1, reader.at);
       const whole6 = walkVirtioAdminCmdDevWriteRecordsResult(reader, visitor);
       visitor.close(reader.at);
@@ -2730,7 +2730,7 @@ export function walkVirtioAdminCommandsDraftV2ProseResult(
       const from7 = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(VIRTIO_ADMIN_COMMANDS_DRAFT_V2_PROSE_RESULT_SITES.raw, -1, from7, reader.at - from7, reader.bytes.subarray(from7, from7 + reader.at - from7));
+      visitor.field(VIRTIO_ADMIN_COMMANDS_DRAFT_V2_PROSE_RESULT_SITES.raw, -1, from7, reader.at - from7, reader.bytes.subarray(from7, reader.at));
     }
   }
   return true;

@@ -1027,7 +1027,7 @@ export function walkVirtioAdminCmdDevCtxRdResult(reader: Reader, visitor: Visito
   const from = reader.at;
   if (isCut(reader, visitor)) return false;
   reader.at = reader.end;
-  visitor.field(VIRTIO_ADMIN_CMD_DEV_CTX_RD_RESULT_SITES.data, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+  visitor.field(VIRTIO_ADMIN_CMD_DEV_CTX_RD_RESULT_SITES.data, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
   return true;
 }
 
@@ -1140,7 +1140,7 @@ export function walkVirtioAdminCmdDevCtxWrData(reader: Reader, visitor: Visitor)
   const from = reader.at;
   if (isCut(reader, visitor)) return false;
   reader.at = reader.end;
-  visitor.field(VIRTIO_ADMIN_CMD_DEV_CTX_WR_DATA_SITES.data, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+  visitor.field(VIRTIO_ADMIN_CMD_DEV_CTX_WR_DATA_SITES.data, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
   return true;
 }
 
@@ -1364,7 +1364,7 @@ export function walkVirtioAdminCmdDevCtxSupportedField(reader: Reader, visitor: 
   if (8 > reader.end - at) {
     return reportShort(reader, visitor, at, VIRTIO_ADMIN_CMD_DEV_CTX_SUPPORTED_FIELD_LEAVES, FILE);
   }
-  visitor.field(VIRTIO_ADMIN_CMD_DEV_CTX_SUPPORTED_FIELD_SITES.reserved, -1, at + 2, 6, reader.bytes.subarray(at + 2, (at + 2) + 6));
+  visitor.field(VIRTIO_ADMIN_CMD_DEV_CTX_SUPPORTED_FIELD_SITES.reserved, -1, at + 2, 6, reader.bytes.subarray(at + 2, at + 8));
   if (sound && reader.strict && !reader.isZero(at + 2, 6)) {
     sound = reader.fail("reserved", "reserved", at + 2, FILE, 102) || report(reader, visitor);
   }
@@ -2205,7 +2205,7 @@ export function walkVirtioAdminCmdWriteRecordStartData(reader: Reader, visitor: 
   if (16 > reader.end - at) {
     return reportShort(reader, visitor, at, VIRTIO_ADMIN_CMD_WRITE_RECORD_START_DATA_LEAVES, FILE);
   }
-  visitor.field(VIRTIO_ADMIN_CMD_WRITE_RECORD_START_DATA_SITES.reserved, -1, at + 12, 4, reader.bytes.subarray(at + 12, (at + 12) + 4));
+  visitor.field(VIRTIO_ADMIN_CMD_WRITE_RECORD_START_DATA_SITES.reserved, -1, at + 12, 4, reader.bytes.subarray(at + 12, at + 16));
   if (sound && reader.strict && !reader.isZero(at + 12, 4)) {
     sound = reader.fail("reserved", "reserved", at + 12, FILE, 142) || report(reader, visitor);
   }
@@ -2922,84 +2922,84 @@ export function readVirtioAdminCommandsDraftV2Data(
 ): VirtioAdminCommandsDraftV2Data {
   let body: VirtioAdminCommandsDraftV2DataBody;
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
       body = { case: "virtioAdminCmdListQuery", value: undefined };
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
       const virtioAdminCmdListUse = readVirtioAdminCmdList(reader);
       body = { case: "virtioAdminCmdListUse", value: virtioAdminCmdListUse };
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
       const virtioAdminCmdLegacyCommonCfgWrite = readVirtioAdminCmdLegacyWrData(reader);
       body = { case: "virtioAdminCmdLegacyCommonCfgWrite", value: virtioAdminCmdLegacyCommonCfgWrite };
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
       const at = reader.take(1);
       body = { case: "virtioAdminCmdLegacyCommonCfgRead", value: readVirtioAdminCmdLegacyRdDataAt(reader, at) };
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
       const virtioAdminCmdLegacyDevCfgWrite = readVirtioAdminCmdLegacyWrData(reader);
       body = { case: "virtioAdminCmdLegacyDevCfgWrite", value: virtioAdminCmdLegacyDevCfgWrite };
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
       const at2 = reader.take(1);
       body = { case: "virtioAdminCmdLegacyDevCfgRead", value: readVirtioAdminCmdLegacyRdDataAt(reader, at2) };
       break;
     }
-    case 0x6: {
+    case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
       body = { case: "virtioAdminCmdLegacyNotifyInfo", value: undefined };
       break;
     }
-    case 0x7: {
+    case 0x7: { // VIRTIO_ADMIN_CMD_DEV_MODE_GET
       body = { case: "virtioAdminCmdDevModeGet", value: undefined };
       break;
     }
-    case 0x8: {
+    case 0x8: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
       const at3 = reader.take(1);
       body = { case: "virtioAdminCmdDevModeSet", value: readVirtioAdminCmdDevModeSetDataAt(reader, at3) };
       break;
     }
-    case 0x9: {
+    case 0x9: { // VIRTIO_ADMIN_CMD_DEV_CTX_SIZE_GET
       const at4 = reader.take(1);
       body = { case: "virtioAdminCmdDevCtxSizeGet", value: readVirtioAdminCmdDevCtxSizeGetDataAt(reader, at4) };
       break;
     }
-    case 0xa: {
+    case 0xa: { // VIRTIO_ADMIN_CMD_DEV_CTX_READ
       body = { case: "virtioAdminCmdDevCtxRead", value: undefined };
       break;
     }
-    case 0xb: {
+    case 0xb: { // VIRTIO_ADMIN_CMD_DEV_CTX_WRITE
       const virtioAdminCmdDevCtxWrite = readVirtioAdminCmdDevCtxWrData(reader);
       body = { case: "virtioAdminCmdDevCtxWrite", value: virtioAdminCmdDevCtxWrite };
       break;
     }
-    case 0xc: {
+    case 0xc: { // VIRTIO_ADMIN_CMD_DEV_CTX_FIELDS_QUERY
       body = { case: "virtioAdminCmdDevCtxFieldsQuery", value: undefined };
       break;
     }
-    case 0xd: {
+    case 0xd: { // VIRTIO_ADMIN_CMD_DEV_CTX_DISCARD
       body = { case: "virtioAdminCmdDevCtxDiscard", value: undefined };
       break;
     }
-    case 0xf: {
+    case 0xf: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORD_CAP_QUERY
       body = { case: "virtioAdminCmdDevWriteRecordCapQuery", value: undefined };
       break;
     }
-    case 0x10: {
+    case 0x10: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_START
       const virtioAdminCmdDevWriteRecordsStart = readVirtioAdminCmdWriteRecordStartData(reader);
       body = { case: "virtioAdminCmdDevWriteRecordsStart", value: virtioAdminCmdDevWriteRecordsStart };
       break;
     }
-    case 0x11: {
+    case 0x11: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_STOP
       body = { case: "virtioAdminCmdDevWriteRecordsStop", value: undefined };
       break;
     }
-    case 0x12: {
+    case 0x12: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_READ
       const at5 = reader.take(16);
       body = { case: "virtioAdminCmdDevWriteRecordsRead", value: readVirtioAdminCmdWriteRecordsReadDataAt(reader, at5) };
       break;
@@ -3051,81 +3051,81 @@ const VIRTIO_ADMIN_COMMANDS_DRAFT_V2_DATA_LEAVES5: readonly Leaf[] = [
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVirtioAdminCommandsDraftV2Data(reader: Reader, opcode: number): boolean {
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
       if (!scanVirtioAdminCmdList(reader)) return reader.inside("virtio_admin_cmd_list_use");
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
       if (!scanVirtioAdminCmdLegacyWrData(reader)) {
         return reader.inside("virtio_admin_cmd_legacy_common_cfg_write");
       }
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
       const at = reader.at;
       if (1 > reader.end - at) return reader.short(at, VIRTIO_ADMIN_COMMANDS_DRAFT_V2_DATA_LEAVES, FILE);
       reader.at = at + 1;
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
       if (!scanVirtioAdminCmdLegacyWrData(reader)) {
         return reader.inside("virtio_admin_cmd_legacy_dev_cfg_write");
       }
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
       const at2 = reader.at;
       if (1 > reader.end - at2) return reader.short(at2, VIRTIO_ADMIN_COMMANDS_DRAFT_V2_DATA_LEAVES2, FILE);
       reader.at = at2 + 1;
       break;
     }
-    case 0x6: {
+    case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
       break;
     }
-    case 0x7: {
+    case 0x7: { // VIRTIO_ADMIN_CMD_DEV_MODE_GET
       break;
     }
-    case 0x8: {
+    case 0x8: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
       const at3 = reader.at;
       if (1 > reader.end - at3) return reader.short(at3, VIRTIO_ADMIN_COMMANDS_DRAFT_V2_DATA_LEAVES3, FILE);
       reader.at = at3 + 1;
       break;
     }
-    case 0x9: {
+    case 0x9: { // VIRTIO_ADMIN_CMD_DEV_CTX_SIZE_GET
       const at4 = reader.at;
       if (1 > reader.end - at4) return reader.short(at4, VIRTIO_ADMIN_COMMANDS_DRAFT_V2_DATA_LEAVES4, FILE);
       reader.at = at4 + 1;
       break;
     }
-    case 0xa: {
+    case 0xa: { // VIRTIO_ADMIN_CMD_DEV_CTX_READ
       break;
     }
-    case 0xb: {
+    case 0xb: { // VIRTIO_ADMIN_CMD_DEV_CTX_WRITE
       if (!scanVirtioAdminCmdDevCtxWrData(reader)) return reader.inside("virtio_admin_cmd_dev_ctx_write");
       break;
     }
-    case 0xc: {
+    case 0xc: { // VIRTIO_ADMIN_CMD_DEV_CTX_FIELDS_QUERY
       break;
     }
-    case 0xd: {
+    case 0xd: { // VIRTIO_ADMIN_CMD_DEV_CTX_DISCARD
       break;
     }
-    case 0xf: {
+    case 0xf: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORD_CAP_QUERY
       break;
     }
-    case 0x10: {
+    case 0x10: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_START
       if (!scanVirtioAdminCmdWriteRecordStartData(reader)) {
         return reader.inside("virtio_admin_cmd_dev_write_records_start");
       }
       break;
     }
-    case 0x11: {
+    case 0x11: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_STOP
       break;
     }
-    case 0x12: {
+    case 0x12: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_READ
       const at5 = reader.at;
       if (16 > reader.end - at5) return reader.short(at5, VIRTIO_ADMIN_COMMANDS_DRAFT_V2_DATA_LEAVES5, FILE);
       reader.at = at5 + 16;
@@ -3198,13 +3198,13 @@ export function writeVirtioAdminCommandsDraftV2Data(
 ): void {
   const { body } = value;
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
       if (body.case !== "virtioAdminCmdListQuery") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
       if (body.case !== "virtioAdminCmdListUse") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
@@ -3216,7 +3216,7 @@ export function writeVirtioAdminCommandsDraftV2Data(
       }
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
       if (body.case !== "virtioAdminCmdLegacyCommonCfgWrite") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
@@ -3228,7 +3228,7 @@ export function writeVirtioAdminCommandsDraftV2Data(
       }
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
       if (body.case !== "virtioAdminCmdLegacyCommonCfgRead") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
@@ -3241,7 +3241,7 @@ export function writeVirtioAdminCommandsDraftV2Data(
       }
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
       if (body.case !== "virtioAdminCmdLegacyDevCfgWrite") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
@@ -3253,7 +3253,7 @@ export function writeVirtioAdminCommandsDraftV2Data(
       }
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
       if (body.case !== "virtioAdminCmdLegacyDevCfgRead") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
@@ -3266,19 +3266,19 @@ export function writeVirtioAdminCommandsDraftV2Data(
       }
       break;
     }
-    case 0x6: {
+    case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
       if (body.case !== "virtioAdminCmdLegacyNotifyInfo") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
       break;
     }
-    case 0x7: {
+    case 0x7: { // VIRTIO_ADMIN_CMD_DEV_MODE_GET
       if (body.case !== "virtioAdminCmdDevModeGet") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
       break;
     }
-    case 0x8: {
+    case 0x8: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
       if (body.case !== "virtioAdminCmdDevModeSet") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
@@ -3291,7 +3291,7 @@ export function writeVirtioAdminCommandsDraftV2Data(
       }
       break;
     }
-    case 0x9: {
+    case 0x9: { // VIRTIO_ADMIN_CMD_DEV_CTX_SIZE_GET
       if (body.case !== "virtioAdminCmdDevCtxSizeGet") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
@@ -3304,13 +3304,13 @@ export function writeVirtioAdminCommandsDraftV2Data(
       }
       break;
     }
-    case 0xa: {
+    case 0xa: { // VIRTIO_ADMIN_CMD_DEV_CTX_READ
       if (body.case !== "virtioAdminCmdDevCtxRead") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
       break;
     }
-    case 0xb: {
+    case 0xb: { // VIRTIO_ADMIN_CMD_DEV_CTX_WRITE
       if (body.case !== "virtioAdminCmdDevCtxWrite") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
@@ -3322,25 +3322,25 @@ export function writeVirtioAdminCommandsDraftV2Data(
       }
       break;
     }
-    case 0xc: {
+    case 0xc: { // VIRTIO_ADMIN_CMD_DEV_CTX_FIELDS_QUERY
       if (body.case !== "virtioAdminCmdDevCtxFieldsQuery") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
       break;
     }
-    case 0xd: {
+    case 0xd: { // VIRTIO_ADMIN_CMD_DEV_CTX_DISCARD
       if (body.case !== "virtioAdminCmdDevCtxDiscard") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
       break;
     }
-    case 0xf: {
+    case 0xf: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORD_CAP_QUERY
       if (body.case !== "virtioAdminCmdDevWriteRecordCapQuery") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
       break;
     }
-    case 0x10: {
+    case 0x10: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_START
       if (body.case !== "virtioAdminCmdDevWriteRecordsStart") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
@@ -3352,13 +3352,13 @@ export function writeVirtioAdminCommandsDraftV2Data(
       }
       break;
     }
-    case 0x11: {
+    case 0x11: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_STOP
       if (body.case !== "virtioAdminCmdDevWriteRecordsStop") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
       break;
     }
-    case 0x12: {
+    case 0x12: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_READ
       if (body.case !== "virtioAdminCmdDevWriteRecordsRead") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
@@ -3531,84 +3531,84 @@ export class VirtioAdminCommandsDraftV2DataView extends View {
 
   #locate(reader: Reader): void {
     switch (this.#opcode) {
-      case 0x0: {
+      case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
         this.#bodyCase = "virtioAdminCmdListQuery";
         break;
       }
-      case 0x1: {
+      case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
         this.#bodyCase = "virtioAdminCmdListUse";
         if (!scanVirtioAdminCmdList(reader)) throw this.$refused();
         break;
       }
-      case 0x2: {
+      case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
         this.#bodyCase = "virtioAdminCmdLegacyCommonCfgWrite";
         if (!scanVirtioAdminCmdLegacyWrData(reader)) throw this.$refused();
         break;
       }
-      case 0x3: {
+      case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
         this.#bodyCase = "virtioAdminCmdLegacyCommonCfgRead";
         reader.take(1);
         break;
       }
-      case 0x4: {
+      case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
         this.#bodyCase = "virtioAdminCmdLegacyDevCfgWrite";
         if (!scanVirtioAdminCmdLegacyWrData(reader)) throw this.$refused();
         break;
       }
-      case 0x5: {
+      case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
         this.#bodyCase = "virtioAdminCmdLegacyDevCfgRead";
         reader.take(1);
         break;
       }
-      case 0x6: {
+      case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
         this.#bodyCase = "virtioAdminCmdLegacyNotifyInfo";
         break;
       }
-      case 0x7: {
+      case 0x7: { // VIRTIO_ADMIN_CMD_DEV_MODE_GET
         this.#bodyCase = "virtioAdminCmdDevModeGet";
         break;
       }
-      case 0x8: {
+      case 0x8: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
         this.#bodyCase = "virtioAdminCmdDevModeSet";
         reader.take(1);
         break;
       }
-      case 0x9: {
+      case 0x9: { // VIRTIO_ADMIN_CMD_DEV_CTX_SIZE_GET
         this.#bodyCase = "virtioAdminCmdDevCtxSizeGet";
         reader.take(1);
         break;
       }
-      case 0xa: {
+      case 0xa: { // VIRTIO_ADMIN_CMD_DEV_CTX_READ
         this.#bodyCase = "virtioAdminCmdDevCtxRead";
         break;
       }
-      case 0xb: {
+      case 0xb: { // VIRTIO_ADMIN_CMD_DEV_CTX_WRITE
         this.#bodyCase = "virtioAdminCmdDevCtxWrite";
         if (!scanVirtioAdminCmdDevCtxWrData(reader)) throw this.$refused();
         break;
       }
-      case 0xc: {
+      case 0xc: { // VIRTIO_ADMIN_CMD_DEV_CTX_FIELDS_QUERY
         this.#bodyCase = "virtioAdminCmdDevCtxFieldsQuery";
         break;
       }
-      case 0xd: {
+      case 0xd: { // VIRTIO_ADMIN_CMD_DEV_CTX_DISCARD
         this.#bodyCase = "virtioAdminCmdDevCtxDiscard";
         break;
       }
-      case 0xf: {
+      case 0xf: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORD_CAP_QUERY
         this.#bodyCase = "virtioAdminCmdDevWriteRecordCapQuery";
         break;
       }
-      case 0x10: {
+      case 0x10: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_START
         this.#bodyCase = "virtioAdminCmdDevWriteRecordsStart";
         if (!scanVirtioAdminCmdWriteRecordStartData(reader)) throw this.$refused();
         break;
       }
-      case 0x11: {
+      case 0x11: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_STOP
         this.#bodyCase = "virtioAdminCmdDevWriteRecordsStop";
         break;
       }
-      case 0x12: {
+      case 0x12: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_READ
         this.#bodyCase = "virtioAdminCmdDevWriteRecordsRead";
         reader.take(16);
         break;
@@ -3687,24 +3687,24 @@ export function walkVirtioAdminCommandsDraftV2Data(
   opcode: number,
 ): boolean {
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
       visitor.open(VIRTIO_ADMIN_COMMANDS_DRAFT_V2_DATA_SITES.virtioAdminCmdListUse, -1, reader.at);
       const whole = walkVirtioAdminCmdList(reader, visitor);
       visitor.close(reader.at);
       if (!whole) return false;
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
       visitor.open(VIRTIO_ADMIN_COMMANDS_DRAFT_V2_DATA_SITES.virtioAdminCmdLegacyCommonCfgWrite, -1, reader.at);
       const whole2 = walkVirtioAdminCmdLegacyWrData(reader, visitor);
       visitor.close(reader.at);
       if (!whole2) return false;
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
       const at = reader.at;
       let sound = 1 <= reader.end - at;
       const inner = heeding(reader, visitor, !sound);
@@ -3719,14 +3719,14 @@ export function walkVirtioAdminCommandsDraftV2Data(
       if (!sound) return false;
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
       visitor.open(VIRTIO_ADMIN_COMMANDS_DRAFT_V2_DATA_SITES.virtioAdminCmdLegacyDevCfgWrite, -1, reader.at);
       const whole3 = walkVirtioAdminCmdLegacyWrData(reader, visitor);
       visitor.close(reader.at);
       if (!whole3) return false;
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
       const at2 = reader.at;
       let sound2 = 1 <= reader.end - at2;
       const inner2 = heeding(reader, visitor, !sound2);
@@ -3741,13 +3741,13 @@ export function walkVirtioAdminCommandsDraftV2Data(
       if (!sound2) return false;
       break;
     }
-    case 0x6: {
+    case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
       break;
     }
-    case 0x7: {
+    case 0x7: { // VIRTIO_ADMIN_CMD_DEV_MODE_GET
       break;
     }
-    case 0x8: {
+    case 0x8: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
       const at3 = reader.at;
       let sound3 = 1 <= reader.end - at3;
       const inner3 = heeding(reader, visitor, !sound3);
@@ -3762,7 +3762,7 @@ export function walkVirtioAdminCommandsDraftV2Data(
       if (!sound3) return false;
       break;
     }
-    case 0x9: {
+    case 0x9: { // VIRTIO_ADMIN_CMD_DEV_CTX_SIZE_GET
       const at4 = reader.at;
       let sound4 = 1 <= reader.end - at4;
       const inner4 = heeding(reader, visitor, !sound4);
@@ -3777,36 +3777,36 @@ export function walkVirtioAdminCommandsDraftV2Data(
       if (!sound4) return false;
       break;
     }
-    case 0xa: {
+    case 0xa: { // VIRTIO_ADMIN_CMD_DEV_CTX_READ
       break;
     }
-    case 0xb: {
+    case 0xb: { // VIRTIO_ADMIN_CMD_DEV_CTX_WRITE
       visitor.open(VIRTIO_ADMIN_COMMANDS_DRAFT_V2_DATA_SITES.virtioAdminCmdDevCtxWrite, -1, reader.at);
       const whole4 = walkVirtioAdminCmdDevCtxWrData(reader, visitor);
       visitor.close(reader.at);
       if (!whole4) return false;
       break;
     }
-    case 0xc: {
+    case 0xc: { // VIRTIO_ADMIN_CMD_DEV_CTX_FIELDS_QUERY
       break;
     }
-    case 0xd: {
+    case 0xd: { // VIRTIO_ADMIN_CMD_DEV_CTX_DISCARD
       break;
     }
-    case 0xf: {
+    case 0xf: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORD_CAP_QUERY
       break;
     }
-    case 0x10: {
+    case 0x10: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_START
       visitor.open(VIRTIO_ADMIN_COMMANDS_DRAFT_V2_DATA_SITES.virtioAdminCmdDevWriteRecordsStart, -1, reader.at);
       const whole5 = walkVirtioAdminCmdWriteRecordStartData(reader, visitor);
       visitor.close(reader.at);
       if (!whole5) return false;
       break;
     }
-    case 0x11: {
+    case 0x11: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_STOP
       break;
     }
-    case 0x12: {
+    case 0x12: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_READ
       const at5 = reader.at;
       let sound5 = 16 <= reader.end - at5;
       const inner5 = heeding(reader, visitor, !sound5);
@@ -3825,7 +3825,7 @@ export function walkVirtioAdminCommandsDraftV2Data(
       const from6 = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(VIRTIO_ADMIN_COMMANDS_DRAFT_V2_DATA_SITES.raw, -1, from6, reader.at - from6, reader.bytes.subarray(from6, from6 + reader.at - from6));
+      visitor.field(VIRTIO_ADMIN_COMMANDS_DRAFT_V2_DATA_SITES.raw, -1, from6, reader.at - from6, reader.bytes.subarray(from6, reader.at));
     }
   }
   return true;
@@ -3880,76 +3880,76 @@ export function readVirtioAdminCommandsDraftV2Output(
 ): VirtioAdminCommandsDraftV2Output {
   let body: VirtioAdminCommandsDraftV2OutputBody;
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
       body = { case: "virtioAdminCmdListQuery", value: undefined };
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
       body = { case: "virtioAdminCmdListUse", value: undefined };
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
       body = { case: "virtioAdminCmdLegacyCommonCfgWrite", value: undefined };
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
       body = { case: "virtioAdminCmdLegacyCommonCfgRead", value: undefined };
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
       body = { case: "virtioAdminCmdLegacyDevCfgWrite", value: undefined };
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
       body = { case: "virtioAdminCmdLegacyDevCfgRead", value: undefined };
       break;
     }
-    case 0x6: {
+    case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
       body = { case: "virtioAdminCmdLegacyNotifyInfo", value: undefined };
       break;
     }
-    case 0x7: {
+    case 0x7: { // VIRTIO_ADMIN_CMD_DEV_MODE_GET
       body = { case: "virtioAdminCmdDevModeGet", value: undefined };
       break;
     }
-    case 0x8: {
+    case 0x8: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
       body = { case: "virtioAdminCmdDevModeSet", value: undefined };
       break;
     }
-    case 0x9: {
+    case 0x9: { // VIRTIO_ADMIN_CMD_DEV_CTX_SIZE_GET
       body = { case: "virtioAdminCmdDevCtxSizeGet", value: undefined };
       break;
     }
-    case 0xa: {
+    case 0xa: { // VIRTIO_ADMIN_CMD_DEV_CTX_READ
       const at = reader.take(4);
       body = { case: "virtioAdminCmdDevCtxRead", value: readVirtioAdminCmdDevCtxRdLenAt(reader, at) };
       break;
     }
-    case 0xb: {
+    case 0xb: { // VIRTIO_ADMIN_CMD_DEV_CTX_WRITE
       body = { case: "virtioAdminCmdDevCtxWrite", value: undefined };
       break;
     }
-    case 0xc: {
+    case 0xc: { // VIRTIO_ADMIN_CMD_DEV_CTX_FIELDS_QUERY
       body = { case: "virtioAdminCmdDevCtxFieldsQuery", value: undefined };
       break;
     }
-    case 0xd: {
+    case 0xd: { // VIRTIO_ADMIN_CMD_DEV_CTX_DISCARD
       body = { case: "virtioAdminCmdDevCtxDiscard", value: undefined };
       break;
     }
-    case 0xf: {
+    case 0xf: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORD_CAP_QUERY
       body = { case: "virtioAdminCmdDevWriteRecordCapQuery", value: undefined };
       break;
     }
-    case 0x10: {
+    case 0x10: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_START
       body = { case: "virtioAdminCmdDevWriteRecordsStart", value: undefined };
       break;
     }
-    case 0x11: {
+    case 0x11: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_STOP
       body = { case: "virtioAdminCmdDevWriteRecordsStop", value: undefined };
       break;
     }
-    case 0x12: {
+    case 0x12: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_READ
       const at2 = reader.take(4);
       body = { case: "virtioAdminCmdDevWriteRecordsRead", value: readVirtioAdminCmdDevWriteRecordsCntAt(reader, at2) };
       break;
@@ -3991,61 +3991,61 @@ const VIRTIO_ADMIN_COMMANDS_DRAFT_V2_OUTPUT_LEAVES2: readonly Leaf[] = [
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVirtioAdminCommandsDraftV2Output(reader: Reader, opcode: number): boolean {
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
       break;
     }
-    case 0x6: {
+    case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
       break;
     }
-    case 0x7: {
+    case 0x7: { // VIRTIO_ADMIN_CMD_DEV_MODE_GET
       break;
     }
-    case 0x8: {
+    case 0x8: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
       break;
     }
-    case 0x9: {
+    case 0x9: { // VIRTIO_ADMIN_CMD_DEV_CTX_SIZE_GET
       break;
     }
-    case 0xa: {
+    case 0xa: { // VIRTIO_ADMIN_CMD_DEV_CTX_READ
       const at = reader.at;
       if (4 > reader.end - at) return reader.short(at, VIRTIO_ADMIN_COMMANDS_DRAFT_V2_OUTPUT_LEAVES, FILE);
       reader.at = at + 4;
       break;
     }
-    case 0xb: {
+    case 0xb: { // VIRTIO_ADMIN_CMD_DEV_CTX_WRITE
       break;
     }
-    case 0xc: {
+    case 0xc: { // VIRTIO_ADMIN_CMD_DEV_CTX_FIELDS_QUERY
       break;
     }
-    case 0xd: {
+    case 0xd: { // VIRTIO_ADMIN_CMD_DEV_CTX_DISCARD
       break;
     }
-    case 0xf: {
+    case 0xf: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORD_CAP_QUERY
       break;
     }
-    case 0x10: {
+    case 0x10: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_START
       break;
     }
-    case 0x11: {
+    case 0x11: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_STOP
       break;
     }
-    case 0x12: {
+    case 0x12: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_READ
       const at2 = reader.at;
       if (4 > reader.end - at2) return reader.short(at2, VIRTIO_ADMIN_COMMANDS_DRAFT_V2_OUTPUT_LEAVES2, FILE);
       reader.at = at2 + 4;
@@ -4094,67 +4094,67 @@ export function writeVirtioAdminCommandsDraftV2Output(
 ): void {
   const { body } = value;
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
       if (body.case !== "virtioAdminCmdListQuery") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
       if (body.case !== "virtioAdminCmdListUse") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
       if (body.case !== "virtioAdminCmdLegacyCommonCfgWrite") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
       if (body.case !== "virtioAdminCmdLegacyCommonCfgRead") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
       if (body.case !== "virtioAdminCmdLegacyDevCfgWrite") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
       if (body.case !== "virtioAdminCmdLegacyDevCfgRead") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
       break;
     }
-    case 0x6: {
+    case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
       if (body.case !== "virtioAdminCmdLegacyNotifyInfo") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
       break;
     }
-    case 0x7: {
+    case 0x7: { // VIRTIO_ADMIN_CMD_DEV_MODE_GET
       if (body.case !== "virtioAdminCmdDevModeGet") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
       break;
     }
-    case 0x8: {
+    case 0x8: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
       if (body.case !== "virtioAdminCmdDevModeSet") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
       break;
     }
-    case 0x9: {
+    case 0x9: { // VIRTIO_ADMIN_CMD_DEV_CTX_SIZE_GET
       if (body.case !== "virtioAdminCmdDevCtxSizeGet") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
       break;
     }
-    case 0xa: {
+    case 0xa: { // VIRTIO_ADMIN_CMD_DEV_CTX_READ
       if (body.case !== "virtioAdminCmdDevCtxRead") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
@@ -4167,43 +4167,43 @@ export function writeVirtioAdminCommandsDraftV2Output(
       }
       break;
     }
-    case 0xb: {
+    case 0xb: { // VIRTIO_ADMIN_CMD_DEV_CTX_WRITE
       if (body.case !== "virtioAdminCmdDevCtxWrite") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
       break;
     }
-    case 0xc: {
+    case 0xc: { // VIRTIO_ADMIN_CMD_DEV_CTX_FIELDS_QUERY
       if (body.case !== "virtioAdminCmdDevCtxFieldsQuery") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
       break;
     }
-    case 0xd: {
+    case 0xd: { // VIRTIO_ADMIN_CMD_DEV_CTX_DISCARD
       if (body.case !== "virtioAdminCmdDevCtxDiscard") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
       break;
     }
-    case 0xf: {
+    case 0xf: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORD_CAP_QUERY
       if (body.case !== "virtioAdminCmdDevWriteRecordCapQuery") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
       break;
     }
-    case 0x10: {
+    case 0x10: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_START
       if (body.case !== "virtioAdminCmdDevWriteRecordsStart") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
       break;
     }
-    case 0x11: {
+    case 0x11: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_STOP
       if (body.case !== "virtioAdminCmdDevWriteRecordsStop") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
       break;
     }
-    case 0x12: {
+    case 0x12: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_READ
       if (body.case !== "virtioAdminCmdDevWriteRecordsRead") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
@@ -4298,76 +4298,76 @@ export class VirtioAdminCommandsDraftV2OutputView extends View {
 
   #locate(reader: Reader): void {
     switch (this.#opcode) {
-      case 0x0: {
+      case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
         this.#bodyCase = "virtioAdminCmdListQuery";
         break;
       }
-      case 0x1: {
+      case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
         this.#bodyCase = "virtioAdminCmdListUse";
         break;
       }
-      case 0x2: {
+      case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
         this.#bodyCase = "virtioAdminCmdLegacyCommonCfgWrite";
         break;
       }
-      case 0x3: {
+      case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
         this.#bodyCase = "virtioAdminCmdLegacyCommonCfgRead";
         break;
       }
-      case 0x4: {
+      case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
         this.#bodyCase = "virtioAdminCmdLegacyDevCfgWrite";
         break;
       }
-      case 0x5: {
+      case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
         this.#bodyCase = "virtioAdminCmdLegacyDevCfgRead";
         break;
       }
-      case 0x6: {
+      case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
         this.#bodyCase = "virtioAdminCmdLegacyNotifyInfo";
         break;
       }
-      case 0x7: {
+      case 0x7: { // VIRTIO_ADMIN_CMD_DEV_MODE_GET
         this.#bodyCase = "virtioAdminCmdDevModeGet";
         break;
       }
-      case 0x8: {
+      case 0x8: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
         this.#bodyCase = "virtioAdminCmdDevModeSet";
         break;
       }
-      case 0x9: {
+      case 0x9: { // VIRTIO_ADMIN_CMD_DEV_CTX_SIZE_GET
         this.#bodyCase = "virtioAdminCmdDevCtxSizeGet";
         break;
       }
-      case 0xa: {
+      case 0xa: { // VIRTIO_ADMIN_CMD_DEV_CTX_READ
         this.#bodyCase = "virtioAdminCmdDevCtxRead";
         reader.take(4);
         break;
       }
-      case 0xb: {
+      case 0xb: { // VIRTIO_ADMIN_CMD_DEV_CTX_WRITE
         this.#bodyCase = "virtioAdminCmdDevCtxWrite";
         break;
       }
-      case 0xc: {
+      case 0xc: { // VIRTIO_ADMIN_CMD_DEV_CTX_FIELDS_QUERY
         this.#bodyCase = "virtioAdminCmdDevCtxFieldsQuery";
         break;
       }
-      case 0xd: {
+      case 0xd: { // VIRTIO_ADMIN_CMD_DEV_CTX_DISCARD
         this.#bodyCase = "virtioAdminCmdDevCtxDiscard";
         break;
       }
-      case 0xf: {
+      case 0xf: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORD_CAP_QUERY
         this.#bodyCase = "virtioAdminCmdDevWriteRecordCapQuery";
         break;
       }
-      case 0x10: {
+      case 0x10: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_START
         this.#bodyCase = "virtioAdminCmdDevWriteRecordsStart";
         break;
       }
-      case 0x11: {
+      case 0x11: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_STOP
         this.#bodyCase = "virtioAdminCmdDevWriteRecordsStop";
         break;
       }
-      case 0x12: {
+      case 0x12: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_READ
         this.#bodyCase = "virtioAdminCmdDevWriteRecordsRead";
         reader.take(4);
         break;
@@ -4406,37 +4406,37 @@ export function walkVirtioAdminCommandsDraftV2Output(
   opcode: number,
 ): boolean {
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
       break;
     }
-    case 0x6: {
+    case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
       break;
     }
-    case 0x7: {
+    case 0x7: { // VIRTIO_ADMIN_CMD_DEV_MODE_GET
       break;
     }
-    case 0x8: {
+    case 0x8: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
       break;
     }
-    case 0x9: {
+    case 0x9: { // VIRTIO_ADMIN_CMD_DEV_CTX_SIZE_GET
       break;
     }
-    case 0xa: {
+    case 0xa: { // VIRTIO_ADMIN_CMD_DEV_CTX_READ
       const at = reader.at;
       let sound = 4 <= reader.end - at;
       const inner = heeding(reader, visitor, !sound);
@@ -4451,25 +4451,25 @@ export function walkVirtioAdminCommandsDraftV2Output(
       if (!sound) return false;
       break;
     }
-    case 0xb: {
+    case 0xb: { // VIRTIO_ADMIN_CMD_DEV_CTX_WRITE
       break;
     }
-    case 0xc: {
+    case 0xc: { // VIRTIO_ADMIN_CMD_DEV_CTX_FIELDS_QUERY
       break;
     }
-    case 0xd: {
+    case 0xd: { // VIRTIO_ADMIN_CMD_DEV_CTX_DISCARD
       break;
     }
-    case 0xf: {
+    case 0xf: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORD_CAP_QUERY
       break;
     }
-    case 0x10: {
+    case 0x10: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_START
       break;
     }
-    case 0x11: {
+    case 0x11: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_STOP
       break;
     }
-    case 0x12: {
+    case 0x12: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_READ
       const at2 = reader.at;
       let sound2 = 4 <= reader.end - at2;
       const inner2 = heeding(reader, visitor, !sound2);
@@ -4488,7 +4488,7 @@ export function walkVirtioAdminCommandsDraftV2Output(
       const from = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(VIRTIO_ADMIN_COMMANDS_DRAFT_V2_OUTPUT_SITES.raw, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+      visitor.field(VIRTIO_ADMIN_COMMANDS_DRAFT_V2_OUTPUT_SITES.raw, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
     }
   }
   return true;
@@ -4551,84 +4551,84 @@ export function readVirtioAdminCommandsDraftV2Result(
 ): VirtioAdminCommandsDraftV2Result {
   let body: VirtioAdminCommandsDraftV2ResultBody;
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
       const virtioAdminCmdListQuery = readVirtioAdminCmdList(reader);
       body = { case: "virtioAdminCmdListQuery", value: virtioAdminCmdListQuery };
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
       body = { case: "virtioAdminCmdListUse", value: undefined };
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
       body = { case: "virtioAdminCmdLegacyCommonCfgWrite", value: undefined };
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
       const virtioAdminCmdLegacyCommonCfgRead = readVirtioAdminCmdLegacyCommonCfgRdResult(reader);
       body = { case: "virtioAdminCmdLegacyCommonCfgRead", value: virtioAdminCmdLegacyCommonCfgRead };
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
       body = { case: "virtioAdminCmdLegacyDevCfgWrite", value: undefined };
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
       const virtioAdminCmdLegacyDevCfgRead = readVirtioAdminCmdLegacyCommonCfgRdResult(reader);
       body = { case: "virtioAdminCmdLegacyDevCfgRead", value: virtioAdminCmdLegacyDevCfgRead };
       break;
     }
-    case 0x6: {
+    case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
       const at = reader.take(64);
       body = { case: "virtioAdminCmdLegacyNotifyInfo", value: readVirtioAdminCmdNotifyInfoResultAt(reader, at) };
       break;
     }
-    case 0x7: {
+    case 0x7: { // VIRTIO_ADMIN_CMD_DEV_MODE_GET
       const at2 = reader.take(1);
       body = { case: "virtioAdminCmdDevModeGet", value: readVirtioAdminCmdDevModeGetResultAt(reader, at2) };
       break;
     }
-    case 0x8: {
+    case 0x8: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
       body = { case: "virtioAdminCmdDevModeSet", value: undefined };
       break;
     }
-    case 0x9: {
+    case 0x9: { // VIRTIO_ADMIN_CMD_DEV_CTX_SIZE_GET
       const at3 = reader.take(8);
       body = { case: "virtioAdminCmdDevCtxSizeGet", value: readVirtioAdminCmdDevCtxSizeGetResultAt(reader, at3) };
       break;
     }
-    case 0xa: {
+    case 0xa: { // VIRTIO_ADMIN_CMD_DEV_CTX_READ
       const virtioAdminCmdDevCtxRead = readVirtioAdminCmdDevCtxRdResult(reader);
       body = { case: "virtioAdminCmdDevCtxRead", value: virtioAdminCmdDevCtxRead };
       break;
     }
-    case 0xb: {
+    case 0xb: { // VIRTIO_ADMIN_CMD_DEV_CTX_WRITE
       body = { case: "virtioAdminCmdDevCtxWrite", value: undefined };
       break;
     }
-    case 0xc: {
+    case 0xc: { // VIRTIO_ADMIN_CMD_DEV_CTX_FIELDS_QUERY
       const virtioAdminCmdDevCtxFieldsQuery = readVirtioAdminCmdDevCtxSupportedFieldsResult(reader);
       body = { case: "virtioAdminCmdDevCtxFieldsQuery", value: virtioAdminCmdDevCtxFieldsQuery };
       break;
     }
-    case 0xd: {
+    case 0xd: { // VIRTIO_ADMIN_CMD_DEV_CTX_DISCARD
       body = { case: "virtioAdminCmdDevCtxDiscard", value: undefined };
       break;
     }
-    case 0xf: {
+    case 0xf: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORD_CAP_QUERY
       const at4 = reader.take(8);
       body = { case: "virtioAdminCmdDevWriteRecordCapQuery", value: readVirtioAdminCmdDevWriteRecordCapResultAt(reader, at4) };
       break;
     }
-    case 0x10: {
+    case 0x10: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_START
       body = { case: "virtioAdminCmdDevWriteRecordsStart", value: undefined };
       break;
     }
-    case 0x11: {
+    case 0x11: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_STOP
       body = { case: "virtioAdminCmdDevWriteRecordsStop", value: undefined };
       break;
     }
-    case 0x12: {
+    case 0x12: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_READ
       const virtioAdminCmdDevWriteRecordsRead = readVirtioAdminCmdDevWriteRecordsResult(reader);
       body = { case: "virtioAdminCmdDevWriteRecordsRead", value: virtioAdminCmdDevWriteRecordsRead };
       break;
@@ -4692,32 +4692,32 @@ const VIRTIO_ADMIN_COMMANDS_DRAFT_V2_RESULT_LEAVES4: readonly Leaf[] = [
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVirtioAdminCommandsDraftV2Result(reader: Reader, opcode: number): boolean {
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
       if (!scanVirtioAdminCmdList(reader)) return reader.inside("virtio_admin_cmd_list_query");
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
       if (!scanVirtioAdminCmdLegacyCommonCfgRdResult(reader)) {
         return reader.inside("virtio_admin_cmd_legacy_common_cfg_read");
       }
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
       if (!scanVirtioAdminCmdLegacyCommonCfgRdResult(reader)) {
         return reader.inside("virtio_admin_cmd_legacy_dev_cfg_read");
       }
       break;
     }
-    case 0x6: {
+    case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
       const at = reader.at;
       if (64 > reader.end - at) return reader.short(at, VIRTIO_ADMIN_COMMANDS_DRAFT_V2_RESULT_LEAVES, FILE);
       reader.at = at + 64;
@@ -4726,16 +4726,16 @@ export function scanVirtioAdminCommandsDraftV2Result(reader: Reader, opcode: num
       }
       break;
     }
-    case 0x7: {
+    case 0x7: { // VIRTIO_ADMIN_CMD_DEV_MODE_GET
       const at2 = reader.at;
       if (1 > reader.end - at2) return reader.short(at2, VIRTIO_ADMIN_COMMANDS_DRAFT_V2_RESULT_LEAVES2, FILE);
       reader.at = at2 + 1;
       break;
     }
-    case 0x8: {
+    case 0x8: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
       break;
     }
-    case 0x9: {
+    case 0x9: { // VIRTIO_ADMIN_CMD_DEV_CTX_SIZE_GET
       const at3 = reader.at;
       if (8 > reader.end - at3) return reader.short(at3, VIRTIO_ADMIN_COMMANDS_DRAFT_V2_RESULT_LEAVES3, FILE);
       reader.at = at3 + 8;
@@ -4744,35 +4744,35 @@ export function scanVirtioAdminCommandsDraftV2Result(reader: Reader, opcode: num
       }
       break;
     }
-    case 0xa: {
+    case 0xa: { // VIRTIO_ADMIN_CMD_DEV_CTX_READ
       if (!scanVirtioAdminCmdDevCtxRdResult(reader)) return reader.inside("virtio_admin_cmd_dev_ctx_read");
       break;
     }
-    case 0xb: {
+    case 0xb: { // VIRTIO_ADMIN_CMD_DEV_CTX_WRITE
       break;
     }
-    case 0xc: {
+    case 0xc: { // VIRTIO_ADMIN_CMD_DEV_CTX_FIELDS_QUERY
       if (!scanVirtioAdminCmdDevCtxSupportedFieldsResult(reader)) {
         return reader.inside("virtio_admin_cmd_dev_ctx_fields_query");
       }
       break;
     }
-    case 0xd: {
+    case 0xd: { // VIRTIO_ADMIN_CMD_DEV_CTX_DISCARD
       break;
     }
-    case 0xf: {
+    case 0xf: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORD_CAP_QUERY
       const at4 = reader.at;
       if (8 > reader.end - at4) return reader.short(at4, VIRTIO_ADMIN_COMMANDS_DRAFT_V2_RESULT_LEAVES4, FILE);
       reader.at = at4 + 8;
       break;
     }
-    case 0x10: {
+    case 0x10: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_START
       break;
     }
-    case 0x11: {
+    case 0x11: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_STOP
       break;
     }
-    case 0x12: {
+    case 0x12: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_READ
       if (!scanVirtioAdminCmdDevWriteRecordsResult(reader)) {
         return reader.inside("virtio_admin_cmd_dev_write_records_read");
       }
@@ -4845,7 +4845,7 @@ export function writeVirtioAdminCommandsDraftV2Result(
 ): void {
   const { body } = value;
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
       if (body.case !== "virtioAdminCmdListQuery") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
@@ -4857,19 +4857,19 @@ export function writeVirtioAdminCommandsDraftV2Result(
       }
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
       if (body.case !== "virtioAdminCmdListUse") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
       if (body.case !== "virtioAdminCmdLegacyCommonCfgWrite") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
       if (body.case !== "virtioAdminCmdLegacyCommonCfgRead") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
@@ -4881,13 +4881,13 @@ export function writeVirtioAdminCommandsDraftV2Result(
       }
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
       if (body.case !== "virtioAdminCmdLegacyDevCfgWrite") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
       if (body.case !== "virtioAdminCmdLegacyDevCfgRead") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
@@ -4899,7 +4899,7 @@ export function writeVirtioAdminCommandsDraftV2Result(
       }
       break;
     }
-    case 0x6: {
+    case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
       if (body.case !== "virtioAdminCmdLegacyNotifyInfo") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
@@ -4912,7 +4912,7 @@ export function writeVirtioAdminCommandsDraftV2Result(
       }
       break;
     }
-    case 0x7: {
+    case 0x7: { // VIRTIO_ADMIN_CMD_DEV_MODE_GET
       if (body.case !== "virtioAdminCmdDevModeGet") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
@@ -4925,13 +4925,13 @@ export function writeVirtioAdminCommandsDraftV2Result(
       }
       break;
     }
-    case 0x8: {
+    case 0x8: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
       if (body.case !== "virtioAdminCmdDevModeSet") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
       break;
     }
-    case 0x9: {
+    case 0x9: { // VIRTIO_ADMIN_CMD_DEV_CTX_SIZE_GET
       if (body.case !== "virtioAdminCmdDevCtxSizeGet") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
@@ -4944,7 +4944,7 @@ export function writeVirtioAdminCommandsDraftV2Result(
       }
       break;
     }
-    case 0xa: {
+    case 0xa: { // VIRTIO_ADMIN_CMD_DEV_CTX_READ
       if (body.case !== "virtioAdminCmdDevCtxRead") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
@@ -4956,13 +4956,13 @@ export function writeVirtioAdminCommandsDraftV2Result(
       }
       break;
     }
-    case 0xb: {
+    case 0xb: { // VIRTIO_ADMIN_CMD_DEV_CTX_WRITE
       if (body.case !== "virtioAdminCmdDevCtxWrite") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
       break;
     }
-    case 0xc: {
+    case 0xc: { // VIRTIO_ADMIN_CMD_DEV_CTX_FIELDS_QUERY
       if (body.case !== "virtioAdminCmdDevCtxFieldsQuery") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
@@ -4974,13 +4974,13 @@ export function writeVirtioAdminCommandsDraftV2Result(
       }
       break;
     }
-    case 0xd: {
+    case 0xd: { // VIRTIO_ADMIN_CMD_DEV_CTX_DISCARD
       if (body.case !== "virtioAdminCmdDevCtxDiscard") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
       break;
     }
-    case 0xf: {
+    case 0xf: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORD_CAP_QUERY
       if (body.case !== "virtioAdminCmdDevWriteRecordCapQuery") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
@@ -4993,19 +4993,19 @@ export function writeVirtioAdminCommandsDraftV2Result(
       }
       break;
     }
-    case 0x10: {
+    case 0x10: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_START
       if (body.case !== "virtioAdminCmdDevWriteRecordsStart") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
       break;
     }
-    case 0x11: {
+    case 0x11: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_STOP
       if (body.case !== "virtioAdminCmdDevWriteRecordsStop") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
       break;
     }
-    case 0x12: {
+    case 0x12: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_READ
       if (body.case !== "virtioAdminCmdDevWriteRecordsRead") {
         throw writer.error("case", "body", writer.at, `${FILE}:186`, body.case);
       }
@@ -5172,84 +5172,84 @@ export class VirtioAdminCommandsDraftV2ResultView extends View {
 
   #locate(reader: Reader): void {
     switch (this.#opcode) {
-      case 0x0: {
+      case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
         this.#bodyCase = "virtioAdminCmdListQuery";
         if (!scanVirtioAdminCmdList(reader)) throw this.$refused();
         break;
       }
-      case 0x1: {
+      case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
         this.#bodyCase = "virtioAdminCmdListUse";
         break;
       }
-      case 0x2: {
+      case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
         this.#bodyCase = "virtioAdminCmdLegacyCommonCfgWrite";
         break;
       }
-      case 0x3: {
+      case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
         this.#bodyCase = "virtioAdminCmdLegacyCommonCfgRead";
         if (!scanVirtioAdminCmdLegacyCommonCfgRdResult(reader)) throw this.$refused();
         break;
       }
-      case 0x4: {
+      case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
         this.#bodyCase = "virtioAdminCmdLegacyDevCfgWrite";
         break;
       }
-      case 0x5: {
+      case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
         this.#bodyCase = "virtioAdminCmdLegacyDevCfgRead";
         if (!scanVirtioAdminCmdLegacyCommonCfgRdResult(reader)) throw this.$refused();
         break;
       }
-      case 0x6: {
+      case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
         this.#bodyCase = "virtioAdminCmdLegacyNotifyInfo";
         reader.take(64);
         break;
       }
-      case 0x7: {
+      case 0x7: { // VIRTIO_ADMIN_CMD_DEV_MODE_GET
         this.#bodyCase = "virtioAdminCmdDevModeGet";
         reader.take(1);
         break;
       }
-      case 0x8: {
+      case 0x8: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
         this.#bodyCase = "virtioAdminCmdDevModeSet";
         break;
       }
-      case 0x9: {
+      case 0x9: { // VIRTIO_ADMIN_CMD_DEV_CTX_SIZE_GET
         this.#bodyCase = "virtioAdminCmdDevCtxSizeGet";
         reader.take(8);
         break;
       }
-      case 0xa: {
+      case 0xa: { // VIRTIO_ADMIN_CMD_DEV_CTX_READ
         this.#bodyCase = "virtioAdminCmdDevCtxRead";
         if (!scanVirtioAdminCmdDevCtxRdResult(reader)) throw this.$refused();
         break;
       }
-      case 0xb: {
+      case 0xb: { // VIRTIO_ADMIN_CMD_DEV_CTX_WRITE
         this.#bodyCase = "virtioAdminCmdDevCtxWrite";
         break;
       }
-      case 0xc: {
+      case 0xc: { // VIRTIO_ADMIN_CMD_DEV_CTX_FIELDS_QUERY
         this.#bodyCase = "virtioAdminCmdDevCtxFieldsQuery";
         if (!scanVirtioAdminCmdDevCtxSupportedFieldsResult(reader)) throw this.$refused();
         break;
       }
-      case 0xd: {
+      case 0xd: { // VIRTIO_ADMIN_CMD_DEV_CTX_DISCARD
         this.#bodyCase = "virtioAdminCmdDevCtxDiscard";
         break;
       }
-      case 0xf: {
+      case 0xf: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORD_CAP_QUERY
         this.#bodyCase = "virtioAdminCmdDevWriteRecordCapQuery";
         reader.take(8);
         break;
       }
-      case 0x10: {
+      case 0x10: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_START
         this.#bodyCase = "virtioAdminCmdDevWriteRecordsStart";
         break;
       }
-      case 0x11: {
+      case 0x11: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_STOP
         this.#bodyCase = "virtioAdminCmdDevWriteRecordsStop";
         break;
       }
-      case 0x12: {
+      case 0x12: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_READ
         this.#bodyCase = "virtioAdminCmdDevWriteRecordsRead";
         if (!scanVirtioAdminCmdDevWriteRecordsResult(reader)) throw this.$refused();
         break;
@@ -5328,37 +5328,37 @@ export function walkVirtioAdminCommandsDraftV2Result(
   opcode: number,
 ): boolean {
   switch (opcode) {
-    case 0x0: {
+    case 0x0: { // VIRTIO_ADMIN_CMD_LIST_QUERY
       visitor.open(VIRTIO_ADMIN_COMMANDS_DRAFT_V2_RESULT_SITES.virtioAdminCmdListQuery, -1, reader.at);
       const whole = walkVirtioAdminCmdList(reader, visitor);
       visitor.close(reader.at);
       if (!whole) return false;
       break;
     }
-    case 0x1: {
+    case 0x1: { // VIRTIO_ADMIN_CMD_LIST_USE
       break;
     }
-    case 0x2: {
+    case 0x2: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_WRITE
       break;
     }
-    case 0x3: {
+    case 0x3: { // VIRTIO_ADMIN_CMD_LEGACY_COMMON_CFG_READ
       visitor.open(VIRTIO_ADMIN_COMMANDS_DRAFT_V2_RESULT_SITES.virtioAdminCmdLegacyCommonCfgRead, -1, reader.at);
       const whole2 = walkVirtioAdminCmdLegacyCommonCfgRdResult(reader, visitor);
       visitor.close(reader.at);
       if (!whole2) return false;
       break;
     }
-    case 0x4: {
+    case 0x4: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_WRITE
       break;
     }
-    case 0x5: {
+    case 0x5: { // VIRTIO_ADMIN_CMD_LEGACY_DEV_CFG_READ
       visitor.open(VIRTIO_ADMIN_COMMANDS_DRAFT_V2_RESULT_SITES.virtioAdminCmdLegacyDevCfgRead, -1, reader.at);
       const whole3 = walkVirtioAdminCmdLegacyCommonCfgRdResult(reader, visitor);
       visitor.close(reader.at);
       if (!whole3) return false;
       break;
     }
-    case 0x6: {
+    case 0x6: { // VIRTIO_ADMIN_CMD_LEGACY_NOTIFY_INFO
       const at = reader.at;
       let sound = 64 <= reader.end - at;
       const inner = heeding(reader, visitor, !sound);
@@ -5373,7 +5373,7 @@ export function walkVirtioAdminCommandsDraftV2Result(
       if (!sound) return false;
       break;
     }
-    case 0x7: {
+    case 0x7: { // VIRTIO_ADMIN_CMD_DEV_MODE_GET
       const at2 = reader.at;
       let sound2 = 1 <= reader.end - at2;
       const inner2 = heeding(reader, visitor, !sound2);
@@ -5388,10 +5388,10 @@ export function walkVirtioAdminCommandsDraftV2Result(
       if (!sound2) return false;
       break;
     }
-    case 0x8: {
+    case 0x8: { // VIRTIO_ADMIN_CMD_DEV_MODE_SET
       break;
     }
-    case 0x9: {
+    case 0x9: { // VIRTIO_ADMIN_CMD_DEV_CTX_SIZE_GET
       const at3 = reader.at;
       let sound3 = 8 <= reader.end - at3;
       const inner3 = heeding(reader, visitor, !sound3);
@@ -5406,27 +5406,27 @@ export function walkVirtioAdminCommandsDraftV2Result(
       if (!sound3) return false;
       break;
     }
-    case 0xa: {
+    case 0xa: { // VIRTIO_ADMIN_CMD_DEV_CTX_READ
       visitor.open(VIRTIO_ADMIN_COMMANDS_DRAFT_V2_RESULT_SITES.virtioAdminCmdDevCtxRead, -1, reader.at);
       const whole4 = walkVirtioAdminCmdDevCtxRdResult(reader, visitor);
       visitor.close(reader.at);
       if (!whole4) return false;
       break;
     }
-    case 0xb: {
+    case 0xb: { // VIRTIO_ADMIN_CMD_DEV_CTX_WRITE
       break;
     }
-    case 0xc: {
+    case 0xc: { // VIRTIO_ADMIN_CMD_DEV_CTX_FIELDS_QUERY
       visitor.open(VIRTIO_ADMIN_COMMANDS_DRAFT_V2_RESULT_SITES.virtioAdminCmdDevCtxFieldsQuery, -1, reader.at);
       const whole5 = walkVirtioAdminCmdDevCtxSupportedFieldsResult(reader, visitor);
       visitor.close(reader.at);
       if (!whole5) return false;
       break;
     }
-    case 0xd: {
+    case 0xd: { // VIRTIO_ADMIN_CMD_DEV_CTX_DISCARD
       break;
     }
-    case 0xf: {
+    case 0xf: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORD_CAP_QUERY
       const at4 = reader.at;
       let sound4 = 8 <= reader.end - at4;
       const inner4 = heeding(reader, visitor, !sound4);
@@ -5441,13 +5441,13 @@ export function walkVirtioAdminCommandsDraftV2Result(
       if (!sound4) return false;
       break;
     }
-    case 0x10: {
+    case 0x10: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_START
       break;
     }
-    case 0x11: {
+    case 0x11: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_STOP
       break;
     }
-    case 0x12: {
+    case 0x12: { // VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_READ
       visitor.open(VIRTIO_ADMIN_COMMANDS_DRAFT_V2_RESULT_SITES.virtioAdminCmdDevWriteRecordsRead, -1, reader.at);
       const whole6 = walkVirtioAdminCmdDevWriteRecordsResult(reader, visitor);
       visitor.close(reader.at);
@@ -5458,7 +5458,7 @@ export function walkVirtioAdminCommandsDraftV2Result(
       const from7 = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(VIRTIO_ADMIN_COMMANDS_DRAFT_V2_RESULT_SITES.raw, -1, from7, reader.at - from7, reader.bytes.subarray(from7, from7 + reader.at - from7));
+      visitor.field(VIRTIO_ADMIN_COMMANDS_DRAFT_V2_RESULT_SITES.raw, -1, from7, reader.at - from7, reader.bytes.subarray(from7, reader.at));
     }
   }
   return true;
@@ -5965,7 +5965,7 @@ export function walkVirtioAdminCmdDraftV2Readable(reader: Reader, visitor: Visit
   if (16 > reader.end - at) {
     return reportShort(reader, visitor, at, VIRTIO_ADMIN_CMD_DRAFT_V2_READABLE_LEAVES, FILE);
   }
-  visitor.field(VIRTIO_ADMIN_CMD_DRAFT_V2_READABLE_SITES.reserved1, -1, at + 4, 12, reader.bytes.subarray(at + 4, (at + 4) + 12));
+  visitor.field(VIRTIO_ADMIN_CMD_DRAFT_V2_READABLE_SITES.reserved1, -1, at + 4, 12, reader.bytes.subarray(at + 4, at + 16));
   if (sound && reader.strict && !reader.isZero(at + 4, 12)) {
     sound = reader.fail("reserved", "reserved1", at + 4, FILE, 231) || report(reader, visitor);
   }
@@ -5976,7 +5976,7 @@ export function walkVirtioAdminCmdDraftV2Readable(reader: Reader, visitor: Visit
   reader.at = at + 24;
   if (!sound) return false;
   if (opcode >= 0x8000 /* VIRTIO_ADMIN_CMD_RESERVED_OPCODES */) {
-    return reader.fail("constraint", "opcode", at + 0, FILE, 229, "opcode < VIRTIO_ADMIN_CMD_RESERVED_OPCODES") || report(reader, visitor);
+    return reader.fail("constraint", "opcode", at, FILE, 229, "opcode < VIRTIO_ADMIN_CMD_RESERVED_OPCODES") || report(reader, visitor);
   }
   visitor.open(VIRTIO_ADMIN_CMD_DRAFT_V2_READABLE_SITES.commandSpecificData, -1, reader.at);
   const whole = walkVirtioAdminCommandsDraftV2Data(reader, visitor, opcode);
@@ -5986,7 +5986,7 @@ export function walkVirtioAdminCmdDraftV2Readable(reader: Reader, visitor: Visit
     const from2 = reader.at;
     if (isCut(reader, visitor)) return false;
     reader.at = reader.end;
-    visitor.field(VIRTIO_ADMIN_CMD_DRAFT_V2_READABLE_SITES.extra, -1, from2, reader.at - from2, reader.bytes.subarray(from2, from2 + reader.at - from2));
+    visitor.field(VIRTIO_ADMIN_CMD_DRAFT_V2_READABLE_SITES.extra, -1, from2, reader.at - from2, reader.bytes.subarray(from2, reader.at));
   }
   return true;
 }
@@ -6384,7 +6384,7 @@ export function walkVirtioAdminCmdDraftV2Writable(
     const from5 = reader.at;
     if (isCut(reader, visitor)) return false;
     reader.at = reader.end;
-    visitor.field(VIRTIO_ADMIN_CMD_DRAFT_V2_WRITABLE_SITES.extra, -1, from5, reader.at - from5, reader.bytes.subarray(from5, from5 + reader.at - from5));
+    visitor.field(VIRTIO_ADMIN_CMD_DRAFT_V2_WRITABLE_SITES.extra, -1, from5, reader.at - from5, reader.bytes.subarray(from5, reader.at));
   }
   return true;
 }
@@ -6402,7 +6402,7 @@ function walkVirtioAdminCmdDraftV2WritableCommandSpecificOutput(
     const from2 = reader.at;
     if (isCut(reader, visitor)) return false;
     reader.at = reader.end;
-    visitor.field(VIRTIO_ADMIN_CMD_DRAFT_V2_WRITABLE_SITES.slack, -1, from2, reader.at - from2, reader.bytes.subarray(from2, from2 + reader.at - from2));
+    visitor.field(VIRTIO_ADMIN_CMD_DRAFT_V2_WRITABLE_SITES.slack, -1, from2, reader.at - from2, reader.bytes.subarray(from2, reader.at));
   }
   return true;
 }

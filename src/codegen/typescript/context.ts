@@ -14,43 +14,49 @@ import type {
   Struct,
   SwitchNode,
 } from "../../schema/ir.js";
-import { armsOf, isKept, type Member, membersOf } from "../members.js";
+import { armsOf, type Member, membersOf } from "../members.js";
 import {
   camelCase,
   camelCaseText,
   LOCAL_NAMES,
   type ModuleNames,
-  PROTOTYPE_NAMES,
   type ProgramNames,
   RESERVED_WORDS,
   RUNTIME_NAMES,
   Scope,
 } from "../names.js";
 import type { Import, Part } from "../printer.js";
+import { type Properties, propertiesOf } from "../properties.js";
 import { type Environment, expression } from "./expressions.js";
 import type { Parameter } from "./function.js";
+
+/** Where the file imports from what it does not find by a path between the files of its program. */
+export interface Sources {
+  readonly runtime: string;
+  readonly packageOf: (module: Module) => string | undefined;
+}
 
 export class ModuleContext {
   readonly module: Module;
   readonly names: ModuleNames;
   private readonly program: ProgramNames;
-  private readonly runtimeFrom: string;
+  private readonly sources: Sources;
   private readonly structs = new Map<Struct, StructContext>();
 
-  constructor(module: Module, program: ProgramNames, runtimeFrom: string) {
+  constructor(module: Module, program: ProgramNames, sources: Sources) {
     this.module = module;
     this.names = program.module(module);
     this.program = program;
-    this.runtimeFrom = runtimeFrom;
+    this.sources = sources;
   }
 
   /** Something that the runtime exports. */
   runtime(name: string): Import {
-    return { name, from: this.runtimeFrom, type: false, reserved: true };
+    return { name, from: this.sources.runtime, type: false, reserved: true };
   }
 
   runtimeType(name: string): Import {
-    return { name, from: this.runtimeFrom, type: true, reserved: true };
+    return { name, from: this.sources.runtime, type: true, reserved: true };
   }
 
   /** The type of a struct, enum or flag set. */
@@ -88,7 +94,8 @@ export class ModuleContext {
 
   private exported(decl: Decl, name: string, type: boolean): Part {
     if (decl.module === this.module) return name;
-    return { name, from: importPath(this.module.file, decl.module.file), type, reserved: false };
+    const from = this.sources.packageOf(decl.module) ?? importPath(this.module.file, decl.module.file);
+    return { name, from, type, reserved: false };
   }
 }
 
@@ -96,14 +103,14 @@ export class ModuleContext {
 export class StructContext {
   readonly module: ModuleContext;
   readonly struct: Struct;
-  private readonly properties = new Map<Field | SwitchNode, string>();
+  private readonly properties: Properties;
   private readonly locals = new Map<Field | SwitchNode | Param, string>();
   private readonly cases = new Map<Field | Case, string>();
 
   constructor(module: ModuleContext, struct: Struct, program: ProgramNames) {
     this.module = module;
     this.struct = struct;
-    const properties = new Scope(PROTOTYPE_NAMES);
+    this.properties = propertiesOf(struct);
     const locals = new Scope(RESERVED_WORDS, RUNTIME_NAMES, LOCAL_NAMES);
     // A variable must not hide a function of this file or one that it imports.
     const visible = [module.module, ...module.module.imports.map((each) => each.module)].map(
@@ -120,9 +127,6 @@ export class StructContext {
     const members = membersOf(struct.nodes);
     for (const member of members) {
       const subject = subjectOf(member);
-      if (member.kind === "switch" || isKept(member.field)) {
-        this.properties.set(subject, properties.claim(camelCase(subject.name)));
-      }
       this.locals.set(subject, local(this.properties.get(subject) ?? camelCase(subject.name)));
     }
     for (const member of members) {

@@ -58,6 +58,34 @@ export function printFunction(
 
 /** The text has `name` as a variable: not as a property, and not in a string or a comment. */
 export function mentions(text: string, name: string): boolean {
-  const code = text.replace(/"(?:[^"\\\n]|\\.)*"|\/\*.*?\*\/|\/\/[^\n]*/g, "");
-  return new RegExp(`(?<![\\w$.])${name.replaceAll("$", "\\$")}(?![\\w$]|: )`).test(code);
+  return variable(name).test(codeOf(text));
+}
+
+/**
+ * Without the declarations that nothing refers to. The printers of scanners and readers declare what any part of a struct
+ * refers to, and a part that nothing is left to do for refers to nothing.
+ */
+export function withoutUnused(lines: readonly string[]): string[] {
+  let kept = [...lines];
+  for (let before = -1; before !== kept.length; ) {
+    before = kept.length;
+    const text = codeOf(kept.join("\n"));
+    kept = kept.filter((line) => {
+      const name = /^\s*const ([\w$]+) = .*;$/.exec(line)?.[1];
+      return name === undefined || (text.match(variable(name))?.length ?? 0) > 1;
+    });
+  }
+  return kept;
+}
+
+function variable(name: string): RegExp {
+  return new RegExp(`(?<![\\w$.#])${name.replaceAll("$", "\\$")}(?![\\w$]|: )`, "g");
+}
+
+/** Without comments, strings and the text of templates, of which only what is inserted is left. */
+function codeOf(text: string): string {
+  return text.replace(/"(?:[^"\\\n]|\\.)*"|\/\*.*?\*\/|\/\/[^\n]*|`(?:[^`\\]|\\.)*`/g, (literal) => {
+    if (!literal.startsWith("`")) return "";
+    return [...literal.matchAll(/\$\{([^}]*)\}/g)].map((inserted) => inserted[1]).join(" ");
+  });
 }

@@ -7,12 +7,16 @@ import { printModule } from "./module.js";
 
 export const typescriptTarget: Target = {
   name: "ts",
+  local: true,
   generate(program: Program, options: GenerateOptions): OutputFile[] {
-    const names = new ProgramNames(program);
+    const names = new ProgramNames();
     return program.modules
       .filter((module) => options.modules?.has(module.name) ?? true)
       .map((module) => {
-        const context = new ModuleContext(module, names, runtimeOf(module.file, options));
+        const context = new ModuleContext(module, names, {
+          runtime: runtimeOf(module.file, options),
+          packageOf: options.packageOf ?? (() => undefined),
+        });
         return { path: module.file.replace(/\.wire$/, ".ts"), text: printModule(module, context) };
       });
   },

@@ -188,14 +188,14 @@ export function printLending(
         out.line("return ", number, ";");
         return;
       }
-      out.line("let length = -1;");
+      out.line("let extent = -1;");
       printChoice(out, choice, context, env, context.variables(), {
         arm: (_, arm) => {
-          if (isBytes(arm)) out.line("length = ", number, ";");
+          if (isBytes(arm)) out.line("extent = ", number, ";");
         },
         refuse: () => undefined,
       });
-      out.line("return length;");
+      out.line("return extent;");
     },
     PRELUDES,
   );

@@ -15,9 +15,9 @@ import { expressionsOf, flatten } from "../members.js";
 import { camelCase, PROTOTYPE_NAMES, pascalCase, SCHEMA_FILE, Scope } from "../names.js";
 import { code, type Part, type Printer } from "../printer.js";
 import { printChoice } from "./choice.js";
-import type { StructContext } from "./context.js";
+import type { StructContext, Variables } from "./context.js";
 import { type Environment, expression, fieldsOf, negation, rangeOf, readsRemaining } from "./expressions.js";
-import { mentions } from "./function.js";
+import { mentions, withoutUnused } from "./function.js";
 import { isInexact, isWideNumber, place, rawInteger } from "./integers.js";
 import {
   declaredAt,
@@ -31,9 +31,9 @@ import {
 } from "./lending.js";
 import { descend, rawValue } from "./memory.js";
 import type { PushHandler } from "./push-handler.js";
-import { operandOfAnd, StructReader } from "./read.js";
+import { constantCount, operandOfAnd, StructReader } from "./read.js";
 import { StructScanner } from "./scan.js";
-import { closedEnumOf } from "./types.js";
+import { closedEnumOf, valueType } from "./types.js";
 
 /** A place in the machine. Its number is known when all states are. */
 interface Label {
@@ -62,8 +62,6 @@ interface Quick {
   readonly extent: Extent;
   /** The function that tells the size. */
   readonly needed: string;
-  /** The method that reads one, and says what is wrong when it cannot. */
-  readonly read: string;
   /** The arguments of the struct, each after a comma. */
   readonly args: () => Part;
 }
@@ -79,6 +77,8 @@ export class PushStates {
   /** Functions of the module that methods call. */
   private readonly functions: (() => void)[] = [];
   private readonly kept: Kept[] = [];
+  /** Methods of the handler that take pieces of payloads. */
+  private readonly lenders: string[] = [];
   private readonly referenced: ReadonlySet<Field>;
   private readonly constrained: ReadonlySet<Field>;
   private readonly paths: readonly { readonly path: readonly Field[]; readonly local: string }[];
@@ -169,6 +169,7 @@ export class PushStates {
       out.blank();
       state.print();
     }
+    this.passing();
   }
 
   printFunctions(): void {
@@ -321,8 +322,12 @@ export class PushStates {
     const isReported = field.role.kind !== "constant";
     const method = isReported ? `handler.${this.handler.of(field).whole}` : "";
     const value = (): Part => {
-      if (slot.kind === "bits")
-        return rawValue({ field, base: "at", offset, bits: slot, orders: context }, "view");
+      if (slot.kind === "bits") {
+        const raw = rawValue({ field, base: "at", offset, bits: slot, orders: context }, "view");
+        // It has been scanned.
+        const isClosed = closedEnumOf(field.type) !== undefined;
+        return isClosed ? code`(${raw}) as ${valueType(field.type, context.module)}` : raw;
+      }
       return new StructReader(out, context, this.env).fixedValue(field.type, "at", offset, field.name);
     };
     const at = code`reader.base + ${here}`;
@@ -388,7 +393,7 @@ export class PushStates {
     const leave: Label = { number: -1 };
     const where = `${JSON.stringify(node.name)}, ${SCHEMA_FILE}, ${node.line}`;
     this.state(entry, `${camelCase(node.name)}Range`, () => {
-      const length = this.bound(node.length, node.name, node.line, "length");
+      const length = this.bound(node.length, node.name, node.line, "extent");
       out.line(`this.enterRange(reader, ${length}, ${where});`);
       this.goTo(body);
     });
@@ -518,10 +523,12 @@ export class PushStates {
       if (count.kind === "rest" || count.kind === "while") {
         if (isLent) {
           out.block(`if (handler.${methods.begin} !== undefined)`, () => {
-            out.line("const length = this.remaining(reader);");
-            out.block("if (this.lends(reader, 0, length ?? Number.POSITIVE_INFINITY))", () => {
-              out.line(`handler.${methods.begin}(reader.base + reader.at, length);`);
-              out.line("this.beginLending(reader, 0, length ?? Number.POSITIVE_INFINITY);");
+            out.line("const extent = this.remaining(reader);");
+            out.block("if (this.lends(reader, 0, extent ?? Number.POSITIVE_INFINITY))", () => {
+              out.line(`handler.${methods.begin}(reader.base + reader.at, extent);`);
+              out.line(
+                `this.beginLending(reader, 0, extent ?? Number.POSITIVE_INFINITY${this.lender(methods.data)});`,
+              );
               this.goTo(lend);
             });
           });
@@ -540,7 +547,7 @@ export class PushStates {
         else this.bound(count.expr, field.name, field.line, "size");
         if (isLent) {
           out.block(`if (handler.${methods.begin} !== undefined && this.lends(reader, 0, size))`, () => {
-            out.line("this.beginLending(reader, 0, size);");
+            out.line(`this.beginLending(reader, 0, size${this.lender(methods.data)});`);
             out.line(`handler.${methods.begin}(reader.base + at, size);`);
             this.goTo(lend);
           });
@@ -575,6 +582,37 @@ export class PushStates {
     this.out.when("reader.strict && !reader.isZero(at, size)", `throw this.wrong(reader, ${what});`);
   }
 
+  /** Tells the engine which of the payloads it is lending: an argument, left out for the first. */
+  private lender(data: string): string {
+    const known = this.lenders.indexOf(data);
+    const number = known < 0 ? this.lenders.push(data) - 1 : known;
+    return number === 0 ? "" : `, ${number}`;
+  }
+
+  /** For pieces from the middle of a payload, which the engine passes on without a reader. */
+  private passing(): void {
+    const { out, lenders } = this;
+    if (lenders.length === 0) return;
+    const call = (data: string): string => `this.#handler.${data}?.(slice, at);`;
+    out.blank();
+    out.block("protected override pass(slice: Uint8Array, at: number): void", () => {
+      const [only, ...others] = lenders;
+      if (only !== undefined && others.length === 0) {
+        out.line(call(only));
+        return;
+      }
+      out.block("switch (this.lending)", () => {
+        lenders.forEach((data, number) => {
+          out.line(`case ${number}:`);
+          out.indented(() => {
+            out.line(call(data));
+            out.line("break;");
+          });
+        });
+      });
+    });
+  }
+
   /** What has come of a payload goes to the handler; returns unless that is all of it. */
   private lend(data: string, where: string): void {
     const { out } = this;
@@ -598,11 +636,14 @@ export class PushStates {
     const where = `${JSON.stringify(field.name)}, ${SCHEMA_FILE}, ${field.line}`;
     const loop: Label = { number: -1 };
     const isStructs = type.element.kind === "struct" && elementSize.min !== elementSize.max;
-    const quick = type.element.kind === "struct" && isStructs ? this.quick(field, type.element) : undefined;
+    const element = type.element.kind === "struct" && isStructs ? type.element : undefined;
+    const quick = element && this.quick(field, element);
     const item = this.item(field, type, quick);
     const isCounted = count.kind === "const" || count.kind === "expr";
     const batch =
-      quick === undefined || count.kind === "while" ? undefined : this.batch(field, quick, isCounted);
+      element === undefined || quick === undefined || count.kind === "while"
+        ? undefined
+        : this.batch(field, element, quick, isCounted);
     this.state(entry, `${name}Begin`, () => {
       if (this.constrained.has(field)) out.line(`this.#${this.placeOf(field)} = reader.base + reader.at;`);
       out.line("this.#index = 0;");
@@ -621,7 +662,7 @@ export class PushStates {
       }
       if (count.kind === "bytes") {
         out.line(
-          `this.enterRange(reader, ${this.bound(count.expr, field.name, field.line, "length")}, ${where});`,
+          `this.enterRange(reader, ${this.bound(count.expr, field.name, field.line, "extent")}, ${where});`,
         );
       }
       this.goTo(loop);
@@ -697,17 +738,17 @@ export class PushStates {
         const { size } = lendable.head;
         out.block(`if (this.left === 0 && handler.${methods.begin} !== undefined)`, () => {
           out.line("const at = this.open(reader);");
-          out.line(`const length = ${size} <= reader.end - at ? ${payload}(reader, at`, args, ") : -1;");
-          out.block(`if (this.lends(reader, ${size}, length))`, () => {
+          out.line(`const extent = ${size} <= reader.end - at ? ${payload}(reader, at`, args, ") : -1;");
+          out.block(`if (this.lends(reader, ${size}, extent))`, () => {
             out.line(`this.headOnly(reader, ${size});`);
             out.when(code`!${scan}`, `this.refuseHead(reader, ${name}, index);`);
             out.line("reader.at = at;");
             out.line(
               `handler.${methods.begin}(${head}(reader, at`,
               args,
-              "), index, reader.base + at, length);",
+              "), index, reader.base + at, extent);",
             );
-            out.line(`this.beginLending(reader, ${size}, length);`);
+            out.line(`this.beginLending(reader, ${size}, extent${this.lender(methods.data)});`);
           });
         });
         out.block("if (this.left > 0)", () => {
@@ -745,15 +786,10 @@ export class PushStates {
   }
 
   /** What it takes to read elements whose size can be told from their head without scanning them first. */
-  private quick(field: Field, type: FieldType & { readonly kind: "struct" }): Quick | undefined {
+  /** The method that reads one element, and says what is wrong when it cannot. */
+  private reading(field: Field, type: FieldType & { readonly kind: "struct" }): string {
     const { out, context } = this;
     const { module } = context;
-    const extent = extentOf(type.struct);
-    if (extent === undefined) return undefined;
-    const needed = module.names.scope.claim(
-      `extentOf${pascalCase(context.struct.name)}${pascalCase(field.name)}`,
-    );
-    this.functions.push(() => printExtent(out, extent, context, needed));
     const read = this.names.claim(`${camelCase(field.name)}Read`);
     const body = (): void => {
       const args = context.arguments(type.args, this.env);
@@ -773,12 +809,30 @@ export class PushStates {
     const print = (): void =>
       this.method(read, ["reader: Reader", "at: number"], body, module.type(type.struct));
     this.parts.push({ name: read, print });
-    return { extent, needed, read, args: () => context.arguments(type.args, this.env) };
+    return read;
+  }
+
+  private quick(field: Field, type: FieldType & { readonly kind: "struct" }): Quick | undefined {
+    const { out, context } = this;
+    const { module } = context;
+    const extent = extentOf(type.struct);
+    if (extent === undefined) return undefined;
+    const needed = module.names.scope.claim(
+      `extentOf${pascalCase(context.struct.name)}${pascalCase(field.name)}`,
+    );
+    this.functions.push(() => printExtent(out, extent, context, needed));
+    return { extent, needed, args: () => context.arguments(type.args, this.env) };
   }
 
   /** A method that reads as many elements as are whole, small enough and sound. Gives its name. */
-  private batch(field: Field, { extent, needed, read, args }: Quick, isCounted: boolean): string {
+  private batch(
+    field: Field,
+    element: FieldType & { readonly kind: "struct" },
+    { extent, needed, args }: Quick,
+    isCounted: boolean,
+  ): string {
     const { out } = this;
+    const read = this.reading(field, element);
     const methods = this.handler.of(field);
     const { size } = extent.head;
     const name = this.names.claim(`${camelCase(field.name)}Batch`);
@@ -809,16 +863,16 @@ export class PushStates {
   ): () => void {
     const { out, context } = this;
     const size = elementSize.min;
-    const path = `\`${field.name}[\${index}]\``;
+    const path = `${field.name}[\${index}]`;
     const { whole } = this.handler.of(field);
     return () => {
       out.line("const index = this.#index;");
       out.line("const at = this.open(reader);");
       out.block(`if (${size} > reader.end - at)`, () => {
-        out.line(`this.lacks(reader, ${path}, ${size}, ${SCHEMA_FILE}, ${field.line});`);
+        out.line(`this.lacks(reader, \`${path}\`, ${size}, ${SCHEMA_FILE}, ${field.line});`);
         out.line("return false;");
       });
-      this.elementCheck(element, field, path);
+      this.elementCheck(element, field, "at", path, context.variables());
       out.line(`reader.at = at + ${size};`);
       out.block(`if (handler.${whole} !== undefined)`, () => {
         const value = new StructReader(out, context, this.env).fixedValue(element, "at", 0, field.name);
@@ -828,24 +882,41 @@ export class PushStates {
     };
   }
 
-  private elementCheck(element: FieldType, field: Field, path: string): void {
+  /** Checks what lies whole at `at`. `path` is the inside of a template literal. */
+  private elementCheck(
+    element: FieldType,
+    field: Field,
+    at: string,
+    path: string,
+    variables: Variables,
+  ): void {
     const { out, context } = this;
+    if (element.kind === "array") {
+      if (!isChecked(element)) return;
+      const [i, next] = [variables.claim("i"), variables.claim("next")];
+      out.line(`let ${next} = ${at};`);
+      out.block(`for (let ${i} = 0; ${i} < ${constantCount(element)}; ${i}++)`, () => {
+        this.elementCheck(element.element, field, next, `${path}[\${${i}}]`, variables);
+        out.line(`${next} += ${element.elementSize.min};`);
+      });
+      return;
+    }
     if (field.role.kind === "reserved") {
       const size = element.kind === "int" ? element.int.bits / 8 : 0;
-      const what = `"reserved", ${JSON.stringify(field.name)}, at, ${SCHEMA_FILE}, ${field.line}`;
+      const what = `"reserved", ${JSON.stringify(field.name)}, ${at}, ${SCHEMA_FILE}, ${field.line}`;
       if (size > 0)
-        out.when(`reader.strict && !reader.isZero(at, ${size})`, `throw this.wrong(reader, ${what});`);
+        out.when(`reader.strict && !reader.isZero(${at}, ${size})`, `throw this.wrong(reader, ${what});`);
     }
     if (element.kind === "struct" && element.struct.checked) {
       const scan = context.module.feature("scanAt", element.struct);
-      out.block(code`if (!${scan}(reader, at${context.arguments(element.args, this.env)}))`, () => {
-        out.line(`reader.inside(${JSON.stringify(field.name)}, index);`);
+      out.block(code`if (!${scan}(reader, ${at}${context.arguments(element.args, this.env)}))`, () => {
+        out.line(`reader.inside(\`${path}\`);`);
         out.line("throw this.broken(reader);");
       });
     }
     if (element.kind !== "int") return;
-    const raw = rawInteger(element.int, "view", "at", context);
-    const where = `${path}, at, ${SCHEMA_FILE}, ${field.line}`;
+    const raw = rawInteger(element.int, "view", at, context);
+    const where = `\`${path}\`, ${at}, ${SCHEMA_FILE}, ${field.line}`;
     if (isWideNumber(element.int))
       out.when(isInexact(element.int, raw), `throw this.wrong(reader, "range", ${where});`);
     const closed = closedEnumOf(element);
@@ -857,24 +928,11 @@ export class PushStates {
   }
 }
 
-/**
- * Without the declarations that nothing refers to. The printers of scanners and readers declare what any part of the
- * struct refers to, and here each part is a method of its own.
- */
-function withoutUnused(lines: readonly string[]): string[] {
-  const isUseless = (line: string, index: number, all: readonly string[]): boolean => {
-    const name = /^\s*const ([\w$]+) = .*;$/.exec(line)?.[1];
-    return (
-      name !== undefined &&
-      !all.some((other, at) => at !== index && mentions(other.replace(/#[\w$]+/g, ""), name))
-    );
-  };
-  let kept = [...lines];
-  for (let before = -1; before !== kept.length; ) {
-    before = kept.length;
-    kept = kept.filter((line, index, all) => !isUseless(line, index, all));
-  }
-  return kept;
+/** Whether there is anything to check in elements that are there. */
+function isChecked(type: FieldType): boolean {
+  if (type.kind === "array") return isChecked(type.element);
+  if (type.kind === "struct") return type.struct.checked;
+  return type.kind === "int" && (isWideNumber(type.int) || closedEnumOf(type) !== undefined);
 }
 
 function keyOf(path: readonly Field[]): string {

@@ -28,19 +28,29 @@ export function printPush(out: Printer, struct: Struct, context: StructContext):
     code`export class ${module.names.of(struct, "parser")} extends ${module.runtime("PushParser")}`,
     () => {
       const params = context.parameters();
-      for (const { name, type } of params) out.line(code`readonly #${name}: ${type};`);
-      out.line(`readonly #handler: ${handlerName};`);
-      states.print(() => {
-        const given: Part[] = params.map(({ name, type }) => code`${name}: ${type}`);
-        const options = code`options?: ${module.runtimeType("ParserOptions")}`;
-        out.list("constructor(", [...given, `handler: ${handlerName}`, options], ") {");
-        out.indented(() => {
-          out.line(`super(options, ${SCHEMA_FILE}, ${struct.line});`);
-          for (const { name } of params) out.line(`this.#${name} = ${name};`);
-          out.line("this.#handler = handler;");
-        });
-        out.line("}");
+      // Only what has been printed tells which parameters are needed later.
+      const place = "// The constructor comes here.";
+      const printed = out.capture(() => states.print(() => out.line(place)));
+      const split = printed.findIndex((line) => line.trim() === place);
+      const kept = params.filter(({ name }) => {
+        const use = new RegExp(`this\\.#${name.replaceAll("$", "\\$")}(?![\\w$])`);
+        return printed.some((line) => use.test(line));
       });
+      for (const { name, type } of kept) out.line(code`readonly #${name}: ${type};`);
+      out.line(`readonly #handler: ${handlerName};`);
+      out.insert(printed.slice(0, split));
+      const given: Part[] = params.map(
+        (param) => code`${kept.includes(param) ? "" : "_"}${param.name}: ${param.type}`,
+      );
+      const options = code`options?: ${module.runtimeType("ParserOptions")}`;
+      out.list("constructor(", [...given, `handler: ${handlerName}`, options], ") {");
+      out.indented(() => {
+        out.line(`super(options, ${SCHEMA_FILE}, ${struct.line});`);
+        for (const { name } of kept) out.line(`this.#${name} = ${name};`);
+        out.line("this.#handler = handler;");
+      });
+      out.line("}");
+      out.insert(printed.slice(split + 1));
     },
   );
   states.printFunctions();

@@ -441,6 +441,10 @@ export class StructReader {
       case "bytes":
         return this.bytes(field, type);
       case "text": {
+        if (type.count.kind === "while") {
+          const from = this.whileBytes(type.count.condition);
+          return code`${context.module.runtime("readText")}(reader.bytes, ${from}, reader.at - ${from})`;
+        }
         const size = this.named("size", this.byteCount(field, type));
         return code`${context.module.runtime("readText")}(reader.bytes, reader.take(${size}), ${size})`;
       }
@@ -449,17 +453,20 @@ export class StructReader {
     }
   }
 
+  /** Goes past bytes as long as a condition holds, and gives the variable that holds where they begin. */
+  private whileBytes(condition: Expr): string {
+    const { out } = this;
+    const from = this.variables.claim("from");
+    out.line(`const ${from} = reader.at;`);
+    out.line("while (reader.at < reader.end && ", operandOfAnd(condition, this.env), ") reader.at++;");
+    return from;
+  }
+
   private bytes(field: Field, type: FieldType & { kind: "bytes" }): Part {
     const { count } = type;
     const { out } = this;
     if (count.kind === "while") {
-      const from = this.variables.claim("from");
-      out.line(`const ${from} = reader.at;`);
-      out.line(
-        "while (reader.at < reader.end && ",
-        operandOfAnd(count.condition, this.env),
-        ") reader.at++;",
-      );
+      const from = this.whileBytes(count.condition);
       return `reader.bytes.subarray(${from}, reader.at)`;
     }
     if (field.role.kind === "reserved") {
@@ -597,7 +604,10 @@ export class StructReader {
         this.always = true;
         this.nodes(arm.nodes);
         this.always = always;
-        const value = this.inlined.get(arm.field) ?? context.local(arm.field);
+        const { role, type } = arm.field;
+        const constant =
+          role.kind === "constant" && type.kind === "int" ? literal(role.value, type.int.rep, 16) : undefined;
+        const value = constant ?? this.inlined.get(arm.field) ?? context.local(arm.field);
         out.line(code`${local} = { case: ${JSON.stringify(name)}, value: ${value} };`);
       },
       refuse: () => out.line(`throw reader.error("tag", ${JSON.stringify(node.name)}, reader.at);`),

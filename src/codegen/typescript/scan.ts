@@ -28,7 +28,7 @@ import {
   negation,
   rangeOf,
 } from "./expressions.js";
-import { printFunction } from "./function.js";
+import { printFunction, withoutUnused } from "./function.js";
 import { extract, halfPlace, isHalved, isInexact, isWideNumber, place, rawInteger } from "./integers.js";
 import { descend, rawValue } from "./memory.js";
 import { nestedValue } from "./nested.js";
@@ -67,7 +67,8 @@ export function printScan(out: Printer, struct: Struct, context: StructContext):
         out.line("return sound;");
       });
     } else {
-      printFunction(out, signature, () => new StructScanner(out, context).flat(), preludes);
+      const body = (): void => new StructScanner(out, context).flat();
+      printFunction(out, signature, () => out.insert(withoutUnused(out.capture(body))), preludes);
     }
     out.blank();
   }
@@ -91,7 +92,8 @@ export function printScan(out: Printer, struct: Struct, context: StructContext):
       );
     });
   } else {
-    printFunction(out, signature, () => new StructScanner(out, context).whole(), preludes);
+    const body = (): void => new StructScanner(out, context).whole();
+    printFunction(out, signature, () => out.insert(withoutUnused(out.capture(body))), preludes);
   }
   out.blank();
   printCheck(out, struct, context);
@@ -591,6 +593,10 @@ export class StructScanner {
   private rest(field: Field, type: FieldType & { kind: "array" }): void {
     const { out } = this;
     const size = type.elementSize.min;
+    if (size === 1 && !needsCheck(type.element)) {
+      out.line("reader.at = reader.end;");
+      return;
+    }
     const left = this.variables.claim("left");
     out.line(`const ${left} = reader.end - reader.at;`);
     if (size > 1) {

@@ -10,7 +10,7 @@ import type {
   SwitchNode,
 } from "../../schema/ir.js";
 import { armsOf, flatten, isKept, type Member, presenceOf } from "../members.js";
-import { code, type Part, type Printer } from "../printer.js";
+import { code, join, type Part, type Printer } from "../printer.js";
 import type { StructContext, Variables } from "./context.js";
 import { type Environment, expression, literal, readsRemaining } from "./expressions.js";
 import { printFunction } from "./function.js";
@@ -128,7 +128,7 @@ class StructSizer {
           this.branch(this.condition(node.condition, node.then), node.then, node.else);
           break;
         case "optional":
-          this.branch(this.isGiven(presenceOf(node.body)), node.body, []);
+          this.branch(this.anyGiven(presenceOf(node.body)), node.body, []);
           break;
         case "switch":
           this.choice(node);
@@ -178,12 +178,15 @@ class StructSizer {
 
   /** What depends on the bytes left cannot be told here: the value says it by what it has. */
   private condition(expr: Expr, then: readonly Node[]): Part {
-    return readsRemaining(expr) ? this.isGiven(presenceOf(then)) : expression(expr, this.env);
+    return readsRemaining(expr) ? this.anyGiven(presenceOf(then)) : expression(expr, this.env);
   }
 
-  private isGiven(member: Member | undefined): Part {
-    if (member === undefined) return "false";
-    return [this.property(member.kind === "field" ? member.field : member.node), " !== undefined"];
+  private anyGiven(members: readonly Member[]): Part {
+    const tests = members.map((member) => [
+      this.property(member.kind === "field" ? member.field : member.node),
+      " !== undefined",
+    ]);
+    return tests.length === 0 ? "false" : join(tests, " || ");
   }
 
   private property(member: Field | SwitchNode): string {

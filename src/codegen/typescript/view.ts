@@ -57,7 +57,7 @@ class ViewPrinter {
         : []),
     ]);
     const name = module.names.of(struct, "view");
-    out.block(code`export class ${name} extends ${module.runtime("View")}`, () => {
+    const body = (): void => {
       places.printFields(out);
       out.blank();
       this.constructorOf();
@@ -67,6 +67,9 @@ class ViewPrinter {
       if (!places.hasMemos) return;
       out.blank();
       out.block(code`#locate(reader: ${module.runtimeType("Reader")}): void`, () => places.printLocate(out));
+    };
+    out.block(code`export class ${name} extends ${module.runtime("View")}`, () => {
+      out.insert(withoutIdle(out.capture(body)));
     });
   }
 
@@ -232,9 +235,8 @@ class ViewPrinter {
     if (field.type.kind === "int" && isWideNumber(field.type.int))
       return this.wide(field.type.int, at.start, field);
     const value = rawValue({ field, ...at, orders: this.places.orders }, "this.$view");
-    return closedEnumOf(field.type) === undefined
-      ? value
-      : [value, " as ", valueType(field.type, this.context.module)];
+    if (closedEnumOf(field.type) === undefined) return value;
+    return ["(", value, ") as ", valueType(field.type, this.context.module)];
   }
 
   private wide(int: IntType, at: Part, field: Field): Part {
@@ -500,4 +502,17 @@ function mergedExact(old: Part, type: FieldType & { readonly kind: "bits" }): Pa
   const others = ((1n << 64n) - 1n) ^ (mask << BigInt(shift));
   const placed = shift === 0 ? value : `(${value} << ${shift}n)`;
   return code`(${old} & ${literal(others, "bigint", 16)}) | ${placed}`;
+}
+
+/** Without the private fields that are set and never read: not every place that can be found is asked for. */
+function withoutIdle(lines: readonly string[]): string[] {
+  const idle = lines.flatMap((line) => {
+    const name = /^\s*#([\w$]+)(?:: [^=]+)? = [^(]*;$/.exec(line)?.[1]?.replaceAll("$", "\\$");
+    if (name === undefined) return [];
+    const mention = new RegExp(`#${name}(?![\\w$])`);
+    const setting = new RegExp(`^\\s*(?:this\\.)?#${name}(?:: [^=]+)? = [^(]*;$`);
+    const isIdle = lines.every((other) => !mention.test(other) || setting.test(other));
+    return isIdle ? [setting] : [];
+  });
+  return lines.filter((line) => !idle.some((setting) => setting.test(line)));
 }

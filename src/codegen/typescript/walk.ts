@@ -73,7 +73,7 @@ class StructWalker {
   private readonly paths: readonly { readonly path: readonly Field[]; readonly local: string }[];
   /** Fields whose place an error of a constraint names. */
   private readonly constrained: ReadonlySet<Field>;
-  private readonly places = new Map<Field, string>();
+  private readonly places = new Map<Field, Part>();
   /** Functions for the bodies of ranges, to stand behind the one that is being printed. */
   private readonly bodies: (readonly string[])[] = [];
   /** The variables that have been declared so far where the printer is. */
@@ -251,7 +251,9 @@ class StructWalker {
   /** The variables of the body of a range that what follows the range needs. */
   private keptOf({ body }: RangeNode): Local[] {
     const { struct } = this.context;
-    const fields = new Set(membersOf(body).flatMap((member) => (member.kind === "field" ? [member.field] : [])));
+    const fields = new Set(
+      membersOf(body).flatMap((member) => (member.kind === "field" ? [member.field] : [])),
+    );
     const inside = new Set(expressionsOf({ ...struct, nodes: body }));
     const outside = expressionsOf(struct).filter((expr) => !inside.has(expr));
     const kept = new Map<string, Local>();
@@ -259,7 +261,8 @@ class StructWalker {
       const [first] = path;
       const last = path[path.length - 1];
       if (first === undefined || last === undefined || !fields.has(first)) continue;
-      const local = this.paths.find((each) => keyOf(each.path) === keyOf(path))?.local ?? this.context.local(first);
+      const local =
+        this.paths.find((each) => keyOf(each.path) === keyOf(path))?.local ?? this.context.local(first);
       kept.set(local, { name: local, type: repOf(last) });
     }
     return [...kept.values()];
@@ -350,7 +353,7 @@ class StructWalker {
     if (sound !== undefined) out.line(`let ${sound} = ${node.size} <= reader.end - ${at};`);
     for (const slot of node.slots) {
       const fields = slot.kind === "bits" ? slot.fields : [slot.field];
-      for (const field of fields) this.places.set(field, `${at} + ${slot.offset}`);
+      for (const field of fields) this.places.set(field, place(at, slot.offset));
       const missing = `${slot.offset + slot.size} > reader.end - ${at}`;
       const composed =
         slot.kind === "field" && (slot.field.type.kind === "struct" || slot.field.type.kind === "array");
@@ -379,7 +382,7 @@ class StructWalker {
       case "bytes":
       case "text":
         out.line(
-          code`visitor.field(${this.site(field)}, -1, ${here}, ${size}, ${this.blob(type, here, size)});`,
+          code`visitor.field(${this.site(field)}, -1, ${here}, ${size}, ${this.blob(type, here, place(run.at, offset + size), size)});`,
         );
         break;
       case "struct":
@@ -428,10 +431,14 @@ class StructWalker {
   }
 
   /** Bytes or text that is there. */
-  private blob(type: FieldType & { readonly kind: "bytes" | "text" }, at: Part, size: Part | number): Part {
-    if (type.kind === "text")
-      return code`${this.runtime(type.padded ? "readPaddedText" : "readText")}(reader.bytes, ${at}, ${size})`;
-    return code`reader.bytes.subarray(${at}, ${typeof at === "string" ? at : ["(", at, ")"]} + ${size})`;
+  private blob(
+    type: FieldType & { readonly kind: "bytes" | "text" },
+    from: Part,
+    to: Part,
+    size: Part | number,
+  ): Part {
+    if (type.kind === "bytes") return code`reader.bytes.subarray(${from}, ${to})`;
+    return code`${this.runtime(type.padded ? "readPaddedText" : "readText")}(reader.bytes, ${from}, ${size})`;
   }
 
   /** An integer or a bit field of a run. `bits` is how the visitor is told about the latter. */
@@ -577,7 +584,9 @@ class StructWalker {
         out.line(`reader.at = ${from} + ${size};`);
       }
     }
-    out.line(code`visitor.field(${this.site(field)}, -1, ${from}, ${size}, ${this.blob(type, from, size)});`);
+    out.line(
+      code`visitor.field(${this.site(field)}, -1, ${from}, ${size}, ${this.blob(type, from, "reader.at", size)});`,
+    );
   }
 
   private arrayField(field: Field, type: FieldType & { readonly kind: "array" }, from: string): void {
@@ -710,7 +719,8 @@ class StructWalker {
       out.line("visitor.close(reader.at);");
       return;
     }
-    const size = type.kind === "int" || type.kind === "bits" ? type.int.bits / 8 : constantCount(type);
+    if (type.kind === "bits") throw new Error("bit fields are no elements");
+    const size = type.kind === "int" ? type.int.bits / 8 : constantCount(type);
     const here = this.variables.claim("at");
     const lack = code`${this.runtime("reportLack")}(reader, ${loop.visitor}, \`${path}\`, ${here}, ${size}, ${SCHEMA_FILE}, ${loop.field.line})`;
     out.line(`const ${here} = reader.at;`);
@@ -719,9 +729,7 @@ class StructWalker {
       out.line("break;");
     });
     const value =
-      type.kind === "int"
-        ? this.elementValue(type, here)
-        : this.blob(type as FieldType & { kind: "bytes" }, here, size);
+      type.kind === "int" ? this.elementValue(type, here) : this.blob(type, here, `${here} + ${size}`, size);
     out.line(code`visitor.field(${site}, ${i}, ${here}, ${size}, ${value});`);
     out.line(`reader.at = ${here} + ${size};`);
     if (type.kind === "int") this.elementChecks(type, loop, here, path);

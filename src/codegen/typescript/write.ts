@@ -224,7 +224,7 @@ class StructWriter {
     const { out } = this;
     const presence = presenceOf(node.then);
     if (!readsRemaining(node.condition)) out.line("if (", expression(node.condition, this.env), ") {");
-    else out.line("if (", presence === undefined ? "false" : this.isGiven(presence), ") {");
+    else out.line("if (", this.anyGiven(presence), ") {");
     out.indented(() => {
       for (const member of valueMembersOf(node.else)) this.unexpected(member);
       this.nodes(node.then);
@@ -244,11 +244,13 @@ class StructWriter {
   private optional(node: OptionalNode, following: readonly Node[]): void {
     const { out } = this;
     const presence = presenceOf(node.body);
-    if (presence === undefined) return;
-    out.line("if (", this.isGiven(presence), ") {");
+    const [first] = presence;
+    if (first === undefined) return;
+    out.line("if (", this.anyGiven(presence), ") {");
     out.indented(() => this.nodes(node.body));
     const later = valueMembersOf(following.filter((each) => each.kind === "optional"));
-    const others = valueMembersOf(node.body).filter((member) => subjectOf(member) !== subjectOf(presence));
+    const telling = new Set(presence.map(subjectOf));
+    const others = valueMembersOf(node.body).filter((member) => !telling.has(subjectOf(member)));
     if (later.length > 0) {
       out.chain(
         "} else if (",
@@ -257,7 +259,7 @@ class StructWriter {
         ") {",
       );
       out.indented(() =>
-        out.line("throw ", this.missingError(subjectOf(presence).name, subjectOf(presence).line), ";"),
+        out.line("throw ", this.missingError(subjectOf(first).name, subjectOf(first).line), ";"),
       );
     }
     if (others.length > 0) {
@@ -267,6 +269,14 @@ class StructWriter {
       });
     }
     out.line("}");
+  }
+
+  private anyGiven(members: readonly Member[]): Part {
+    if (members.length === 0) return "false";
+    return join(
+      members.map((member) => this.isGiven(member)),
+      " || ",
+    );
   }
 
   private isGiven(member: Member): Part {

@@ -200,6 +200,9 @@ describe("C headers say", () => {
   it("why a struct ends before the value does", () => {
     const text = header("struct chosen { u8 tag; switch (tag) body { case 1: u32 a; default refuse; } }");
     expect(text).toContain("Here only its first 1 bytes: body depends on a tag");
+    const middle = header("struct later { le16 size; u8 text[size]; le32 crc; }");
+    expect(middle).toContain("Here only its first 2 bytes: text has no constant size");
+    expect(middle).not.toContain("text[]");
     expect(header("struct only_tail { u8 data[..]; }")).toContain("Not in C: uint8_t data[]");
   });
 

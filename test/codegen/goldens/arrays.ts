@@ -125,10 +125,12 @@ export class PairView extends View {
   }
 
   override moveTo(at: number): this {
-    const reader = this.$aim(at);
-    if (!scanPair(reader)) throw this.$refused();
+    if (!this.$holds(at, 4)) {
+      scanPair(this.$aim(at));
+      throw this.$refused();
+    }
     this.$at = at;
-    this.$end = reader.at;
+    this.$end = at + 4;
     return this;
   }
 
@@ -264,12 +266,10 @@ export class NameView extends View {
   }
 
   override moveTo(at: number): this {
-    const reader = this.$aim(at);
-    if (!scanName(reader)) throw this.$refused();
+    if (!scanName(this.$aim(at))) throw this.$refused();
     this.$at = at;
-    this.$end = reader.at;
-    reader.at = at;
-    this.#locate(reader);
+    this.$end = this.$reader.at;
+    this.#locate(this.$aim(at));
     return this;
   }
 
@@ -584,12 +584,10 @@ export class ArraysView extends View {
   }
 
   override moveTo(at: number): this {
-    const reader = this.$aim(at);
-    if (!scanArrays(reader)) throw this.$refused();
+    if (!scanArrays(this.$aim(at))) throw this.$refused();
     this.$at = at;
-    this.$end = reader.at;
-    reader.at = at;
-    this.#locate(reader);
+    this.$end = this.$reader.at;
+    this.#locate(this.$aim(at));
     return this;
   }
 

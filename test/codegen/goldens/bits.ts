@@ -236,10 +236,13 @@ export class EntryView extends View {
   }
 
   override moveTo(at: number): this {
-    const reader = this.$aim(at);
-    if (!scanEntry(reader)) throw this.$refused();
+    if (!this.$holds(at, 19)) {
+      scanEntry(this.$aim(at));
+      throw this.$refused();
+    }
+    if (!scanEntryAt(this.$reader, at)) throw this.$refused();
     this.$at = at;
-    this.$end = reader.at;
+    this.$end = at + 19;
     return this;
   }
 
@@ -324,7 +327,7 @@ export class EntryView extends View {
 
   /** 1 byte at offset 18. */
   get type(): Kind {
-    return this.$view.getUint8(this.$at + 18) as Kind;
+    return (this.$view.getUint8(this.$at + 18)) as Kind;
   }
   set type(value: Kind) {
     if (value !== (value & 0xff)) throw this.$error("range", "type", this.$at + 18, FILE, 22, String(value));

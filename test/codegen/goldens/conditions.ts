@@ -209,12 +209,10 @@ export class ConfigView extends View {
   }
 
   override moveTo(at: number): this {
-    const reader = this.$aim(at);
-    if (!scanConfig(reader, this.#features)) throw this.$refused();
+    if (!scanConfig(this.$aim(at), this.#features)) throw this.$refused();
     this.$at = at;
-    this.$end = reader.at;
-    reader.at = at;
-    this.#locate(reader);
+    this.$end = this.$reader.at;
+    this.#locate(this.$aim(at));
     return this;
   }
 
@@ -493,12 +491,10 @@ export class TailView extends View {
   }
 
   override moveTo(at: number): this {
-    const reader = this.$aim(at);
-    if (!scanTail(reader)) throw this.$refused();
+    if (!scanTail(this.$aim(at))) throw this.$refused();
     this.$at = at;
-    this.$end = reader.at;
-    reader.at = at;
-    this.#locate(reader);
+    this.$end = this.$reader.at;
+    this.#locate(this.$aim(at));
     return this;
   }
 
@@ -623,7 +619,7 @@ function walkTailDesc(reader: Reader, visitor: Visitor): boolean {
     const from = reader.at;
     if (isCut(reader, visitor)) return false;
     reader.at = reader.end;
-    visitor.field(TAIL_SITES.slack, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+    visitor.field(TAIL_SITES.slack, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
   }
   return true;
 }

@@ -185,10 +185,13 @@ export class VqCfgView extends View {
   }
 
   override moveTo(at: number): this {
-    const reader = this.$aim(at);
-    if (!scanVqCfg(reader)) throw this.$refused();
+    if (!this.$holds(at, 20)) {
+      scanVqCfg(this.$aim(at));
+      throw this.$refused();
+    }
+    if (!scanVqCfgAt(this.$reader, at)) throw this.$refused();
     this.$at = at;
-    this.$end = reader.at;
+    this.$end = at + 20;
     return this;
   }
 
@@ -449,10 +452,13 @@ export class FileHeaderView extends View {
   }
 
   override moveTo(at: number): this {
-    const reader = this.$aim(at);
-    if (!scanFileHeader(reader)) throw this.$refused();
+    if (!this.$holds(at, 76)) {
+      scanFileHeader(this.$aim(at));
+      throw this.$refused();
+    }
+    if (!scanFileHeaderAt(this.$reader, at)) throw this.$refused();
     this.$at = at;
-    this.$end = reader.at;
+    this.$end = at + 76;
     return this;
   }
 
@@ -522,7 +528,7 @@ export function walkFileHeader(reader: Reader, visitor: Visitor): boolean {
     sound = otherConstant(reader, "magic", at, FILE, 18, 0x5145564d, magic) || report(reader, visitor);
   }
   if (8 > reader.end - at) return reportShort(reader, visitor, at, FILE_HEADER_LEAVES, FILE);
-  visitor.field(FILE_HEADER_SITES.reserved, -1, at + 4, 4, reader.bytes.subarray(at + 4, (at + 4) + 4));
+  visitor.field(FILE_HEADER_SITES.reserved, -1, at + 4, 4, reader.bytes.subarray(at + 4, at + 8));
   if (sound && reader.strict && !reader.isZero(at + 4, 4)) {
     sound = reader.fail("reserved", "reserved", at + 4, FILE, 19) || report(reader, visitor);
   }

@@ -184,10 +184,12 @@ export class Reader$View extends View {
   }
 
   override moveTo(at: number): this {
-    const reader = this.$aim(at);
-    if (!scanReader$(reader)) throw this.$refused();
+    if (!this.$holds(at, 6)) {
+      scanReader$(this.$aim(at));
+      throw this.$refused();
+    }
     this.$at = at;
-    this.$end = reader.at;
+    this.$end = at + 6;
     return this;
   }
 
@@ -386,10 +388,12 @@ export class Reader$$View extends View {
   }
 
   override moveTo(at: number): this {
-    const reader = this.$aim(at);
-    if (!scanReader$$(reader)) throw this.$refused();
+    if (!this.$holds(at, 7)) {
+      scanReader$$(this.$aim(at));
+      throw this.$refused();
+    }
     this.$at = at;
-    this.$end = reader.at;
+    this.$end = at + 7;
     return this;
   }
 

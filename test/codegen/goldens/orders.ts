@@ -162,10 +162,13 @@ export class RegionView extends View {
   }
 
   override moveTo(at: number): this {
-    const reader = this.$aim(at);
-    if (!scanRegion(reader, this.#littleEndian)) throw this.$refused();
+    if (!this.$holds(at, 16)) {
+      scanRegion(this.$aim(at), this.#littleEndian);
+      throw this.$refused();
+    }
+    if (!scanRegionAt(this.$reader, at, this.#littleEndian)) throw this.$refused();
     this.$at = at;
-    this.$end = reader.at;
+    this.$end = at + 16;
     return this;
   }
 
@@ -355,12 +358,10 @@ export class MemoryView extends View {
   }
 
   override moveTo(at: number): this {
-    const reader = this.$aim(at);
-    if (!scanMemory(reader, this.#littleEndian)) throw this.$refused();
+    if (!scanMemory(this.$aim(at), this.#littleEndian)) throw this.$refused();
     this.$at = at;
-    this.$end = reader.at;
-    reader.at = at;
-    this.#locate(reader);
+    this.$end = this.$reader.at;
+    this.#locate(this.$aim(at));
     return this;
   }
 
@@ -564,12 +565,10 @@ export class SavedView extends View {
   }
 
   override moveTo(at: number): this {
-    const reader = this.$aim(at);
-    if (!scanSaved(reader, this.#guestLittleEndian)) throw this.$refused();
+    if (!scanSaved(this.$aim(at), this.#guestLittleEndian)) throw this.$refused();
     this.$at = at;
-    this.$end = reader.at;
-    reader.at = at;
-    this.#locate(reader);
+    this.$end = this.$reader.at;
+    this.#locate(this.$aim(at));
     return this;
   }
 

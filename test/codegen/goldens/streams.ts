@@ -117,12 +117,10 @@ export class Record$View extends View {
   }
 
   override moveTo(at: number): this {
-    const reader = this.$aim(at);
-    if (!scanRecord$(reader)) throw this.$refused();
+    if (!scanRecord$(this.$aim(at))) throw this.$refused();
     this.$at = at;
-    this.$end = reader.at;
-    reader.at = at;
-    this.#locate(reader);
+    this.$end = this.$reader.at;
+    this.#locate(this.$aim(at));
     return this;
   }
 
@@ -162,7 +160,7 @@ export function walkRecord$(reader: Reader, visitor: Visitor): boolean {
   const from = reader.at;
   if (size$ > reader.end - from) return reportLack(reader, visitor, "data", from, size$, FILE, 3);
   reader.at = from + size$;
-  visitor.field(RECORD_SITES.data, -1, from, size$, reader.bytes.subarray(from, from + size$));
+  visitor.field(RECORD_SITES.data, -1, from, size$, reader.bytes.subarray(from, reader.at));
   return true;
 }
 
@@ -287,12 +285,10 @@ export class RecordsView extends View {
   }
 
   override moveTo(at: number): this {
-    const reader = this.$aim(at);
-    if (!scanRecords(reader)) throw this.$refused();
+    if (!scanRecords(this.$aim(at))) throw this.$refused();
     this.$at = at;
-    this.$end = reader.at;
-    reader.at = at;
-    this.#locate(reader);
+    this.$end = this.$reader.at;
+    this.#locate(this.$aim(at));
     return this;
   }
 
@@ -400,13 +396,12 @@ export interface RecordsHandler {
  */
 export class RecordsParser extends PushParser {
   readonly #handler: RecordsHandler;
-  #index: number = 0;
+  #index = 0;
 
   constructor(handler: RecordsHandler, options?: ParserOptions) {
     super(options, FILE, 5);
     this.#handler = handler;
   }
-
   protected override advance(reader: Reader): void {
     let goesOn = true;
     while (goesOn) {
@@ -484,28 +479,18 @@ export class RecordsParser extends PushParser {
     return true;
   }
 
-  #recordsRead(reader: Reader, at: number): Record$ {
-    try {
-      return readRecord$(reader);
-    } catch (error) {
-      reader.at = at;
-      this.open(reader);
-      throw this.explained(error, scanRecord$(reader), reader, "records", this.#index);
-    }
-  }
-
   #recordsItem(reader: Reader): boolean {
     const handler = this.#handler;
     const index = this.#index;
     if (this.left === 0 && handler.recordsBegin !== undefined) {
       const at = this.open(reader);
-      const length = 4 <= reader.end - at ? payloadBehindRecordsRecordsHead(reader, at) : -1;
-      if (this.lends(reader, 4, length)) {
+      const extent = 4 <= reader.end - at ? payloadBehindRecordsRecordsHead(reader, at) : -1;
+      if (this.lends(reader, 4, extent)) {
         this.headOnly(reader, 4);
         if (!scanRecord$(reader)) this.refuseHead(reader, "records", index);
         reader.at = at;
-        handler.recordsBegin(readRecordsRecordsHead(reader, at), index, reader.base + at, length);
-        this.beginLending(reader, 4, length);
+        handler.recordsBegin(readRecordsRecordsHead(reader, at), index, reader.base + at, extent);
+        this.beginLending(reader, 4, extent);
       }
     }
     if (this.left > 0) {
@@ -534,6 +519,10 @@ export class RecordsParser extends PushParser {
       reader.at = at + size;
     }
     return true;
+  }
+
+  protected override pass(slice: Uint8Array, at: number): void {
+    this.#handler.recordsData?.(slice, at);
   }
 }
 

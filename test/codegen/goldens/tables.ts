@@ -151,10 +151,12 @@ export class TransferView extends View {
   }
 
   override moveTo(at: number): this {
-    const reader = this.$aim(at);
-    if (!scanTransfer(reader, this.#littleEndian)) throw this.$refused();
+    if (!this.$holds(at, 8)) {
+      scanTransfer(this.$aim(at), this.#littleEndian);
+      throw this.$refused();
+    }
     this.$at = at;
-    this.$end = reader.at;
+    this.$end = at + 8;
     return this;
   }
 
@@ -322,12 +324,10 @@ export class MemoryView extends View {
   }
 
   override moveTo(at: number): this {
-    const reader = this.$aim(at);
-    if (!scanMemory(reader, this.#littleEndian)) throw this.$refused();
+    if (!scanMemory(this.$aim(at), this.#littleEndian)) throw this.$refused();
     this.$at = at;
-    this.$end = reader.at;
-    reader.at = at;
-    this.#locate(reader);
+    this.$end = this.$reader.at;
+    this.#locate(this.$aim(at));
     return this;
   }
 
@@ -556,10 +556,12 @@ export class SetFeaturesPayloadView extends View {
   }
 
   override moveTo(at: number): this {
-    const reader = this.$aim(at);
-    if (!scanSetFeaturesPayload(reader, this.#littleEndian)) throw this.$refused();
+    if (!this.$holds(at, 8)) {
+      scanSetFeaturesPayload(this.$aim(at), this.#littleEndian);
+      throw this.$refused();
+    }
     this.$at = at;
-    this.$end = reader.at;
+    this.$end = at + 8;
     return this;
   }
 
@@ -711,10 +713,12 @@ export class GetFeaturesReplyView extends View {
   }
 
   override moveTo(at: number): this {
-    const reader = this.$aim(at);
-    if (!scanGetFeaturesReply(reader, this.#littleEndian)) throw this.$refused();
+    if (!this.$holds(at, 8)) {
+      scanGetFeaturesReply(this.$aim(at), this.#littleEndian);
+      throw this.$refused();
+    }
     this.$at = at;
-    this.$end = reader.at;
+    this.$end = at + 8;
     return this;
   }
 
@@ -876,10 +880,12 @@ export class SetDeviceStateFdReplyView extends View {
   }
 
   override moveTo(at: number): this {
-    const reader = this.$aim(at);
-    if (!scanSetDeviceStateFdReply(reader, this.#littleEndian)) throw this.$refused();
+    if (!this.$holds(at, 8)) {
+      scanSetDeviceStateFdReply(this.$aim(at), this.#littleEndian);
+      throw this.$refused();
+    }
     this.$at = at;
-    this.$end = reader.at;
+    this.$end = at + 8;
     return this;
   }
 
@@ -940,21 +946,21 @@ export interface FrontendPayload {
 export function readFrontendPayload(reader: Reader, id: number, littleEndian: boolean): FrontendPayload {
   let body: FrontendPayloadBody;
   switch (id) {
-    case 0x1: {
+    case 0x1: { // GET_FEATURES
       body = { case: "getFeatures", value: undefined };
       break;
     }
-    case 0x2: {
+    case 0x2: { // SET_FEATURES
       const at = reader.take(8);
       body = { case: "setFeatures", value: readSetFeaturesPayloadAt(reader, at, littleEndian) };
       break;
     }
-    case 0x5: {
+    case 0x5: { // SET_MEM_TABLE
       const setMemTable = readMemory(reader, littleEndian);
       body = { case: "setMemTable", value: setMemTable };
       break;
     }
-    case 0x2a: {
+    case 0x2a: { // SET_DEVICE_STATE_FD
       const at2 = reader.take(8);
       body = { case: "setDeviceStateFd", value: readTransferAt(reader, at2, littleEndian) };
       break;
@@ -996,20 +1002,20 @@ const FRONTEND_PAYLOAD_LEAVES2: readonly Leaf[] = [
  */
 export function scanFrontendPayload(reader: Reader, id: number, littleEndian: boolean): boolean {
   switch (id) {
-    case 0x1: {
+    case 0x1: { // GET_FEATURES
       break;
     }
-    case 0x2: {
+    case 0x2: { // SET_FEATURES
       const at = reader.at;
       if (8 > reader.end - at) return reader.short(at, FRONTEND_PAYLOAD_LEAVES, FILE);
       reader.at = at + 8;
       break;
     }
-    case 0x5: {
+    case 0x5: { // SET_MEM_TABLE
       if (!scanMemory(reader, littleEndian)) return reader.inside("set_mem_table");
       break;
     }
-    case 0x2a: {
+    case 0x2a: { // SET_DEVICE_STATE_FD
       const at2 = reader.at;
       if (8 > reader.end - at2) return reader.short(at2, FRONTEND_PAYLOAD_LEAVES2, FILE);
       reader.at = at2 + 8;
@@ -1070,11 +1076,11 @@ export function writeFrontendPayload(
 ): void {
   const { body } = value;
   switch (id) {
-    case 0x1: {
+    case 0x1: { // GET_FEATURES
       if (body.case !== "getFeatures") throw writer.error("case", "body", writer.at, `${FILE}:8`, body.case);
       break;
     }
-    case 0x2: {
+    case 0x2: { // SET_FEATURES
       if (body.case !== "setFeatures") throw writer.error("case", "body", writer.at, `${FILE}:8`, body.case);
       const setFeatures = body.value;
       const at = writer.take(8);
@@ -1085,7 +1091,7 @@ export function writeFrontendPayload(
       }
       break;
     }
-    case 0x5: {
+    case 0x5: { // SET_MEM_TABLE
       if (body.case !== "setMemTable") throw writer.error("case", "body", writer.at, `${FILE}:8`, body.case);
       const setMemTable = body.value;
       try {
@@ -1095,7 +1101,7 @@ export function writeFrontendPayload(
       }
       break;
     }
-    case 0x2a: {
+    case 0x2a: { // SET_DEVICE_STATE_FD
       if (body.case !== "setDeviceStateFd") {
         throw writer.error("case", "body", writer.at, `${FILE}:8`, body.case);
       }
@@ -1146,12 +1152,10 @@ export class FrontendPayloadView extends View {
   }
 
   override moveTo(at: number): this {
-    const reader = this.$aim(at);
-    if (!scanFrontendPayload(reader, this.#id, this.#littleEndian)) throw this.$refused();
+    if (!scanFrontendPayload(this.$aim(at), this.#id, this.#littleEndian)) throw this.$refused();
     this.$at = at;
-    this.$end = reader.at;
-    reader.at = at;
-    this.#locate(reader);
+    this.$end = this.$reader.at;
+    this.#locate(this.$aim(at));
     return this;
   }
 
@@ -1198,21 +1202,21 @@ export class FrontendPayloadView extends View {
 
   #locate(reader: Reader): void {
     switch (this.#id) {
-      case 0x1: {
+      case 0x1: { // GET_FEATURES
         this.#bodyCase = "getFeatures";
         break;
       }
-      case 0x2: {
+      case 0x2: { // SET_FEATURES
         this.#bodyCase = "setFeatures";
         reader.take(8);
         break;
       }
-      case 0x5: {
+      case 0x5: { // SET_MEM_TABLE
         this.#bodyCase = "setMemTable";
         if (!scanMemory(reader, this.#littleEndian)) throw this.$refused();
         break;
       }
-      case 0x2a: {
+      case 0x2a: { // SET_DEVICE_STATE_FD
         this.#bodyCase = "setDeviceStateFd";
         reader.take(8);
         break;
@@ -1244,10 +1248,10 @@ export function walkFrontendPayload(
   littleEndian: boolean,
 ): boolean {
   switch (id) {
-    case 0x1: {
+    case 0x1: { // GET_FEATURES
       break;
     }
-    case 0x2: {
+    case 0x2: { // SET_FEATURES
       const at = reader.at;
       let sound = 8 <= reader.end - at;
       const inner = heeding(reader, visitor, !sound);
@@ -1260,14 +1264,14 @@ export function walkFrontendPayload(
       if (!sound) return false;
       break;
     }
-    case 0x5: {
+    case 0x5: { // SET_MEM_TABLE
       visitor.open(FRONTEND_PAYLOAD_SITES.setMemTable, -1, reader.at);
       const whole = walkMemory(reader, visitor, littleEndian);
       visitor.close(reader.at);
       if (!whole) return false;
       break;
     }
-    case 0x2a: {
+    case 0x2a: { // SET_DEVICE_STATE_FD
       const at2 = reader.at;
       let sound2 = 8 <= reader.end - at2;
       const inner2 = heeding(reader, visitor, !sound2);
@@ -1284,7 +1288,7 @@ export function walkFrontendPayload(
       const from2 = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(FRONTEND_PAYLOAD_SITES.raw, -1, from2, reader.at - from2, reader.bytes.subarray(from2, from2 + reader.at - from2));
+      visitor.field(FRONTEND_PAYLOAD_SITES.raw, -1, from2, reader.at - from2, reader.bytes.subarray(from2, reader.at));
     }
   }
   return true;
@@ -1320,20 +1324,20 @@ export interface FrontendReply {
 export function readFrontendReply(reader: Reader, id: number, littleEndian: boolean): FrontendReply {
   let body: FrontendReplyBody;
   switch (id) {
-    case 0x1: {
+    case 0x1: { // GET_FEATURES
       const at = reader.take(8);
       body = { case: "getFeatures", value: readGetFeaturesReplyAt(reader, at, littleEndian) };
       break;
     }
-    case 0x2: {
+    case 0x2: { // SET_FEATURES
       body = { case: "setFeatures", value: undefined };
       break;
     }
-    case 0x5: {
+    case 0x5: { // SET_MEM_TABLE
       body = { case: "setMemTable", value: undefined };
       break;
     }
-    case 0x2a: {
+    case 0x2a: { // SET_DEVICE_STATE_FD
       const at2 = reader.take(8);
       body = { case: "setDeviceStateFd", value: readSetDeviceStateFdReplyAt(reader, at2, littleEndian) };
       break;
@@ -1369,19 +1373,19 @@ const FRONTEND_REPLY_LEAVES2: readonly Leaf[] = [["set_device_state_fd.result", 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanFrontendReply(reader: Reader, id: number, _littleEndian: boolean): boolean {
   switch (id) {
-    case 0x1: {
+    case 0x1: { // GET_FEATURES
       const at = reader.at;
       if (8 > reader.end - at) return reader.short(at, FRONTEND_REPLY_LEAVES, FILE);
       reader.at = at + 8;
       break;
     }
-    case 0x2: {
+    case 0x2: { // SET_FEATURES
       break;
     }
-    case 0x5: {
+    case 0x5: { // SET_MEM_TABLE
       break;
     }
-    case 0x2a: {
+    case 0x2a: { // SET_DEVICE_STATE_FD
       const at2 = reader.at;
       if (8 > reader.end - at2) return reader.short(at2, FRONTEND_REPLY_LEAVES2, FILE);
       reader.at = at2 + 8;
@@ -1432,7 +1436,7 @@ export function writeFrontendReply(
 ): void {
   const { body } = value;
   switch (id) {
-    case 0x1: {
+    case 0x1: { // GET_FEATURES
       if (body.case !== "getFeatures") throw writer.error("case", "body", writer.at, `${FILE}:8`, body.case);
       const getFeatures = body.value;
       const at = writer.take(8);
@@ -1443,15 +1447,15 @@ export function writeFrontendReply(
       }
       break;
     }
-    case 0x2: {
+    case 0x2: { // SET_FEATURES
       if (body.case !== "setFeatures") throw writer.error("case", "body", writer.at, `${FILE}:8`, body.case);
       break;
     }
-    case 0x5: {
+    case 0x5: { // SET_MEM_TABLE
       if (body.case !== "setMemTable") throw writer.error("case", "body", writer.at, `${FILE}:8`, body.case);
       break;
     }
-    case 0x2a: {
+    case 0x2a: { // SET_DEVICE_STATE_FD
       if (body.case !== "setDeviceStateFd") {
         throw writer.error("case", "body", writer.at, `${FILE}:8`, body.case);
       }
@@ -1502,12 +1506,10 @@ export class FrontendReplyView extends View {
   }
 
   override moveTo(at: number): this {
-    const reader = this.$aim(at);
-    if (!scanFrontendReply(reader, this.#id, this.#littleEndian)) throw this.$refused();
+    if (!scanFrontendReply(this.$aim(at), this.#id, this.#littleEndian)) throw this.$refused();
     this.$at = at;
-    this.$end = reader.at;
-    reader.at = at;
-    this.#locate(reader);
+    this.$end = this.$reader.at;
+    this.#locate(this.$aim(at));
     return this;
   }
 
@@ -1546,20 +1548,20 @@ export class FrontendReplyView extends View {
 
   #locate(reader: Reader): void {
     switch (this.#id) {
-      case 0x1: {
+      case 0x1: { // GET_FEATURES
         this.#bodyCase = "getFeatures";
         reader.take(8);
         break;
       }
-      case 0x2: {
+      case 0x2: { // SET_FEATURES
         this.#bodyCase = "setFeatures";
         break;
       }
-      case 0x5: {
+      case 0x5: { // SET_MEM_TABLE
         this.#bodyCase = "setMemTable";
         break;
       }
-      case 0x2a: {
+      case 0x2a: { // SET_DEVICE_STATE_FD
         this.#bodyCase = "setDeviceStateFd";
         reader.take(8);
         break;
@@ -1599,7 +1601,7 @@ export function walkFrontendReply(
   littleEndian: boolean,
 ): boolean {
   switch (id) {
-    case 0x1: {
+    case 0x1: { // GET_FEATURES
       const at = reader.at;
       let sound = 8 <= reader.end - at;
       const inner = heeding(reader, visitor, !sound);
@@ -1612,13 +1614,13 @@ export function walkFrontendReply(
       if (!sound) return false;
       break;
     }
-    case 0x2: {
+    case 0x2: { // SET_FEATURES
       break;
     }
-    case 0x5: {
+    case 0x5: { // SET_MEM_TABLE
       break;
     }
-    case 0x2a: {
+    case 0x2a: { // SET_DEVICE_STATE_FD
       const at2 = reader.at;
       let sound2 = 8 <= reader.end - at2;
       const inner2 = heeding(reader, visitor, !sound2);
@@ -1635,7 +1637,7 @@ export function walkFrontendReply(
       const from = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(FRONTEND_REPLY_SITES.raw, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+      visitor.field(FRONTEND_REPLY_SITES.raw, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
     }
   }
   return true;
@@ -1815,10 +1817,12 @@ export class ModeSetDataView extends View {
   }
 
   override moveTo(at: number): this {
-    const reader = this.$aim(at);
-    if (!scanModeSetData(reader)) throw this.$refused();
+    if (!this.$holds(at, 1)) {
+      scanModeSetData(this.$aim(at));
+      throw this.$refused();
+    }
     this.$at = at;
-    this.$end = reader.at;
+    this.$end = at + 1;
     return this;
   }
 
@@ -1942,10 +1946,12 @@ export class ModeGetResultView extends View {
   }
 
   override moveTo(at: number): this {
-    const reader = this.$aim(at);
-    if (!scanModeGetResult(reader)) throw this.$refused();
+    if (!this.$holds(at, 1)) {
+      scanModeGetResult(this.$aim(at));
+      throw this.$refused();
+    }
     this.$at = at;
-    this.$end = reader.at;
+    this.$end = at + 1;
     return this;
   }
 
@@ -1996,11 +2002,11 @@ export interface AdminData {
 export function readAdminData(reader: Reader, opcode: number): AdminData {
   let body: AdminDataBody;
   switch (opcode) {
-    case 0x7: {
+    case 0x7: { // MODE_GET
       body = { case: "modeGet", value: undefined };
       break;
     }
-    case 0x8: {
+    case 0x8: { // MODE_SET
       const at = reader.take(1);
       body = { case: "modeSet", value: readModeSetDataAt(reader, at) };
       break;
@@ -2034,10 +2040,10 @@ const ADMIN_DATA_LEAVES: readonly Leaf[] = [["mode_set.mode", 0, 1, 18]];
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanAdminData(reader: Reader, opcode: number): boolean {
   switch (opcode) {
-    case 0x7: {
+    case 0x7: { // MODE_GET
       break;
     }
-    case 0x8: {
+    case 0x8: { // MODE_SET
       const at = reader.at;
       if (1 > reader.end - at) return reader.short(at, ADMIN_DATA_LEAVES, FILE);
       reader.at = at + 1;
@@ -2074,11 +2080,11 @@ export function sizeofAdminData(value: AdminData, _opcode: number): number {
 export function writeAdminData(writer: Writer, value: AdminData, opcode: number): void {
   const { body } = value;
   switch (opcode) {
-    case 0x7: {
+    case 0x7: { // MODE_GET
       if (body.case !== "modeGet") throw writer.error("case", "body", writer.at, `${FILE}:16`, body.case);
       break;
     }
-    case 0x8: {
+    case 0x8: { // MODE_SET
       if (body.case !== "modeSet") throw writer.error("case", "body", writer.at, `${FILE}:16`, body.case);
       const modeSet = body.value;
       const at = writer.take(1);
@@ -2124,12 +2130,10 @@ export class AdminDataView extends View {
   }
 
   override moveTo(at: number): this {
-    const reader = this.$aim(at);
-    if (!scanAdminData(reader, this.#opcode)) throw this.$refused();
+    if (!scanAdminData(this.$aim(at), this.#opcode)) throw this.$refused();
     this.$at = at;
-    this.$end = reader.at;
-    reader.at = at;
-    this.#locate(reader);
+    this.$end = this.$reader.at;
+    this.#locate(this.$aim(at));
     return this;
   }
 
@@ -2158,11 +2162,11 @@ export class AdminDataView extends View {
 
   #locate(reader: Reader): void {
     switch (this.#opcode) {
-      case 0x7: {
+      case 0x7: { // MODE_GET
         this.#bodyCase = "modeGet";
         break;
       }
-      case 0x8: {
+      case 0x8: { // MODE_SET
         this.#bodyCase = "modeSet";
         reader.take(1);
         break;
@@ -2184,10 +2188,10 @@ const ADMIN_DATA_SITES = {
 /** Reports every field of the `admin_data` at the cursor. False when it had to end before the value does. */
 export function walkAdminData(reader: Reader, visitor: Visitor, opcode: number): boolean {
   switch (opcode) {
-    case 0x7: {
+    case 0x7: { // MODE_GET
       break;
     }
-    case 0x8: {
+    case 0x8: { // MODE_SET
       const at = reader.at;
       let sound = 1 <= reader.end - at;
       const inner = heeding(reader, visitor, !sound);
@@ -2204,7 +2208,7 @@ export function walkAdminData(reader: Reader, visitor: Visitor, opcode: number):
       const from = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(ADMIN_DATA_SITES.raw, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+      visitor.field(ADMIN_DATA_SITES.raw, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
     }
   }
   return true;
@@ -2230,11 +2234,11 @@ export interface AdminOutput {
 export function readAdminOutput(reader: Reader, opcode: number): AdminOutput {
   let body: AdminOutputBody;
   switch (opcode) {
-    case 0x7: {
+    case 0x7: { // MODE_GET
       body = { case: "modeGet", value: undefined };
       break;
     }
-    case 0x8: {
+    case 0x8: { // MODE_SET
       body = { case: "modeSet", value: undefined };
       break;
     }
@@ -2265,10 +2269,10 @@ export function decodeAdminOutput(source: Source, opcode: number): AdminOutput {
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanAdminOutput(reader: Reader, opcode: number): boolean {
   switch (opcode) {
-    case 0x7: {
+    case 0x7: { // MODE_GET
       break;
     }
-    case 0x8: {
+    case 0x8: { // MODE_SET
       break;
     }
     default: {
@@ -2299,11 +2303,11 @@ export function sizeofAdminOutput(value: AdminOutput, _opcode: number): number {
 export function writeAdminOutput(writer: Writer, value: AdminOutput, opcode: number): void {
   const { body } = value;
   switch (opcode) {
-    case 0x7: {
+    case 0x7: { // MODE_GET
       if (body.case !== "modeGet") throw writer.error("case", "body", writer.at, `${FILE}:16`, body.case);
       break;
     }
-    case 0x8: {
+    case 0x8: { // MODE_SET
       if (body.case !== "modeSet") throw writer.error("case", "body", writer.at, `${FILE}:16`, body.case);
       break;
     }
@@ -2339,12 +2343,10 @@ export class AdminOutputView extends View {
   }
 
   override moveTo(at: number): this {
-    const reader = this.$aim(at);
-    if (!scanAdminOutput(reader, this.#opcode)) throw this.$refused();
+    if (!scanAdminOutput(this.$aim(at), this.#opcode)) throw this.$refused();
     this.$at = at;
-    this.$end = reader.at;
-    reader.at = at;
-    this.#locate(reader);
+    this.$end = this.$reader.at;
+    this.#locate(this.$aim(at));
     return this;
   }
 
@@ -2364,11 +2366,11 @@ export class AdminOutputView extends View {
 
   #locate(reader: Reader): void {
     switch (this.#opcode) {
-      case 0x7: {
+      case 0x7: { // MODE_GET
         this.#bodyCase = "modeGet";
         break;
       }
-      case 0x8: {
+      case 0x8: { // MODE_SET
         this.#bodyCase = "modeSet";
         break;
       }
@@ -2390,17 +2392,17 @@ const ADMIN_OUTPUT_SITES = {
  */
 export function walkAdminOutput(reader: Reader, visitor: Visitor, opcode: number): boolean {
   switch (opcode) {
-    case 0x7: {
+    case 0x7: { // MODE_GET
       break;
     }
-    case 0x8: {
+    case 0x8: { // MODE_SET
       break;
     }
     default: {
       const from = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(ADMIN_OUTPUT_SITES.raw, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+      visitor.field(ADMIN_OUTPUT_SITES.raw, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
     }
   }
   return true;
@@ -2427,12 +2429,12 @@ export interface AdminResult {
 export function readAdminResult(reader: Reader, opcode: number): AdminResult {
   let body: AdminResultBody;
   switch (opcode) {
-    case 0x7: {
+    case 0x7: { // MODE_GET
       const at = reader.take(1);
       body = { case: "modeGet", value: readModeGetResultAt(reader, at) };
       break;
     }
-    case 0x8: {
+    case 0x8: { // MODE_SET
       body = { case: "modeSet", value: undefined };
       break;
     }
@@ -2465,13 +2467,13 @@ const ADMIN_RESULT_LEAVES: readonly Leaf[] = [["mode_get.mode", 0, 1, 17]];
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanAdminResult(reader: Reader, opcode: number): boolean {
   switch (opcode) {
-    case 0x7: {
+    case 0x7: { // MODE_GET
       const at = reader.at;
       if (1 > reader.end - at) return reader.short(at, ADMIN_RESULT_LEAVES, FILE);
       reader.at = at + 1;
       break;
     }
-    case 0x8: {
+    case 0x8: { // MODE_SET
       break;
     }
     default: {
@@ -2505,7 +2507,7 @@ export function sizeofAdminResult(value: AdminResult, _opcode: number): number {
 export function writeAdminResult(writer: Writer, value: AdminResult, opcode: number): void {
   const { body } = value;
   switch (opcode) {
-    case 0x7: {
+    case 0x7: { // MODE_GET
       if (body.case !== "modeGet") throw writer.error("case", "body", writer.at, `${FILE}:16`, body.case);
       const modeGet = body.value;
       const at = writer.take(1);
@@ -2516,7 +2518,7 @@ export function writeAdminResult(writer: Writer, value: AdminResult, opcode: num
       }
       break;
     }
-    case 0x8: {
+    case 0x8: { // MODE_SET
       if (body.case !== "modeSet") throw writer.error("case", "body", writer.at, `${FILE}:16`, body.case);
       break;
     }
@@ -2555,12 +2557,10 @@ export class AdminResultView extends View {
   }
 
   override moveTo(at: number): this {
-    const reader = this.$aim(at);
-    if (!scanAdminResult(reader, this.#opcode)) throw this.$refused();
+    if (!scanAdminResult(this.$aim(at), this.#opcode)) throw this.$refused();
     this.$at = at;
-    this.$end = reader.at;
-    reader.at = at;
-    this.#locate(reader);
+    this.$end = this.$reader.at;
+    this.#locate(this.$aim(at));
     return this;
   }
 
@@ -2589,12 +2589,12 @@ export class AdminResultView extends View {
 
   #locate(reader: Reader): void {
     switch (this.#opcode) {
-      case 0x7: {
+      case 0x7: { // MODE_GET
         this.#bodyCase = "modeGet";
         reader.take(1);
         break;
       }
-      case 0x8: {
+      case 0x8: { // MODE_SET
         this.#bodyCase = "modeSet";
         break;
       }
@@ -2617,7 +2617,7 @@ const ADMIN_RESULT_SITES = {
  */
 export function walkAdminResult(reader: Reader, visitor: Visitor, opcode: number): boolean {
   switch (opcode) {
-    case 0x7: {
+    case 0x7: { // MODE_GET
       const at = reader.at;
       let sound = 1 <= reader.end - at;
       const inner = heeding(reader, visitor, !sound);
@@ -2630,14 +2630,14 @@ export function walkAdminResult(reader: Reader, visitor: Visitor, opcode: number
       if (!sound) return false;
       break;
     }
-    case 0x8: {
+    case 0x8: { // MODE_SET
       break;
     }
     default: {
       const from = reader.at;
       if (isCut(reader, visitor)) return false;
       reader.at = reader.end;
-      visitor.field(ADMIN_RESULT_SITES.raw, -1, from, reader.at - from, reader.bytes.subarray(from, from + reader.at - from));
+      visitor.field(ADMIN_RESULT_SITES.raw, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
     }
   }
   return true;

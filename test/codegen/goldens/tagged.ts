@@ -111,28 +111,28 @@ export function readTlv(reader: Reader): Tlv {
       value$ = { case: "mac", value: reader.bytes.subarray(at3, at3 + 6) };
       break;
     }
-    case 0x100: { // VENDOR
-      const count = wholeElements(reader, 2);
-      const start = reader.take(count * 2);
-      const vendor: number[] = new Array(count);
-      let next = start;
-      for (let i = 0; i < count; i++) {
-        vendor[i] = view.getUint16(next, true);
-        next += 2;
-      }
-      value$ = { case: "vendor", value: vendor };
-      break;
-    }
     case 0x7: {
       value$ = { case: "7", value: undefined };
       break;
     }
     default: {
-      if ((type & 0x8000) !== 0) {
-        const raw = reader.rest();
-        value$ = { case: "raw", value: raw };
+      if ((type >= 0x100 && type <= 0x1ff)) {
+        const count = wholeElements(reader, 2);
+        const start = reader.take(count * 2);
+        const vendor: number[] = new Array(count);
+        let next = start;
+        for (let i = 0; i < count; i++) {
+          vendor[i] = view.getUint16(next, true);
+          next += 2;
+        }
+        value$ = { case: "vendor", value: vendor };
       } else {
-        throw reader.error("tag", "value", reader.at);
+        if ((type & 0x8000) !== 0) {
+          const raw = reader.rest();
+          value$ = { case: "raw", value: raw };
+        } else {
+          throw reader.error("tag", "value", reader.at);
+        }
       }
     }
   }
@@ -187,20 +187,20 @@ export function scanTlv(reader: Reader): boolean {
       reader.at = at3 + 6;
       break;
     }
-    case 0x100: { // VENDOR
-      const left = reader.end - reader.at;
-      if (left % 2 !== 0) return partElement(reader, "vendor", 2, FILE, 13);
-      reader.at = reader.end;
-      break;
-    }
     case 0x7: {
       break;
     }
     default: {
-      if ((type & 0x8000) !== 0) {
+      if ((type >= 0x100 && type <= 0x1ff)) {
+        const left = reader.end - reader.at;
+        if (left % 2 !== 0) return partElement(reader, "vendor", 2, FILE, 13);
         reader.at = reader.end;
       } else {
-        return reader.fail("tag", "value", reader.at, FILE, 10, String(type));
+        if ((type & 0x8000) !== 0) {
+          reader.at = reader.end;
+        } else {
+          return reader.fail("tag", "value", reader.at, FILE, 10, String(type));
+        }
       }
     }
   }
@@ -267,32 +267,36 @@ export function writeTlv(writer: Writer, value: Tlv): void {
       writer.bytes.set(mac, at3);
       break;
     }
-    case 0x100: { // VENDOR
-      if (value$.case !== "vendor") throw writer.error("case", "value", writer.at, `${FILE}:10`, value$.case);
-      const vendor = value$.value;
-      const start = writer.take(vendor.length * 2);
-      const view4 = writer.view;
-      let next = start;
-      for (const item of vendor) {
-        if (item !== (item & 0xffff)) {
-          throw misfit(writer, next, FILE, [[`vendor[${(next - start) / 2}]`, item, 16, 0, 13]]);
-        }
-        view4.setUint16(next, item, true);
-        next += 2;
-      }
-      break;
-    }
     case 0x7: {
       if (value$.case !== "7") throw writer.error("case", "value", writer.at, `${FILE}:10`, value$.case);
       break;
     }
     default: {
-      if ((type & 0x8000) !== 0) {
-        if (value$.case !== "raw") throw writer.error("case", "value", writer.at, `${FILE}:10`, value$.case);
-        const raw = value$.value;
-        writer.put(raw);
+      if ((type >= 0x100 && type <= 0x1ff)) {
+        if (value$.case !== "vendor") {
+          throw writer.error("case", "value", writer.at, `${FILE}:10`, value$.case);
+        }
+        const vendor = value$.value;
+        const start = writer.take(vendor.length * 2);
+        const view4 = writer.view;
+        let next = start;
+        for (const item of vendor) {
+          if (item !== (item & 0xffff)) {
+            throw misfit(writer, next, FILE, [[`vendor[${(next - start) / 2}]`, item, 16, 0, 13]]);
+          }
+          view4.setUint16(next, item, true);
+          next += 2;
+        }
       } else {
-        throw writer.error("tag", "value", writer.at, `${FILE}:10`, String(type));
+        if ((type & 0x8000) !== 0) {
+          if (value$.case !== "raw") {
+            throw writer.error("case", "value", writer.at, `${FILE}:10`, value$.case);
+          }
+          const raw = value$.value;
+          writer.put(raw);
+        } else {
+          throw writer.error("tag", "value", writer.at, `${FILE}:10`, String(type));
+        }
       }
     }
   }
@@ -325,12 +329,10 @@ export class TlvView extends View {
   }
 
   override moveTo(at: number): this {
-    const reader = this.$aim(at);
-    if (!scanTlv(reader)) throw this.$refused();
+    if (!scanTlv(this.$aim(at))) throw this.$refused();
     this.$at = at;
-    this.$end = reader.at;
-    reader.at = at;
-    this.#locate(reader);
+    this.$end = this.$reader.at;
+    this.#locate(this.$aim(at));
     return this;
   }
 
@@ -431,21 +433,23 @@ export class TlvView extends View {
         reader.take(6);
         break;
       }
-      case 0x100: { // VENDOR
-        this.#valueCase = "vendor";
-        reader.at = reader.end;
-        break;
-      }
       case 0x7: {
         this.#valueCase = "7";
         break;
       }
       default: {
-        if ((this.$view.getUint16(this.$at, true) & 0x8000) !== 0) {
-          this.#valueCase = "raw";
+        if (
+          (this.$view.getUint16(this.$at, true) >= 0x100 && this.$view.getUint16(this.$at, true) <= 0x1ff)
+        ) {
+          this.#valueCase = "vendor";
           reader.at = reader.end;
         } else {
-          throw this.$refused();
+          if ((this.$view.getUint16(this.$at, true) & 0x8000) !== 0) {
+            this.#valueCase = "raw";
+            reader.at = reader.end;
+          } else {
+            throw this.$refused();
+          }
         }
       }
     }
@@ -473,7 +477,7 @@ export function walkTlv(reader: Reader, visitor: Visitor): boolean {
   const type = view.getUint16(at, true);
   visitor.field(TLV_SITES.type, -1, at, 2, type);
   if (8 > reader.end - at) return reportShort(reader, visitor, at, TLV_LEAVES, FILE);
-  visitor.field(TLV_SITES.reserved, -1, at + 2, 6, reader.bytes.subarray(at + 2, (at + 2) + 6));
+  visitor.field(TLV_SITES.reserved, -1, at + 2, 6, reader.bytes.subarray(at + 2, at + 8));
   if (sound && reader.strict && !reader.isZero(at + 2, 6)) {
     sound = reader.fail("reserved", "reserved", at + 2, FILE, 8) || report(reader, visitor);
   }
@@ -503,7 +507,7 @@ function walkTlvValue(reader: Reader, visitor: Visitor, type: number): boolean {
       visitor.field(TLV_SITES.speed, -1, at2, 4, speed);
       reader.at = at2 + 4;
       if (speed <= 0) {
-        return reader.fail("constraint", "speed", at2 + 0, FILE, 11, "speed > 0") || report(reader, visitor);
+        return reader.fail("constraint", "speed", at2, FILE, 11, "speed > 0") || report(reader, visitor);
       }
       break;
     }
@@ -514,35 +518,35 @@ function walkTlvValue(reader: Reader, visitor: Visitor, type: number): boolean {
       reader.at = at3 + 6;
       break;
     }
-    case 0x100: { // VENDOR
-      const left = reader.end - reader.at;
-      visitor.open(TLV_SITES.vendor, -1, reader.at);
-      let all = true;
-      for (let i = 0; all && 2 <= reader.end - reader.at; i++) {
-        const at4 = reader.at;
-        if (2 > reader.end - at4) {
-          all = false;
-          break;
-        }
-        visitor.field(TLV_SITES.vendor, i, at4, 2, view.getUint16(at4, true));
-        reader.at = at4 + 2;
-      }
-      visitor.close(reader.at);
-      const whole = left % 2 === 0 ? all : partElement(reader, "vendor", 2, FILE, 13) || report(reader, visitor);
-      if (!whole) return false;
-      break;
-    }
     case 0x7: {
       break;
     }
     default: {
-      if ((type & 0x8000) !== 0) {
-        const from2 = reader.at;
-        if (isCut(reader, visitor)) return false;
-        reader.at = reader.end;
-        visitor.field(TLV_SITES.raw, -1, from2, reader.at - from2, reader.bytes.subarray(from2, from2 + reader.at - from2));
+      if ((type >= 0x100 && type <= 0x1ff)) {
+        const left = reader.end - reader.at;
+        visitor.open(TLV_SITES.vendor, -1, reader.at);
+        let all = true;
+        for (let i = 0; all && 2 <= reader.end - reader.at; i++) {
+          const at4 = reader.at;
+          if (2 > reader.end - at4) {
+            all = false;
+            break;
+          }
+          visitor.field(TLV_SITES.vendor, i, at4, 2, view.getUint16(at4, true));
+          reader.at = at4 + 2;
+        }
+        visitor.close(reader.at);
+        const whole = left % 2 === 0 ? all : partElement(reader, "vendor", 2, FILE, 13) || report(reader, visitor);
+        if (!whole) return false;
       } else {
-        return reader.fail("tag", "value", reader.at, FILE, 10, String(type)) || report(reader, visitor);
+        if ((type & 0x8000) !== 0) {
+          const from2 = reader.at;
+          if (isCut(reader, visitor)) return false;
+          reader.at = reader.end;
+          visitor.field(TLV_SITES.raw, -1, from2, reader.at - from2, reader.bytes.subarray(from2, reader.at));
+        } else {
+          return reader.fail("tag", "value", reader.at, FILE, 10, String(type)) || report(reader, visitor);
+        }
       }
     }
   }
@@ -662,12 +666,10 @@ export class ContextView extends View {
   }
 
   override moveTo(at: number): this {
-    const reader = this.$aim(at);
-    if (!scanContext(reader)) throw this.$refused();
+    if (!scanContext(this.$aim(at))) throw this.$refused();
     this.$at = at;
-    this.$end = reader.at;
-    reader.at = at;
-    this.#locate(reader);
+    this.$end = this.$reader.at;
+    this.#locate(this.$aim(at));
     return this;
   }
 

@@ -79,6 +79,12 @@ stream raw_state {
   u8 data[..];
 }
 
+stream boxed {
+  u8 size;
+  tlv list[bytes size];
+  u8 after;
+}
+
 stream one_tlv {
   u8 before;
   tlv only;
@@ -457,6 +463,32 @@ describe("a push parser", () => {
       code: "limit",
     });
     expect(expectInvariant("RawState", bytes, [9], [], { maxUnit: 43 }, false).error).toBeUndefined();
+  });
+
+  it("sees what a range cannot hold as an overrun, however large it claims to be", () => {
+    const first = [5, 0, 0, 0, 2, 0, 0, 0, 1, 2];
+    const second = [5, 0, 0, 0, 100, 0, 0, 0, 1, 2, 3];
+    const bytes = Uint8Array.from([21, ...first, ...second, 9, 9, 9]);
+    for (const lends of [true, false]) {
+      const { calls, error } = expectInvariant(
+        "Boxed",
+        bytes,
+        [3, 12],
+        [],
+        { maxUnit: 50, lendAbove: 4 },
+        lends,
+      );
+      expect(calls.map(([method]) => method)).toEqual(["size", "list"]);
+      expect(error).toMatchObject({
+        ...streams["checkBoxed"](bytes),
+        code: "overrun",
+        path: "list[1].value",
+      });
+    }
+    const sound = Uint8Array.from([10, ...first, 9]);
+    expect(expectInvariant("Boxed", sound, [4]).error).toBeUndefined();
+    const left = Uint8Array.from([11, ...first, 9]);
+    expect(expectInvariant("Boxed", left, [4]).error).toMatchObject({ ...streams["checkBoxed"](left) });
   });
 
   it("lends a payload whose length nobody tells, to the end", () => {
