@@ -1,5 +1,6 @@
 /** Reads captures: files, and what only flows (pipes, standard input). */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { type Io, UsageError } from "./io.js";
 
 /** Large enough that a system call costs nothing beside the parsing of what it brings, small enough to stay in the cache. */
 const CHUNK = 1 << 18;
@@ -16,8 +17,18 @@ export interface Input {
   close(): void;
 }
 
+/** `-` is standard input. */
+export function openInput(path: string, io: Io): Input {
+  if (path === "-") return standardInput(io.stdin);
+  try {
+    return openFile(path);
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
 /** Throws what the file system throws. */
-export function openFile(path: string): Input {
+function openFile(path: string): Input {
   const fd = openSync(path, "r");
   const stats = fstatSync(fd);
   if (stats.isDirectory()) {
@@ -35,7 +46,7 @@ export function openFile(path: string): Input {
   };
 }
 
-export function standardInput(stdin: AsyncIterable<Uint8Array>): Input {
+function standardInput(stdin: AsyncIterable<Uint8Array>): Input {
   return { name: "-", size: undefined, tail: () => undefined, chunks: () => stdin, close: () => {} };
 }
 

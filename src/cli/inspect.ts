@@ -5,6 +5,7 @@ import {
   CAPTURE_KINDS,
   type CaptureInspection,
   type CaptureKind,
+  ChartRenderer,
   DETECTION_SIZE,
   describeFault,
   detectKind,
@@ -18,7 +19,7 @@ import {
 } from "../inspect/index.js";
 import { type Description, findDescription } from "../streams/index.js";
 import { countFlag } from "./arguments.js";
-import { type Input, openFile, standardInput } from "./input.js";
+import { type Input, openInput } from "./input.js";
 import { Batch, EXIT, type Io, UsageError } from "./io.js";
 import { Progress } from "./progress.js";
 import { defineVerb, type Verb } from "./verb.js";
@@ -55,6 +56,7 @@ const examples = [
   "ssh host cat /var/tmp/vm.mig | virtwire inspect -",
   "virtwire inspect --format jsonl vm.mig | jq -r 'select(.record == \"section\") | .name'",
   "virtwire inspect --as device-parts --device net parts.bin",
+  "virtwire inspect vhost-user.jsonl",
 ];
 
 /** How far from the end a description is looked for, in steps: nearly all are found in the first. */
@@ -80,19 +82,11 @@ export function inspectVerb(io: Io): Verb {
 async function inspect(given: InspectArguments, rawArgs: readonly string[], io: Io): Promise<number> {
   const device = given.device === undefined ? undefined : deviceId(given.device);
   const verbosity = countFlag(rawArgs, "v", "verbose");
-  const input = given.file === "-" ? standardInput(io.stdin) : open(given.file);
+  const input = openInput(given.file, io);
   try {
     return await read(input, given, device, verbosity, io);
   } finally {
     input.close();
-  }
-}
-
-function open(path: string): Input {
-  try {
-    return openFile(path);
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
   }
 }
 
@@ -105,7 +99,7 @@ async function read(
 ): Promise<number> {
   const batch = new Batch(io.out);
   const progress = new Progress(input.size, io);
-  const output = outputFor(given.format, input.name, verbosity, io, batch);
+  let output: Output | undefined;
   let prefix = new Uint8Array(0);
   let inspection: CaptureInspection | undefined;
   const start = (): string | undefined => {
@@ -113,6 +107,7 @@ async function read(
     if (kind.kind === "unsupported") return `not supported: ${kind.what}`;
     if (kind.kind === "unknown")
       return prefix.length === 0 ? "empty" : "no kind of capture that is known (see --as)";
+    output = outputFor(given.format, kind.kind, input.name, verbosity, io, batch);
     inspection = openInspection(kind.kind, output.sink, {
       withFields: given.format !== "text" || verbosity > 0,
       description: kind.kind === "qemu-stream" ? describe(input) : undefined,
@@ -135,7 +130,7 @@ async function read(
   }
   if (inspection === undefined && refusal === undefined) refusal = start();
   progress.end();
-  if (inspection === undefined) {
+  if (inspection === undefined || output === undefined) {
     io.err(`${input.name}:0x0: capture: ${refusal}\n`);
     return EXIT.malformed;
   }
@@ -152,7 +147,14 @@ interface Output {
   readonly finish: (summary: Summary) => void;
 }
 
-function outputFor(format: string, name: string, verbosity: number, io: Io, batch: Batch): Output {
+function outputFor(
+  format: string,
+  kind: CaptureKind,
+  name: string,
+  verbosity: number,
+  io: Io,
+  batch: Batch,
+): Output {
   if (format === "json") {
     const json = new JsonRenderer(batch.write);
     return { sink: json, finish: (summary) => json.finish(summary) };
@@ -162,7 +164,8 @@ function outputFor(format: string, name: string, verbosity: number, io: Io, batc
     return { sink: lines, finish: (summary) => lines.finish(summary) };
   }
   const colour = io.outIsTerminal && (io.env["NO_COLOR"] ?? "") === "" && io.env["TERM"] !== "dumb";
-  const text = new TextRenderer({ colour, verbosity, name: name === "-" ? "standard input" : name });
+  const options = { colour, verbosity, name: name === "-" ? "standard input" : name };
+  const text = kind === "vhost-user" ? new ChartRenderer(options, batch.write) : new TextRenderer(options);
   return { sink: text, finish: (summary) => text.finish(summary, batch.write) };
 }
 

@@ -7,12 +7,14 @@ export interface Io {
   readonly errIsTerminal: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly stdin: AsyncIterable<Uint8Array>;
+  /** Resolves when the user asks to stop (Ctrl-C). From the call on, that does not end the process by itself. */
+  readonly interrupted: () => Promise<void>;
 }
 
 /** What the process says when it ends. */
 export const EXIT = {
   ok: 0,
-  /** A check failed, e.g. generated code is stale. */
+  /** A check failed, e.g. generated code is stale, or a conversation breaks a rule. */
   differs: 1,
   /** The command line is wrong, or a file cannot be read or written. */
   usage: 2,

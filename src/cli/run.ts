@@ -18,10 +18,20 @@ const VERBS: Readonly<Record<string, Entry>> = {
     example: "virtwire inspect failed-migration.bin",
     load: async (io) => (await import("./inspect.js")).inspectVerb(io),
   },
+  check: {
+    about: "Hold a vhost-user conversation to the rules of its specification.",
+    example: "virtwire check vhost-user.jsonl",
+    load: async (io) => (await import("./check.js")).checkVerb(io),
+  },
   gen: {
     about: "Generate codecs from schemas.",
     example: "virtwire gen schemas --out generated --target ts",
     load: async (io) => (await import("./gen.js")).genVerb(io),
+  },
+  compat: {
+    about: "Compare two versions of a schema: whom does each change break?",
+    example: "virtwire compat old.wire new.wire",
+    load: async (io) => (await import("./compat.js")).compatVerb(io),
   },
 };
 

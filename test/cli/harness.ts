@@ -33,6 +33,7 @@ export async function virtwire(
     errIsTerminal: false,
     env: {},
     stdin: stdin(),
+    interrupted: () => Promise.reject(new Error("this verb is not expected to wait")),
     ...io,
   });
   return { code, out, err };
