@@ -1,5 +1,7 @@
 /** Captures explained: what kind they are, what is in them, and whether all of it fits together. */
 
+export { ChartRenderer } from "./chart.js";
+export { ConversationInspection, nameOf } from "./conversation.js";
 export type { CaptureInspection, InspectOptions } from "./inspection.js";
 export { JsonLinesRenderer, JsonRenderer } from "./json.js";
 export {

@@ -12,16 +12,18 @@ import { scanVirtioDevCtxFieldTlv } from "../../generated/virtio/device-context.
 import { scanVirtioDevPart } from "../../generated/virtio/device-parts.js";
 import { VirtioDeviceId } from "../../generated/virtio/ids.js";
 import { Reader } from "../runtime/index.js";
+import { recordingForm } from "../streams/vhost-user/form.js";
 import { readFieldCount } from "../streams/virtio/context.js";
 
 /** The kinds that can be read to the end. */
-export type CaptureKind = "qemu-stream" | "device-context" | "device-parts" | "vfio-stream";
+export type CaptureKind = "qemu-stream" | "device-context" | "device-parts" | "vfio-stream" | "vhost-user";
 
 export const CAPTURE_TITLES: Readonly<Record<CaptureKind, string>> = {
   "qemu-stream": "QEMU migration stream",
   "device-context": "virtio device context (draft v2)",
   "device-parts": "virtio device parts",
   "vfio-stream": "vfio-virtio migration data",
+  "vhost-user": "vhost-user conversation",
 };
 
 export const CAPTURE_KINDS = Object.keys(CAPTURE_TITLES) as CaptureKind[];
@@ -38,6 +40,8 @@ export const DETECTION_SIZE = 4096;
 /** `prefix` holds the first `DETECTION_SIZE` bytes, or all where there are fewer. */
 export function detectKind(prefix: Uint8Array): Detection {
   if (startsWith(prefix, be32(QEMU_VM_FILE_MAGIC))) return { kind: "qemu-stream" };
+  const form = recordingForm(prefix);
+  if (form !== undefined && form !== "raw") return { kind: "vhost-user" };
   for (const { magic, what } of FOREIGN) {
     if (startsWith(prefix, magic)) return { kind: "unsupported", what };
   }
@@ -48,6 +52,8 @@ export function detectKind(prefix: Uint8Array): Detection {
   if (isChain(new Reader(prefix, { strict: true }), scanReturnPath)) {
     return { kind: "unsupported", what: "the return path of a QEMU migration (destination to source)" };
   }
+  // Messages have no magic number either, and their headers ask for less than the kinds above.
+  if (form === "raw") return { kind: "vhost-user" };
   return { kind: "unknown" };
 }
 
@@ -70,8 +76,8 @@ const FOREIGN: readonly { readonly magic: readonly number[]; readonly what: stri
   { magic: [0x28, 0xb5, 0x2f, 0xfd], what: "compressed by zstd: unpack it first" },
   { magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a], what: "compressed by xz: unpack it first" },
   { magic: ascii("BZh"), what: "compressed by bzip2: unpack it first" },
-  { magic: ascii("{"), what: "JSON text, such as a recorded vhost-user session" },
-  { magic: ascii("["), what: "JSON text, such as a recorded vhost-user session" },
+  { magic: ascii("{"), what: "JSON text that is no recorded vhost-user session" },
+  { magic: ascii("["), what: "JSON text that is no recorded vhost-user session" },
 ];
 
 type Scan = (reader: Reader) => boolean;

@@ -1,4 +1,5 @@
 /** One way in for all kinds of captures. */
+import { ConversationInspection } from "./conversation.js";
 import { DeviceContextInspection, DevicePartsInspection, VfioStreamInspection } from "./elements.js";
 import type { CaptureInspection, InspectOptions } from "./inspection.js";
 import type { CaptureKind } from "./kinds.js";
@@ -15,5 +16,7 @@ export function openInspection(kind: CaptureKind, sink: Sink, options: InspectOp
       return new DevicePartsInspection(sink, options);
     case "vfio-stream":
       return new VfioStreamInspection(sink, options);
+    case "vhost-user":
+      return new ConversationInspection(sink);
   }
 }

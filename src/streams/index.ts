@@ -14,6 +14,19 @@ export type { RamBlock, RamCounts } from "./qemu/ram.js";
 export { walkState } from "./qemu/state.js";
 export { findDescription } from "./qemu/tail.js";
 export { type VfioStreamEvent, VfioStreamParser, vfioRecord } from "./vfio/records.js";
+export { type Finding, judgeEvent } from "./vhost-user/check.js";
+export { DirtyLog, dirtyLogSize, type GuestRange } from "./vhost-user/dirty-log.js";
+export { openRecording, type RecordingForm, recordingForm } from "./vhost-user/form.js";
+export type * from "./vhost-user/message.js";
+export {
+  type ConversationHandler,
+  type ConversationOptions,
+  ConversationParser,
+} from "./vhost-user/parser.js";
+export type { Recording, RecordingHandler } from "./vhost-user/recording.js";
+export { conversationRules } from "./vhost-user/rules/index.js";
+export type { Rule } from "./vhost-user/rules/rule.js";
+export type { Ring, Session } from "./vhost-user/session.js";
 export { type DeviceContextEvent, DeviceContextParser, deviceContextBuffers } from "./virtio/context.js";
 export {
   type DevicePartEvent,

@@ -22,6 +22,15 @@ describe("kinds", () => {
     ["vfio-stream", bytes(vfioRecordBytes(0, 0, LONG))],
     ["vfio-stream", bytes(vfioRecordBytes(1, 5, [1, 2]), vfioRecordBytes(0, 0, parts))],
     ["vfio-stream", bytes(vfioRecordBytes(0, 0, parts)).subarray(0, 100)],
+    [
+      "vhost-user",
+      new Uint8Array(readFileSync(new URL("../captures/vhost-user-qsd.jsonl", import.meta.url))),
+    ],
+    ["vhost-user", bytes('{"from":"fe","hex":"0100')],
+    ["vhost-user", bytes('[pid  7] sendmsg(5, {msg_name=NULL, msg_iov=[{iov_base="')],
+    // GET_FEATURES and GET_PROTOCOL_FEATURES; the reply to the first.
+    ["vhost-user", bytes(le(4, 1), le(4, 1), le(4, 0), le(4, 15), le(4, 1), le(4, 0))],
+    ["vhost-user", bytes(le(4, 1), le(4, 5), le(4, 8), le(4, 7), le(4, 0))],
   ])("%s is told by its first bytes", (kind, input) => {
     expect(detectKind(input.subarray(0, 4096))).toEqual({ kind });
   });

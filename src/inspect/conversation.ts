@@ -1,0 +1,286 @@
+/** Inspects vhost-user conversations: every message with its fields, what has been agreed on, and which rules are broken. */
+import {
+  vhostUserProtocolFeatureNames,
+  walkVhostUserBackendRequestPayload,
+  walkVhostUserBackendRequestReply,
+  walkVhostUserFrontendRequestPayload,
+  walkVhostUserFrontendRequestReply,
+  walkVhostUserHeader,
+} from "../../generated/vhost-user/messages.js";
+import { virtioFeatureNames } from "../../generated/virtio/features.js";
+import { type Fault, Reader } from "../runtime/index.js";
+import {
+  type ConversationEvent,
+  ConversationParser,
+  type Finding,
+  judgeEvent,
+  openRecording,
+  type Recording,
+  recordingForm,
+  type VhostUserMessage,
+} from "../streams/index.js";
+import type { CaptureInspection } from "./inspection.js";
+import { CAPTURE_TITLES, DETECTION_SIZE } from "./kinds.js";
+import { type Node, TreeBuilder } from "./node.js";
+import {
+  type Fact,
+  FaultList,
+  hex,
+  type Scalar,
+  type Sink,
+  type Summary,
+  type Table,
+  verdictOf,
+} from "./report.js";
+
+/** Broken rules repeat themselves; all are counted. */
+const MAX_FINDINGS = 1000;
+const MAX_NOTES = 20;
+
+export class ConversationInspection implements CaptureInspection {
+  /** The first `MAX_FINDINGS`. */
+  readonly findings: Finding[] = [];
+  findingCount = 0;
+  /** Places where the recording, or one direction of it, cannot be read. A payload of the wrong size is a broken rule. */
+  damageCount = 0;
+  private readonly sink: Sink;
+  private readonly faults = new FaultList();
+  private readonly notes: string[] = [];
+  private readonly parser: ConversationParser;
+  private readonly counts = new Map<string, number>();
+  private prefix: Uint8Array = new Uint8Array(0);
+  private recording: Recording | undefined;
+  private size = 0;
+  messages = 0;
+  private descriptors: number | undefined = 0;
+
+  constructor(sink: Sink) {
+    this.sink = sink;
+    this.parser = new ConversationParser((event) => this.take(event));
+  }
+
+  push(chunk: Uint8Array): void {
+    this.size += chunk.length;
+    if (this.recording !== undefined) {
+      this.recording.push(chunk);
+      return;
+    }
+    const all = new Uint8Array(this.prefix.length + chunk.length);
+    all.set(this.prefix);
+    all.set(chunk, this.prefix.length);
+    this.prefix = all;
+    if (all.length >= DETECTION_SIZE) this.start().push(all);
+  }
+
+  end(): Summary {
+    if (this.recording === undefined) this.start().push(this.prefix);
+    this.recording?.end();
+    this.parser.end();
+    const { faults, findingCount, messages } = this;
+    if (this.size === 0) this.notes.push("the input is empty");
+    const clean =
+      findingCount === 0
+        ? "clean: every message is read, and no rule is broken"
+        : `every message is read; ${plural(findingCount, "broken rule")} (virtwire check explains)`;
+    return {
+      kind: "vhost-user",
+      title: CAPTURE_TITLES["vhost-user"],
+      size: this.size,
+      facts: [{ key: "message_count", label: "messages", value: messages }, ...this.facts()],
+      tables: [...(messages === 0 ? [] : [this.requests()]), ...(findingCount === 0 ? [] : [this.broken()])],
+      notes: this.notes,
+      faults: faults.faults,
+      faultCount: faults.count,
+      verdict: verdictOf(faults, clean),
+    };
+  }
+
+  private start(): Recording {
+    const recording = openRecording(recordingForm(this.prefix) ?? "raw", {
+      piece: (piece) => this.parser.push(piece),
+      fault: (fault) => this.damage(fault),
+      note: (text) => this.note(text),
+    });
+    this.recording = recording;
+    return recording;
+  }
+
+  private damage(fault: Fault): void {
+    this.damageCount++;
+    this.faults.add(fault);
+  }
+
+  private note(text: string): void {
+    if (this.notes.length < MAX_NOTES) this.notes.push(text);
+  }
+
+  private take(event: ConversationEvent): void {
+    const found = judgeEvent(event, this.parser.session);
+    this.findingCount += found.length;
+    this.findings.push(...found.slice(0, Math.max(0, MAX_FINDINGS - this.findings.length)));
+    switch (event.kind) {
+      case "message":
+        this.message(event.message, found);
+        break;
+      case "unanswered":
+        this.unanswered(event.message, found);
+        break;
+      case "waiting":
+        this.note(`message ${event.message.index}, ${nameOf(event.message)}, has no reply yet at the end`);
+        break;
+      case "damage":
+        this.damage(event.fault);
+        this.sink.record({
+          record: "gap",
+          name: "unreadable",
+          at: event.at,
+          size: 0,
+          attributes: { from: event.from },
+          fields: undefined,
+          faults: [event.fault],
+        });
+        break;
+    }
+  }
+
+  private message(message: VhostUserMessage, found: readonly Finding[]): void {
+    this.messages++;
+    const name = nameOf(message);
+    if (!message.isReply) this.count(message.row?.name ?? "unknown requests");
+    if (message.fds === undefined) this.descriptors = undefined;
+    else if (this.descriptors !== undefined) this.descriptors += message.fds;
+    if (message.fault !== undefined) this.faults.add(message.fault);
+    this.sink.record({
+      record: "message",
+      name,
+      at: message.at,
+      size: message.bytes.length,
+      attributes: {
+        index: message.index,
+        t: message.time,
+        from: message.from,
+        channel: message.channel,
+        reply: message.isReply,
+        need_reply: message.header.needReply !== 0,
+        fds: message.fds,
+        answers: message.answers?.index,
+        ...rulesOf(found),
+      },
+      fields: fieldsOf(message),
+      faults: message.fault === undefined ? [] : [message.fault],
+    });
+  }
+
+  /** Numbers that stand for no request have no rows of their own: there may be any number of them. */
+  private count(name: string): void {
+    this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
+  }
+
+  private unanswered(message: VhostUserMessage, found: readonly Finding[]): void {
+    this.sink.record({
+      record: "unanswered",
+      name: nameOf(message),
+      at: message.at,
+      size: 0,
+      attributes: { index: message.index, from: message.from, channel: message.channel, ...rulesOf(found) },
+      fields: undefined,
+      faults: [],
+    });
+  }
+
+  private facts(): Fact[] {
+    const { session } = this.parser;
+    const facts: Fact[] = [];
+    if (session.whole === false) this.note("joined late: what was agreed on before is not known");
+    if (this.descriptors !== undefined) {
+      facts.push({ key: "descriptor_count", label: "descriptors", value: this.descriptors });
+    }
+    const flags = (
+      key: string,
+      label: string,
+      value: bigint | undefined,
+      names: (value: bigint) => string[],
+    ) => {
+      if (value !== undefined)
+        facts.push({ key, label, value: names(value), text: `${hex(value)} ${names(value).join(" ")}` });
+    };
+    flags("features", "features", session.features, virtioFeatureNames);
+    flags("protocol_features", "protocol features", session.protocolFeatures, vhostUserProtocolFeatureNames);
+    if (session.queueCount !== undefined) {
+      facts.push({ key: "queue_num", label: "queues", value: session.queueCount });
+    }
+    facts.push({ key: "broken_rule_count", label: "broken rules", value: this.findingCount });
+    return facts;
+  }
+
+  private requests(): Table {
+    const rows = [...this.counts];
+    return {
+      key: "requests",
+      title: "requests",
+      columns: [
+        { key: "request", label: "request" },
+        { key: "count", label: "count", right: true },
+      ],
+      rows: rows.map(([name, count]) => [{ value: name }, { value: count }]),
+      weights: rows.map(([, count]) => count),
+      briefs: rows.map(([name]) => name),
+    };
+  }
+
+  private broken(): Table {
+    const { findings } = this;
+    return {
+      key: "broken_rules",
+      title: "broken rules",
+      columns: [
+        { key: "rule", label: "broken rule" },
+        { key: "message", label: "message", right: true },
+        { key: "request", label: "request" },
+        { key: "detail", label: "how" },
+      ],
+      rows: findings.map(({ rule, message, detail }) => [
+        { value: rule.id },
+        { value: message.index },
+        { value: nameOf(message) },
+        { value: detail },
+      ]),
+      weights: findings.map((_, index) => -index),
+      briefs: findings.map(({ rule }) => rule.id),
+    };
+  }
+}
+
+/** What a message is called, also where its number stands for no request. */
+export function nameOf({ row, header }: VhostUserMessage): string {
+  return row?.name ?? `request ${header.request}`;
+}
+
+function rulesOf(found: readonly Finding[]): Readonly<Record<string, readonly Scalar[]>> {
+  return found.length === 0
+    ? {}
+    : { rules: found.map(({ rule }) => rule.id), broken: found.map(({ detail }) => detail) };
+}
+
+function fieldsOf(message: VhostUserMessage): readonly Node[] {
+  const { channel, isReply, negotiated, row, header, body, fault } = message;
+  const { features, protocolFeatures, littleEndian } = negotiated;
+  const tree = new TreeBuilder(message.at);
+  const reader = new Reader(message.bytes);
+  walkVhostUserHeader(reader, tree, littleEndian);
+  // What postcopy puts in the place of a region is no fault, and has no layout of its own.
+  if (row !== undefined && body === undefined && fault === undefined) return tree.roots;
+  const { request } = header;
+  if (channel === "backend") {
+    const walk = isReply ? walkVhostUserBackendRequestReply : walkVhostUserBackendRequestPayload;
+    walk(reader, tree, request, littleEndian);
+  } else {
+    const walk = isReply ? walkVhostUserFrontendRequestReply : walkVhostUserFrontendRequestPayload;
+    walk(reader, tree, request, features, protocolFeatures, littleEndian);
+  }
+  return tree.roots;
+}
+
+function plural(count: number, name: string): string {
+  return count === 1 ? `1 ${name}` : `${count} ${name}s`;
+}
