@@ -5,17 +5,17 @@
  */
 declare module "binary-parser" {
   type Item = Record<string, unknown>;
-  type Length = number | string | ((this: Item, item: Item) => number);
+  type Length = number | string | ((this: never, item: Item) => number);
 
   interface ParserOptions {
     length?: Length;
     lengthInBytes?: Length;
     offset?: Length;
-    assert?: number | string | ((this: Item, item: number | string | bigint) => boolean);
+    assert?: number | string | ((this: never, item: number | string | bigint) => boolean);
     type?: string | Parser;
-    formatter?: (this: Item, item: never) => unknown;
+    formatter?: (this: never, item: never) => unknown;
     encoding?: string;
-    readUntil?: "eof" | ((this: Item, item: never, buffer: Uint8Array) => boolean);
+    readUntil?: "eof" | ((this: never, item: never, buffer: Uint8Array) => boolean);
     greedy?: boolean;
     choices?: Record<number, string | Parser>;
     defaultChoice?: string | Parser;

@@ -1,9 +1,11 @@
 /** What a target of the generator is: it turns a checked program into files, and knows nothing of schemas' text. */
-import type { Program } from "../schema/ir.js";
+import type { Module, Program } from "../schema/ir.js";
 
 export interface Target {
   /** What `--target` takes. */
   readonly name: string;
+  /** The files of a module depend on nothing but the module and what it imports: they can be made one by one. */
+  readonly local?: true;
   /** The same program and options always give the same files, byte for byte and in the same order. */
   generate(program: Program, options: GenerateOptions): OutputFile[];
 }
@@ -18,6 +20,8 @@ export interface GenerateOptions {
   readonly runtimePath?: string | undefined;
   /** Names of the modules to write. Others are only referred to. Default: all. */
   readonly modules?: ReadonlySet<string> | undefined;
+  /** What the codecs of a module are imported from, for modules that stand in a package. Default: the path. */
+  readonly packageOf?: ((module: Module) => string | undefined) | undefined;
 }
 
 export interface OutputFile {

@@ -54,9 +54,14 @@ export class Printer {
 
   /** One line, or several when the parts hold line breaks. */
   line(...parts: readonly Part[]): void {
-    for (const text of this.text(parts).split("\n")) {
-      this.lines.push(text === "" ? "" : "  ".repeat(this.depth) + text);
-    }
+    const text = this.text(parts);
+    // Nearly every line is one.
+    if (text.includes("\n")) for (const each of text.split("\n")) this.push(each);
+    else this.push(text);
+  }
+
+  private push(text: string): void {
+    this.lines.push(text === "" ? "" : "  ".repeat(this.depth) + text);
   }
 
   /** An empty line, unless there is one already or a block has just begun. */
@@ -149,7 +154,9 @@ export class Printer {
   text(part: Part): string {
     if (typeof part === "string") return part;
     if ("from" in part) return this.imported(part);
-    return part.map((each) => this.text(each)).join("");
+    let text = "";
+    for (const each of part) text += this.text(each);
+    return text;
   }
 
   private imported({ name, from, type, reserved }: Import): string {
@@ -173,7 +180,10 @@ export class Printer {
     const imports = [...this.imports]
       .sort(([a], [b]) => compareSpecifiers(a, b))
       .map(([from, names]) => importLine(from, names));
-    const body = this.lines.join("\n").replace(/^\n+|\n+$/g, "");
+    let [start, end] = [0, this.lines.length];
+    while (start < end && this.lines[start] === "") start++;
+    while (end > start && this.lines[end - 1] === "") end--;
+    const body = this.lines.slice(start, end).join("\n");
     const sections = [[...header, ...imports].join("\n"), body];
     return `${sections.filter((section) => section !== "").join("\n\n")}\n`;
   }
