@@ -7,8 +7,15 @@ const entry: Record<string, string> = {
   runtime: "src/runtime/index.ts",
   schema: "src/schema/index.ts",
   codegen: "src/codegen/index.ts",
+  compat: "src/compat/index.ts",
   streams: "src/streams/index.ts",
   inspect: "src/inspect/index.ts",
+  ...Object.fromEntries(
+    ["vite", "rollup", "esbuild", "webpack"].map((bundler) => [
+      `plugin/${bundler}`,
+      `src/plugin/${bundler}.ts`,
+    ]),
+  ),
   // `generated/virtio/device-context.ts` → `virtwire/virtio/device-context`. Node 20 has no fs.globSync.
   ...Object.fromEntries(
     readdirSync("generated", { recursive: true, encoding: "utf8" })

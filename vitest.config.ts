@@ -15,13 +15,18 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          // They need what `npm install` does not bring: a C compiler with recent kernel headers, a real QEMU.
-          exclude: ["test/oracle/**", "test/qemu/**"],
+          // They need what `npm install` does not bring: a C compiler with recent kernel headers, a real QEMU, the built
+          // package.
+          exclude: ["test/oracle/**", "test/qemu/**", "test/consumer/**"],
         },
       },
       {
         extends: true,
         test: { name: "oracle", include: ["test/oracle/**/*.test.ts"], testTimeout: 120_000 },
+      },
+      {
+        extends: true,
+        test: { name: "consumer", include: ["test/consumer/**/*.test.ts"], hookTimeout: 180_000 },
       },
     ],
   },

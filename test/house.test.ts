@@ -23,6 +23,7 @@ const codec = ["runtime", "generated", "streams", "device", "inspect"];
 const house: Readonly<Record<string, Room>> = {
   schema: { rooms: [], packages: ["chevrotain"] },
   codegen: { rooms: ["schema"] },
+  compat: { rooms: ["schema"] },
   runtime: { rooms: [] },
   generated: { rooms: ["runtime"] },
   streams: { rooms: ["runtime", "generated"] },
@@ -32,8 +33,17 @@ const house: Readonly<Record<string, Room>> = {
   // The root entry, src/index.ts: what `import "virtwire"` gives, so nothing of the schema compiler.
   index: { rooms: codec },
   viewer: { rooms: codec },
-  plugin: { rooms: ["schema", "codegen"], node: true },
-  cli: { rooms: ["schema", "codegen", ...codec, "vhost-user", "plugin"], packages: ["citty"], node: true },
+  project: { rooms: ["schema", "codegen"], node: true },
+  plugin: {
+    rooms: ["schema", "codegen", "project"],
+    packages: ["unplugin", "vite", "rollup", "esbuild", "webpack"],
+    node: true,
+  },
+  cli: {
+    rooms: ["schema", "codegen", "compat", "project", ...codec, "vhost-user", "plugin"],
+    packages: ["citty"],
+    node: true,
+  },
 };
 
 /** Text that only means something on the machine it was written on, or names one registry among many. */

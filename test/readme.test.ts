@@ -14,7 +14,7 @@ async function inspectBlock(): Promise<string> {
 
 it("shows the output of the demo", async () => {
   const readme = readFileSync(README, "utf8");
-  const made = readme.replace(/<!-- inspect:begin -->[^]*<!-- inspect:end -->/, await inspectBlock());
+  const made = readme.replace(/<!-- inspect:begin -->[\s\S]*<!-- inspect:end -->/, await inspectBlock());
   if (process.env["VIRTWIRE_BLESS"]) writeFileSync(README, made);
   expect(readFileSync(README, "utf8")).toBe(made);
 });
@@ -37,7 +37,8 @@ it("names only functions that exist", async () => {
   const imports = [...readme.matchAll(/import \{ ([^}]+) \} from "virtwire\/([a-z-]+\/[a-z-]+)"/g)];
   expect(imports.length).toBeGreaterThan(0);
   for (const [, names, path] of imports) {
-    const file = new URL(`../generated/${path}.ts`, import.meta.url).href;
+    const folder = path?.startsWith("plugin/") ? "src" : "generated";
+    const file = new URL(`../${folder}/${path}.ts`, import.meta.url).href;
     const module: Record<string, unknown> = await import(/* @vite-ignore */ file);
     for (const name of names?.split(", ") ?? []) expect(module, `${name} of ${path}`).toHaveProperty(name);
   }

@@ -2560,7 +2560,7 @@ export function walkQemuMigCmdPostcopyRamDiscard(reader: Reader, visitor: Visito
     visitor.close(reader.at);
   }
   visitor.close(reader.at);
-  const whole2 = left % 16 === 0 ? all : partElement(reader, "ranges", 16, FILE, 141) || report(reader, visitor);
+  const whole2 = left % 16 === 0 ? all : reportLack(reader, visitor, `ranges[${Math.floor(left / 16)}]`, reader.end - (left % 16), 16, FILE, 141);
   if (!whole2) return false;
   return true;
 }

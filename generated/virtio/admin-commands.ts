@@ -2789,7 +2789,7 @@ export function walkVirtioAdminCmdQueryCapIdResult(reader: Reader, visitor: Visi
     reader.at = at + 8;
   }
   visitor.close(reader.at);
-  const whole = left % 8 === 0 ? all : partElement(reader, "supported_caps", 8, FILE, 182) || report(reader, visitor);
+  const whole = left % 8 === 0 ? all : reportLack(reader, visitor, `supported_caps[${Math.floor(left / 8)}]`, reader.end - (left % 8), 8, FILE, 182);
   if (!whole) return false;
   return true;
 }
@@ -7639,7 +7639,7 @@ export function walkVirtioAdminCmdDevPartsGetData(reader: Reader, visitor: Visit
     visitor.close(reader.at);
   }
   visitor.close(reader.at);
-  const whole = left % 16 === 0 ? all : partElement(reader, "hdr_list", 16, FILE, 398) || report(reader, visitor);
+  const whole = left % 16 === 0 ? all : reportLack(reader, visitor, `hdr_list[${Math.floor(left / 16)}]`, reader.end - (left % 16), 16, FILE, 398);
   if (!whole) return false;
   return true;
 }

@@ -31,6 +31,7 @@ import {
   partElement,
   readerOf,
   report,
+  reportLack,
   reportShort,
   verdict,
   wholeElements,
@@ -830,7 +831,7 @@ export function walkVirtioAdminCmdList(reader: Reader, visitor: Visitor): boolea
     reader.at = at + 8;
   }
   visitor.close(reader.at);
-  const whole = left % 8 === 0 ? all : partElement(reader, "device_admin_cmd_opcodes", 8, FILE, 108) || report(reader, visitor);
+  const whole = left % 8 === 0 ? all : reportLack(reader, visitor, `device_admin_cmd_opcodes[${Math.floor(left / 8)}]`, reader.end - (left % 8), 8, FILE, 108);
   if (!whole) return false;
   return true;
 }

@@ -310,7 +310,7 @@ export function walkVirtioDevCtxFeatures(reader: Reader, visitor: Visitor): bool
     reader.at = at + 8;
   }
   visitor.close(reader.at);
-  const whole = left % 8 === 0 ? all : partElement(reader, "feature_bits", 8, FILE, 56) || report(reader, visitor);
+  const whole = left % 8 === 0 ? all : reportLack(reader, visitor, `feature_bits[${Math.floor(left / 8)}]`, reader.end - (left % 8), 8, FILE, 56);
   if (!whole) return false;
   return true;
 }

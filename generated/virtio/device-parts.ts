@@ -1578,7 +1578,7 @@ export function walkVirtioDevPartFeatures(reader: Reader, visitor: Visitor): boo
     reader.at = at + 8;
   }
   visitor.close(reader.at);
-  const whole = left % 8 === 0 ? all : partElement(reader, "feature_bits", 8, FILE, 139) || report(reader, visitor);
+  const whole = left % 8 === 0 ? all : reportLack(reader, visitor, `feature_bits[${Math.floor(left / 8)}]`, reader.end - (left % 8), 8, FILE, 139);
   if (!whole) return false;
   return true;
 }
@@ -5601,7 +5601,7 @@ function walkVirtioNetDevPartCvqCfgPartValue(
         reader.at = at9 + 2;
       }
       visitor.close(reader.at);
-      const whole2 = left % 2 === 0 ? all : partElement(reader, "vlan_table", 2, FILE, 244) || report(reader, visitor);
+      const whole2 = left % 2 === 0 ? all : reportLack(reader, visitor, `vlan_table[${Math.floor(left / 2)}]`, reader.end - (left % 2), 2, FILE, 244);
       if (!whole2) return false;
       break;
     }

@@ -3374,7 +3374,7 @@ export function walkVirtioNetCtrlQueueStats(reader: Reader, visitor: Visitor): b
     visitor.close(reader.at);
   }
   visitor.close(reader.at);
-  const whole = left % 16 === 0 ? all : partElement(reader, "stats", 16, FILE, 226) || report(reader, visitor);
+  const whole = left % 16 === 0 ? all : reportLack(reader, visitor, `stats[${Math.floor(left / 16)}]`, reader.end - (left % 16), 16, FILE, 226);
   if (!whole) return false;
   return true;
 }

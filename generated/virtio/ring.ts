@@ -1218,7 +1218,7 @@ export function walkIndirectDescriptorTable(reader: Reader, visitor: Visitor): b
     visitor.close(reader.at);
   }
   visitor.close(reader.at);
-  const whole = left % 16 === 0 ? all : partElement(reader, "desc", 16, FILE, 83) || report(reader, visitor);
+  const whole = left % 16 === 0 ? all : reportLack(reader, visitor, `desc[${Math.floor(left / 16)}]`, reader.end - (left % 16), 16, FILE, 83);
   if (!whole) return false;
   return true;
 }
@@ -2894,7 +2894,7 @@ export function walkPvirtqIndirectDescriptorTable(reader: Reader, visitor: Visit
     visitor.close(reader.at);
   }
   visitor.close(reader.at);
-  const whole = left % 16 === 0 ? all : partElement(reader, "desc", 16, FILE, 171) || report(reader, visitor);
+  const whole = left % 16 === 0 ? all : reportLack(reader, visitor, `desc[${Math.floor(left / 16)}]`, reader.end - (left % 16), 16, FILE, 171);
   if (!whole) return false;
   return true;
 }

@@ -4,8 +4,10 @@ import * as binaryParser from "binary-parser";
 import { transform } from "esbuild";
 import * as typedBinary from "typed-binary";
 import type { Target } from "../../src/codegen/index.js";
+import { armsOf, membersOf } from "../../src/codegen/members.js";
+import { camelCaseText } from "../../src/codegen/names.js";
 import { allPropertiesOf } from "../../src/codegen/properties.js";
-import type { FieldType, Program, Struct } from "../../src/schema/index.js";
+import type { FieldType, Program, Struct, SwitchNode } from "../../src/schema/index.js";
 
 const packages: Readonly<Record<string, unknown>> = {
   "binary-parser": binaryParser,
@@ -35,9 +37,9 @@ export async function loadDefinitions(program: Program, target: Target): Promise
 
 export type Endianness = "little" | "big";
 
-/** What binary-parser makes of all of the bytes. */
-export function parseWith(definition: unknown, orders: readonly Endianness[], bytes: Uint8Array): unknown {
-  const parser = definition instanceof binaryParser.Parser ? definition : call(definition, orders);
+/** What binary-parser makes of all of the bytes; a definition with parameters is given arguments. */
+export function parseWith(definition: unknown, args: readonly unknown[], bytes: Uint8Array): unknown {
+  const parser = definition instanceof binaryParser.Parser ? definition : call(definition, args);
   if (!(parser instanceof binaryParser.Parser)) throw new Error("no parser");
   return parser.parse(bytes);
 }
@@ -65,22 +67,33 @@ function call(definition: unknown, args: readonly unknown[]): unknown {
  * bytes that are all zero.
  */
 export function withoutHidden(struct: Struct, value: unknown): unknown {
-  if (typeof value !== "object" || value === null) return value;
-  const properties: Record<string, unknown> = { ...value };
-  for (const field of struct.fields) {
-    const name = allPropertiesOf(struct).get(field) ?? "";
-    const { kind } = field.role;
-    const hidden =
-      kind === "constant" || kind === "derived" || (kind === "reserved" && isZero(properties[name]));
-    if (hidden) Reflect.deleteProperty(properties, name);
-    else if (name in properties) properties[name] = withoutHiddenIn(field.type, properties[name]);
+  if (!isRecord(value)) return value;
+  const properties = { ...value };
+  const names = allPropertiesOf(struct);
+  for (const member of membersOf(struct.nodes)) {
+    const name = names.get(member.kind === "field" ? member.field : member.node) ?? "";
+    if (!(name in properties)) continue;
+    if (member.kind === "switch") {
+      properties[name] = withoutHiddenInArm(member.node, properties[name]);
+      continue;
+    }
+    const { role, type } = member.field;
+    const hidden = role.kind === "constant" || role.kind === "derived";
+    if (hidden || (role.kind === "reserved" && isZero(properties[name])))
+      Reflect.deleteProperty(properties, name);
+    else properties[name] = withoutHiddenIn(type, properties[name]);
   }
   return properties;
 }
 
-function isZero(value: unknown): boolean {
-  if (value instanceof Uint8Array || Array.isArray(value)) return value.every(isZero);
-  return value === 0 || value === 0n;
+/** Inside of the case that was chosen. */
+function withoutHiddenInArm(node: SwitchNode, chosen: unknown): unknown {
+  if (!isRecord(chosen)) return chosen;
+  const arm = armsOf(node).find(({ name }) => camelCaseText(name) === chosen["case"]);
+  if (arm?.field === undefined) return chosen;
+  const { role, type } = arm.field;
+  if (role.kind === "reserved" && isZero(chosen["value"])) return { case: chosen["case"] };
+  return { ...chosen, value: withoutHiddenIn(type, chosen["value"]) };
 }
 
 function withoutHiddenIn(type: FieldType, value: unknown): unknown {
@@ -88,4 +101,13 @@ function withoutHiddenIn(type: FieldType, value: unknown): unknown {
   if (type.kind === "array" && Array.isArray(value))
     return value.map((element) => withoutHiddenIn(type.element, element));
   return value;
+}
+
+function isZero(value: unknown): boolean {
+  if (value instanceof Uint8Array || Array.isArray(value)) return value.every(isZero);
+  return value === 0 || value === 0n;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
 }

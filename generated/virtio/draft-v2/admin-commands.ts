@@ -1543,7 +1543,7 @@ export function walkVirtioAdminCmdDevCtxSupportedFieldsResult(reader: Reader, vi
     visitor.close(reader.at);
   }
   visitor.close(reader.at);
-  const whole = left % 16 === 0 ? all : partElement(reader, "fields", 16, FILE, 113) || report(reader, visitor);
+  const whole = left % 16 === 0 ? all : reportLack(reader, visitor, `fields[${Math.floor(left / 16)}]`, reader.end - (left % 16), 16, FILE, 113);
   if (!whole) return false;
   return true;
 }
@@ -2757,7 +2757,7 @@ export function walkVirtioAdminCmdDevWriteRecordsResult(reader: Reader, visitor:
     reader.at = at + 8;
   }
   visitor.close(reader.at);
-  const whole = left % 8 === 0 ? all : partElement(reader, "address_entries", 8, FILE, 170) || report(reader, visitor);
+  const whole = left % 8 === 0 ? all : reportLack(reader, visitor, `address_entries[${Math.floor(left / 8)}]`, reader.end - (left % 8), 8, FILE, 170);
   if (!whole) return false;
   return true;
 }

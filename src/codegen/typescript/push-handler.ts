@@ -77,6 +77,7 @@ export class PushHandler {
     const inner = module.struct(struct);
     out.doc([`The fields of a \`${struct.name}\` in front of a payload that is lent.`]);
     out.block(`export interface ${name}`, () => {
+      if (fields.length === 0) out.line("readonly [name: string]: never;");
       for (const field of fields) {
         out.doc([placeText(field), ...docLines(field.doc)]);
         const reserved = field.role.kind === "reserved" && field.type.kind === "bytes";

@@ -681,8 +681,9 @@ class StructWalker {
       { field, whole: all, visitor: heeding, bounded: true },
       `${min} <= reader.end - reader.at`,
     );
-    const where = code`${JSON.stringify(field.name)}, ${min}, ${SCHEMA_FILE}, ${field.line}`;
-    const part = code`${this.runtime("partElement")}(reader, ${where}) || ${this.runtime("report")}(reader, ${visitor})`;
+    const path = `\`${field.name}[\${Math.floor(${left} / ${min})}]\``;
+    const where = code`${path}, reader.end - (${left} % ${min}), ${min}, ${SCHEMA_FILE}, ${field.line}`;
+    const part = code`${this.runtime("reportLack")}(reader, ${visitor}, ${where})`;
     out.line(code`const ${whole} = ${left} % ${min} === 0 ? ${all} : ${part};`);
   }
 

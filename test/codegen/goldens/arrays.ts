@@ -19,7 +19,6 @@ import {
   partElement,
   readText,
   readerOf,
-  report,
   reportLack,
   reportShort,
   verdict,
@@ -842,7 +841,7 @@ export function walkArrays(reader: Reader, visitor: Visitor): boolean {
     reader.at = at7 + 8;
   }
   visitor.close(reader.at);
-  const whole5 = left % 8 === 0 ? all : partElement(reader, "rest", 8, FILE, 15) || report(reader, visitor);
+  const whole5 = left % 8 === 0 ? all : reportLack(reader, visitor, `rest[${Math.floor(left / 8)}]`, reader.end - (left % 8), 8, FILE, 15);
   if (!whole5) return false;
   return true;
 }

@@ -372,6 +372,7 @@ export function walkRecords(reader: Reader, visitor: Visitor): boolean {
 
 /** The fields of a `record` in front of a payload that is lent. */
 export interface RecordsRecordsHead {
+  readonly [name: string]: never;
 }
 
 /**

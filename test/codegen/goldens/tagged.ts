@@ -536,7 +536,7 @@ function walkTlvValue(reader: Reader, visitor: Visitor, type: number): boolean {
           reader.at = at4 + 2;
         }
         visitor.close(reader.at);
-        const whole = left % 2 === 0 ? all : partElement(reader, "vendor", 2, FILE, 13) || report(reader, visitor);
+        const whole = left % 2 === 0 ? all : reportLack(reader, visitor, `vendor[${Math.floor(left / 2)}]`, reader.end - (left % 2), 2, FILE, 13);
         if (!whole) return false;
       } else {
         if ((type & 0x8000) !== 0) {
