@@ -5,7 +5,7 @@
 import { Bench } from "tinybench";
 
 /** One way to do the work. Called `batch` times per sample; what it returns keeps the optimiser honest. */
-export type Subject = () => unknown;
+type Subject = () => unknown;
 
 export interface Case {
   /** Calls per sample: enough that the clock does not matter. */

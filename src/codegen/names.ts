@@ -123,7 +123,8 @@ export const LOCAL_NAMES: ReadonlySet<string> = new Set(
   (
     "reader writer visitor value view bytes source target at start end from depth outer error i j k index list row " +
     "item size next count options context parser handler " +
-    "extent remaining slice here needed most goesOn"
+    // As variables these two would pass for what they mean in the language.
+    "extent remaining slice here needed most goesOn as of"
   ).split(" "),
 );
 

@@ -141,7 +141,7 @@ export function checkStruct(scope: Scope, syntax: StructSyntax): Struct | undefi
   return struct;
 }
 
-export function checkParams(scope: Scope, params: readonly ParamSyntax[]): Param[] {
+function checkParams(scope: Scope, params: readonly ParamSyntax[]): Param[] {
   const checked: Param[] = [];
   for (const { type, name } of params) {
     if (checked.some((other) => other.name === name.text)) {

@@ -16,7 +16,7 @@ export interface Surroundings {
   readonly remaining: boolean;
 }
 
-export const NOTHING: Surroundings = {
+const NOTHING: Surroundings = {
   field: () => undefined,
   param: () => undefined,
   rangeOf: () => ({ min: 0n, max: 0n }),

@@ -22,7 +22,7 @@ export const TypeName: TokenType = createToken({
 export const BinaryOperator: TokenType = createToken({ name: "BinaryOperator", pattern: Lexer.NA });
 export const UnaryOperator: TokenType = createToken({ name: "UnaryOperator", pattern: Lexer.NA });
 
-export const Identifier: TokenType = createToken({
+const Identifier: TokenType = createToken({
   name: "Identifier",
   pattern: /[A-Za-z_][A-Za-z0-9_]*/,
   categories: TypeName,

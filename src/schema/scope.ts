@@ -5,7 +5,7 @@ import { scalarOf } from "./scalars.js";
 import type { DocSyntax, ModuleSyntax, Name, Span } from "./syntax.js";
 
 /** A member of an enum or of a flag set, which is a name of its own in expressions. */
-export interface MemberRef {
+interface MemberRef {
   readonly kind: "member";
   readonly name: string;
   readonly value: bigint;

@@ -4,11 +4,9 @@ import { describe, expect, it } from "vitest";
 import { interpret, type Leaf } from "../../src/compat/interpret.js";
 import { type FieldValue, Reader, type Site, type Visitor } from "../../src/runtime/index.js";
 import { compile, type Struct } from "../../src/schema/index.js";
-import { type Codec, codecOf, load } from "../properties/drawn.js";
+import { type Codec, codecOf, load, seed } from "../properties/drawn.js";
 import { Noise } from "../properties/noise.js";
 import { type Sample, schemaArbitrary } from "../properties/schema-arbitrary.js";
-
-const seed = Number(process.env["VIRTWIRE_SEED"] ?? Date.now() & 0x7fff_ffff);
 
 async function everySample(check: (struct: Struct, sample: Sample, codec: Codec) => void): Promise<void> {
   const property = fc.asyncProperty(schemaArbitrary(), async (schema) => {

@@ -4,7 +4,7 @@ import { type Fault, Reader, type Visitor, WireError } from "../../src/runtime/i
 import type { Heard, Message } from "./messages.js";
 
 /** All of it but the message, which is made from the rest. */
-export function faultText(error: unknown): string {
+function faultText(error: unknown): string {
   if (!(error instanceof WireError)) return `not a WireError: ${String(error)}`;
   const { code, path, offset, need, had, detail, schema } = error;
   return JSON.stringify({ code, path, offset, need, had, detail, schema });

@@ -6,6 +6,7 @@ import {
   integer,
   integerType,
   lengthScalar,
+  notZero,
   overstated,
   rawBytes,
   type Scalar,
@@ -245,7 +246,7 @@ function reservedTail(scope: Scope): Member {
         value: { [camelCase(name)]: Uint8Array.from(bytes) },
         bytes,
         integers: NO_INTEGERS,
-        flaws: [],
+        flaws: notZero(name, bytes),
       })),
   };
 }

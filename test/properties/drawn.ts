@@ -49,8 +49,15 @@ export function codecOf(module: Loaded, { type }: DrawnStruct, args: readonly un
   };
 }
 
-/** One seed for a whole run, so that all properties draw the same. */
-export const seed: number = Number(process.env["VIRTWIRE_SEED"] ?? Date.now() & 0x7fff_ffff);
+/**
+ * One seed for all properties, so that they draw the same: the same in every run, because a change must not fail on what
+ * another one broke. `VIRTWIRE_SEED=…` draws something else, `VIRTWIRE_SEED=random` something new.
+ */
+export const seed: number = seedOf(process.env["VIRTWIRE_SEED"]);
+
+function seedOf(given: string | undefined): number {
+  return given === "random" ? Date.now() & 0x7fff_ffff : Number(given ?? 20_231_017);
+}
 
 const loaded = new Map<string, Promise<Loaded>>();
 

@@ -45,7 +45,7 @@ function needsOrder(of: Scalar): boolean {
 }
 
 /** The reference encoder of integers: two's complement, one byte after the other. */
-export function bytesOf(value: bigint, size: number, order: Endian): number[] {
+function bytesOf(value: bigint, size: number, order: Endian): number[] {
   const bytes: number[] = [];
   let rest = BigInt.asUintN(size * 8, value);
   for (let i = 0; i < size; i++) {
@@ -238,7 +238,10 @@ export const reservedInteger: Construct = fc
       {
         text: `reserved ${type.before}${named ? ` ${name}` : ""};`,
         part: (message) =>
-          type.item(message).map((item) => ({ ...fieldPart(name, item), integers: new Map() })),
+          type.item(message).map((item) => {
+            const part = fieldPart(name, item);
+            return { ...part, integers: new Map(), flaws: [...part.flaws, ...notZero(name, item.bytes)] };
+          }),
       },
     ];
   });
@@ -260,11 +263,17 @@ export const reservedBytes: Construct = fc
             },
             bytes,
             integers: new Map(),
-            flaws: [],
+            flaws: notZero(name, bytes),
           })),
       },
     ];
   });
+
+/** What a strict reader says about a reserved field. */
+export function notZero(name: string, bytes: readonly number[]): Flaw[] {
+  if (bytes.every((byte) => byte === 0)) return [];
+  return [{ at: 0, bytes: [], code: "reserved", path: name }];
+}
 
 /** Bytes, all zero as often as not. */
 export function rawBytes(min: number, max: number): fc.Arbitrary<number[]> {
@@ -376,7 +385,8 @@ export const bitFields: Construct = fc
       text: `bits ${container.before}${msb ? " msb" : ""} { ${fields.map(({ text }) => text).join(" ")} }`,
       part: (message) =>
         fc.tuple(...fields.map((each) => between(...rangeOf(each)))).map((values) => {
-          const flaws = fields.flatMap(({ name, width, values: allowed }, i): Flaw[] => {
+          const flaws = fields.flatMap(({ name, width, values: allowed, text }, i): Flaw[] => {
+            if (text.startsWith("reserved")) return notZero(name, values[i] === 0n ? [] : [1]);
             if (allowed.length === 0 || width === 1) return [];
             return [
               {

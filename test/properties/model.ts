@@ -101,7 +101,7 @@ export function sequence(members: readonly Member[], message: Message): fc.Arbit
   );
 }
 
-export function after(message: Message, part: Part): Message {
+function after(message: Message, part: Part): Message {
   return { ...message, integers: new Map([...message.integers, ...part.integers]) };
 }
 

@@ -55,9 +55,9 @@ import {
 } from "./model.js";
 
 /** What is given for a parameter; integers and conditions as bigints. */
-export type Argument = bigint | Endian;
+type Argument = bigint | Endian;
 
-export interface Param {
+interface Param {
   readonly name: string;
   readonly text: string;
   /** What expressions see of it: nothing of a byte order. */

@@ -9,7 +9,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { SchemaFile } from "../../src/schema/index.js";
 
-export interface Expected {
+interface Expected {
   readonly file: string;
   readonly line: number;
   readonly column: number;

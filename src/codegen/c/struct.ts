@@ -172,7 +172,7 @@ function dimension(type: Extract<FieldType, { kind: "bytes" | "text" | "array" }
 const EMPTY = { text: "", notes: [] };
 
 /** Names the source has for the order, where there is one; a byte order chosen at run time is the plain C type. */
-export function intType(int: IntType): string {
+function intType(int: IntType): string {
   if (int.bits === 8 || typeof int.order === "object") return `${int.signed ? "" : "u"}int${int.bits}_t`;
   return `${int.signed ? "s" : ""}${int.order === "little" ? "le" : "be"}${int.bits}`;
 }

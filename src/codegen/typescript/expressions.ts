@@ -73,16 +73,6 @@ export function fieldsOf(expr: Expr): (readonly Field[])[] {
   return paths;
 }
 
-/** Every parameter that the expression reads. */
-export function paramsOf(expr: Expr): Param[] {
-  const params: Param[] = [];
-  some(expr, (each) => {
-    if (each.kind === "param") params.push(each.param);
-    return false;
-  });
-  return params;
-}
-
 function some(expr: Expr, test: (expr: Expr) => boolean): boolean {
   if (test(expr)) return true;
   switch (expr.kind) {

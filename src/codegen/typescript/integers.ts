@@ -55,7 +55,6 @@ export function isInexact(int: IntType, value: Part): Part {
 }
 
 type BitsSlot = Slot & { readonly kind: "bits" };
-export type BitsField = Field & { readonly type: { readonly kind: "bits" } };
 
 /**
  * 64 bits are read as two halves when every field lies in one of them and is a number: a bigint would cost ten times

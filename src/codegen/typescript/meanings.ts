@@ -85,7 +85,7 @@ function printMembers(
 }
 
 /** The property that holds a member. `__proto__` in a literal would set the prototype. */
-export function memberName(name: string): string {
+function memberName(name: string): string {
   return PROTOTYPE_NAMES.has(name) ? `${name}$` : name;
 }
 

@@ -16,7 +16,7 @@ import { printWalk } from "./walk.js";
 import { printWrite } from "./write.js";
 
 /** Prints one thing that every struct gets. */
-export type StructFeature = (out: Printer, struct: Struct, context: StructContext) => void;
+type StructFeature = (out: Printer, struct: Struct, context: StructContext) => void;
 
 /** In the order in which they stand in the file. */
 const FEATURES: readonly StructFeature[] = [

@@ -25,7 +25,12 @@ export function nestedProperty(context: StructContext, holder: Part, path: reado
 }
 
 function propertyOf(context: StructContext, holder: Part, field: Field): Part {
-  if (isKept(field)) return [holder, ".", context.module.struct(field.struct).property(field)];
+  if (isKept(field)) {
+    const property: Part = [holder, ".", context.module.struct(field.struct).property(field)];
+    // It may be left out of a value that is encoded, and is zero then.
+    if (field.role.kind === "reserved") return ["(", property, ` ?? ${literal(0n, repOf(field))})`];
+    return property;
+  }
   const rep = repOf(field);
   if (field.role.kind === "constant") return literal(field.role.value, rep, 16);
   if (field.role.kind !== "derived") throw new Error(`${field.name} has no value`);

@@ -126,7 +126,7 @@ export class PushHandler {
 }
 
 /** What the handler hears of: everything but constants, which say nothing. Arms of switches included. */
-export function reportedFields(struct: Struct): Field[] {
+function reportedFields(struct: Struct): Field[] {
   return membersOf(struct.nodes)
     .flatMap((member) =>
       member.kind === "field"

@@ -35,7 +35,7 @@ export function printSize(out: Printer, struct: Struct, context: StructContext):
 }
 
 /** How a struct that is held in another gets its size: a number, or a call. */
-export function sizeOfStruct(
+function sizeOfStruct(
   context: StructContext,
   struct: Struct,
   args: readonly Argument[],
@@ -68,11 +68,10 @@ class StructSizer {
         const last = others[others.length - 1];
         if (last === undefined) return this.given(first);
         const holder = this.property(first);
-        if (!isKept(last) || !(first.conditional || last.role.kind === "reserved")) {
-          return nestedProperty(context, holder, others);
-        }
+        if (!first.conditional) return nestedProperty(context, holder, others);
         // It is there wherever this is printed, but the type of the value does not say so.
-        const inner = nestedProperty(context, first.conditional ? `${holder}?` : holder, others);
+        const inner = nestedProperty(context, `${holder}?`, others);
+        if (last.role.kind !== "value") return inner;
         return ["(", inner, ` ?? ${literal(0n, repOf(last))})`];
       },
       param: (param) => context.local(param),

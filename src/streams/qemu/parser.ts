@@ -67,6 +67,8 @@ interface Open {
   readonly bodyAt: number;
   /** Some of the body could not be read. */
   damaged: boolean;
+  /** Where the first thing ended that looked like the footer, but had nothing readable behind it. */
+  passedAt: number | undefined;
   /** Bytes of the body, if the description says so and has not been found wrong. */
   expected: number | undefined;
 }
@@ -403,6 +405,7 @@ export class QemuStreamParser {
       at: start,
       bodyAt: reader.base + reader.at,
       damaged: false,
+      passedAt: undefined,
       expected: state && describedSize(state),
     };
     this.body.clear();
@@ -545,7 +548,16 @@ export class QemuStreamParser {
   /** Looks for the footer. Falls back on the head of the next section, in case the footer itself is damaged. */
   private findEnd(reader: Reader, open: Open): number {
     const { id, name } = open.section;
-    const anchor = findAnchor(reader, reader.at, id, this.context);
+    const anchor = findAnchor(reader, reader.at, id, this.context, (next) => {
+      open.passedAt ??= reader.base + next;
+    });
+    // Five bytes of a body are hardly ever the footer of their own section. In the part of a live section, whose length
+    // no description confirms later, the search has then run over a damaged record into the next part.
+    if (anchor.kind === "footer" && open.phase !== "full" && open.passedAt !== undefined) {
+      const detail = `a footer of section ${id} ends here, but no record begins`;
+      this.fault(this.wrong("constraint", `${name}.footer`, open.passedAt, detail));
+      open.passedAt = undefined;
+    }
     if (anchor.kind === "none") {
       this.body.take(reader, reader.end);
       if (!this.ended) return 1;

@@ -100,13 +100,13 @@ function endsStream(reader: Reader, start: number, after: number, context: Strea
 }
 
 export interface Footer {
-  /** Where the record behind it begins. */
+  /** Where what is behind it begins. */
   readonly next: number;
+  /** A plausible record is behind it: without one, it may be bytes of a body that look like a footer. */
+  readonly sound: boolean;
 }
 
-/**
- * Whether a footer of section `sectionId` (or of any, when undefined) stands at `at`, with a plausible record behind.
- */
+/** Whether what could be a footer of section `sectionId` (or of any, when undefined) stands at `at`. */
 export function footerAt(
   reader: Reader,
   at: number,
@@ -133,5 +133,5 @@ export function footerAt(
     return undefined;
   const plausible = isRecordAt(reader, next, context);
   if (typeof plausible === "number") return next - at + plausible;
-  return plausible ? { next } : undefined;
+  return { next, sound: plausible };
 }

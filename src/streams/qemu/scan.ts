@@ -17,12 +17,16 @@ export type Anchor =
 
 const NONE: Anchor = { kind: "none" };
 
-/** Indices are the reader's. Footers of another section than `sectionId` do not count, unless it is undefined. */
+/**
+ * Indices are the reader's. Footers of another section than `sectionId` do not count, unless it is undefined. `passed` is
+ * told of what looks like a footer that counts, but has nothing readable behind it.
+ */
 export function findAnchor(
   reader: Reader,
   from: number,
   sectionId: number | undefined,
   context: StreamContext,
+  passed?: (next: number) => void,
 ): Anchor {
   const { bytes, end } = reader;
   for (let at = from; at < end; at++) {
@@ -30,7 +34,8 @@ export function findAnchor(
     if (byte === QemuVmSection.QEMU_VM_SECTION_FOOTER) {
       const footer = footerAt(reader, at, sectionId, context);
       if (typeof footer === "number") return { kind: "wanted", at, bytes: footer };
-      if (footer !== undefined) return { kind: "footer", at, next: footer.next };
+      if (footer?.sound) return { kind: "footer", at, next: footer.next };
+      if (footer !== undefined) passed?.(footer.next);
     } else if (
       byte === QemuVmSection.QEMU_VM_SECTION_FULL ||
       byte === QemuVmSection.QEMU_VM_SECTION_START ||
