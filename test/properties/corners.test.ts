@@ -176,3 +176,20 @@ describe("a schema with", () => {
     expect(pushed).toBeUndefined();
   });
 });
+
+it("names the row as a whole when the input ends inside the last one that a condition asks for", async () => {
+  const codecs = await loadSchema(
+    "module test.corner little;\nstruct rows { u8 n; u8 cells[while remaining > 0][3][3]; }",
+  );
+  const bytes = hex("01 010203040506070809 010203040506");
+  const faults: unknown[] = [];
+  const visitor = {
+    open: () => {},
+    close: () => {},
+    field: () => {},
+    fault: (fault: unknown) => faults.push(fault),
+  };
+  codecs["walkRows"](new Reader(bytes), visitor);
+  expect(codecs["checkRows"](bytes)).toMatchObject({ path: "cells[1]", offset: 10, need: 9, had: 6 });
+  expect(faults).toMatchObject([{ code: "truncated", path: "cells[1]", offset: 10, need: 9, had: 6 }]);
+});

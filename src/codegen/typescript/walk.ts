@@ -619,6 +619,10 @@ class StructWalker {
       case "while": {
         const whole = this.variables.claim("whole");
         const test = code`reader.at < reader.end && ${operandOfAnd(count.condition, this.env)}`;
+        if (type.element.kind === "array") {
+          this.whileRows(field, type, whole, test);
+          break;
+        }
         this.array(field, type, { field, whole, visitor: "visitor", bounded: false }, test);
         out.when(`!${whole}`, "return false;");
         break;
@@ -649,6 +653,25 @@ class StructWalker {
     const where = code`${JSON.stringify(field.name)}, ${from}, ${need}, ${SCHEMA_FILE}, ${field.line}`;
     out.when(tooFew, code`return ${this.runtime("reportLack")}(reader, visitor, ${where});`);
     out.when(`!${whole}`, "return false;");
+  }
+
+  /** Rows of a constant size as long as `test` holds. What is missing in the last one is missing in the row as a whole. */
+  private whileRows(
+    field: Field,
+    type: FieldType & { readonly kind: "array" },
+    whole: string,
+    test: Part,
+  ): void {
+    const { out } = this;
+    const { min } = type.elementSize;
+    const from = this.variables.claim("from");
+    out.line(`const ${from} = reader.at;`);
+    const fits = code`${test} && ${min} <= reader.end - reader.at`;
+    this.array(field, type, { field, whole, visitor: "visitor", bounded: true }, fits);
+    out.when(`!${whole}`, "return false;");
+    const path = `\`${field.name}[\${(reader.at - ${from}) / ${min}}]\``;
+    const where = code`${path}, reader.at, ${min}, ${SCHEMA_FILE}, ${field.line}`;
+    out.when(test, code`return ${this.runtime("reportLack")}(reader, visitor, ${where});`);
   }
 
   /** Elements up to the end of the range. Declares `whole`. */
