@@ -41,6 +41,6 @@ export async function virtwire(
 
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "virtwire-"));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }));
   return folder;
 }

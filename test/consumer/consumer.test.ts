@@ -62,7 +62,7 @@ describe("the example project, with the packed package", () => {
     run(folder, "npm", "run", "build");
   });
 
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  afterAll(() => rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }));
 
   it("brings none but the compiler's dependencies", () => {
     const { dependencies } = JSON.parse(

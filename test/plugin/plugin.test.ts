@@ -28,7 +28,8 @@ interface Fixture {
 function fixture(): Fixture {
   // Bundlers report real paths, and a temporary folder may stand behind a link.
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "virtwire-")));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  // A bundler that is being closed may still be writing.
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }));
   const installed = join(folder, "node_modules", "virtwire");
   for (const path of [installed, join(folder, "schemas"), join(folder, "src")])
     mkdirSync(path, { recursive: true });

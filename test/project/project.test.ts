@@ -17,7 +17,7 @@ interface Sandbox {
 
 function sandbox(): Sandbox {
   const dir = mkdtempSync(join(tmpdir(), "virtwire-"));
-  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }));
   const schemas = join(dir, "schemas");
   mkdirSync(schemas);
   return { dir, schemas, save: (file, text) => writeFileSync(join(schemas, file), text) };
