@@ -3,7 +3,7 @@ import { ConversationInspection } from "./conversation.js";
 import { DeviceContextInspection, DevicePartsInspection, VfioStreamInspection } from "./elements.js";
 import type { CaptureInspection, InspectOptions } from "./inspection.js";
 import type { CaptureKind } from "./kinds.js";
-import { QemuInspection } from "./qemu.js";
+import { QemuInspection } from "./qemu/inspection.js";
 import type { Sink } from "./report.js";
 
 export function openInspection(kind: CaptureKind, sink: Sink, options: InspectOptions): CaptureInspection {

@@ -1,0 +1,150 @@
+/**
+ * Devices against the description: which device it describes, whether version and size agree, and what the fields are.
+ * A device comes before the description does, and waits for it.
+ */
+import { type Fault, Reader } from "../../runtime/index.js";
+import { streamFault } from "../../streams/faults.js";
+import { type Description, describedSize, type StateDescription } from "../../streams/qemu/description.js";
+import type { SectionEvent } from "../../streams/qemu/events.js";
+import { walkState } from "../../streams/qemu/state.js";
+import { FaultCollector, type Node, TreeBuilder } from "../node.js";
+import { MAX_ROWS, type Row } from "./rows.js";
+
+const SCHEMA = "qemu/stream.wire";
+/** Bodies that wait for a description at the end of the stream are kept up to this many bytes together. */
+const MAX_WAITING = 64 << 20;
+
+/** A device whose state has not been checked against the description yet. */
+interface Waiting {
+  readonly event: SectionEvent;
+  readonly body: Uint8Array | undefined;
+  readonly row: Row;
+}
+
+export interface DeviceReport {
+  readonly event: SectionEvent;
+  readonly row: Row;
+  /** Its fields, when they were asked for and can be read. */
+  readonly fields: readonly Node[] | undefined;
+  readonly faults: readonly Fault[];
+  /** What a reader should know although nothing is wrong. */
+  readonly note: string | undefined;
+}
+
+export class Devices {
+  private readonly withFields: boolean;
+  private readonly report: (device: DeviceReport) => void;
+  private readonly described = new Set<string>();
+  private waiting: Waiting[] = [];
+  private waitingBytes = 0;
+  private states: Map<string, StateDescription> | undefined;
+  private known: Description | undefined;
+
+  /** `report` is called once for each device taken, in order. */
+  constructor(withFields: boolean, report: (device: DeviceReport) => void) {
+    this.withFields = withFields;
+    this.report = report;
+  }
+
+  get description(): Description | undefined {
+    return this.known;
+  }
+
+  /** The first description counts: the one that the user brought, or the stream's own. */
+  describe(description: Description): void {
+    this.known ??= description;
+    this.states ??= new Map(
+      description.devices.map((device) => [keyOf(device.name, device.instanceId), device.state]),
+    );
+  }
+
+  take(event: SectionEvent, row: Row): void {
+    if (this.states === undefined && this.waiting.length < MAX_ROWS) this.wait(event, row);
+    else this.check(event, event.body, row);
+  }
+
+  /** A description was found, or none will come: nothing waits any longer. */
+  release(): void {
+    for (const { event, body, row } of this.waiting) this.check(event, body, row);
+    this.waiting = [];
+  }
+
+  /** What the description promises, and the stream did not bring. `at`: where the description stands. */
+  missing(at: number): Fault[] {
+    return (this.known?.devices ?? [])
+      .filter(({ name, instanceId }) => !this.described.has(keyOf(name, instanceId)))
+      .map(({ name, instanceId }) =>
+        streamFault(
+          SCHEMA,
+          "missing",
+          name,
+          at,
+          `the description has a device ${name}, instance ${instanceId}, the stream has not`,
+        ),
+      );
+  }
+
+  /** Keeps what the fields will be read from once the description is known. */
+  private wait(event: SectionEvent, row: Row): void {
+    const { body } = event;
+    const kept =
+      body !== undefined && this.waitingBytes + body.length <= MAX_WAITING ? body.slice() : undefined;
+    this.waitingBytes += kept?.length ?? 0;
+    this.waiting.push({ event: { ...event, body: undefined }, body: kept, row });
+  }
+
+  private check(event: SectionEvent, body: Uint8Array | undefined, row: Row): void {
+    const faults: Fault[] = [];
+    const state = this.states?.get(keyOf(event.name, event.instanceId));
+    let fields: readonly Node[] | undefined;
+    let note: string | undefined;
+    if (this.states !== undefined && state === undefined) {
+      const detail = `the description has no device ${event.name}, instance ${event.instanceId}`;
+      faults.push(streamFault(SCHEMA, "missing", event.name, event.at, detail));
+    } else if (state !== undefined) {
+      this.described.add(keyOf(event.name, event.instanceId));
+      checkVersion(event, state, faults);
+      if (body === undefined) note = checkSize(event, state, faults);
+      else fields = this.fieldsOf(event, body, state, faults);
+    }
+    this.report({ event, row, fields, faults, note });
+  }
+
+  private fieldsOf(
+    event: SectionEvent,
+    body: Uint8Array,
+    state: StateDescription,
+    faults: Fault[],
+  ): readonly Node[] | undefined {
+    const reader = new Reader(body, { base: event.bodyAt });
+    const visitor = this.withFields ? new TreeBuilder(event.bodyAt) : new FaultCollector();
+    const readable = walkState(reader, state, visitor, event.name);
+    faults.push(...visitor.faults);
+    if (readable && reader.at !== reader.end && event.bound !== "none") {
+      const detail = `${reader.end - reader.at} bytes more than its fields take`;
+      faults.push(streamFault(SCHEMA, "trailing", event.name, event.bodyAt + reader.at, detail));
+    }
+    return visitor instanceof TreeBuilder ? visitor.roots : undefined;
+  }
+}
+
+function checkVersion(event: SectionEvent, state: StateDescription, faults: Fault[]): void {
+  if (state.version === undefined || state.version === event.versionId) return;
+  const detail = `version ${event.versionId}, described as ${state.version}`;
+  faults.push(streamFault(SCHEMA, "constraint", `${event.name}.version_id`, event.at, detail));
+}
+
+/** A body too large to keep has a size at least. */
+function checkSize(event: SectionEvent, state: StateDescription, faults: Fault[]): string | undefined {
+  const size = describedSize(state);
+  if (size === event.bodySize) {
+    return `${event.name} is too large (${event.bodySize} bytes) for its fields to be read`;
+  }
+  const detail = `a state of ${event.bodySize} bytes, described as ${size}`;
+  faults.push(streamFault(SCHEMA, "constraint", event.name, event.bodyAt, detail));
+  return undefined;
+}
+
+function keyOf(name: string, instanceId: number): string {
+  return `${instanceId} ${name}`;
+}

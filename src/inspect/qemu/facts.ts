@@ -1,0 +1,35 @@
+/** What the summary says of the stream as a whole: its machine, what both sides must agree on, its commands. */
+import type { ConfigurationEvent } from "../../streams/qemu/events.js";
+import type { Fact } from "../report.js";
+import { commandName, uuidText } from "./names.js";
+
+export interface StreamTraits {
+  readonly configuration: ConfigurationEvent | undefined;
+  readonly pageSize: number | undefined;
+  /** How often each command came. */
+  readonly commands: ReadonlyMap<number, number>;
+  readonly sections: number;
+}
+
+export function streamFacts({ configuration, pageSize, commands, sections }: StreamTraits): Fact[] {
+  const facts: Fact[] = [];
+  if (configuration !== undefined) {
+    facts.push({ key: "machine", label: "machine", value: configuration.machine });
+  }
+  if (pageSize !== undefined) facts.push({ key: "page_size", label: "page size", value: pageSize });
+  facts.push({
+    key: "capabilities",
+    label: "capabilities",
+    value: configuration?.capabilities ?? [],
+    text: configuration?.capabilities.join(", ") || "none that both sides must agree on",
+  });
+  if (configuration?.uuid !== undefined) {
+    facts.push({ key: "uuid", label: "uuid", value: uuidText(configuration.uuid) });
+  }
+  if (commands.size > 0) {
+    const names = [...commands].map(([cmd, count]) => `${commandName(cmd)}${count > 1 ? ` ×${count}` : ""}`);
+    facts.push({ key: "commands", label: "commands", value: names, text: names.join(", ") });
+  }
+  facts.push({ key: "sections", label: "sections", value: sections });
+  return facts;
+}

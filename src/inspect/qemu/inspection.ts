@@ -1,0 +1,239 @@
+/** Inspects a QEMU migration stream: turns what the parser finds into records, and tells at the end what it was. */
+import { walkQemuVmRecord } from "../../../generated/qemu/stream.js";
+import { Reader } from "../../runtime/index.js";
+import { streamFault } from "../../streams/faults.js";
+import { readDescription } from "../../streams/qemu/description.js";
+import type {
+  CommandEvent,
+  ConfigurationEvent,
+  DescriptionEvent,
+  QemuEvent,
+  SectionEvent,
+} from "../../streams/qemu/events.js";
+import { QemuStreamParser } from "../../streams/qemu/parser.js";
+import type { CaptureInspection, InspectOptions } from "../inspection.js";
+import { CAPTURE_TITLES } from "../kinds.js";
+import { TreeBuilder } from "../node.js";
+import { type CaptureRecord, FaultList, type Sink, type Summary, verdictOf } from "../report.js";
+import { type DeviceReport, Devices } from "./devices.js";
+import { streamFacts } from "./facts.js";
+import { ramAttributes, ramTable } from "./memory.js";
+import { commandName, uuidText } from "./names.js";
+import { SectionRows } from "./rows.js";
+
+const SCHEMA = "qemu/stream.wire";
+const MAX_NOTES = 20;
+
+export class QemuInspection implements CaptureInspection {
+  private readonly parser: QemuStreamParser;
+  private readonly sink: Sink;
+  private readonly withFields: boolean;
+  private readonly devices: Devices;
+  private readonly faults = new FaultList();
+  private readonly rows = new SectionRows();
+  private readonly commands = new Map<number, number>();
+  private readonly notes: string[] = [];
+  private configuration: ConfigurationEvent | undefined;
+  private size = 0;
+  private flushes = 0;
+  private readonly seen = { end: false, description: false, package: false };
+
+  constructor(sink: Sink, options: InspectOptions) {
+    this.sink = sink;
+    this.withFields = options.withFields;
+    this.devices = new Devices(options.withFields, (device) => this.device(device));
+    if (options.description !== undefined) this.devices.describe(options.description);
+    this.parser = new QemuStreamParser((event) => this.take(event), { description: options.description });
+  }
+
+  push(chunk: Uint8Array): void {
+    this.size += chunk.length;
+    this.parser.push(chunk);
+  }
+
+  end(): Summary {
+    this.parser.end();
+    this.devices.release();
+    this.checkWhole();
+    return this.summary();
+  }
+
+  private take(event: QemuEvent): void {
+    switch (event.kind) {
+      case "file-header":
+        this.plain("file-header", "QEVM", event);
+        break;
+      case "configuration":
+        this.configuration = event;
+        this.plain("configuration", event.machine, event, {
+          target_page_bits: event.targetPageBits,
+          capabilities: event.capabilities,
+          uuid: event.uuid && uuidText(event.uuid),
+        });
+        break;
+      case "command":
+        this.command(event);
+        break;
+      case "package-begin":
+      case "package-end":
+        this.seen.package = true;
+        this.plain(event.kind, "package", event);
+        break;
+      case "section":
+        this.section(event);
+        break;
+      case "eof":
+        this.seen.end = true;
+        this.plain("eof", "QEMU_VM_EOF", event);
+        break;
+      case "description":
+        this.description(event);
+        break;
+      case "gap":
+        this.plain("gap", "unreadable", event);
+        break;
+      case "fault":
+        this.faults.add(event.fault);
+        break;
+    }
+  }
+
+  /** A record without fields. */
+  private plain(
+    record: string,
+    name: string,
+    { at, size }: { readonly at: number; readonly size: number },
+    attributes: CaptureRecord["attributes"] = {},
+  ): void {
+    this.sink.record({ record, name, at, size, attributes, fields: undefined, faults: [] });
+  }
+
+  private command(event: CommandEvent): void {
+    const { cmd } = event.command;
+    this.commands.set(cmd, (this.commands.get(cmd) ?? 0) + 1);
+    const tree = this.withFields ? new TreeBuilder(event.at) : undefined;
+    if (tree !== undefined) walkQemuVmRecord(new Reader(event.bytes, { base: event.at }), tree);
+    this.sink.record({
+      record: "command",
+      name: commandName(cmd),
+      at: event.at,
+      size: event.size,
+      attributes: { cmd },
+      fields: tree?.roots,
+      faults: [],
+    });
+  }
+
+  private section(event: SectionEvent): void {
+    const row = this.rows.count(event);
+    this.flushes += event.ram?.flushes ?? 0;
+    if (event.phase === "full") this.devices.take(event, row);
+    else this.sectionRecord(event, undefined, []);
+  }
+
+  private device({ event, row, fields, faults, note }: DeviceReport): void {
+    row.faults += faults.length;
+    for (const fault of faults) this.faults.add(fault);
+    if (note !== undefined && this.notes.length < MAX_NOTES) this.notes.push(note);
+    this.sectionRecord(event, fields, faults);
+  }
+
+  private sectionRecord(
+    event: SectionEvent,
+    fields: CaptureRecord["fields"],
+    faults: CaptureRecord["faults"],
+  ): void {
+    this.sink.record({
+      record: "section",
+      name: event.name,
+      at: event.at,
+      size: event.size,
+      attributes: {
+        phase: event.phase,
+        section_id: event.sectionId,
+        instance_id: event.phase === "start" || event.phase === "full" ? event.instanceId : undefined,
+        version_id: event.phase === "start" || event.phase === "full" ? event.versionId : undefined,
+        body_offset: event.bodyAt,
+        body_size: event.bodySize,
+        ...(event.ram === undefined ? {} : ramAttributes(event.ram)),
+        ...(event.complete ? {} : { complete: false }),
+      },
+      fields,
+      faults,
+    });
+  }
+
+  private description(event: DescriptionEvent): void {
+    this.seen.description = true;
+    const { text } = event;
+    if (text === undefined) return;
+    const { description, problem } = readDescription(text);
+    if (problem !== undefined) {
+      this.faults.add(
+        streamFault(SCHEMA, "constraint", "vmdescription", event.textAt + problem.at, problem.detail),
+      );
+    } else {
+      this.devices.describe(description);
+    }
+    this.plain("description", "vmdescription", event, {
+      devices: description?.devices.length,
+      page_size: description?.pageSize,
+    });
+    this.devices.release();
+    this.checkDescription(event.at);
+  }
+
+  /** Whether stream and description tell of the same devices and pages. */
+  private checkDescription(at: number): void {
+    const { description } = this.devices;
+    if (description === undefined) return;
+    for (const fault of this.devices.missing(at)) this.faults.add(fault);
+    const { pageSize } = this.parser.ram.traits;
+    if (pageSize !== undefined && this.parser.ram.blocks.size > 0 && pageSize !== description.pageSize) {
+      const detail = `${description.pageSize}, but the pages of the stream have ${pageSize} bytes`;
+      this.faults.add(streamFault(SCHEMA, "constraint", "vmdescription.page_size", at, detail));
+    }
+  }
+
+  private checkWhole(): void {
+    if (this.faults.count > 0 || !this.seen.end) return;
+    const { ram } = this.parser;
+    if (!this.seen.description) {
+      this.notes.push(
+        this.seen.package
+          ? "a postcopy stream carries no description: fields of devices cannot be read"
+          : "no description follows: fields of devices cannot be read, their sizes not checked",
+      );
+    }
+    const pages = [...ram.blocks.values()].some(
+      ({ pages: counts }) => counts.normal + counts.zero + counts.xbzrle > 0,
+    );
+    if (this.flushes > 0 && !pages)
+      this.notes.push("the pages went through multifd channels: they are not in this stream");
+  }
+
+  private summary(): Summary {
+    const { faults } = this;
+    const clean = this.seen.description
+      ? "clean: every byte is accounted for, and every device agrees with the description"
+      : "complete: every byte is accounted for";
+    return {
+      kind: "qemu-stream",
+      title: CAPTURE_TITLES["qemu-stream"],
+      size: this.size,
+      facts: streamFacts({
+        configuration: this.configuration,
+        pageSize: this.parser.ram.traits.pageSize ?? this.devices.description?.pageSize,
+        commands: this.commands,
+        sections: this.rows.sections,
+      }),
+      tables: [this.rows.table(), ramTable(this.parser.ram.blocks.values())].filter(
+        (table) => table.rows.length > 0,
+      ),
+      notes: this.notes,
+      faults: faults.faults,
+      faultCount: faults.count,
+      verdict: verdictOf(faults, clean),
+    };
+  }
+}
