@@ -37,6 +37,8 @@ export function refuseUnknown(rawArgs: readonly string[], args: ArgsDef): void {
 /** How many of the arguments that follow belong to this one. */
 function checkOption(arg: string, next: string | undefined, options: ReadonlyMap<string, boolean>): number {
   if (!arg.startsWith("--")) {
+    // `-d VALUE`: citty takes the value from the next argument only.
+    if (arg.length === 2 && options.get(arg.slice(1)) === true) return checkValue(arg, next);
     for (const letter of arg.slice(1)) {
       if (options.get(letter) !== false) throw new UsageError(`unknown option -${letter}`);
     }
@@ -49,9 +51,12 @@ function checkOption(arg: string, next: string | undefined, options: ReadonlyMap
     if (value !== undefined) throw new UsageError(`--${name} takes no value`);
     return 0;
   }
-  if (value !== undefined) return 0;
+  return value === undefined ? checkValue(`--${name}`, next) : 0;
+}
+
+function checkValue(option: string, next: string | undefined): number {
   if (next === undefined || (next.startsWith("-") && next !== "-"))
-    throw new UsageError(`--${name} needs a value`);
+    throw new UsageError(`${option} needs a value`);
   return 1;
 }
 

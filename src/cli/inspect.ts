@@ -1,6 +1,7 @@
 /** `virtwire inspect`: explains a captured stream. */
 import type { ArgsDef } from "citty";
 import { VirtioDeviceId } from "../../generated/virtio/ids.js";
+import type { DumpPart } from "../inspect/analyze-migration/index.js";
 import {
   CAPTURE_KINDS,
   type CaptureInspection,
@@ -18,6 +19,7 @@ import {
   TextRenderer,
 } from "../inspect/index.js";
 import { type Description, findDescription } from "../streams/index.js";
+import { analyzeMigration } from "./analyze-migration.js";
 import { countFlag } from "./arguments.js";
 import { type Input, openInput } from "./input.js";
 import { Batch, EXIT, type Io, UsageError } from "./io.js";
@@ -43,6 +45,18 @@ const args = {
     description:
       "Type of the virtio device, by name or number (net, blk, 1, …): for device contexts and parts.",
   },
+  compat: {
+    type: "enum",
+    options: ["analyze-migration"],
+    description: "Print what QEMU's own script prints for a migration stream, byte for byte.",
+  },
+  dump: {
+    type: "enum",
+    alias: "d",
+    options: ["state", "desc"],
+    default: "state",
+    description: "With --compat: the state of the devices, or the description of it.",
+  },
   verbose: {
     type: "boolean",
     alias: "v",
@@ -57,6 +71,7 @@ const examples = [
   "virtwire inspect --format jsonl vm.mig | jq -r 'select(.record == \"section\") | .name'",
   "virtwire inspect --as device-parts --device net parts.bin",
   "virtwire inspect vhost-user.jsonl",
+  "virtwire inspect --compat analyze-migration -d state vm.mig",
 ];
 
 /** How far from the end a description is looked for, in steps: nearly all are found in the first. */
@@ -67,6 +82,8 @@ interface InspectArguments {
   readonly format: string;
   readonly as: string | undefined;
   readonly device: string | undefined;
+  readonly compat: string | undefined;
+  readonly dump: DumpPart;
 }
 
 export function inspectVerb(io: Io): Verb {
@@ -75,7 +92,8 @@ export function inspectVerb(io: Io): Verb {
     about: "Explain a captured stream: which byte, which field, which meaning.",
     args,
     examples,
-    run: ({ file, format, as, device }, rawArgs) => inspect({ file, format, as, device }, rawArgs, io),
+    run: ({ file, format, as, device, compat, dump }, rawArgs) =>
+      inspect({ file, format, as, device, compat, dump }, rawArgs, io),
   });
 }
 
@@ -84,6 +102,7 @@ async function inspect(given: InspectArguments, rawArgs: readonly string[], io: 
   const verbosity = countFlag(rawArgs, "v", "verbose");
   const input = openInput(given.file, io);
   try {
+    if (given.compat !== undefined) return await analyzeMigration(input, given.dump, describe(input), io);
     return await read(input, given, device, verbosity, io);
   } finally {
     input.close();

@@ -1,0 +1,30 @@
+/** `virtwire inspect --compat analyze-migration`: what QEMU's own script prints, for scripts that read its output. */
+import { type DumpPart, MigrationDump } from "../inspect/analyze-migration/index.js";
+import { describeFault, hex } from "../inspect/index.js";
+import type { Description } from "../streams/index.js";
+import type { Input } from "./input.js";
+import { Batch, EXIT, type Io } from "./io.js";
+import { Progress } from "./progress.js";
+
+export async function analyzeMigration(
+  input: Input,
+  part: DumpPart,
+  description: Description | undefined,
+  io: Io,
+): Promise<number> {
+  const batch = new Batch(io.out);
+  const progress = new Progress(input.size, io);
+  const dump = new MigrationDump(part, description);
+  for await (const chunk of input.chunks()) {
+    progress.advance(chunk.length);
+    dump.push(chunk);
+  }
+  progress.end();
+  const { faults, unprinted } = dump.end(batch.write);
+  batch.flush();
+  const [fault] = [...faults].sort((a, b) => a.offset - b.offset);
+  if (fault !== undefined) io.err(`${input.name}:${hex(fault.offset)}: ${describeFault(fault)}\n`);
+  for (const name of unprinted)
+    io.err(`${input.name}: note: ${name} is left out: the script cannot print it\n`);
+  return fault === undefined ? EXIT.ok : EXIT.malformed;
+}
