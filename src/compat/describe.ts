@@ -12,6 +12,8 @@ export function expressionText(expr: Expr): string {
       return expr.param.name;
     case "remaining":
       return "remaining";
+    case "peek":
+      return `peek(${integerText(expr.int)})`;
     case "unary":
       return `${expr.op}${operandText(expr.arg)}`;
     case "binary":

@@ -1,11 +1,12 @@
 /** Evaluates the checked expressions of the IR, exactly. */
-import type { BinaryOp, Expr, Field, Param } from "../schema/ir.js";
+import type { BinaryOp, Expr, Field, IntType, Param } from "../schema/ir.js";
 
 /** What an expression refers to. Truth values are 0 and 1; an order is 1 for little-endian. */
 export interface Scope {
   field(path: readonly Field[]): bigint;
   param(param: Param): bigint;
   remaining(): bigint;
+  peek(int: IntType): bigint;
 }
 
 export function evaluate(expr: Expr, scope: Scope): bigint {
@@ -20,6 +21,8 @@ export function evaluate(expr: Expr, scope: Scope): bigint {
       return scope.param(expr.param);
     case "remaining":
       return scope.remaining();
+    case "peek":
+      return scope.peek(expr.int);
     case "unary": {
       const value = evaluate(expr.arg, scope);
       if (expr.op === "!") return truth(value === 0n);

@@ -20,6 +20,7 @@ import type {
 } from "../schema/ir.js";
 import { evaluate, type Scope } from "./evaluate.js";
 import { meaningOf } from "./meaning.js";
+import { partsOf } from "./structure.js";
 
 /** Values of parameters by name: truth values are 0 and 1, an order is 1 for little-endian. */
 export type Arguments = ReadonlyMap<string, bigint>;
@@ -88,6 +89,12 @@ class Faulty extends Error {
 /** Extensible reading: the range ends where a member would begin. */
 class Ended extends Error {}
 
+/** What lies behind the place that the interpreter has come to. */
+interface Ahead {
+  left(): number;
+  integer(size: number, little: boolean, signed: boolean): bigint;
+}
+
 /** What expressions can refer to in one struct. */
 export class Frame implements Scope {
   readonly values = new Map<Field, bigint>();
@@ -96,12 +103,12 @@ export class Frame implements Scope {
   readonly places = new Map<Field, number>();
   readonly start: number;
   private readonly params: ReadonlyMap<Param, bigint>;
-  private readonly left: () => number;
+  private readonly ahead: Ahead;
 
-  constructor(params: ReadonlyMap<Param, bigint>, start: number, left: () => number) {
+  constructor(params: ReadonlyMap<Param, bigint>, start: number, ahead: Ahead) {
     this.params = params;
     this.start = start;
-    this.left = left;
+    this.ahead = ahead;
   }
 
   field(path: readonly Field[]): bigint {
@@ -117,7 +124,11 @@ export class Frame implements Scope {
   }
 
   remaining(): bigint {
-    return BigInt(this.left());
+    return BigInt(this.ahead.left());
+  }
+
+  peek(int: IntType): bigint {
+    return this.ahead.integer(int.bits / 8, this.isLittle(int.order), int.signed);
   }
 
   isLittle(order: Order): boolean {
@@ -221,7 +232,10 @@ export class Interpreter {
   }
 
   private struct(struct: Struct, params: ReadonlyMap<Param, bigint>): Frame {
-    const frame = new Frame(params, this.at, () => this.end - this.at);
+    const frame = new Frame(params, this.at, {
+      left: () => this.end - this.at,
+      integer: (size, little, signed) => this.raw(this.at, size, little, signed),
+    });
     if (!this.extensible) {
       this.nodes(struct.nodes, frame);
       return frame;
@@ -398,7 +412,7 @@ export class Interpreter {
     const at = this.at;
     if (count.kind === "while") {
       this.beforeRest(1);
-      while (this.at < this.end && evaluate(count.condition, frame) !== 0n) this.at++;
+      while (this.goesOn(count.condition, frame)) this.at++;
       this.at = at + this.take(at, this.at - at, subject);
       return;
     }
@@ -453,9 +467,14 @@ export class Interpreter {
         break;
       case "while":
         this.beforeRest(elementSize.min);
-        for (let i = 0; this.at < this.end && evaluate(count.condition, frame) !== 0n; i++) one(i);
+        for (let i = 0; this.goesOn(count.condition, frame); i++) one(i);
         break;
     }
+  }
+
+  private goesOn(condition: Expr, frame: Frame): boolean {
+    const looked = partsOf(condition).map((part) => (part.kind === "peek" ? part.int.bits / 8 : 1));
+    return this.end - this.at >= Math.max(...looked) && evaluate(condition, frame) !== 0n;
   }
 
   private choice(node: SwitchNode, frame: Frame): void {
@@ -505,6 +524,7 @@ function argument(arg: Argument | undefined, frame: Frame): bigint {
 function readsRemaining(expr: Expr): boolean {
   switch (expr.kind) {
     case "remaining":
+    case "peek":
       return true;
     case "unary":
       return readsRemaining(expr.arg);

@@ -2,6 +2,7 @@
 import type { StructDraft } from "./draft.js";
 import type { Surroundings } from "./expressions.js";
 import type { Expr, Field, Interval, Order, Param } from "./ir.js";
+import { intType, type Scalar } from "./scalars.js";
 import type { Scope } from "./scope.js";
 import { naturalRange } from "./sizes.js";
 import type { Name, OrderName } from "./syntax.js";
@@ -49,12 +50,17 @@ export class StructContext {
   }
 
   /** What an expression at this place can refer to. */
-  around(remaining = false): Surroundings {
+  around(ahead: "nothing" | "remaining" | "peek" = "nothing"): Surroundings {
     return {
       field: (name) => this.lookup(name),
       param: (name) => this.params.find((param) => param.name === name),
       rangeOf: (field) => this.narrowed.get(field) ?? naturalRange(field.type),
-      remaining,
+      remaining: ahead !== "nothing",
+      // A push parser is given chunks, so what follows may not be there yet.
+      peek:
+        ahead === "peek" && !this.struct.stream
+          ? (scalar) => intType(scalar, this.intOrder(scalar))
+          : undefined,
     };
   }
 
@@ -76,6 +82,11 @@ export class StructContext {
     const message = `\`${chosen.text}\` is not a byte order: little, big, native or a parameter of type \`order\``;
     this.scope.error("unknown-name", chosen.span, message);
     return undefined;
+  }
+
+  /** Asks for the order of the struct only where it matters: asking gives the struct a parameter. */
+  private intOrder(scalar: Scalar): Order {
+    return scalar.order === "struct" ? this.structOrder() : "little";
   }
 
   structOrder(): Order {

@@ -2,8 +2,8 @@
  * Checks expressions: resolves names, settles on a representation (number, bigint, bool) and computes the range of every
  * part, so that arithmetic that could leave the exact range is refused here and not discovered at run time.
  */
-import type { Expr, Field, Interval, Param, Rep } from "./ir.js";
-import { MAX_SAFE, rangeOf, rawRange } from "./scalars.js";
+import type { Expr, Field, Interval, IntType, Param, Rep } from "./ir.js";
+import { MAX_SAFE, rangeOf, rawRange, type Scalar, scalarOf } from "./scalars.js";
 import { constantValue, type Scope } from "./scope.js";
 import type { BinaryOperator, ExprSyntax, Name, Span } from "./syntax.js";
 
@@ -14,6 +14,8 @@ export interface Surroundings {
   /** The range of a field, narrowed by the constraints on it. */
   rangeOf(field: Field): Interval;
   readonly remaining: boolean;
+  /** What a scalar means here, where what follows can be looked at before it is taken. */
+  readonly peek: ((scalar: Scalar) => IntType) | undefined;
 }
 
 const NOTHING: Surroundings = {
@@ -21,6 +23,7 @@ const NOTHING: Surroundings = {
   param: () => undefined,
   rangeOf: () => ({ min: 0n, max: 0n }),
   remaining: false,
+  peek: undefined,
 };
 
 type Typed = Exclude<Expr, { kind: "bool" }>;
@@ -117,6 +120,22 @@ export function usesRemaining(expr: Expr): boolean {
   }
 }
 
+/** How many bytes beyond the cursor an expression looks at: 0 when it does not. */
+export function peekedBytes(expr: Expr): number {
+  switch (expr.kind) {
+    case "peek":
+      return expr.int.bits / 8;
+    case "unary":
+      return peekedBytes(expr.arg);
+    case "binary":
+      return Math.max(peekedBytes(expr.left), peekedBytes(expr.right));
+    case "conditional":
+      return Math.max(...[expr.test, expr.then, expr.else].map(peekedBytes));
+    default:
+      return 0;
+  }
+}
+
 class Checker {
   private readonly scope: Scope;
   private readonly around: Surroundings;
@@ -134,6 +153,8 @@ class Checker {
         return { kind: "bool", value: syntax.value, rep: "bool" };
       case "sizeof":
         return this.sizeOf(syntax.type);
+      case "peek":
+        return this.peek(syntax.type, syntax.span);
       case "name":
         return this.name(syntax.path, syntax.span);
       case "unary": {
@@ -266,6 +287,20 @@ class Checker {
     }
     this.scope.error("sizeof", type.span, `\`${type.text}\` has no constant size`);
     return undefined;
+  }
+
+  private peek(type: Name, span: Span): Expr | undefined {
+    const scalar = scalarOf(type.text);
+    if (scalar === undefined || scalar.bits === 64) {
+      this.scope.error("peek", type.span, "only an integer of up to 32 bits can be looked at");
+      return undefined;
+    }
+    if (this.around.peek === undefined) {
+      this.scope.error("peek", span, "`peek` can stand only in `[while …]`, and not in a stream");
+      return undefined;
+    }
+    const int = this.around.peek(scalar);
+    return { kind: "peek", int, rep: "number", range: rangeOf(int) };
   }
 
   private unary(op: "-" | "~", arg: Expr, span: Span): Expr | undefined {

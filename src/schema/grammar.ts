@@ -1142,6 +1142,15 @@ export class WireParser extends EmbeddedActionsParser {
             },
           },
           {
+            GATE: () => this.LA(2).tokenType === t.LParen,
+            IGNORE_AMBIGUITIES: true,
+            ALT: () => {
+              this.CONSUME(t.Peek);
+              const type = this.SUBRULE1(this.argument, { ARGS: ["an integer type"] });
+              return { kind: "peek", type, span: this.spanFrom(start) };
+            },
+          },
+          {
             ALT: () => {
               const path = [nameOf(this.CONSUME(t.Name))];
               this.MANY1(() => {

@@ -400,6 +400,11 @@ export type Expr =
    * tag of a switch: an encoder does not know it, writes the elements or the case given, and checks nothing.
    */
   | { readonly kind: "remaining"; readonly rep: "number"; readonly range: Interval }
+  /**
+   * The integer that lies where the next element would begin. Only in `while` conditions: the array ends where fewer
+   * bytes are left than it takes. An encoder writes the elements given and checks nothing.
+   */
+  | { readonly kind: "peek"; readonly int: IntType; readonly rep: "number"; readonly range: Interval }
   | {
       readonly kind: "unary";
       readonly op: UnaryOp;

@@ -3,7 +3,7 @@
  * computed here, once, and nothing after this adds sizes up again.
  */
 import type { ArmItem, Draft, Item, SwitchItem } from "./draft.js";
-import { intervalOf, usesRemaining } from "./expressions.js";
+import { intervalOf, peekedBytes, usesRemaining } from "./expressions.js";
 import type {
   Arm,
   Case,
@@ -55,6 +55,8 @@ class Block {
   private max: number | undefined = 0;
   private greed: Greed;
   private greedy = false;
+  /** After a list whose condition peeks: how many bytes what follows must have, so that a list cut short is noticed. */
+  private open = 0;
 
   constructor(scope: Scope, offset: number | undefined, greed: Greed | undefined) {
     this.scope = scope;
@@ -68,7 +70,11 @@ class Block {
 
   finish(): Layout {
     this.closeRun();
-    return { nodes: this.nodes, size: { min: this.min, max: this.max }, greedy: this.greedy };
+    return {
+      nodes: this.nodes,
+      size: { min: this.min, max: this.max },
+      greedy: this.greedy || this.open > 0,
+    };
   }
 
   private add(item: Item): void {
@@ -163,7 +169,13 @@ class Block {
     const greed = greedOf(field.type);
     if (greed) this.becomeGreedy(greed);
     // `while` stops where its condition says so: what follows has a place, but the end of the range was looked at.
-    if ("count" in field.type && field.type.count.kind === "while") this.greedy = true;
+    if ("count" in field.type && field.type.count.kind === "while") {
+      const { condition } = field.type.count;
+      // A list that what it ends with tells apart from its elements needs no range: cut short, it lacks that end.
+      const peeked = usesRemaining(condition) ? 0 : peekedBytes(condition);
+      if (peeked === 0) this.greedy = true;
+      else this.open = Math.max(this.open, peeked);
+    }
   }
 
   private addSwitch(item: SwitchItem): void {
@@ -222,6 +234,10 @@ class Block {
   }
 
   private advance(size: Size): void {
+    if (this.open > 0 && size.min > 0) {
+      if (size.min < this.open) this.greedy = true;
+      this.open = 0;
+    }
     this.min += size.min;
     this.max = this.max === undefined || size.max === undefined ? undefined : this.max + size.max;
     this.offset = this.offset !== undefined && size.min === size.max ? this.offset + size.min : undefined;

@@ -85,6 +85,7 @@ export const Ack: TokenType = keyword("ack", TypeName);
 export const Needs: TokenType = keyword("needs", TypeName);
 export const Group: TokenType = keyword("group", TypeName);
 export const SizeOf: TokenType = keyword("sizeof", TypeName);
+export const Peek: TokenType = keyword("peek", TypeName);
 
 /** In expressions they could not be told from the values. */
 export const True: TokenType = keyword("true", []);

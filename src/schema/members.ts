@@ -304,7 +304,7 @@ class MemberChecker {
   }
 
   private switch(syntax: SwitchSyntax): Item[] {
-    const on = checkExpr(this.scope, this.context.around(true), syntax.on);
+    const on = checkExpr(this.scope, this.context.around("remaining"), syntax.on);
     const name = syntax.name?.text ?? "body";
     this.take(name, syntax.name?.span ?? syntax.span);
     const labels = new Labels(this.scope, on);

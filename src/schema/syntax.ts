@@ -272,6 +272,7 @@ export type ExprSyntax =
   /** A dotted name: `count`, `hdr.length`, `remaining`. */
   | { readonly kind: "name"; readonly path: readonly Name[]; readonly span: Span }
   | { readonly kind: "sizeof"; readonly type: Name; readonly span: Span }
+  | { readonly kind: "peek"; readonly type: Name; readonly span: Span }
   | { readonly kind: "unary"; readonly op: UnaryOperator; readonly arg: ExprSyntax; readonly span: Span }
   | {
       readonly kind: "binary";

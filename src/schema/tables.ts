@@ -312,6 +312,7 @@ function payloadFields(payload: Struct | undefined): Surroundings {
           ? rangeOf(field.type.int)
           : { min: 0n, max: 0n },
     remaining: false,
+    peek: undefined,
   };
 }
 

@@ -225,7 +225,7 @@ class TypeChecker {
       case "rest":
         return { kind: "rest" };
       case "while": {
-        const condition = checkCondition(this.scope, this.context.around(true), dim.condition);
+        const condition = checkCondition(this.scope, this.context.around("peek"), dim.condition);
         if (condition?.kind === "bool") {
           const message = `this condition is always ${condition.value}`;
           this.scope.error("constant-condition", dim.condition.span, message);

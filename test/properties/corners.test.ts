@@ -106,6 +106,30 @@ const corners: readonly Corner[] = [
     value: '{ a: "ABC", z: 7 }',
   },
   {
+    about: "text up to a NUL that is looked for",
+    before: "struct word { char a[while peek(u8) != 0]; u8 nul = 0; }",
+    members: "word word; u8 z;",
+    bytes: "414243 00 07",
+    value: '{ word: { a: "ABC" }, z: 7 }',
+  },
+  {
+    about: "a list that a zero ends, in elements of a list that a zero ends",
+    before:
+      "struct inner { u8 more where more == 1; u8 n; u8 a[n]; } struct outer { sbe32 id where id != 0; inner list[while peek(u8) == 1]; u8 end = 0; } struct lists { outer list[while peek(sbe32) != 0]; be32 end = 0; }",
+    members: "lists lists; u8 z;",
+    bytes: "00000005 01 02 0708 01 00 00  ffffffff 00  00000000 09",
+    value:
+      "{ lists: { list: [{ id: 5, list: [{ a: <0708>, more: 1 }, { a: <>, more: 1 }] }, { id: -1, list: [] }] }, z: 9 }",
+  },
+  {
+    about: "what is looked at has the order of the struct",
+    before:
+      "struct item native { u16 tag where tag == 1; } struct items native { item list[while peek(u16) == 1 || peek(u8) == 9]; u16 end; }",
+    members: "items in big items;",
+    bytes: "0001 0001 0100",
+    value: "{ items: { end: 256, list: [{ tag: 1 }, { tag: 1 }] } }",
+  },
+  {
     about: "a count in the bits of a nested struct",
     before: "struct head { bits u8 { n : 4; t : 4; } }",
     members: "head head; u8 a[head.n];",

@@ -93,6 +93,12 @@ describe("variable layouts", () => {
     expect(greedy("le16 a; optional le16 b;")).toBe(true);
     expect(greedy("le16 n; within (n) { le16 a[..]; }")).toBe(false);
     expect(greedy("u8 a[while remaining >= 4]; le32 z;")).toBe(true);
+    expect(greedy("u8 a[while peek(u8) != 0];")).toBe(true);
+    expect(greedy("u8 a[while peek(u8) != 0]; u8 z;")).toBe(false);
+    expect(greedy("u8 a[while peek(be32) != 0]; be32 z;")).toBe(false);
+    // A prefix of three bytes of which the last two have been cut off ends the list and has a whole z.
+    expect(greedy("u8 a[while peek(be32) != 0]; u8 y; be32 z;")).toBe(true);
+    expect(greedy("u8 a[while peek(u8) != 0 && remaining > 4]; u8 z;")).toBe(true);
   });
 });
 

@@ -71,6 +71,8 @@ function shown(value: ExprSyntax): string {
       return value.path.map(({ text }) => text).join(".");
     case "sizeof":
       return `sizeof(${value.type.text})`;
+    case "peek":
+      return `peek(${value.type.text})`;
     case "unary":
       return `(${value.op}${shown(value.arg)})`;
     case "binary":
@@ -97,7 +99,9 @@ function plain(tree: unknown): unknown {
 
 function isExpr(tree: object): tree is ExprSyntax {
   if (!("kind" in tree)) return false;
-  return ["int", "bool", "name", "sizeof", "unary", "binary", "conditional"].includes(String(tree.kind));
+  return ["int", "bool", "name", "sizeof", "peek", "unary", "binary", "conditional"].includes(
+    String(tree.kind),
+  );
 }
 
 /** A field with nothing special about it. */
@@ -439,6 +443,8 @@ describe("expressions", () => {
     ["hdr.inner.length", "hdr.inner.length"],
     ["sizeof(hdr) * 2", "(sizeof(hdr) * 2)"],
     ["sizeof + 1", "(sizeof + 1)"],
+    ["peek(be32) != 0", "(peek(be32) != 0)"],
+    ["peek != 0", "(peek != 0)"],
     ["true && !false", "(true && (!false))"],
     ["0xFFFFffff", "4294967295"],
     ["0b1010 + 0X10", "(10 + 16)"],
@@ -457,7 +463,7 @@ describe("names", () => {
     ..."optional switch case default where module little big native extends in as msb at_most keep".split(
       " ",
     ),
-    ..."skip refuse while bytes output fds reply_fds ack needs group sizeof".split(" "),
+    ..."skip refuse while bytes output fds reply_fds ack needs group sizeof peek".split(" "),
     // Words with a meaning that the grammar does not know.
     ..."type order number bigint remaining bool char slack u8 le16".split(" "),
   ];

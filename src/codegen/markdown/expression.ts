@@ -1,5 +1,6 @@
 /** Expressions as the schema has them: C's operators, and no more parentheses than it takes. */
 import type { BinaryOp, Expr } from "../../schema/ir.js";
+import { scalarText } from "./scalar.js";
 
 const LEVELS: readonly (readonly BinaryOp[])[] = [
   ["||"],
@@ -45,6 +46,8 @@ function print(expr: Expr): Printed {
       return { text: expr.param.name, level: UNARY };
     case "remaining":
       return { text: "remaining", level: UNARY };
+    case "peek":
+      return { text: `peek(${scalarText(expr.int)})`, level: UNARY };
     case "unary":
       return { text: expr.op + wrapped(print(expr.arg), UNARY), level: UNARY };
     case "binary":

@@ -15,8 +15,9 @@ import { armsOf, flatten } from "../members.js";
 import { sizeText } from "../typescript/docs.js";
 import { expressionText, numberText } from "./expression.js";
 import { linkTo } from "./links.js";
+import { scalarText } from "./scalar.js";
 import { code, meaningOf, tableOf, tableWithoutEmpty } from "./text.js";
-import { rangeCell, scalarText, sizeCell, typeText } from "./types.js";
+import { rangeCell, sizeCell, typeText } from "./types.js";
 
 const COLUMNS = ["offset", "size", "type", "name", "meaning"] as const;
 

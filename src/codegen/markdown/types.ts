@@ -1,7 +1,8 @@
 /** Types and sizes in the words of the schema language. */
-import type { Count, FieldType, IntType, Module, Size } from "../../schema/ir.js";
+import type { Count, FieldType, Module, Size } from "../../schema/ir.js";
 import { expressionText } from "./expression.js";
 import { linkTo } from "./links.js";
+import { scalarText } from "./scalar.js";
 import { code } from "./text.js";
 
 /** `` `le16` ``, `` `u8[6]` ``, a link to a struct or to what the integer means. */
@@ -27,11 +28,6 @@ export function typeText(type: FieldType, from: Module): string {
       return element.meaning === undefined ? scalar : `${scalar} as ${linkTo(element.meaning, from)}`;
     }
   }
-}
-
-export function scalarText({ bits, signed, order }: IntType): string {
-  if (bits === 8 || typeof order === "object") return `${signed ? "s" : "u"}${bits}`;
-  return `${signed ? "s" : ""}${order === "little" ? "le" : "be"}${bits}`;
 }
 
 /** In bytes: `4`, `4 … 20`, `≥ 4`; or what it is computed from. */

@@ -2,7 +2,7 @@
  * Expressions of the schema as TypeScript. Numbers must come out as if they had no upper bound: JavaScript's bit
  * operators work on 32 signed bits, so each is used only where the ranges of the operands make it exact.
  */
-import type { BinaryOp, Expr, Field, Interval, Param } from "../../schema/ir.js";
+import type { BinaryOp, Expr, Field, Interval, IntType, Param } from "../../schema/ir.js";
 import type { Part } from "../printer.js";
 
 /** How the place where an expression is printed gets at what the expression refers to. */
@@ -10,6 +10,8 @@ export interface Environment {
   field(path: readonly Field[]): Part;
   param(param: Param): Part;
   remaining(): Part;
+  /** The integer at the cursor, where there is one to look from: never on encode. */
+  peek?(int: IntType): Part;
 }
 
 /** Precedence of JavaScript's operators; a tighter one is larger. */
@@ -58,9 +60,27 @@ export function negation(expr: Expr, env: Environment): Part {
   return ["!", wrapped(print(expr, env), LEVEL.unary)];
 }
 
-/** The expression reads `remaining`: it can be told on decode only. */
+/** The expression reads `remaining`, or what follows: it can be told on decode only. */
 export function readsRemaining(expr: Expr): boolean {
-  return some(expr, (each) => each.kind === "remaining");
+  return some(expr, (each) => each.kind === "remaining" || each.kind === "peek");
+}
+
+/** The test before each element of an array that goes on while a condition holds. */
+export function goesOn(condition: Expr, env: Environment): Part {
+  const peeked = peekedBytes(condition);
+  const there = peeked > 1 ? `reader.end - reader.at >= ${peeked}` : "reader.at < reader.end";
+  const loose = condition.kind === "conditional" || (condition.kind === "binary" && condition.op === "||");
+  const test = expression(condition, env);
+  return [there, " && ", loose ? ["(", test, ")"] : test];
+}
+
+function peekedBytes(expr: Expr): number {
+  let most = 0;
+  some(expr, (each) => {
+    if (each.kind === "peek") most = Math.max(most, each.int.bits / 8);
+    return false;
+  });
+  return most;
 }
 
 /** Every field path that the expression reads. */
@@ -138,6 +158,9 @@ function print(expr: Expr, env: Environment, radix: 10 | 16 = 10): Printed {
       return { part: env.param(expr.param), level: LEVEL.primary };
     case "remaining":
       return { part: env.remaining(), level: LEVEL.additive };
+    case "peek":
+      if (env.peek === undefined) throw new Error("what follows is not known here");
+      return { part: env.peek(expr.int), level: LEVEL.primary };
     case "unary":
       return unary(expr, env);
     case "binary":

@@ -16,7 +16,15 @@ import { camelCase, PROTOTYPE_NAMES, pascalCase, SCHEMA_FILE, Scope } from "../n
 import { code, type Part, type Printer } from "../printer.js";
 import { printChoice } from "./choice.js";
 import type { StructContext, Variables } from "./context.js";
-import { type Environment, expression, fieldsOf, negation, rangeOf, readsRemaining } from "./expressions.js";
+import {
+  type Environment,
+  expression,
+  fieldsOf,
+  goesOn,
+  negation,
+  rangeOf,
+  readsRemaining,
+} from "./expressions.js";
 import { mentions, withoutUnused } from "./function.js";
 import { isInexact, isWideNumber, place, rawInteger } from "./integers.js";
 import {
@@ -31,7 +39,7 @@ import {
 } from "./lending.js";
 import { descend, rawValue } from "./memory.js";
 import type { PushHandler } from "./push-handler.js";
-import { constantCount, operandOfAnd, StructReader } from "./read.js";
+import { constantCount, StructReader } from "./read.js";
 import { StructScanner } from "./scan.js";
 import { closedEnumOf, valueType } from "./types.js";
 
@@ -537,8 +545,7 @@ export class PushStates {
         out.line("const at = this.open(reader);");
         if (count.kind === "rest") out.line("reader.at = reader.end;");
         else {
-          const test = operandOfAnd(count.condition, this.whileEnv());
-          out.line("while (reader.at < reader.end && ", test, ") reader.at++;");
+          out.line("while (", goesOn(count.condition, this.whileEnv()), ") reader.at++;");
         }
         out.line("const size = reader.at - at;");
       } else {

@@ -17,7 +17,15 @@ import { code, type Part, type Printer } from "../printer.js";
 import { printChoice } from "./choice.js";
 import type { StructContext, Variables } from "./context.js";
 import { sizeText } from "./docs.js";
-import { type Environment, expression, fieldsOf, isVariable, literal, negation } from "./expressions.js";
+import {
+  type Environment,
+  expression,
+  fieldsOf,
+  goesOn,
+  isVariable,
+  literal,
+  negation,
+} from "./expressions.js";
 import { printFunction } from "./function.js";
 import { extract, halfPlace, isHalved, place, rawInteger, readInteger } from "./integers.js";
 import { nestedValue, repOf } from "./nested.js";
@@ -151,6 +159,7 @@ export class StructReader {
       field: ([first, ...others]) => nestedValue(context, first, others),
       param: (param) => context.local(param),
       remaining: () => "reader.end - reader.at",
+      peek: (int) => rawInteger(int, "reader.view", "reader.at", context),
     };
   }
 
@@ -458,7 +467,7 @@ export class StructReader {
     const { out } = this;
     const from = this.variables.claim("from");
     out.line(`const ${from} = reader.at;`);
-    out.line("while (reader.at < reader.end && ", operandOfAnd(condition, this.env), ") reader.at++;");
+    out.line("while (", goesOn(condition, this.env), ") reader.at++;");
     return from;
   }
 
@@ -516,11 +525,7 @@ export class StructReader {
       case "rest":
         return fixed ? this.rest(type, field) : this.repeated(type, "reader.at < reader.end", field);
       case "while":
-        return this.repeated(
-          type,
-          ["reader.at < reader.end && ", operandOfAnd(count.condition, this.env)],
-          field,
-        );
+        return this.repeated(type, goesOn(count.condition, this.env), field);
     }
   }
 
@@ -650,10 +655,4 @@ export class StructReader {
 export function constantCount(type: FieldType & { kind: "bytes" | "text" | "array" }): number {
   if (type.count.kind !== "const") throw new Error("the size is not constant");
   return type.count.value;
-}
-
-/** Beside `&&` without a second look. */
-export function operandOfAnd(expr: Expr, env: Environment): Part {
-  const loose = expr.kind === "conditional" || (expr.kind === "binary" && expr.op === "||");
-  return loose ? ["(", expression(expr, env), ")"] : expression(expr, env);
 }

@@ -23,6 +23,7 @@ import {
   type Environment,
   expression,
   fieldsOf,
+  goesOn,
   isVariable,
   literal,
   negation,
@@ -32,7 +33,7 @@ import { printFunction, withoutUnused } from "./function.js";
 import { extract, halfPlace, isHalved, isInexact, isWideNumber, place, rawInteger } from "./integers.js";
 import { descend, rawValue } from "./memory.js";
 import { nestedValue } from "./nested.js";
-import { constantCount, onlyRunOf, operandOfAnd } from "./read.js";
+import { constantCount, onlyRunOf } from "./read.js";
 import { closedEnumOf } from "./types.js";
 
 export function printScan(out: Printer, struct: Struct, context: StructContext): void {
@@ -182,6 +183,7 @@ export class StructScanner {
         nestedValue(context, path[0], path.slice(1)),
       param: (param) => context.local(param),
       remaining: () => "reader.end - reader.at",
+      peek: (int) => rawInteger(int, "reader.view", "reader.at", context),
     };
   }
 
@@ -497,11 +499,7 @@ export class StructScanner {
     const reserved = field.role.kind === "reserved";
     switch (count.kind) {
       case "while":
-        out.line(
-          "while (reader.at < reader.end && ",
-          operandOfAnd(count.condition, this.env),
-          ") reader.at++;",
-        );
+        out.line("while (", goesOn(count.condition, this.env), ") reader.at++;");
         break;
       case "rest":
         if (reserved) this.reserved(field, "reader.at", "reader.end - reader.at");
@@ -563,7 +561,7 @@ export class StructScanner {
         rest();
         break;
       case "while":
-        this.repeated(field, type, ["reader.at < reader.end && ", operandOfAnd(count.condition, this.env)]);
+        this.repeated(field, type, goesOn(count.condition, this.env));
         break;
     }
   }

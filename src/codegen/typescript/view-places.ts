@@ -9,6 +9,7 @@ import type {
   Expr,
   Field,
   FieldType,
+  IntType,
   Node,
   Order,
   Param,
@@ -21,8 +22,8 @@ import { camelCase, PROTOTYPE_NAMES, Scope } from "../names.js";
 import { code, type Part, type Printer } from "../printer.js";
 import { printChoice } from "./choice.js";
 import type { StructContext, Variables } from "./context.js";
-import { type Environment, expression, operand, rangeOf } from "./expressions.js";
-import { type Orders, place } from "./integers.js";
+import { type Environment, expression, goesOn, operand, rangeOf } from "./expressions.js";
+import { type Orders, place, rawInteger } from "./integers.js";
 import { type BitsSlot, descend, rawValue } from "./memory.js";
 
 /** Where one field lies. Expressions that can stand in any method of the class. */
@@ -106,6 +107,10 @@ export class ViewPlaces implements Environment {
 
   remaining(): Part {
     return "reader.end - reader.at";
+  }
+
+  peek(int: IntType): Part {
+    return rawInteger(int, "reader.view", "reader.at", this.orders);
   }
 
   order(order: Order): string {
@@ -397,7 +402,7 @@ export class ViewPlaces implements Environment {
         out.line("reader.at = reader.end;");
         break;
       case "while":
-        out.line("while (reader.at < reader.end && ", loop(count.condition, this), `) reader.take(${size});`);
+        out.line("while (", goesOn(count.condition, this), `) reader.take(${size});`);
         break;
     }
   }
@@ -426,7 +431,7 @@ export class ViewPlaces implements Environment {
         out.block("while (reader.at < reader.end)", each);
         break;
       case "while":
-        out.block(["while (reader.at < reader.end && ", loop(count.condition, this), ")"], each);
+        out.block(["while (", goesOn(count.condition, this), ")"], each);
         break;
     }
   }
@@ -459,10 +464,4 @@ function times(expr: Expr, size: number, env: Environment): Part {
   if (size === 1) return number(expr, env);
   const plain = expr.rep !== "bigint" && rangeOf(expr).min >= 0n;
   return code`${plain ? operand(expr, env) : number(expr, env)} * ${size}`;
-}
-
-/** A condition behind `&&`. */
-function loop(condition: Expr, env: Environment): Part {
-  const loose = condition.kind === "conditional" || (condition.kind === "binary" && condition.op === "||");
-  return loose ? ["(", expression(condition, env), ")"] : expression(condition, env);
 }

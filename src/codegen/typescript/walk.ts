@@ -20,12 +20,12 @@ import { camelCase, pascalCase, SCHEMA_FILE } from "../names.js";
 import { code, type Part, type Printer } from "../printer.js";
 import { printChoice } from "./choice.js";
 import type { StructContext, Variables } from "./context.js";
-import { type Environment, expression, fieldsOf, literal, negation, rangeOf } from "./expressions.js";
+import { type Environment, expression, fieldsOf, goesOn, literal, negation, rangeOf } from "./expressions.js";
 import { mentions, type Prelude, printFunction } from "./function.js";
 import { isInexact, isWideNumber, place, rawInteger } from "./integers.js";
 import { type BitsSlot, descend, rawValue } from "./memory.js";
 import { nestedValue, repOf } from "./nested.js";
-import { constantCount, operandOfAnd } from "./read.js";
+import { constantCount } from "./read.js";
 import { printSites, siteOf } from "./sites.js";
 import { closedEnumOf } from "./types.js";
 
@@ -99,6 +99,7 @@ class StructWalker {
         nestedValue(context, path[0], path.slice(1)),
       param: (param) => context.local(param),
       remaining: () => "reader.end - reader.at",
+      peek: (int) => rawInteger(int, "reader.view", "reader.at", context),
     };
     this.constrained = new Set(
       flatten(struct.nodes).flatMap((node) =>
@@ -562,11 +563,7 @@ class StructWalker {
     let size: string;
     switch (count.kind) {
       case "while":
-        out.line(
-          "while (reader.at < reader.end && ",
-          operandOfAnd(count.condition, this.env),
-          ") reader.at++;",
-        );
+        out.line("while (", goesOn(count.condition, this.env), ") reader.at++;");
         size = `reader.at - ${from}`;
         break;
       case "rest":
@@ -618,7 +615,7 @@ class StructWalker {
       }
       case "while": {
         const whole = this.variables.claim("whole");
-        const test = code`reader.at < reader.end && ${operandOfAnd(count.condition, this.env)}`;
+        const test = goesOn(count.condition, this.env);
         if (type.element.kind === "array") {
           this.whileRows(field, type, whole, test);
           break;
