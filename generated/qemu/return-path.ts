@@ -16,6 +16,7 @@ import {
   Writer,
   ended,
   enterRange,
+  exactU64,
   explain,
   heeding,
   inside,
@@ -23,11 +24,15 @@ import {
   leaveRange,
   misfit,
   narrow,
+  otherConstant,
+  rawU64,
+  readU64,
   readerOf,
   report,
   reportShort,
   verdict,
   widen,
+  writeU64,
 } from "../../src/runtime/index.js";
 import {
   type QemuString8,
@@ -167,6 +172,162 @@ export function walkQemuRpValue(reader: Reader, visitor: Visitor): boolean {
   return true;
 }
 
+/** `struct qemu_rp_resume_ack`: 4 bytes. */
+export interface QemuRpResumeAck {
+  /**
+   * 4 bytes at offset 0.
+   * MIGRATION_RESUME_ACK_VALUE. The source takes any other for an error.
+   */
+  value: number;
+}
+
+/** Reads the 4 bytes at `at`, which the caller has made sure of. */
+export function readQemuRpResumeAckAt(reader: Reader, at: number): QemuRpResumeAck {
+  const { view } = reader;
+  const value$ = view.getUint32(at, false);
+  if (value$ !== 1) throw reader.error("constraint", "value", at);
+  return { value: value$ };
+}
+
+/** Reads at the cursor. For structs inside others: its errors have no path. Otherwise, decode. */
+export function readQemuRpResumeAck(reader: Reader): QemuRpResumeAck {
+  return readQemuRpResumeAckAt(reader, reader.take(4));
+}
+
+/**
+ * Decodes `struct qemu_rp_resume_ack`: the whole of the bytes, or what begins at the cursor of a reader.
+ * @throws WireError when the bytes are no such value.
+ */
+export function decodeQemuRpResumeAck(source: Source): QemuRpResumeAck {
+  const reader = readerOf(source);
+  const { at, end, depth } = reader;
+  try {
+    const value = readQemuRpResumeAck(reader);
+    if (reader !== source) reader.finish();
+    return value;
+  } catch (error) {
+    throw explain(error, scanQemuRpResumeAck(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 11), reader);
+  }
+}
+
+const QEMU_RP_RESUME_ACK_LEAVES: readonly Leaf[] = [["value", 0, 4, 13]];
+
+/** Checks the 4 bytes at `at`, which the caller has made sure of. Otherwise like scan. */
+export function scanQemuRpResumeAckAt(reader: Reader, at: number): boolean {
+  const { view } = reader;
+  const value$ = view.getUint32(at, false);
+  if (value$ !== 1) return reader.fail("constraint", "value", at, FILE, 13, "value == 1");
+  return true;
+}
+
+/** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
+export function scanQemuRpResumeAck(reader: Reader): boolean {
+  const at = reader.at;
+  if (4 > reader.end - at) return reader.short(at, QEMU_RP_RESUME_ACK_LEAVES, FILE);
+  reader.at = at + 4;
+  return scanQemuRpResumeAckAt(reader, at);
+}
+
+/** What is wrong with the bytes as `struct qemu_rp_resume_ack`; undefined when nothing is. */
+export function checkQemuRpResumeAck(source: Source): WireError | undefined {
+  const reader = readerOf(source);
+  return verdict(scanQemuRpResumeAck(reader) && ended(reader, source, FILE, 11), reader);
+}
+
+/** The size of every `qemu_rp_resume_ack` in bytes. */
+export const QEMU_RP_RESUME_ACK_SIZE = 4;
+
+/** How many bytes encoding the value takes. */
+export function sizeofQemuRpResumeAck(_value: QemuRpResumeAck): number {
+  return 4;
+}
+
+/** Writes the 4 bytes at `at`, for which the caller has made room. */
+export function writeQemuRpResumeAckAt(writer: Writer, at: number, value: QemuRpResumeAck): void {
+  const { view } = writer;
+  const { value: value$ } = value;
+  if (value$ !== value$ >>> 0) {
+    throw misfit(writer, at, FILE, [["value", value$, 32, 0, 13]]);
+  }
+  view.setUint32(at, value$, false);
+  if (value$ !== 1) throw writer.error("constraint", "value", at, `${FILE}:13`, "value == 1");
+}
+
+/** Writes at the cursor. Offsets in its errors count from the start of the writer's memory. */
+export function writeQemuRpResumeAck(writer: Writer, value: QemuRpResumeAck): void {
+  writeQemuRpResumeAckAt(writer, writer.take(4), value);
+}
+
+/**
+ * Encodes `struct qemu_rp_resume_ack`.
+ * @throws WireError when a part of the value does not fit its field, or breaks a rule of the schema.
+ */
+export function encodeQemuRpResumeAck(value: QemuRpResumeAck): Uint8Array {
+  const writer = new Writer(QEMU_RP_RESUME_ACK_SIZE);
+  writeQemuRpResumeAck(writer, value);
+  return writer.written();
+}
+
+/**
+ * A `qemu_rp_resume_ack` (4 bytes) where it lies in memory: fields in any order, nothing is copied.
+ * Setters check that a value fits its field, not the constraints of the schema: those are for `check…`.
+ */
+export class QemuRpResumeAckView extends View {
+  /** @throws WireError when there is no such value at `at`. */
+  constructor(source: Source, at = 0) {
+    super(source);
+    this.moveTo(at);
+  }
+
+  override moveTo(at: number): this {
+    if (!this.$holds(at, 4)) {
+      scanQemuRpResumeAck(this.$aim(at));
+      throw this.$refused();
+    }
+    if (!scanQemuRpResumeAckAt(this.$reader, at)) throw this.$refused();
+    this.$at = at;
+    this.$end = at + 4;
+    return this;
+  }
+
+  /**
+   * 4 bytes at offset 0.
+   * MIGRATION_RESUME_ACK_VALUE. The source takes any other for an error.
+   */
+  get value(): number {
+    return this.$view.getUint32(this.$at, false);
+  }
+  set value(value: number) {
+    if (value !== value >>> 0) throw this.$error("range", "value", this.$at, FILE, 13, String(value));
+    this.$view.setUint32(this.$at, value, false);
+  }
+}
+
+const QEMU_RP_RESUME_ACK_SITES = {
+  value$: {
+    name: "value",
+    type: "be32",
+    schema: "qemu/return-path.wire:13",
+    doc: "MIGRATION_RESUME_ACK_VALUE.",
+  },
+} satisfies Record<string, Site>;
+
+/**
+ * Reports every field of the `qemu_rp_resume_ack` at the cursor. False when it had to end before the value does.
+ */
+export function walkQemuRpResumeAck(reader: Reader, visitor: Visitor): boolean {
+  const { view } = reader;
+  const at = reader.at;
+  if (4 > reader.end - at) return reportShort(reader, visitor, at, QEMU_RP_RESUME_ACK_LEAVES, FILE);
+  const value$ = view.getUint32(at, false);
+  visitor.field(QEMU_RP_RESUME_ACK_SITES.value$, -1, at, 4, value$);
+  reader.at = at + 4;
+  if (value$ !== 1) {
+    return reader.fail("constraint", "value", at, FILE, 13, "value == 1") || report(reader, visitor);
+  }
+  return true;
+}
+
 /**
  * `struct qemu_rp_req_pages_id`: 13 to 268 bytes.
  * The block is named in the first request, and again when it is another than before.
@@ -174,10 +335,10 @@ export function walkQemuRpValue(reader: Reader, visitor: Visitor): boolean {
 export interface QemuRpReqPagesId {
   /**
    * 8 bytes at offset 0.
-   * From the start of the block.
+   * From the start of the block. Whole pages of the host, none of which is smaller than 4096 bytes.
    * Unit: bytes.
    */
-  start: bigint;
+  start: number;
   /**
    * 4 bytes at offset 8.
    * Unit: bytes.
@@ -191,8 +352,12 @@ export interface QemuRpReqPagesId {
 export function readQemuRpReqPagesId(reader: Reader): QemuRpReqPagesId {
   const { view } = reader;
   const at = reader.take(12);
+  const start$ = readU64(reader, at, false);
+  const len = view.getUint32(at + 8, false);
+  if (start$ % 0x1000 !== 0) throw reader.error("constraint", "start", at);
+  if (len % 0x1000 !== 0) throw reader.error("constraint", "len", at + 8);
   const block = readQemuString8(reader);
-  return { start: view.getBigUint64(at, false), len: view.getUint32(at + 8, false), block };
+  return { start: start$, len, block };
 }
 
 /**
@@ -207,17 +372,23 @@ export function decodeQemuRpReqPagesId(source: Source): QemuRpReqPagesId {
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanQemuRpReqPagesId(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 12), reader);
+    throw explain(error, scanQemuRpReqPagesId(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 17), reader);
   }
 }
 
-const QEMU_RP_REQ_PAGES_ID_LEAVES: readonly Leaf[] = [["start", 0, 8, 15], ["len", 8, 4, 17]];
+const QEMU_RP_REQ_PAGES_ID_LEAVES: readonly Leaf[] = [["start", 0, 8, 20], ["len", 8, 4, 22]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanQemuRpReqPagesId(reader: Reader): boolean {
+  const { view } = reader;
   const at = reader.at;
   if (12 > reader.end - at) return reader.short(at, QEMU_RP_REQ_PAGES_ID_LEAVES, FILE);
   reader.at = at + 12;
+  const start$ = rawU64(view, at, false);
+  if (start$ > Number.MAX_SAFE_INTEGER) return reader.fail("range", "start", at, FILE, 20);
+  const len = view.getUint32(at + 8, false);
+  if (start$ % 0x1000 !== 0) return reader.fail("constraint", "start", at, FILE, 20, "start % 4096 == 0");
+  if (len % 0x1000 !== 0) return reader.fail("constraint", "len", at + 8, FILE, 22, "len % 4096 == 0");
   if (!scanQemuString8(reader)) return reader.inside("block");
   return true;
 }
@@ -225,7 +396,7 @@ export function scanQemuRpReqPagesId(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct qemu_rp_req_pages_id`; undefined when nothing is. */
 export function checkQemuRpReqPagesId(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanQemuRpReqPagesId(reader) && ended(reader, source, FILE, 12), reader);
+  return verdict(scanQemuRpReqPagesId(reader) && ended(reader, source, FILE, 17), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -238,11 +409,13 @@ export function writeQemuRpReqPagesId(writer: Writer, value: QemuRpReqPagesId): 
   const { start: start$, len, block } = value;
   const at = writer.take(12);
   const { view } = writer;
-  if (start$ !== BigInt.asUintN(64, start$) || len !== len >>> 0) {
-    throw misfit(writer, at, FILE, [["start", start$, 64, 0, 15], ["len", len, 32, 8, 17]]);
+  if (!Number.isSafeInteger(start$) || start$ < 0 || len !== len >>> 0) {
+    throw misfit(writer, at, FILE, [["start", start$, 64, 0, 20], ["len", len, 32, 8, 22]]);
   }
-  view.setBigUint64(at, start$, false);
+  writeU64(view, at, start$, false);
   view.setUint32(at + 8, len, false);
+  if (start$ % 0x1000 !== 0) throw writer.error("constraint", "start", at, `${FILE}:20`, "start % 4096 == 0");
+  if (len % 0x1000 !== 0) throw writer.error("constraint", "len", at + 8, `${FILE}:22`, "len % 4096 == 0");
   try {
     writeQemuString8(writer, block);
   } catch (error) {
@@ -263,6 +436,7 @@ export function encodeQemuRpReqPagesId(value: QemuRpReqPagesId): Uint8Array {
 /**
  * A `qemu_rp_req_pages_id` (13 to 268 bytes) where it lies in memory: fields in any order, nothing is copied.
  * What holds further fields comes as a view of its own, a new object at each call.
+ * Setters check that a value fits its field, not the constraints of the schema: those are for `check…`.
  */
 export class QemuRpReqPagesIdView extends View {
   #blockEnd = 0;
@@ -283,17 +457,17 @@ export class QemuRpReqPagesIdView extends View {
 
   /**
    * 8 bytes at offset 0.
-   * From the start of the block.
+   * From the start of the block. Whole pages of the host, none of which is smaller than 4096 bytes.
    * Unit: bytes.
    */
-  get start(): bigint {
-    return this.$view.getBigUint64(this.$at, false);
+  get start(): number {
+    return this.$u64(this.$at, false, "start", FILE, 20);
   }
-  set start(value: bigint) {
-    if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "start", this.$at, FILE, 15, String(value));
+  set start(value: number) {
+    if (!Number.isSafeInteger(value) || value < 0) {
+      throw this.$error("range", "start", this.$at, FILE, 20, String(value));
     }
-    this.$view.setBigUint64(this.$at, value, false);
+    writeU64(this.$view, this.$at, value, false);
   }
 
   /**
@@ -304,7 +478,7 @@ export class QemuRpReqPagesIdView extends View {
     return this.$view.getUint32(this.$at + 8, false);
   }
   set len(value: number) {
-    if (value !== value >>> 0) throw this.$error("range", "len", this.$at + 8, FILE, 17, String(value));
+    if (value !== value >>> 0) throw this.$error("range", "len", this.$at + 8, FILE, 22, String(value));
     this.$view.setUint32(this.$at + 8, value, false);
   }
 
@@ -324,12 +498,12 @@ const QEMU_RP_REQ_PAGES_ID_SITES = {
   start$: {
     name: "start",
     type: "be64",
-    schema: "qemu/return-path.wire:15",
+    schema: "qemu/return-path.wire:20",
     doc: "From the start of the block.",
     unit: "bytes",
   },
-  len: { name: "len", type: "be32", schema: "qemu/return-path.wire:17", unit: "bytes" },
-  block: { name: "block", type: "qemu_string8", schema: "qemu/return-path.wire:18" },
+  len: { name: "len", type: "be32", schema: "qemu/return-path.wire:22", unit: "bytes" },
+  block: { name: "block", type: "qemu_string8", schema: "qemu/return-path.wire:23" },
 } satisfies Record<string, Site>;
 
 /**
@@ -338,11 +512,24 @@ const QEMU_RP_REQ_PAGES_ID_SITES = {
 export function walkQemuRpReqPagesId(reader: Reader, visitor: Visitor): boolean {
   const { view } = reader;
   const at = reader.at;
+  let sound = 12 <= reader.end - at;
   if (8 > reader.end - at) return reportShort(reader, visitor, at, QEMU_RP_REQ_PAGES_ID_LEAVES, FILE);
-  visitor.field(QEMU_RP_REQ_PAGES_ID_SITES.start$, -1, at, 8, view.getBigUint64(at, false));
+  const start$ = rawU64(view, at, false);
+  visitor.field(QEMU_RP_REQ_PAGES_ID_SITES.start$, -1, at, 8, exactU64(view, at, false));
+  if (sound && start$ > Number.MAX_SAFE_INTEGER) {
+    sound = reader.fail("range", "start", at, FILE, 20) || report(reader, visitor);
+  }
   if (12 > reader.end - at) return reportShort(reader, visitor, at, QEMU_RP_REQ_PAGES_ID_LEAVES, FILE);
-  visitor.field(QEMU_RP_REQ_PAGES_ID_SITES.len, -1, at + 8, 4, view.getUint32(at + 8, false));
+  const len = view.getUint32(at + 8, false);
+  visitor.field(QEMU_RP_REQ_PAGES_ID_SITES.len, -1, at + 8, 4, len);
   reader.at = at + 12;
+  if (!sound) return false;
+  if (start$ % 0x1000 !== 0) {
+    return reader.fail("constraint", "start", at, FILE, 20, "start % 4096 == 0") || report(reader, visitor);
+  }
+  if (len % 0x1000 !== 0) {
+    return reader.fail("constraint", "len", at + 8, FILE, 22, "len % 4096 == 0") || report(reader, visitor);
+  }
   visitor.open(QEMU_RP_REQ_PAGES_ID_SITES.block, -1, reader.at);
   const whole = walkQemuString8(reader, visitor);
   visitor.close(reader.at);
@@ -357,7 +544,7 @@ export interface QemuRpReqPages {
    * From the start of the block named last.
    * Unit: bytes.
    */
-  start: bigint;
+  start: number;
   /**
    * 4 bytes at offset 8.
    * Unit: bytes.
@@ -368,7 +555,11 @@ export interface QemuRpReqPages {
 /** Reads the 12 bytes at `at`, which the caller has made sure of. */
 export function readQemuRpReqPagesAt(reader: Reader, at: number): QemuRpReqPages {
   const { view } = reader;
-  return { start: view.getBigUint64(at, false), len: view.getUint32(at + 8, false) };
+  const start$ = readU64(reader, at, false);
+  const len = view.getUint32(at + 8, false);
+  if (start$ % 0x1000 !== 0) throw reader.error("constraint", "start", at);
+  if (len % 0x1000 !== 0) throw reader.error("constraint", "len", at + 8);
+  return { start: start$, len };
 }
 
 /** Reads at the cursor. For structs inside others: its errors have no path. Otherwise, decode. */
@@ -388,24 +579,35 @@ export function decodeQemuRpReqPages(source: Source): QemuRpReqPages {
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanQemuRpReqPages(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 21), reader);
+    throw explain(error, scanQemuRpReqPages(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 26), reader);
   }
 }
 
-const QEMU_RP_REQ_PAGES_LEAVES: readonly Leaf[] = [["start", 0, 8, 24], ["len", 8, 4, 26]];
+const QEMU_RP_REQ_PAGES_LEAVES: readonly Leaf[] = [["start", 0, 8, 29], ["len", 8, 4, 31]];
+
+/** Checks the 12 bytes at `at`, which the caller has made sure of. Otherwise like scan. */
+export function scanQemuRpReqPagesAt(reader: Reader, at: number): boolean {
+  const { view } = reader;
+  const start$ = rawU64(view, at, false);
+  if (start$ > Number.MAX_SAFE_INTEGER) return reader.fail("range", "start", at, FILE, 29);
+  const len = view.getUint32(at + 8, false);
+  if (start$ % 0x1000 !== 0) return reader.fail("constraint", "start", at, FILE, 29, "start % 4096 == 0");
+  if (len % 0x1000 !== 0) return reader.fail("constraint", "len", at + 8, FILE, 31, "len % 4096 == 0");
+  return true;
+}
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanQemuRpReqPages(reader: Reader): boolean {
   const at = reader.at;
   if (12 > reader.end - at) return reader.short(at, QEMU_RP_REQ_PAGES_LEAVES, FILE);
   reader.at = at + 12;
-  return true;
+  return scanQemuRpReqPagesAt(reader, at);
 }
 
 /** What is wrong with the bytes as `struct qemu_rp_req_pages`; undefined when nothing is. */
 export function checkQemuRpReqPages(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanQemuRpReqPages(reader) && ended(reader, source, FILE, 21), reader);
+  return verdict(scanQemuRpReqPages(reader) && ended(reader, source, FILE, 26), reader);
 }
 
 /** The size of every `qemu_rp_req_pages` in bytes. */
@@ -420,11 +622,13 @@ export function sizeofQemuRpReqPages(_value: QemuRpReqPages): number {
 export function writeQemuRpReqPagesAt(writer: Writer, at: number, value: QemuRpReqPages): void {
   const { view } = writer;
   const { start: start$, len } = value;
-  if (start$ !== BigInt.asUintN(64, start$) || len !== len >>> 0) {
-    throw misfit(writer, at, FILE, [["start", start$, 64, 0, 24], ["len", len, 32, 8, 26]]);
+  if (!Number.isSafeInteger(start$) || start$ < 0 || len !== len >>> 0) {
+    throw misfit(writer, at, FILE, [["start", start$, 64, 0, 29], ["len", len, 32, 8, 31]]);
   }
-  view.setBigUint64(at, start$, false);
+  writeU64(view, at, start$, false);
   view.setUint32(at + 8, len, false);
+  if (start$ % 0x1000 !== 0) throw writer.error("constraint", "start", at, `${FILE}:29`, "start % 4096 == 0");
+  if (len % 0x1000 !== 0) throw writer.error("constraint", "len", at + 8, `${FILE}:31`, "len % 4096 == 0");
 }
 
 /** Writes at the cursor. Offsets in its errors count from the start of the writer's memory. */
@@ -442,7 +646,10 @@ export function encodeQemuRpReqPages(value: QemuRpReqPages): Uint8Array {
   return writer.written();
 }
 
-/** A `qemu_rp_req_pages` (12 bytes) where it lies in memory: fields in any order, nothing is copied. */
+/**
+ * A `qemu_rp_req_pages` (12 bytes) where it lies in memory: fields in any order, nothing is copied.
+ * Setters check that a value fits its field, not the constraints of the schema: those are for `check…`.
+ */
 export class QemuRpReqPagesView extends View {
   /** @throws WireError when there is no such value at `at`. */
   constructor(source: Source, at = 0) {
@@ -455,6 +662,7 @@ export class QemuRpReqPagesView extends View {
       scanQemuRpReqPages(this.$aim(at));
       throw this.$refused();
     }
+    if (!scanQemuRpReqPagesAt(this.$reader, at)) throw this.$refused();
     this.$at = at;
     this.$end = at + 12;
     return this;
@@ -465,14 +673,14 @@ export class QemuRpReqPagesView extends View {
    * From the start of the block named last.
    * Unit: bytes.
    */
-  get start(): bigint {
-    return this.$view.getBigUint64(this.$at, false);
+  get start(): number {
+    return this.$u64(this.$at, false, "start", FILE, 29);
   }
-  set start(value: bigint) {
-    if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "start", this.$at, FILE, 24, String(value));
+  set start(value: number) {
+    if (!Number.isSafeInteger(value) || value < 0) {
+      throw this.$error("range", "start", this.$at, FILE, 29, String(value));
     }
-    this.$view.setBigUint64(this.$at, value, false);
+    writeU64(this.$view, this.$at, value, false);
   }
 
   /**
@@ -483,7 +691,7 @@ export class QemuRpReqPagesView extends View {
     return this.$view.getUint32(this.$at + 8, false);
   }
   set len(value: number) {
-    if (value !== value >>> 0) throw this.$error("range", "len", this.$at + 8, FILE, 26, String(value));
+    if (value !== value >>> 0) throw this.$error("range", "len", this.$at + 8, FILE, 31, String(value));
     this.$view.setUint32(this.$at + 8, value, false);
   }
 }
@@ -492,11 +700,11 @@ const QEMU_RP_REQ_PAGES_SITES = {
   start$: {
     name: "start",
     type: "be64",
-    schema: "qemu/return-path.wire:24",
+    schema: "qemu/return-path.wire:29",
     doc: "From the start of the block named last.",
     unit: "bytes",
   },
-  len: { name: "len", type: "be32", schema: "qemu/return-path.wire:26", unit: "bytes" },
+  len: { name: "len", type: "be32", schema: "qemu/return-path.wire:31", unit: "bytes" },
 } satisfies Record<string, Site>;
 
 /**
@@ -505,11 +713,24 @@ const QEMU_RP_REQ_PAGES_SITES = {
 export function walkQemuRpReqPages(reader: Reader, visitor: Visitor): boolean {
   const { view } = reader;
   const at = reader.at;
+  let sound = 12 <= reader.end - at;
   if (8 > reader.end - at) return reportShort(reader, visitor, at, QEMU_RP_REQ_PAGES_LEAVES, FILE);
-  visitor.field(QEMU_RP_REQ_PAGES_SITES.start$, -1, at, 8, view.getBigUint64(at, false));
+  const start$ = rawU64(view, at, false);
+  visitor.field(QEMU_RP_REQ_PAGES_SITES.start$, -1, at, 8, exactU64(view, at, false));
+  if (sound && start$ > Number.MAX_SAFE_INTEGER) {
+    sound = reader.fail("range", "start", at, FILE, 29) || report(reader, visitor);
+  }
   if (12 > reader.end - at) return reportShort(reader, visitor, at, QEMU_RP_REQ_PAGES_LEAVES, FILE);
-  visitor.field(QEMU_RP_REQ_PAGES_SITES.len, -1, at + 8, 4, view.getUint32(at + 8, false));
+  const len = view.getUint32(at + 8, false);
+  visitor.field(QEMU_RP_REQ_PAGES_SITES.len, -1, at + 8, 4, len);
   reader.at = at + 12;
+  if (!sound) return false;
+  if (start$ % 0x1000 !== 0) {
+    return reader.fail("constraint", "start", at, FILE, 29, "start % 4096 == 0") || report(reader, visitor);
+  }
+  if (len % 0x1000 !== 0) {
+    return reader.fail("constraint", "len", at + 8, FILE, 31, "len % 4096 == 0") || report(reader, visitor);
+  }
   return true;
 }
 
@@ -537,7 +758,7 @@ export function decodeQemuRpRecvBitmap(source: Source): QemuRpRecvBitmap {
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanQemuRpRecvBitmap(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 29), reader);
+    throw explain(error, scanQemuRpRecvBitmap(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 34), reader);
   }
 }
 
@@ -550,7 +771,7 @@ export function scanQemuRpRecvBitmap(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct qemu_rp_recv_bitmap`; undefined when nothing is. */
 export function checkQemuRpRecvBitmap(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanQemuRpRecvBitmap(reader) && ended(reader, source, FILE, 29), reader);
+  return verdict(scanQemuRpRecvBitmap(reader) && ended(reader, source, FILE, 34), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -611,7 +832,7 @@ export class QemuRpRecvBitmapView extends View {
 }
 
 const QEMU_RP_RECV_BITMAP_SITES = {
-  block: { name: "block", type: "qemu_string8", schema: "qemu/return-path.wire:30" },
+  block: { name: "block", type: "qemu_string8", schema: "qemu/return-path.wire:35" },
 } satisfies Record<string, Site>;
 
 /**
@@ -622,6 +843,333 @@ export function walkQemuRpRecvBitmap(reader: Reader, visitor: Visitor): boolean 
   const whole = walkQemuString8(reader, visitor);
   visitor.close(reader.at);
   if (!whole) return false;
+  return true;
+}
+
+/**
+ * `struct qemu_rp_bitmap_head`: 8 bytes.
+ * Behind the message RECV_BITMAP stand this head, as many bytes of bitmap, and the end; none of them is counted in the
+ * length of the message. A bit that is set says that the page has been received; the words of the bitmap are little-endian
+ * whatever the host is.
+ * @see QEMU 10.0.2, migration/ram.c, ramblock_recv_bitmap_send
+ */
+export interface QemuRpBitmapHead {
+  /**
+   * 8 bytes at offset 0.
+   * One bit a target page, rounded up to words of 64. The cap is far above any guest: 2^32 bytes stand for 128 TiB.
+   * Unit: bytes.
+   */
+  size: number;
+}
+
+/** Reads the 8 bytes at `at`, which the caller has made sure of. */
+export function readQemuRpBitmapHeadAt(reader: Reader, at: number): QemuRpBitmapHead {
+  const size$ = readU64(reader, at, false);
+  if (!(size$ % 8 === 0 && size$ <= 0x100000000)) throw reader.error("constraint", "size", at);
+  return { size: size$ };
+}
+
+/** Reads at the cursor. For structs inside others: its errors have no path. Otherwise, decode. */
+export function readQemuRpBitmapHead(reader: Reader): QemuRpBitmapHead {
+  return readQemuRpBitmapHeadAt(reader, reader.take(8));
+}
+
+/**
+ * Decodes `struct qemu_rp_bitmap_head`: the whole of the bytes, or what begins at the cursor of a reader.
+ * @throws WireError when the bytes are no such value.
+ */
+export function decodeQemuRpBitmapHead(source: Source): QemuRpBitmapHead {
+  const reader = readerOf(source);
+  const { at, end, depth } = reader;
+  try {
+    const value = readQemuRpBitmapHead(reader);
+    if (reader !== source) reader.finish();
+    return value;
+  } catch (error) {
+    throw explain(error, scanQemuRpBitmapHead(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 42), reader);
+  }
+}
+
+const QEMU_RP_BITMAP_HEAD_LEAVES: readonly Leaf[] = [["size", 0, 8, 45]];
+
+/** Checks the 8 bytes at `at`, which the caller has made sure of. Otherwise like scan. */
+export function scanQemuRpBitmapHeadAt(reader: Reader, at: number): boolean {
+  const { view } = reader;
+  const size$ = rawU64(view, at, false);
+  if (size$ > Number.MAX_SAFE_INTEGER) return reader.fail("range", "size", at, FILE, 45);
+  if (!(size$ % 8 === 0 && size$ <= 0x100000000)) {
+    return reader.fail("constraint", "size", at, FILE, 45, "size % 8 == 0 && size <= 0x100000000");
+  }
+  return true;
+}
+
+/** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
+export function scanQemuRpBitmapHead(reader: Reader): boolean {
+  const at = reader.at;
+  if (8 > reader.end - at) return reader.short(at, QEMU_RP_BITMAP_HEAD_LEAVES, FILE);
+  reader.at = at + 8;
+  return scanQemuRpBitmapHeadAt(reader, at);
+}
+
+/** What is wrong with the bytes as `struct qemu_rp_bitmap_head`; undefined when nothing is. */
+export function checkQemuRpBitmapHead(source: Source): WireError | undefined {
+  const reader = readerOf(source);
+  return verdict(scanQemuRpBitmapHead(reader) && ended(reader, source, FILE, 42), reader);
+}
+
+/** The size of every `qemu_rp_bitmap_head` in bytes. */
+export const QEMU_RP_BITMAP_HEAD_SIZE = 8;
+
+/** How many bytes encoding the value takes. */
+export function sizeofQemuRpBitmapHead(_value: QemuRpBitmapHead): number {
+  return 8;
+}
+
+/** Writes the 8 bytes at `at`, for which the caller has made room. */
+export function writeQemuRpBitmapHeadAt(writer: Writer, at: number, value: QemuRpBitmapHead): void {
+  const { view } = writer;
+  const { size: size$ } = value;
+  if (!Number.isSafeInteger(size$) || size$ < 0) {
+    throw misfit(writer, at, FILE, [["size", size$, 64, 0, 45]]);
+  }
+  writeU64(view, at, size$, false);
+  if (!(size$ % 8 === 0 && size$ <= 0x100000000)) {
+    throw writer.error("constraint", "size", at, `${FILE}:45`, "size % 8 == 0 && size <= 0x100000000");
+  }
+}
+
+/** Writes at the cursor. Offsets in its errors count from the start of the writer's memory. */
+export function writeQemuRpBitmapHead(writer: Writer, value: QemuRpBitmapHead): void {
+  writeQemuRpBitmapHeadAt(writer, writer.take(8), value);
+}
+
+/**
+ * Encodes `struct qemu_rp_bitmap_head`.
+ * @throws WireError when a part of the value does not fit its field, or breaks a rule of the schema.
+ */
+export function encodeQemuRpBitmapHead(value: QemuRpBitmapHead): Uint8Array {
+  const writer = new Writer(QEMU_RP_BITMAP_HEAD_SIZE);
+  writeQemuRpBitmapHead(writer, value);
+  return writer.written();
+}
+
+/**
+ * A `qemu_rp_bitmap_head` (8 bytes) where it lies in memory: fields in any order, nothing is copied.
+ * Setters check that a value fits its field, not the constraints of the schema: those are for `check…`.
+ */
+export class QemuRpBitmapHeadView extends View {
+  /** @throws WireError when there is no such value at `at`. */
+  constructor(source: Source, at = 0) {
+    super(source);
+    this.moveTo(at);
+  }
+
+  override moveTo(at: number): this {
+    if (!this.$holds(at, 8)) {
+      scanQemuRpBitmapHead(this.$aim(at));
+      throw this.$refused();
+    }
+    if (!scanQemuRpBitmapHeadAt(this.$reader, at)) throw this.$refused();
+    this.$at = at;
+    this.$end = at + 8;
+    return this;
+  }
+
+  /**
+   * 8 bytes at offset 0.
+   * One bit a target page, rounded up to words of 64. The cap is far above any guest: 2^32 bytes stand for 128 TiB.
+   * Unit: bytes.
+   */
+  get size(): number {
+    return this.$u64(this.$at, false, "size", FILE, 45);
+  }
+  set size(value: number) {
+    if (!Number.isSafeInteger(value) || value < 0) {
+      throw this.$error("range", "size", this.$at, FILE, 45, String(value));
+    }
+    writeU64(this.$view, this.$at, value, false);
+  }
+}
+
+const QEMU_RP_BITMAP_HEAD_SITES = {
+  size$: {
+    name: "size",
+    type: "be64",
+    schema: "qemu/return-path.wire:45",
+    doc: "One bit a target page, rounded up to words of 64.",
+    unit: "bytes",
+  },
+} satisfies Record<string, Site>;
+
+/**
+ * Reports every field of the `qemu_rp_bitmap_head` at the cursor. False when it had to end before the value does.
+ */
+export function walkQemuRpBitmapHead(reader: Reader, visitor: Visitor): boolean {
+  const { view } = reader;
+  const at = reader.at;
+  let sound = 8 <= reader.end - at;
+  if (8 > reader.end - at) return reportShort(reader, visitor, at, QEMU_RP_BITMAP_HEAD_LEAVES, FILE);
+  const size$ = rawU64(view, at, false);
+  visitor.field(QEMU_RP_BITMAP_HEAD_SITES.size$, -1, at, 8, exactU64(view, at, false));
+  if (sound && size$ > Number.MAX_SAFE_INTEGER) {
+    sound = reader.fail("range", "size", at, FILE, 45) || report(reader, visitor);
+  }
+  reader.at = at + 8;
+  if (!sound) return false;
+  if (!(size$ % 8 === 0 && size$ <= 0x100000000)) {
+    return reader.fail("constraint", "size", at, FILE, 45, "size % 8 == 0 && size <= 0x100000000") || report(reader, visitor);
+  }
+  return true;
+}
+
+/**
+ * `struct qemu_rp_bitmap_end`: 8 bytes.
+ * `mark` is always 0x123456789abcdef.
+ */
+export interface QemuRpBitmapEnd {
+  readonly [name: string]: never;
+}
+
+/** Reads the 8 bytes at `at`, which the caller has made sure of. */
+export function readQemuRpBitmapEndAt(reader: Reader, at: number): QemuRpBitmapEnd {
+  const { view } = reader;
+  if (view.getBigUint64(at, false) !== 0x123456789abcdefn) throw reader.error("constant", "mark", at);
+  return {};
+}
+
+/** Reads at the cursor. For structs inside others: its errors have no path. Otherwise, decode. */
+export function readQemuRpBitmapEnd(reader: Reader): QemuRpBitmapEnd {
+  return readQemuRpBitmapEndAt(reader, reader.take(8));
+}
+
+/**
+ * Decodes `struct qemu_rp_bitmap_end`: the whole of the bytes, or what begins at the cursor of a reader.
+ * @throws WireError when the bytes are no such value.
+ */
+export function decodeQemuRpBitmapEnd(source: Source): QemuRpBitmapEnd {
+  const reader = readerOf(source);
+  const { at, end, depth } = reader;
+  try {
+    const value = readQemuRpBitmapEnd(reader);
+    if (reader !== source) reader.finish();
+    return value;
+  } catch (error) {
+    throw explain(error, scanQemuRpBitmapEnd(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 48), reader);
+  }
+}
+
+const QEMU_RP_BITMAP_END_LEAVES: readonly Leaf[] = [["mark", 0, 8, 50]];
+
+/** Checks the 8 bytes at `at`, which the caller has made sure of. Otherwise like scan. */
+export function scanQemuRpBitmapEndAt(reader: Reader, at: number): boolean {
+  const { view } = reader;
+  const mark = view.getBigUint64(at, false);
+  if (mark !== 0x123456789abcdefn) {
+    return otherConstant(reader, "mark", at, FILE, 50, 0x123456789abcdefn, mark);
+  }
+  return true;
+}
+
+/** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
+export function scanQemuRpBitmapEnd(reader: Reader): boolean {
+  const at = reader.at;
+  if (8 > reader.end - at) return reader.short(at, QEMU_RP_BITMAP_END_LEAVES, FILE);
+  reader.at = at + 8;
+  return scanQemuRpBitmapEndAt(reader, at);
+}
+
+/** What is wrong with the bytes as `struct qemu_rp_bitmap_end`; undefined when nothing is. */
+export function checkQemuRpBitmapEnd(source: Source): WireError | undefined {
+  const reader = readerOf(source);
+  return verdict(scanQemuRpBitmapEnd(reader) && ended(reader, source, FILE, 48), reader);
+}
+
+/** The size of every `qemu_rp_bitmap_end` in bytes. */
+export const QEMU_RP_BITMAP_END_SIZE = 8;
+
+/** How many bytes encoding the value takes. */
+export function sizeofQemuRpBitmapEnd(_value: QemuRpBitmapEnd): number {
+  return 8;
+}
+
+/** Writes the 8 bytes at `at`, for which the caller has made room. */
+export function writeQemuRpBitmapEndAt(writer: Writer, at: number, _value: QemuRpBitmapEnd): void {
+  const { view } = writer;
+  view.setBigUint64(at, 0x123456789abcdefn, false);
+}
+
+/** Writes at the cursor. Offsets in its errors count from the start of the writer's memory. */
+export function writeQemuRpBitmapEnd(writer: Writer, value: QemuRpBitmapEnd): void {
+  writeQemuRpBitmapEndAt(writer, writer.take(8), value);
+}
+
+/**
+ * Encodes `struct qemu_rp_bitmap_end`.
+ * @throws WireError when a part of the value does not fit its field, or breaks a rule of the schema.
+ */
+export function encodeQemuRpBitmapEnd(value: QemuRpBitmapEnd): Uint8Array {
+  const writer = new Writer(QEMU_RP_BITMAP_END_SIZE);
+  writeQemuRpBitmapEnd(writer, value);
+  return writer.written();
+}
+
+/**
+ * A `qemu_rp_bitmap_end` (8 bytes) where it lies in memory: fields in any order, nothing is copied.
+ * Setters check that a value fits its field, not the constraints of the schema: those are for `check…`.
+ */
+export class QemuRpBitmapEndView extends View {
+  /** @throws WireError when there is no such value at `at`. */
+  constructor(source: Source, at = 0) {
+    super(source);
+    this.moveTo(at);
+  }
+
+  override moveTo(at: number): this {
+    if (!this.$holds(at, 8)) {
+      scanQemuRpBitmapEnd(this.$aim(at));
+      throw this.$refused();
+    }
+    if (!scanQemuRpBitmapEndAt(this.$reader, at)) throw this.$refused();
+    this.$at = at;
+    this.$end = at + 8;
+    return this;
+  }
+
+  /**
+   * 8 bytes at offset 0.
+   * RAMBLOCK_RECV_BITMAP_ENDING.
+   * Read only: always 0x123456789abcdef.
+   */
+  get mark(): bigint {
+    return this.$view.getBigUint64(this.$at, false);
+  }
+}
+
+const QEMU_RP_BITMAP_END_SITES = {
+  mark: {
+    name: "mark",
+    type: "be64",
+    schema: "qemu/return-path.wire:50",
+    doc: "RAMBLOCK_RECV_BITMAP_ENDING.",
+    role: "constant",
+  },
+} satisfies Record<string, Site>;
+
+/**
+ * Reports every field of the `qemu_rp_bitmap_end` at the cursor. False when it had to end before the value does.
+ */
+export function walkQemuRpBitmapEnd(reader: Reader, visitor: Visitor): boolean {
+  const { view } = reader;
+  const at = reader.at;
+  let sound = 8 <= reader.end - at;
+  if (8 > reader.end - at) return reportShort(reader, visitor, at, QEMU_RP_BITMAP_END_LEAVES, FILE);
+  const mark = view.getBigUint64(at, false);
+  visitor.field(QEMU_RP_BITMAP_END_SITES.mark, -1, at, 8, mark);
+  if (sound && mark !== 0x123456789abcdefn) {
+    sound = otherConstant(reader, "mark", at, FILE, 50, 0x123456789abcdefn, mark) || report(reader, visitor);
+  }
+  reader.at = at + 8;
+  if (!sound) return false;
   return true;
 }
 
@@ -638,10 +1186,7 @@ export const QemuRpMessageType = {
   MIG_RP_MSG_PONG: 0x2,
   MIG_RP_MSG_REQ_PAGES_ID: 0x3,
   MIG_RP_MSG_REQ_PAGES: 0x4,
-  /**
-   * Behind the message, not counted in its length, stand a size (be64), a bitmap in little-endian words, and the end mark
-   * 0x0123456789abcdef.
-   */
+  /** A bitmap follows: see qemu_rp_bitmap_head. */
   MIG_RP_MSG_RECV_BITMAP: 0x5,
   MIG_RP_MSG_RESUME_ACK: 0x6,
   MIG_RP_MSG_SWITCHOVER_ACK: 0x7,
@@ -691,12 +1236,11 @@ export type QemuRpMessageTypePayloadBody =
   | { readonly case: "migRpMsgReqPages"; readonly value: QemuRpReqPages }
   /**
    * 1 to 256 bytes.
-   * Behind the message, not counted in its length, stand a size (be64), a bitmap in little-endian words, and the end mark
-   * 0x0123456789abcdef.
+   * A bitmap follows: see qemu_rp_bitmap_head.
    */
   | { readonly case: "migRpMsgRecvBitmap"; readonly value: QemuRpRecvBitmap }
   /** 4 bytes. */
-  | { readonly case: "migRpMsgResumeAck"; readonly value: QemuRpValue }
+  | { readonly case: "migRpMsgResumeAck"; readonly value: QemuRpResumeAck }
   | { readonly case: "migRpMsgSwitchoverAck"; readonly value: undefined }
   /** Any number of bytes. */
   | { readonly case: "raw"; readonly value: Uint8Array };
@@ -745,7 +1289,7 @@ export function readQemuRpMessageTypePayload(reader: Reader, id: number): QemuRp
     }
     case 0x6: { // MIG_RP_MSG_RESUME_ACK
       const at4 = reader.take(4);
-      body = { case: "migRpMsgResumeAck", value: readQemuRpValueAt(reader, at4) };
+      body = { case: "migRpMsgResumeAck", value: readQemuRpResumeAckAt(reader, at4) };
       break;
     }
     case 0x7: { // MIG_RP_MSG_SWITCHOVER_ACK
@@ -772,17 +1316,17 @@ export function decodeQemuRpMessageTypePayload(source: Source, id: number): Qemu
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanQemuRpMessageTypePayload(reader.rewind(at, end, depth), id) && ended(reader, source, FILE, 34), reader);
+    throw explain(error, scanQemuRpMessageTypePayload(reader.rewind(at, end, depth), id) && ended(reader, source, FILE, 54), reader);
   }
 }
 
 const QEMU_RP_MESSAGE_TYPE_PAYLOAD_LEAVES: readonly Leaf[] = [["mig_rp_msg_shut.value", 0, 4, 8]];
 const QEMU_RP_MESSAGE_TYPE_PAYLOAD_LEAVES2: readonly Leaf[] = [["mig_rp_msg_pong.value", 0, 4, 8]];
 const QEMU_RP_MESSAGE_TYPE_PAYLOAD_LEAVES3: readonly Leaf[] = [
-  ["mig_rp_msg_req_pages.start", 0, 8, 24],
-  ["mig_rp_msg_req_pages.len", 8, 4, 26],
+  ["mig_rp_msg_req_pages.start", 0, 8, 29],
+  ["mig_rp_msg_req_pages.len", 8, 4, 31],
 ];
-const QEMU_RP_MESSAGE_TYPE_PAYLOAD_LEAVES4: readonly Leaf[] = [["mig_rp_msg_resume_ack.value", 0, 4, 8]];
+const QEMU_RP_MESSAGE_TYPE_PAYLOAD_LEAVES4: readonly Leaf[] = [["mig_rp_msg_resume_ack.value", 0, 4, 13]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanQemuRpMessageTypePayload(reader: Reader, id: number): boolean {
@@ -810,6 +1354,7 @@ export function scanQemuRpMessageTypePayload(reader: Reader, id: number): boolea
       const at3 = reader.at;
       if (12 > reader.end - at3) return reader.short(at3, QEMU_RP_MESSAGE_TYPE_PAYLOAD_LEAVES3, FILE);
       reader.at = at3 + 12;
+      if (!scanQemuRpReqPagesAt(reader, at3)) return reader.inside("mig_rp_msg_req_pages");
       break;
     }
     case 0x5: { // MIG_RP_MSG_RECV_BITMAP
@@ -820,6 +1365,7 @@ export function scanQemuRpMessageTypePayload(reader: Reader, id: number): boolea
       const at4 = reader.at;
       if (4 > reader.end - at4) return reader.short(at4, QEMU_RP_MESSAGE_TYPE_PAYLOAD_LEAVES4, FILE);
       reader.at = at4 + 4;
+      if (!scanQemuRpResumeAckAt(reader, at4)) return reader.inside("mig_rp_msg_resume_ack");
       break;
     }
     case 0x7: { // MIG_RP_MSG_SWITCHOVER_ACK
@@ -835,7 +1381,7 @@ export function scanQemuRpMessageTypePayload(reader: Reader, id: number): boolea
 /** What is wrong with the bytes as `struct qemu_rp_message_type_payload`; undefined when nothing is. */
 export function checkQemuRpMessageTypePayload(source: Source, id: number): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanQemuRpMessageTypePayload(reader, id) && ended(reader, source, FILE, 34), reader);
+  return verdict(scanQemuRpMessageTypePayload(reader, id) && ended(reader, source, FILE, 54), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -877,13 +1423,13 @@ export function writeQemuRpMessageTypePayload(
   switch (id) {
     case 0x0: { // MIG_RP_MSG_INVALID
       if (body.case !== "migRpMsgInvalid") {
-        throw writer.error("case", "body", writer.at, `${FILE}:34`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:54`, body.case);
       }
       break;
     }
     case 0x1: { // MIG_RP_MSG_SHUT
       if (body.case !== "migRpMsgShut") {
-        throw writer.error("case", "body", writer.at, `${FILE}:34`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:54`, body.case);
       }
       const migRpMsgShut = body.value;
       const at = writer.take(4);
@@ -896,7 +1442,7 @@ export function writeQemuRpMessageTypePayload(
     }
     case 0x2: { // MIG_RP_MSG_PONG
       if (body.case !== "migRpMsgPong") {
-        throw writer.error("case", "body", writer.at, `${FILE}:34`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:54`, body.case);
       }
       const migRpMsgPong = body.value;
       const at2 = writer.take(4);
@@ -909,7 +1455,7 @@ export function writeQemuRpMessageTypePayload(
     }
     case 0x3: { // MIG_RP_MSG_REQ_PAGES_ID
       if (body.case !== "migRpMsgReqPagesId") {
-        throw writer.error("case", "body", writer.at, `${FILE}:34`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:54`, body.case);
       }
       const migRpMsgReqPagesId = body.value;
       try {
@@ -921,7 +1467,7 @@ export function writeQemuRpMessageTypePayload(
     }
     case 0x4: { // MIG_RP_MSG_REQ_PAGES
       if (body.case !== "migRpMsgReqPages") {
-        throw writer.error("case", "body", writer.at, `${FILE}:34`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:54`, body.case);
       }
       const migRpMsgReqPages = body.value;
       const at3 = writer.take(12);
@@ -934,7 +1480,7 @@ export function writeQemuRpMessageTypePayload(
     }
     case 0x5: { // MIG_RP_MSG_RECV_BITMAP
       if (body.case !== "migRpMsgRecvBitmap") {
-        throw writer.error("case", "body", writer.at, `${FILE}:34`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:54`, body.case);
       }
       const migRpMsgRecvBitmap = body.value;
       try {
@@ -946,12 +1492,12 @@ export function writeQemuRpMessageTypePayload(
     }
     case 0x6: { // MIG_RP_MSG_RESUME_ACK
       if (body.case !== "migRpMsgResumeAck") {
-        throw writer.error("case", "body", writer.at, `${FILE}:34`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:54`, body.case);
       }
       const migRpMsgResumeAck = body.value;
       const at4 = writer.take(4);
       try {
-        writeQemuRpValueAt(writer, at4, migRpMsgResumeAck);
+        writeQemuRpResumeAckAt(writer, at4, migRpMsgResumeAck);
       } catch (error) {
         throw inside(error, "mig_rp_msg_resume_ack");
       }
@@ -959,12 +1505,12 @@ export function writeQemuRpMessageTypePayload(
     }
     case 0x7: { // MIG_RP_MSG_SWITCHOVER_ACK
       if (body.case !== "migRpMsgSwitchoverAck") {
-        throw writer.error("case", "body", writer.at, `${FILE}:34`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:54`, body.case);
       }
       break;
     }
     default: {
-      if (body.case !== "raw") throw writer.error("case", "body", writer.at, `${FILE}:34`, body.case);
+      if (body.case !== "raw") throw writer.error("case", "body", writer.at, `${FILE}:54`, body.case);
       const raw = body.value;
       writer.put(raw);
     }
@@ -984,6 +1530,7 @@ export function encodeQemuRpMessageTypePayload(value: QemuRpMessageTypePayload, 
 /**
  * A `qemu_rp_message_type_payload` (any number of bytes) where it lies in memory: fields in any order, nothing is copied.
  * What holds further fields comes as a view of its own, a new object at each call.
+ * Setters check that a value fits its field, not the constraints of the schema: those are for `check…`.
  */
 export class QemuRpMessageTypePayloadView extends View {
   readonly #id: number;
@@ -1050,8 +1597,7 @@ export class QemuRpMessageTypePayloadView extends View {
 
   /**
    * 1 to 256 bytes at offset 0.
-   * Behind the message, not counted in its length, stand a size (be64), a bitmap in little-endian words, and the end mark
-   * 0x0123456789abcdef.
+   * A bitmap follows: see qemu_rp_bitmap_head.
    * Undefined when another case is chosen.
    */
   get bodyMigRpMsgRecvBitmap(): QemuRpRecvBitmapView | undefined {
@@ -1063,9 +1609,9 @@ export class QemuRpMessageTypePayloadView extends View {
    * 4 bytes at offset 0.
    * Undefined when another case is chosen.
    */
-  get bodyMigRpMsgResumeAck(): QemuRpValueView | undefined {
+  get bodyMigRpMsgResumeAck(): QemuRpResumeAckView | undefined {
     if (this.#bodyCase !== "migRpMsgResumeAck") return undefined;
-    return new QemuRpValueView(this.$within(this.$at + 4), this.$at);
+    return new QemuRpResumeAckView(this.$within(this.$at + 4), this.$at);
   }
 
   /**
@@ -1130,37 +1676,37 @@ const QEMU_RP_MESSAGE_TYPE_PAYLOAD_SITES = {
   migRpMsgShut: {
     name: "mig_rp_msg_shut",
     type: "qemu_rp_value",
-    schema: "qemu/return-path.wire:38",
+    schema: "qemu/return-path.wire:58",
     doc: "The last message; 0 means success.",
   },
   migRpMsgPong: {
     name: "mig_rp_msg_pong",
     type: "qemu_rp_value",
-    schema: "qemu/return-path.wire:40",
+    schema: "qemu/return-path.wire:60",
     doc: "The value of the PING that it answers.",
   },
   migRpMsgReqPagesId: {
     name: "mig_rp_msg_req_pages_id",
     type: "qemu_rp_req_pages_id",
-    schema: "qemu/return-path.wire:41",
+    schema: "qemu/return-path.wire:61",
   },
   migRpMsgReqPages: {
     name: "mig_rp_msg_req_pages",
     type: "qemu_rp_req_pages",
-    schema: "qemu/return-path.wire:42",
+    schema: "qemu/return-path.wire:62",
   },
   migRpMsgRecvBitmap: {
     name: "mig_rp_msg_recv_bitmap",
     type: "qemu_rp_recv_bitmap",
-    schema: "qemu/return-path.wire:45",
-    doc: "Behind the message, not counted in its length, stand a size (be64), a bitmap in little-endian words, and the end mark 0x0123456789abcdef.",
+    schema: "qemu/return-path.wire:64",
+    doc: "A bitmap follows:",
   },
   migRpMsgResumeAck: {
     name: "mig_rp_msg_resume_ack",
-    type: "qemu_rp_value",
-    schema: "qemu/return-path.wire:46",
+    type: "qemu_rp_resume_ack",
+    schema: "qemu/return-path.wire:65",
   },
-  raw: { name: "raw", type: "u8[]", schema: "qemu/return-path.wire:34" },
+  raw: { name: "raw", type: "u8[]", schema: "qemu/return-path.wire:54" },
 } satisfies Record<string, Site>;
 
 /**
@@ -1236,7 +1782,7 @@ export function walkQemuRpMessageTypePayload(reader: Reader, visitor: Visitor, i
       const inner4 = heeding(reader, visitor, !sound4);
       reader.at = at4;
       visitor.open(QEMU_RP_MESSAGE_TYPE_PAYLOAD_SITES.migRpMsgResumeAck, -1, at4);
-      if (!walkQemuRpValue(reader, inner4)) sound4 = false;
+      if (!walkQemuRpResumeAck(reader, inner4)) sound4 = false;
       visitor.close(reader.at);
       if (4 > reader.end - at4) {
         return reportShort(reader, visitor, at4, QEMU_RP_MESSAGE_TYPE_PAYLOAD_LEAVES4, FILE);
@@ -1336,7 +1882,7 @@ export function decodeQemuRpMessageTypeReply(source: Source, id: number): QemuRp
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanQemuRpMessageTypeReply(reader.rewind(at, end, depth), id) && ended(reader, source, FILE, 34), reader);
+    throw explain(error, scanQemuRpMessageTypeReply(reader.rewind(at, end, depth), id) && ended(reader, source, FILE, 54), reader);
   }
 }
 
@@ -1377,7 +1923,7 @@ export function scanQemuRpMessageTypeReply(reader: Reader, id: number): boolean 
 /** What is wrong with the bytes as `struct qemu_rp_message_type_reply`; undefined when nothing is. */
 export function checkQemuRpMessageTypeReply(source: Source, id: number): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanQemuRpMessageTypeReply(reader, id) && ended(reader, source, FILE, 34), reader);
+  return verdict(scanQemuRpMessageTypeReply(reader, id) && ended(reader, source, FILE, 54), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -1397,54 +1943,54 @@ export function writeQemuRpMessageTypeReply(writer: Writer, value: QemuRpMessage
   switch (id) {
     case 0x0: { // MIG_RP_MSG_INVALID
       if (body.case !== "migRpMsgInvalid") {
-        throw writer.error("case", "body", writer.at, `${FILE}:34`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:54`, body.case);
       }
       break;
     }
     case 0x1: { // MIG_RP_MSG_SHUT
       if (body.case !== "migRpMsgShut") {
-        throw writer.error("case", "body", writer.at, `${FILE}:34`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:54`, body.case);
       }
       break;
     }
     case 0x2: { // MIG_RP_MSG_PONG
       if (body.case !== "migRpMsgPong") {
-        throw writer.error("case", "body", writer.at, `${FILE}:34`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:54`, body.case);
       }
       break;
     }
     case 0x3: { // MIG_RP_MSG_REQ_PAGES_ID
       if (body.case !== "migRpMsgReqPagesId") {
-        throw writer.error("case", "body", writer.at, `${FILE}:34`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:54`, body.case);
       }
       break;
     }
     case 0x4: { // MIG_RP_MSG_REQ_PAGES
       if (body.case !== "migRpMsgReqPages") {
-        throw writer.error("case", "body", writer.at, `${FILE}:34`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:54`, body.case);
       }
       break;
     }
     case 0x5: { // MIG_RP_MSG_RECV_BITMAP
       if (body.case !== "migRpMsgRecvBitmap") {
-        throw writer.error("case", "body", writer.at, `${FILE}:34`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:54`, body.case);
       }
       break;
     }
     case 0x6: { // MIG_RP_MSG_RESUME_ACK
       if (body.case !== "migRpMsgResumeAck") {
-        throw writer.error("case", "body", writer.at, `${FILE}:34`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:54`, body.case);
       }
       break;
     }
     case 0x7: { // MIG_RP_MSG_SWITCHOVER_ACK
       if (body.case !== "migRpMsgSwitchoverAck") {
-        throw writer.error("case", "body", writer.at, `${FILE}:34`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:54`, body.case);
       }
       break;
     }
     default: {
-      if (body.case !== "raw") throw writer.error("case", "body", writer.at, `${FILE}:34`, body.case);
+      if (body.case !== "raw") throw writer.error("case", "body", writer.at, `${FILE}:54`, body.case);
       const raw = body.value;
       writer.put(raw);
     }
@@ -1542,7 +2088,7 @@ export class QemuRpMessageTypeReplyView extends View {
 }
 
 const QEMU_RP_MESSAGE_TYPE_REPLY_SITES = {
-  raw: { name: "raw", type: "u8[]", schema: "qemu/return-path.wire:34" },
+  raw: { name: "raw", type: "u8[]", schema: "qemu/return-path.wire:54" },
 } satisfies Record<string, Site>;
 
 /**
@@ -1647,10 +2193,7 @@ export const qemuRpMessageTypeTable: readonly MessageRow[] = [
     replyFds: undefined,
     needs: undefined,
   },
-  /**
-   * Behind the message, not counted in its length, stand a size (be64), a bitmap in little-endian words, and the end mark
-   * 0x0123456789abcdef.
-   */
+  /** A bitmap follows: see qemu_rp_bitmap_head. */
   {
     number: 5,
     name: "MIG_RP_MSG_RECV_BITMAP",
@@ -1665,7 +2208,7 @@ export const qemuRpMessageTypeTable: readonly MessageRow[] = [
   {
     number: 6,
     name: "MIG_RP_MSG_RESUME_ACK",
-    payload: "qemu_rp_value",
+    payload: "qemu_rp_resume_ack",
     reply: undefined,
     replies: false,
     acknowledged: false,
@@ -1687,7 +2230,7 @@ export const qemuRpMessageTypeTable: readonly MessageRow[] = [
 ];
 
 /**
- * `struct qemu_rp_message`: 4 to 65539 bytes.
+ * `struct qemu_rp_message`: 4 to 516 bytes.
  * `len` is not part of the value: encoding derives it.
  */
 export interface QemuRpMessage {
@@ -1706,6 +2249,7 @@ export function readQemuRpMessage(reader: Reader): QemuRpMessage {
   if (!(type !== 0x0 /* MIG_RP_MSG_INVALID */ && type <= 0x7 /* MIG_RP_MSG_SWITCHOVER_ACK */)) {
     throw reader.error("constraint", "type", at);
   }
+  if (len > 512) throw reader.error("constraint", "len", at + 2);
   const outer = reader.enter(len);
   const data = readQemuRpMessageTypePayload(reader, type);
   reader.leave(outer);
@@ -1724,11 +2268,11 @@ export function decodeQemuRpMessage(source: Source): QemuRpMessage {
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanQemuRpMessage(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 50), reader);
+    throw explain(error, scanQemuRpMessage(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 69), reader);
   }
 }
 
-const QEMU_RP_MESSAGE_LEAVES: readonly Leaf[] = [["type", 0, 2, 51], ["len", 2, 2, 52]];
+const QEMU_RP_MESSAGE_LEAVES: readonly Leaf[] = [["type", 0, 2, 70], ["len", 2, 2, 73]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanQemuRpMessage(reader: Reader): boolean {
@@ -1739,19 +2283,20 @@ export function scanQemuRpMessage(reader: Reader): boolean {
   const type = view.getUint16(at, false);
   const len = view.getUint16(at + 2, false);
   if (!(type !== 0x0 /* MIG_RP_MSG_INVALID */ && type <= 0x7 /* MIG_RP_MSG_SWITCHOVER_ACK */)) {
-    return reader.fail("constraint", "type", at, FILE, 51, "type != MIG_RP_MSG_INVALID && type <= MIG_RP_MSG_SWITCHOVER_ACK");
+    return reader.fail("constraint", "type", at, FILE, 70, "type != MIG_RP_MSG_INVALID && type <= MIG_RP_MSG_SWITCHOVER_ACK");
   }
+  if (len > 512) return reader.fail("constraint", "len", at + 2, FILE, 73, "len <= 512");
   const outer = reader.end;
-  if (!narrow(reader, len, "data", FILE, 53)) return false;
+  if (!narrow(reader, len, "data", FILE, 74)) return false;
   if (!scanQemuRpMessageTypePayload(reader, type)) return reader.inside("data");
-  if (!widen(reader, outer, "data", FILE, 53)) return false;
+  if (!widen(reader, outer, "data", FILE, 74)) return false;
   return true;
 }
 
 /** What is wrong with the bytes as `struct qemu_rp_message`; undefined when nothing is. */
 export function checkQemuRpMessage(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanQemuRpMessage(reader) && ended(reader, source, FILE, 50), reader);
+  return verdict(scanQemuRpMessage(reader) && ended(reader, source, FILE, 69), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -1765,12 +2310,12 @@ export function writeQemuRpMessage(writer: Writer, value: QemuRpMessage): void {
   const at = writer.take(4);
   const { view } = writer;
   if (type !== (type & 0xffff)) {
-    throw misfit(writer, at, FILE, [["type", type, 16, 0, 51]]);
+    throw misfit(writer, at, FILE, [["type", type, 16, 0, 70]]);
   }
   view.setUint16(at, type, false);
   view.setUint16(at + 2, 0, false);
   if (!(type !== 0x0 /* MIG_RP_MSG_INVALID */ && type <= 0x7 /* MIG_RP_MSG_SWITCHOVER_ACK */)) {
-    throw writer.error("constraint", "type", at, `${FILE}:51`, "type != MIG_RP_MSG_INVALID && type <= MIG_RP_MSG_SWITCHOVER_ACK");
+    throw writer.error("constraint", "type", at, `${FILE}:70`, "type != MIG_RP_MSG_INVALID && type <= MIG_RP_MSG_SWITCHOVER_ACK");
   }
   const from = writer.at;
   try {
@@ -1780,9 +2325,10 @@ export function writeQemuRpMessage(writer: Writer, value: QemuRpMessage): void {
   }
   const len = writer.at - from;
   if (len !== (len & 0xffff)) {
-    throw misfit(writer, at + 2, FILE, [["len", len, 16, 0, 52]]);
+    throw misfit(writer, at + 2, FILE, [["len", len, 16, 0, 73]]);
   }
   writer.view.setUint16(at + 2, len, false);
+  if (len > 512) throw writer.error("constraint", "len", at + 2, `${FILE}:73`, "len <= 512");
 }
 
 /**
@@ -1796,7 +2342,7 @@ export function encodeQemuRpMessage(value: QemuRpMessage): Uint8Array {
 }
 
 /**
- * A `qemu_rp_message` (4 to 65539 bytes) where it lies in memory: fields in any order, nothing is copied.
+ * A `qemu_rp_message` (4 to 516 bytes) where it lies in memory: fields in any order, nothing is copied.
  * What holds further fields comes as a view of its own, a new object at each call.
  * Setters check that a value fits its field, not the constraints of the schema: those are for `check…`.
  */
@@ -1827,6 +2373,8 @@ export class QemuRpMessageView extends View {
 
   /**
    * 2 bytes at offset 2.
+   * The source reads into a buffer of 512 bytes.
+   * Unit: bytes.
    * Read only: it says how much there is of `data`.
    */
   get len(): number {
@@ -1851,11 +2399,18 @@ const QEMU_RP_MESSAGE_SITES = {
   type: {
     name: "type",
     type: "qemu_rp_message_type",
-    schema: "qemu/return-path.wire:51",
+    schema: "qemu/return-path.wire:70",
     meaning: qemuRpMessageTypeName,
   },
-  len: { name: "len", type: "be16", schema: "qemu/return-path.wire:52", role: "derived" },
-  data: { name: "data", type: "qemu_rp_message_type_payload", schema: "qemu/return-path.wire:53" },
+  len: {
+    name: "len",
+    type: "be16",
+    schema: "qemu/return-path.wire:73",
+    doc: "The source reads into a buffer of 512 bytes.",
+    unit: "bytes",
+    role: "derived",
+  },
+  data: { name: "data", type: "qemu_rp_message_type_payload", schema: "qemu/return-path.wire:74" },
 } satisfies Record<string, Site>;
 
 /**
@@ -1872,13 +2427,16 @@ export function walkQemuRpMessage(reader: Reader, visitor: Visitor): boolean {
   visitor.field(QEMU_RP_MESSAGE_SITES.len, -1, at + 2, 2, len);
   reader.at = at + 4;
   if (!(type !== 0x0 /* MIG_RP_MSG_INVALID */ && type <= 0x7 /* MIG_RP_MSG_SWITCHOVER_ACK */)) {
-    return reader.fail("constraint", "type", at, FILE, 51, "type != MIG_RP_MSG_INVALID && type <= MIG_RP_MSG_SWITCHOVER_ACK") || report(reader, visitor);
+    return reader.fail("constraint", "type", at, FILE, 70, "type != MIG_RP_MSG_INVALID && type <= MIG_RP_MSG_SWITCHOVER_ACK") || report(reader, visitor);
+  }
+  if (len > 512) {
+    return reader.fail("constraint", "len", at + 2, FILE, 73, "len <= 512") || report(reader, visitor);
   }
   const from2 = reader.at;
   const outer = reader.end;
   const inner = enterRange(reader, visitor, len);
   const whole2 = walkQemuRpMessageData(reader, inner, type);
-  if (!leaveRange(reader, visitor, whole2, from2, len, outer, "data", FILE, 53)) return false;
+  if (!leaveRange(reader, visitor, whole2, from2, len, outer, "data", FILE, 74)) return false;
   return true;
 }
 

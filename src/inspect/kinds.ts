@@ -1,6 +1,5 @@
 /** What a capture is, told by its first bytes. */
 
-import { scanQemuRpMessage } from "../../generated/qemu/return-path.js";
 import { QEMU_VM_FILE_MAGIC } from "../../generated/qemu/stream.js";
 import {
   readVirtiovfMigrationHeader,
@@ -12,14 +11,22 @@ import { scanVirtioDevCtxFieldTlv } from "../../generated/virtio/device-context.
 import { scanVirtioDevPart } from "../../generated/virtio/device-parts.js";
 import { VirtioDeviceId } from "../../generated/virtio/ids.js";
 import { Reader } from "../runtime/index.js";
+import { isReturnPath } from "../streams/qemu/return-path.js";
 import { recordingForm } from "../streams/vhost-user/form.js";
 import { readFieldCount } from "../streams/virtio/context.js";
 
 /** The kinds that can be read to the end. */
-export type CaptureKind = "qemu-stream" | "device-context" | "device-parts" | "vfio-stream" | "vhost-user";
+export type CaptureKind =
+  | "qemu-stream"
+  | "qemu-return-path"
+  | "device-context"
+  | "device-parts"
+  | "vfio-stream"
+  | "vhost-user";
 
 export const CAPTURE_TITLES: Readonly<Record<CaptureKind, string>> = {
   "qemu-stream": "QEMU migration stream",
+  "qemu-return-path": "return path of a QEMU migration",
   "device-context": "virtio device context (draft v2)",
   "device-parts": "virtio device parts",
   "vfio-stream": "vfio-virtio migration data",
@@ -45,13 +52,11 @@ export function detectKind(prefix: Uint8Array): Detection {
   for (const { magic, what } of FOREIGN) {
     if (startsWith(prefix, magic)) return { kind: "unsupported", what };
   }
-  // Three kinds without a magic number: the one that makes sense of what is there, element after element, is it.
+  // Four kinds without a magic number: the one that makes sense of what is there, element after element, is it.
   if (isVfioStream(prefix)) return { kind: "vfio-stream" };
   if (isChain(new Reader(prefix, { strict: true }), scanPart)) return { kind: "device-parts" };
   if (isContext(prefix)) return { kind: "device-context" };
-  if (isChain(new Reader(prefix, { strict: true }), scanReturnPath)) {
-    return { kind: "unsupported", what: "the return path of a QEMU migration (destination to source)" };
-  }
+  if (isReturnPath(prefix)) return { kind: "qemu-return-path" };
   // Messages have no magic number either, and their headers ask for less than the kinds above.
   if (form === "raw") return { kind: "vhost-user" };
   return { kind: "unknown" };
@@ -83,7 +88,6 @@ const FOREIGN: readonly { readonly magic: readonly number[]; readonly what: stri
 type Scan = (reader: Reader) => boolean;
 
 const scanTlv: Scan = (reader) => scanVirtioDevCtxFieldTlv(reader, VirtioDeviceId.VIRTIO_ID_INVALID);
-const scanReturnPath: Scan = (reader) => scanQemuRpMessage(reader);
 const scanPart: Scan = (reader) => scanVirtioDevPart(reader, VirtioDeviceId.VIRTIO_ID_INVALID);
 
 /** No element claims more than this, so a random length betrays itself. */

@@ -5,11 +5,14 @@ import type { CaptureInspection, InspectOptions } from "./inspection.js";
 import type { CaptureKind } from "./kinds.js";
 import { QemuInspection } from "./qemu/inspection.js";
 import type { Sink } from "./report.js";
+import { ReturnPathInspection } from "./return-path.js";
 
 export function openInspection(kind: CaptureKind, sink: Sink, options: InspectOptions): CaptureInspection {
   switch (kind) {
     case "qemu-stream":
       return new QemuInspection(sink, options);
+    case "qemu-return-path":
+      return new ReturnPathInspection(sink, options);
     case "device-context":
       return new DeviceContextInspection(sink, options);
     case "device-parts":

@@ -11,6 +11,13 @@ export {
 export type * from "./qemu/events.js";
 export { type QemuStreamOptions, QemuStreamParser } from "./qemu/parser.js";
 export type { RamBlock, RamCounts } from "./qemu/ram.js";
+export {
+  type PageRequest,
+  type ReturnPathBitmapEvent,
+  type ReturnPathEvent,
+  type ReturnPathMessageEvent,
+  ReturnPathParser,
+} from "./qemu/return-path.js";
 export { walkState } from "./qemu/state.js";
 export { findDescription } from "./qemu/tail.js";
 export { type VfioStreamEvent, VfioStreamParser, vfioRecord } from "./vfio/records.js";

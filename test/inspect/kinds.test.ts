@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { detectKind } from "../../src/inspect/index.js";
+import { receivedBitmap, recovery } from "../streams/qemu/return-path-bytes.js";
 import { precopy } from "../streams/qemu/stream-bytes.js";
 import { be, bytes, deviceContext, deviceParts, le, tlv, vfioRecordBytes } from "../streams/wire-bytes.js";
 
@@ -11,6 +12,9 @@ const LONG = Array.from({ length: 40 }, () => parts).flat();
 describe("kinds", () => {
   it.each([
     ["qemu-stream", precopy()],
+    ["qemu-return-path", bytes(be(2, 2), be(2, 4), be(4, 1), be(2, 1), be(2, 4), be(4, 0))],
+    ["qemu-return-path", recovery()],
+    ["qemu-return-path", bytes(receivedBitmap("pc.ram", new Array<number>(8192).fill(0xff)))],
     ["device-context", deviceContext().bytes],
     ["device-context", deviceContext().bytes.subarray(0, 60)],
     ["device-context", bytes(le(4, 400), ...Array.from({ length: 400 }, () => tlv(0x2001, [1, 2, 3])))],
@@ -36,11 +40,6 @@ describe("kinds", () => {
   });
 
   it.each([
-    ["return path", bytes(be(2, 2), be(2, 4), be(4, 1), be(2, 1), be(2, 4), be(4, 0))],
-    [
-      "return path",
-      new Uint8Array(readFileSync(new URL("../captures/x86-q35-return-path.return.bin", import.meta.url))),
-    ],
     ["multifd channel", bytes(be(4, 0x11223344), be(4, 1))],
     ["libvirt save image", bytes("LibvirtQemudSave", le(4, 2))],
     ["qcow2", bytes("QFI", 0xfb)],

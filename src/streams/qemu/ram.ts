@@ -16,6 +16,7 @@ import {
 import { readQemuString8, scanQemuString8 } from "../../../generated/qemu/stream.js";
 import type { Fault, FaultCode, Reader } from "../../runtime/index.js";
 import { streamFault, under } from "../faults.js";
+import { bitsSet } from "./bits.js";
 
 const SCHEMA = "qemu/ram.wire";
 /** Names in a block list beyond this are an attack on memory, not a guest. */
@@ -476,12 +477,4 @@ export class RamParser {
   ): Fault {
     return streamFault(SCHEMA, code, `ram.${path}`, reader.base + at, detail, need, had);
   }
-}
-
-function bitsSet(bytes: Uint8Array): number {
-  let bits = 0;
-  for (let byte of bytes) {
-    for (; byte !== 0; byte &= byte - 1) bits++;
-  }
-  return bits;
 }
