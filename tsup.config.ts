@@ -9,6 +9,7 @@ const entry: Record<string, string> = {
   codegen: "src/codegen/index.ts",
   compat: "src/compat/index.ts",
   streams: "src/streams/index.ts",
+  device: "src/device/index.ts",
   inspect: "src/inspect/index.ts",
   ...Object.fromEntries(
     ["vite", "rollup", "esbuild", "webpack"].map((bundler) => [

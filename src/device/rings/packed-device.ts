@@ -1,0 +1,150 @@
+/** The device's side of a packed virtqueue. */
+import {
+  PVIRTQ_DESC_SIZE,
+  PVIRTQ_EVENT_SUPPRESS_SIZE,
+  PvirtqDescFlags,
+  RingEventFlags,
+  readPvirtqDescAt,
+  writePvirtqDescAt,
+} from "../../../generated/virtio/ring.js";
+import { Reader } from "../../runtime/index.js";
+import type { GuestMemory } from "../memory/guest-memory.js";
+import { ChainParts, DescriptorChain, indirectTable } from "./chain.js";
+import { RingFault } from "./fault.js";
+import { InOrder } from "./in-order.js";
+import { advance, isAvailable, PackedAreas, type RingPosition, usedFlags } from "./packed-areas.js";
+import { type DeviceQueue, type QueueFeatures, type QueuePlace, type QueuePosition, START } from "./queue.js";
+
+const { VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE, VIRTQ_DESC_F_INDIRECT } = PvirtqDescFlags;
+
+export class PackedDeviceQueue implements DeviceQueue {
+  readonly place: QueuePlace;
+  private readonly memory: GuestMemory;
+  private readonly areas: PackedAreas;
+  private readonly indirect: boolean;
+  private readonly eventIdx: boolean;
+  private readonly inOrder: InOrder | undefined;
+  private readonly taken = new Set<number>();
+  private available: RingPosition;
+  private used: RingPosition;
+  private considered: RingPosition;
+
+  /**
+   * `position`: where the device goes on, when the queue comes from elsewhere.
+   * @throws RingFault when the queue cannot lie where `place` says.
+   */
+  constructor(
+    memory: GuestMemory,
+    place: QueuePlace,
+    features: QueueFeatures = {},
+    position: QueuePosition = START,
+  ) {
+    if (position.available >= place.size || position.used >= place.size) {
+      throw new RingFault("index", `a position behind the end of a ring of ${place.size}`);
+    }
+    this.memory = memory;
+    this.place = place;
+    this.areas = new PackedAreas(memory, place);
+    this.indirect = features.indirect ?? false;
+    this.eventIdx = features.eventIdx ?? false;
+    this.inOrder = features.inOrder ? new InOrder() : undefined;
+    this.available = { slot: position.available, wrap: position.availableWrap };
+    this.used = { slot: position.used, wrap: position.usedWrap };
+    this.considered = this.used;
+  }
+
+  get position(): QueuePosition {
+    return {
+      available: this.available.slot,
+      availableWrap: this.available.wrap,
+      used: this.used.slot,
+      usedWrap: this.used.wrap,
+    };
+  }
+
+  get owned(): readonly number[] {
+    return [...this.taken];
+  }
+
+  take(): DescriptorChain | undefined {
+    if (!this.isReady()) return undefined;
+    const { size } = this.place;
+    const parts = new ChainParts(this.memory);
+    let position = this.available;
+    for (let count = 1; ; count++) {
+      if (count > size) throw new RingFault("loop", `a chain of more than ${size} descriptors`);
+      // One read of all its fields: what is checked here is what is used, whatever the guest does meanwhile.
+      const descriptor = readPvirtqDescAt(this.areas.ring, position.slot * PVIRTQ_DESC_SIZE);
+      const { flags, id } = descriptor;
+      const last = (flags & VIRTQ_DESC_F_NEXT) === 0;
+      if ((flags & VIRTQ_DESC_F_INDIRECT) !== 0) {
+        if (!this.indirect) throw new RingFault("indirect", "an indirect table where none may be");
+        if (!last || count > 1) throw new RingFault("indirect", "an indirect table within a chain");
+        this.gather(indirectTable(this.memory, descriptor, PVIRTQ_DESC_SIZE), parts);
+      } else {
+        parts.add(descriptor, (flags & VIRTQ_DESC_F_WRITE) !== 0);
+      }
+      position = advance(position, 1, size);
+      if (!last) continue;
+      if (this.taken.has(id)) throw new RingFault("ownership", `buffer ${id} is made available twice`);
+      this.taken.add(id);
+      this.inOrder?.took(id);
+      this.available = position;
+      return new DescriptorChain(this.memory, id, count, parts);
+    }
+  }
+
+  give(chain: DescriptorChain): void {
+    if (!this.taken.has(chain.id)) throw new RingFault("ownership", `buffer ${chain.id} was not taken`);
+    if (this.inOrder === undefined) this.use(chain);
+    else for (const ready of this.inOrder.finish(chain)) this.use(ready);
+  }
+
+  needsNotification(): boolean {
+    const before = this.considered;
+    const now = this.used;
+    this.considered = now;
+    if (before.slot === now.slot && before.wrap === now.wrap) return false;
+    return this.areas.driverEvent.wants(before, now, this.place.size);
+  }
+
+  wantNotifications(wanted: boolean): boolean {
+    const { deviceEvent } = this.areas;
+    const { RING_EVENT_FLAGS_ENABLE, RING_EVENT_FLAGS_DISABLE, RING_EVENT_FLAGS_DESC } = RingEventFlags;
+    const flags = this.eventIdx ? RING_EVENT_FLAGS_DESC : RING_EVENT_FLAGS_ENABLE;
+    deviceEvent.set({
+      descEventOff: this.eventIdx ? this.available.slot : 0,
+      descEventWrap: this.eventIdx && this.available.wrap ? 1 : 0,
+      descEventFlags: wanted ? flags : RING_EVENT_FLAGS_DISABLE,
+    });
+    this.memory.wrote(deviceEvent.address, PVIRTQ_EVENT_SUPPRESS_SIZE);
+    return this.isReady();
+  }
+
+  private isReady(): boolean {
+    return isAvailable(this.areas.loadFlags(this.available.slot), this.available.wrap);
+  }
+
+  /** The descriptors of an indirect table stand in order; only the flag that the device writes means anything. */
+  private gather(table: Uint8Array, parts: ChainParts): void {
+    const reader = new Reader(table);
+    for (let at = 0; at < table.length; at += PVIRTQ_DESC_SIZE) {
+      const descriptor = readPvirtqDescAt(reader, at);
+      parts.add(descriptor, (descriptor.flags & VIRTQ_DESC_F_WRITE) !== 0);
+    }
+  }
+
+  private use(chain: DescriptorChain): void {
+    const { areas, memory, place } = this;
+    const { slot, wrap } = this.used;
+    const at = slot * PVIRTQ_DESC_SIZE;
+    const flags = usedFlags(wrap) | (chain.written > 0 ? VIRTQ_DESC_F_WRITE : 0);
+    // The flags of before first, which say "not used"; then those that hand it over.
+    const before = areas.loadFlags(slot);
+    writePvirtqDescAt(areas.ringWriter, at, { addr: 0n, len: chain.written, id: chain.id, flags: before });
+    areas.storeFlags(slot, flags);
+    memory.wrote(place.descriptorArea + at, PVIRTQ_DESC_SIZE);
+    this.taken.delete(chain.id);
+    this.used = advance(this.used, chain.descriptors, place.size);
+  }
+}
