@@ -22,6 +22,7 @@ import {
 import type { CaptureInspection } from "./inspection.js";
 import { CAPTURE_TITLES, DETECTION_SIZE } from "./kinds.js";
 import { type Node, TreeBuilder } from "./node.js";
+import { elementPath } from "./path.js";
 import {
   type Fact,
   FaultList,
@@ -133,6 +134,7 @@ export class ConversationInspection implements CaptureInspection {
         this.sink.record({
           record: "gap",
           name: "unreadable",
+          path: elementPath("gaps", this.damageCount - 1),
           at: event.at,
           size: 0,
           attributes: { from: event.from },
@@ -153,6 +155,7 @@ export class ConversationInspection implements CaptureInspection {
     this.sink.record({
       record: "message",
       name,
+      path: elementPath("messages", message.index),
       at: message.at,
       size: message.bytes.length,
       attributes: {
@@ -180,6 +183,7 @@ export class ConversationInspection implements CaptureInspection {
     this.sink.record({
       record: "unanswered",
       name: nameOf(message),
+      path: elementPath("unanswered", message.index),
       at: message.at,
       size: 0,
       attributes: { index: message.index, from: message.from, channel: message.channel, ...rulesOf(found) },
@@ -278,7 +282,8 @@ function fieldsOf(message: VhostUserMessage): readonly Node[] {
     const walk = isReply ? walkVhostUserFrontendRequestReply : walkVhostUserFrontendRequestPayload;
     walk(reader, tree, request, features, protocolFeatures, littleEndian);
   }
-  return tree.roots;
+  // The case of a message is named as its request is, which differs from message to message: no path could be written.
+  return tree.roots.map((node) => (node.children === undefined ? node : { ...node, name: "payload" }));
 }
 
 function plural(count: number, name: string): string {

@@ -11,6 +11,7 @@ import { featureMeaning } from "./features.js";
 import type { CaptureInspection, InspectOptions } from "./inspection.js";
 import { CAPTURE_TITLES, type CaptureKind } from "./kinds.js";
 import { type Node, TreeBuilder } from "./node.js";
+import { elementPath, member, type Path } from "./path.js";
 import {
   type CaptureRecord,
   type Fact,
@@ -46,6 +47,7 @@ abstract class ElementInspection implements CaptureInspection {
   private readonly withFields: boolean;
   private readonly rows: Row[] = [];
   private pending: Fault[] = [];
+  private gaps = 0;
   private size = 0;
   protected readonly device: VirtioDeviceId;
 
@@ -93,6 +95,7 @@ abstract class ElementInspection implements CaptureInspection {
   /** An element: its fields are walked to name it, and shown when that was asked for. */
   protected element(
     record: string,
+    path: Path,
     at: number,
     bytes: Uint8Array,
     walk: Walk,
@@ -108,6 +111,7 @@ abstract class ElementInspection implements CaptureInspection {
     this.sink.record({
       record,
       name,
+      path,
       at,
       size: bytes.length,
       attributes,
@@ -125,6 +129,7 @@ abstract class ElementInspection implements CaptureInspection {
     this.sink.record({
       record: "gap",
       name: "unreadable",
+      path: elementPath("gaps", this.gaps++),
       at,
       size,
       attributes: {},
@@ -188,6 +193,7 @@ export class DeviceContextInspection extends ElementInspection {
         this.emit({
           record: "count",
           name: "field_count",
+          path: [member("field_count")],
           at: event.at,
           size: event.size,
           attributes: { field_count: event.fieldCount },
@@ -195,7 +201,8 @@ export class DeviceContextInspection extends ElementInspection {
           faults: [],
         });
       } else if (event.kind === "field") {
-        this.element("tlv", event.at, event.bytes, walkVirtioDevCtxFieldTlv, nameOfType, {
+        const path = elementPath("fields", event.index);
+        this.element("tlv", path, event.at, event.bytes, walkVirtioDevCtxFieldTlv, nameOfType, {
           index: event.index,
         });
       } else if (event.kind === "fault") this.blame(event.fault);
@@ -221,7 +228,10 @@ export class DevicePartsInspection extends ElementInspection {
     this.parser = new DevicePartsParser((event) => {
       if (event.kind === "part") {
         this.count++;
-        this.element("part", event.at, event.bytes, walkVirtioDevPart, nameOfType, { index: event.index });
+        const path = elementPath("parts", event.index);
+        this.element("part", path, event.at, event.bytes, walkVirtioDevPart, nameOfType, {
+          index: event.index,
+        });
       } else if (event.kind === "fault") this.blame(event.fault);
       else this.gap(event.at, event.size);
     }, this.device);
@@ -255,6 +265,7 @@ export class VfioStreamInspection extends ElementInspection {
         this.emit({
           record: "record",
           name,
+          path: elementPath("records", event.index),
           at: event.at,
           size: event.size + recordSize,
           attributes: { index: event.index, record_size: recordSize, flags, tag },
@@ -265,10 +276,18 @@ export class VfioStreamInspection extends ElementInspection {
       }
       case "part":
         this.parts++;
-        this.element("part", event.at, event.bytes, walkVirtioDevPart, nameOfType, {
-          record: this.records - 1,
-          index: event.index,
-        });
+        this.element(
+          "part",
+          this.partPath(event.index),
+          event.at,
+          event.bytes,
+          walkVirtioDevPart,
+          nameOfType,
+          {
+            record: this.records - 1,
+            index: event.index,
+          },
+        );
         break;
       case "record-end":
         this.row(
@@ -284,6 +303,10 @@ export class VfioStreamInspection extends ElementInspection {
         this.gap(event.at, event.size);
         break;
     }
+  }
+
+  private partPath(index: number): Path {
+    return [...elementPath("records", this.records - 1), ...elementPath("parts", index)];
   }
 
   protected facts(): Fact[] {

@@ -15,6 +15,28 @@ export {
 export { type Node, TreeBuilder } from "./node.js";
 export { openInspection } from "./open.js";
 export {
+  elementPath,
+  type IndexStep,
+  member,
+  type NameStep,
+  type Path,
+  printPath,
+  Siblings,
+  type Step,
+  sectionPath,
+} from "./path.js";
+export {
+  type ByteRange,
+  isRange,
+  Match,
+  PathError,
+  type Pattern,
+  type PatternStep,
+  parsePattern,
+  parseRange,
+  printPattern,
+} from "./pattern.js";
+export {
   type CaptureRecord,
   type Cell,
   type Column,

@@ -5,6 +5,7 @@
  */
 import type { Fault, FieldValue } from "../runtime/index.js";
 import type { Node } from "./node.js";
+import { printPath } from "./path.js";
 import type { CaptureRecord, Scalar, Sink, Summary } from "./report.js";
 
 type Write = (text: string) => void;
@@ -51,6 +52,7 @@ function recordText(record: CaptureRecord): string {
   const members: Member[] = [
     ["record", text(record.record)],
     ["name", text(record.name)],
+    ["path", text(printPath(record.path))],
     ["_offset", String(record.at)],
     ["_size", String(record.size)],
   ];

@@ -2,6 +2,7 @@
 import type { Fault } from "../runtime/index.js";
 import type { CaptureKind } from "./kinds.js";
 import type { Node } from "./node.js";
+import type { Path } from "./path.js";
 
 export type Scalar = string | number | bigint | boolean;
 
@@ -11,6 +12,8 @@ export interface CaptureRecord {
   readonly record: string;
   /** What it is called in the source documents, e.g. `0000:00:02.0/virtio-net`, `MIG_CMD_PING`. */
   readonly name: string;
+  /** Where it stands in the capture. The paths of its fields begin with it. */
+  readonly path: Path;
   readonly at: number;
   readonly size: number;
   readonly attributes: Readonly<Record<string, Scalar | readonly Scalar[] | undefined>>;

@@ -14,6 +14,7 @@ import { QemuStreamParser } from "../../streams/qemu/parser.js";
 import type { CaptureInspection, InspectOptions } from "../inspection.js";
 import { CAPTURE_TITLES } from "../kinds.js";
 import { TreeBuilder } from "../node.js";
+import { elementPath, member, type Path } from "../path.js";
 import { type CaptureRecord, FaultList, type Sink, type Summary, verdictOf } from "../report.js";
 import { type DeviceReport, Devices } from "./devices.js";
 import { streamFacts } from "./facts.js";
@@ -33,6 +34,7 @@ export class QemuInspection implements CaptureInspection {
   private readonly rows = new SectionRows();
   private readonly commands = new Map<number, number>();
   private readonly notes: string[] = [];
+  private readonly records = { commands: 0, packages: 0, gaps: 0 };
   private configuration: ConfigurationEvent | undefined;
   private size = 0;
   private flushes = 0;
@@ -61,11 +63,12 @@ export class QemuInspection implements CaptureInspection {
   private take(event: QemuEvent): void {
     switch (event.kind) {
       case "file-header":
-        this.plain("file-header", "QEVM", event);
+        this.plain("file-header", "QEVM", [member("file-header")], event);
         break;
       case "configuration":
         this.configuration = event;
-        this.plain("configuration", event.machine, event, {
+        this.plain("configuration", event.machine, [member("configuration")], event, {
+          machine: event.machine,
           target_page_bits: event.targetPageBits,
           capabilities: event.capabilities,
           uuid: event.uuid && uuidText(event.uuid),
@@ -75,22 +78,29 @@ export class QemuInspection implements CaptureInspection {
         this.command(event);
         break;
       case "package-begin":
-      case "package-end":
         this.seen.package = true;
-        this.plain(event.kind, "package", event);
+        this.plain(event.kind, "package", elementPath("packages", this.records.packages++), event);
+        break;
+      case "package-end":
+        this.plain(
+          event.kind,
+          "package",
+          [...elementPath("packages", this.records.packages - 1), member("end")],
+          event,
+        );
         break;
       case "section":
         this.section(event);
         break;
       case "eof":
         this.seen.end = true;
-        this.plain("eof", "QEMU_VM_EOF", event);
+        this.plain("eof", "QEMU_VM_EOF", [member("eof")], event);
         break;
       case "description":
         this.description(event);
         break;
       case "gap":
-        this.plain("gap", "unreadable", event);
+        this.plain("gap", "unreadable", elementPath("gaps", this.records.gaps++), event);
         break;
       case "fault":
         this.faults.add(event.fault);
@@ -102,10 +112,11 @@ export class QemuInspection implements CaptureInspection {
   private plain(
     record: string,
     name: string,
+    path: Path,
     { at, size }: { readonly at: number; readonly size: number },
     attributes: CaptureRecord["attributes"] = {},
   ): void {
-    this.sink.record({ record, name, at, size, attributes, fields: undefined, faults: [] });
+    this.sink.record({ record, name, path, at, size, attributes, fields: undefined, faults: [] });
   }
 
   private command(event: CommandEvent): void {
@@ -116,6 +127,7 @@ export class QemuInspection implements CaptureInspection {
     this.sink.record({
       record: "command",
       name: commandName(cmd),
+      path: elementPath("commands", this.records.commands++),
       at: event.at,
       size: event.size,
       attributes: { cmd },
@@ -128,24 +140,29 @@ export class QemuInspection implements CaptureInspection {
     const row = this.rows.count(event);
     this.flushes += event.ram?.flushes ?? 0;
     if (event.phase === "full") this.devices.take(event, row);
-    else this.sectionRecord(event, undefined, []);
+    else {
+      const path = [...row.path, ...elementPath("parts", row.parts - 1)];
+      this.sectionRecord(event, path, undefined, []);
+    }
   }
 
   private device({ event, row, fields, faults, note }: DeviceReport): void {
     row.faults += faults.length;
     for (const fault of faults) this.faults.add(fault);
     if (note !== undefined && this.notes.length < MAX_NOTES) this.notes.push(note);
-    this.sectionRecord(event, fields, faults);
+    this.sectionRecord(event, row.path, fields, faults);
   }
 
   private sectionRecord(
     event: SectionEvent,
+    path: Path,
     fields: CaptureRecord["fields"],
     faults: CaptureRecord["faults"],
   ): void {
     this.sink.record({
       record: "section",
       name: event.name,
+      path,
       at: event.at,
       size: event.size,
       attributes: {
@@ -175,7 +192,7 @@ export class QemuInspection implements CaptureInspection {
     } else {
       this.devices.describe(description);
     }
-    this.plain("description", "vmdescription", event, {
+    this.plain("description", "vmdescription", [member("description")], event, {
       devices: description?.devices.length,
       page_size: description?.pageSize,
     });

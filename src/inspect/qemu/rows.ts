@@ -1,5 +1,6 @@
 /** What the summary tells of the sections: one row for a section with all its parts. */
 import type { SectionEvent } from "../../streams/qemu/events.js";
+import { elementPath, type Path, sectionPath } from "../path.js";
 import type { Table } from "../report.js";
 import { hex } from "../report.js";
 
@@ -9,6 +10,7 @@ export const MAX_ROWS = 1 << 16;
 export interface Row {
   readonly id: number;
   readonly name: string;
+  readonly path: Path;
   readonly instanceId: number;
   readonly versionId: number;
   readonly at: number;
@@ -21,6 +23,8 @@ export interface Row {
 export class SectionRows {
   private readonly rows: Row[] = [];
   private readonly latest = new Map<number, Row>();
+  private readonly names = new Set<string>();
+  private begun = 0;
 
   /** The row that the event belongs to, which now counts it. */
   count(event: SectionEvent): Row {
@@ -65,6 +69,7 @@ export class SectionRows {
     const row: Row = {
       id: event.sectionId,
       name: event.name,
+      path: this.pathOf(event),
       instanceId: event.instanceId,
       versionId: event.versionId,
       at: event.at,
@@ -76,6 +81,16 @@ export class SectionRows {
     if (this.rows.length < MAX_ROWS) this.rows.push(row);
     this.latest.set(event.sectionId, row);
     return row;
+  }
+
+  /** A section that is sent once more, as checkpoints do, can only be told from the first by its place. */
+  private pathOf({ name, instanceId }: SectionEvent): Path {
+    const position = this.begun++;
+    const path = sectionPath(name, instanceId, position);
+    const key = `${instanceId} ${name}`;
+    if (this.names.has(key) || this.names.size === MAX_ROWS) return elementPath("sections", position);
+    this.names.add(key);
+    return path;
   }
 }
 
