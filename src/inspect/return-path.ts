@@ -10,6 +10,7 @@ import {
 import type { CaptureInspection, InspectOptions } from "./inspection.js";
 import { CAPTURE_TITLES } from "./kinds.js";
 import { TreeBuilder } from "./node.js";
+import { elementPath, type Path } from "./path.js";
 import {
   type CaptureRecord,
   type Fact,
@@ -41,6 +42,8 @@ export class ReturnPathInspection implements CaptureInspection {
   private readonly pongs: number[] = [];
   private shut: number | undefined;
   private pending: Fault[] = [];
+  private bitmaps = 0;
+  private gaps = 0;
   private size = 0;
 
   constructor(sink: Sink, options: InspectOptions) {
@@ -78,14 +81,14 @@ export class ReturnPathInspection implements CaptureInspection {
         this.message(event);
         break;
       case "bitmap":
-        this.emit("bitmap", event.block, event.at, event.size, {
+        this.emit("bitmap", event.block, elementPath("bitmaps", this.bitmaps++), event.at, event.size, {
           index: event.index,
           bitmap_size: event.bitmapSize,
           received_pages: event.received,
         });
         break;
       case "gap":
-        this.emit("gap", "unreadable", event.at, event.size, {});
+        this.emit("gap", "unreadable", elementPath("gaps", this.gaps++), event.at, event.size, {});
         break;
       case "fault":
         this.blame(event.fault);
@@ -110,6 +113,7 @@ export class ReturnPathInspection implements CaptureInspection {
     this.emit(
       "message",
       name,
+      elementPath("messages", index),
       at,
       bytes.length,
       {
@@ -135,12 +139,13 @@ export class ReturnPathInspection implements CaptureInspection {
   private emit(
     record: string,
     name: string,
+    path: Path,
     at: number,
     size: number,
     attributes: CaptureRecord["attributes"],
     fields?: CaptureRecord["fields"],
   ): void {
-    this.sink.record({ record, name, at, size, attributes, fields, faults: this.pending });
+    this.sink.record({ record, name, path, at, size, attributes, fields, faults: this.pending });
     this.pending = [];
   }
 
