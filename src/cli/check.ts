@@ -10,13 +10,14 @@ const args = {
   file: {
     type: "positional",
     description:
-      "The conversation (JSON lines, an strace log, bytes of one direction), or - for standard input.",
+      "The conversation (pcapng, JSON lines, an strace log, bytes of one direction), or - for standard input.",
     required: true,
   },
 } as const satisfies ArgsDef;
 
 const examples = [
   "virtwire check vhost-user.jsonl",
+  "virtwire check vhost-user.pcapng",
   "strace -f -xx -s 8192 -e trace=sendmsg,recvmsg,read,write -p PID 2>&1 | virtwire check -",
 ];
 

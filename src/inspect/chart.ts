@@ -20,6 +20,7 @@ export class ChartRenderer implements Sink {
   private readonly write: Write;
   private readonly colour: boolean;
   private isFirst = true;
+  private session: string | undefined;
 
   constructor(options: TextOptions, write: Write) {
     this.text = new TextRenderer(options);
@@ -32,6 +33,11 @@ export class ChartRenderer implements Sink {
     if (this.isFirst) this.line("", "", `${"front-end".padEnd(WIDTH - 6)}back-end`);
     this.isFirst = false;
     const { attributes } = record;
+    const { session } = attributes;
+    if (typeof session === "string" && session !== this.session) {
+      this.line("", "", `[${printable(session)}]`);
+      this.session = session;
+    }
     if (record.record === "message") {
       const { t, index } = attributes;
       const time = typeof t === "number" ? t.toFixed(6) : "";

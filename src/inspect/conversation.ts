@@ -14,9 +14,12 @@ import {
   ConversationParser,
   type Finding,
   judgeEvent,
+  Numbering,
   openRecording,
+  type Piece,
   type Recording,
   recordingForm,
+  type Session,
   type VhostUserMessage,
 } from "../streams/index.js";
 import type { CaptureInspection } from "./inspection.js";
@@ -24,6 +27,7 @@ import { CAPTURE_TITLES, DETECTION_SIZE } from "./kinds.js";
 import { type Node, TreeBuilder } from "./node.js";
 import { elementPath } from "./path.js";
 import {
+  type Cell,
   type Fact,
   FaultList,
   hex,
@@ -37,6 +41,17 @@ import {
 /** Broken rules repeat themselves; all are counted. */
 const MAX_FINDINGS = 1000;
 const MAX_NOTES = 20;
+/** Each holds a message of either side and the requests that wait. */
+const MAX_SESSIONS = 4096;
+
+/** One connection of those that the recording holds. */
+interface Talk {
+  /** Undefined where the recording knows of one only. */
+  readonly name: string | undefined;
+  readonly parser: ConversationParser;
+  messages: number;
+  findings: number;
+}
 
 export class ConversationInspection implements CaptureInspection {
   /** The first `MAX_FINDINGS`. */
@@ -47,7 +62,8 @@ export class ConversationInspection implements CaptureInspection {
   private readonly sink: Sink;
   private readonly faults = new FaultList();
   private readonly notes: string[] = [];
-  private readonly parser: ConversationParser;
+  private readonly talks = new Map<string | undefined, Talk>();
+  private readonly numbering = new Numbering();
   private readonly counts = new Map<string, number>();
   private prefix: Uint8Array = new Uint8Array(0);
   private recording: Recording | undefined;
@@ -57,7 +73,6 @@ export class ConversationInspection implements CaptureInspection {
 
   constructor(sink: Sink) {
     this.sink = sink;
-    this.parser = new ConversationParser((event) => this.take(event));
   }
 
   push(chunk: Uint8Array): void {
@@ -76,7 +91,11 @@ export class ConversationInspection implements CaptureInspection {
   end(): Summary {
     if (this.recording === undefined) this.start().push(this.prefix);
     this.recording?.end();
-    this.parser.end();
+    for (const talk of this.talks.values()) {
+      talk.parser.end();
+      if (talk.parser.session.whole === false)
+        this.note(`${of(talk)}joined late: what was agreed on before is not known`);
+    }
     const { faults, findingCount, messages } = this;
     if (this.size === 0) this.notes.push("the input is empty");
     const clean =
@@ -88,7 +107,11 @@ export class ConversationInspection implements CaptureInspection {
       title: CAPTURE_TITLES["vhost-user"],
       size: this.size,
       facts: [{ key: "message_count", label: "messages", value: messages }, ...this.facts()],
-      tables: [...(messages === 0 ? [] : [this.requests()]), ...(findingCount === 0 ? [] : [this.broken()])],
+      tables: [
+        ...(this.talks.size > 1 ? [this.sessions()] : []),
+        ...(messages === 0 ? [] : [this.requests()]),
+        ...(findingCount === 0 ? [] : [this.broken()]),
+      ],
       notes: this.notes,
       faults: faults.faults,
       faultCount: faults.count,
@@ -98,7 +121,7 @@ export class ConversationInspection implements CaptureInspection {
 
   private start(): Recording {
     const recording = openRecording(recordingForm(this.prefix) ?? "raw", {
-      piece: (piece) => this.parser.push(piece),
+      piece: (piece) => this.talkOf(piece)?.parser.push(piece),
       fault: (fault) => this.damage(fault),
       note: (text) => this.note(text),
     });
@@ -115,16 +138,34 @@ export class ConversationInspection implements CaptureInspection {
     if (this.notes.length < MAX_NOTES) this.notes.push(text);
   }
 
-  private take(event: ConversationEvent): void {
-    const found = judgeEvent(event, this.parser.session);
+  private talkOf({ session: name }: Piece): Talk | undefined {
+    const known = this.talks.get(name);
+    if (known !== undefined) return known;
+    if (this.talks.size === MAX_SESSIONS) {
+      this.note(`more than ${MAX_SESSIONS} sessions: the others are not shown`);
+      return undefined;
+    }
+    const talk: Talk = {
+      name,
+      parser: new ConversationParser((event) => this.take(event, talk), { numbering: this.numbering }),
+      messages: 0,
+      findings: 0,
+    };
+    this.talks.set(name, talk);
+    return talk;
+  }
+
+  private take(event: ConversationEvent, talk: Talk): void {
+    const found = judgeEvent(event, talk.parser.session);
     this.findingCount += found.length;
+    talk.findings += found.length;
     this.findings.push(...found.slice(0, Math.max(0, MAX_FINDINGS - this.findings.length)));
     switch (event.kind) {
       case "message":
-        this.message(event.message, found);
+        this.message(event.message, found, talk);
         break;
       case "unanswered":
-        this.unanswered(event.message, found);
+        this.unanswered(event.message, found, talk);
         break;
       case "waiting":
         this.note(`message ${event.message.index}, ${nameOf(event.message)}, has no reply yet at the end`);
@@ -137,7 +178,7 @@ export class ConversationInspection implements CaptureInspection {
           path: elementPath("gaps", this.damageCount - 1),
           at: event.at,
           size: 0,
-          attributes: { from: event.from },
+          attributes: { session: talk.name, from: event.from },
           fields: undefined,
           faults: [event.fault],
         });
@@ -145,8 +186,9 @@ export class ConversationInspection implements CaptureInspection {
     }
   }
 
-  private message(message: VhostUserMessage, found: readonly Finding[]): void {
+  private message(message: VhostUserMessage, found: readonly Finding[], talk: Talk): void {
     this.messages++;
+    talk.messages++;
     const name = nameOf(message);
     if (!message.isReply) this.count(message.row?.name ?? "unknown requests");
     if (message.fds === undefined) this.descriptors = undefined;
@@ -161,6 +203,7 @@ export class ConversationInspection implements CaptureInspection {
       attributes: {
         index: message.index,
         t: message.time,
+        session: talk.name,
         from: message.from,
         channel: message.channel,
         reply: message.isReply,
@@ -179,42 +222,63 @@ export class ConversationInspection implements CaptureInspection {
     this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
   }
 
-  private unanswered(message: VhostUserMessage, found: readonly Finding[]): void {
+  private unanswered(message: VhostUserMessage, found: readonly Finding[], talk: Talk): void {
     this.sink.record({
       record: "unanswered",
       name: nameOf(message),
       path: elementPath("unanswered", message.index),
       at: message.at,
       size: 0,
-      attributes: { index: message.index, from: message.from, channel: message.channel, ...rulesOf(found) },
+      attributes: {
+        index: message.index,
+        session: talk.name,
+        from: message.from,
+        channel: message.channel,
+        ...rulesOf(found),
+      },
       fields: undefined,
       faults: [],
     });
   }
 
   private facts(): Fact[] {
-    const { session } = this.parser;
     const facts: Fact[] = [];
-    if (session.whole === false) this.note("joined late: what was agreed on before is not known");
+    const { size } = this.talks;
+    if (size > 1) facts.push({ key: "session_count", label: "sessions", value: size });
     if (this.descriptors !== undefined) {
       facts.push({ key: "descriptor_count", label: "descriptors", value: this.descriptors });
     }
-    const flags = (
-      key: string,
-      label: string,
-      value: bigint | undefined,
-      names: (value: bigint) => string[],
-    ) => {
-      if (value !== undefined)
-        facts.push({ key, label, value: names(value), text: `${hex(value)} ${names(value).join(" ")}` });
-    };
-    flags("features", "features", session.features, virtioFeatureNames);
-    flags("protocol_features", "protocol features", session.protocolFeatures, vhostUserProtocolFeatureNames);
-    if (session.queueCount !== undefined) {
-      facts.push({ key: "queue_num", label: "queues", value: session.queueCount });
-    }
+    const [talk] = this.talks.values();
+    // What several sessions have agreed on stands in their table.
+    if (size === 1 && talk !== undefined) facts.push(...agreed(talk.parser.session));
     facts.push({ key: "broken_rule_count", label: "broken rules", value: this.findingCount });
     return facts;
+  }
+
+  private sessions(): Table {
+    const talks = [...this.talks.values()];
+    return {
+      key: "sessions",
+      title: "sessions",
+      columns: [
+        { key: "session", label: "session" },
+        { key: "messages", label: "messages", right: true },
+        { key: "broken_rules", label: "broken rules", right: true },
+        { key: "queue_num", label: "queues", right: true },
+        { key: "features", label: "features", right: true },
+        { key: "protocol_features", label: "protocol features", right: true },
+      ],
+      rows: talks.map(({ name = "", messages, findings, parser: { session } }) => [
+        { value: name },
+        { value: messages },
+        { value: findings },
+        { value: session.queueCount ?? "", text: String(session.queueCount ?? "") },
+        mask(session.features),
+        mask(session.protocolFeatures),
+      ]),
+      weights: talks.map(({ messages, findings }) => findings * 2 ** 32 + messages),
+      briefs: talks.map(({ name = "" }) => name),
+    };
   }
 
   private requests(): Table {
@@ -253,6 +317,34 @@ export class ConversationInspection implements CaptureInspection {
       briefs: findings.map(({ rule }) => rule.id),
     };
   }
+}
+
+/** What a session has agreed on. */
+function agreed(session: Session): Fact[] {
+  const facts: Fact[] = [];
+  const flags = (
+    key: string,
+    label: string,
+    value: bigint | undefined,
+    names: (value: bigint) => string[],
+  ) => {
+    if (value !== undefined)
+      facts.push({ key, label, value: names(value), text: `${hex(value)} ${names(value).join(" ")}` });
+  };
+  flags("features", "features", session.features, virtioFeatureNames);
+  flags("protocol_features", "protocol features", session.protocolFeatures, vhostUserProtocolFeatureNames);
+  if (session.queueCount !== undefined) {
+    facts.push({ key: "queue_num", label: "queues", value: session.queueCount });
+  }
+  return facts;
+}
+
+function mask(value: bigint | undefined): Cell {
+  return value === undefined ? { value: "" } : { value, text: hex(value) };
+}
+
+function of({ name }: Talk): string {
+  return name === undefined ? "" : `${name}: `;
 }
 
 /** What a message is called, also where its number stands for no request. */

@@ -29,6 +29,7 @@ export {
   type ConversationHandler,
   type ConversationOptions,
   ConversationParser,
+  Numbering,
 } from "./vhost-user/parser.js";
 export type { Recording, RecordingHandler } from "./vhost-user/recording.js";
 export { conversationRules } from "./vhost-user/rules/index.js";

@@ -91,6 +91,30 @@ describe("the inspection of a conversation", () => {
     ]);
   });
 
+  it("follows each session of a recording on its own, and says in the chart whose turn it is", () => {
+    const lines = new TextDecoder().decode(captured).trimEnd().split("\n");
+    const mixed = lines.flatMap((line) => [
+      line.replace("{", '{"session": "blk0", '),
+      line.replace("{", '{"session": "blk1", '),
+    ]);
+    const several = inspect(new TextEncoder().encode(mixed.join("\n")));
+    expect(several.summary.verdict).toBe("clean: every message is read, and no rule is broken");
+    expect(several.records.map(({ attributes }) => attributes["index"])).toEqual(range(0, 148));
+    const table = several.summary.tables.find(({ key }) => key === "sessions");
+    expect(table?.rows.map((row) => row.slice(0, 4).map(({ value }) => value))).toEqual([
+      ["blk0", 74, 0, 2n],
+      ["blk1", 74, 0, 2n],
+    ]);
+    expect(several.chart).toMatch(/\[blk0\]\n.*GET_FEATURES.*\n +\[blk1\]\n.*GET_FEATURES/);
+    const file = readFileSync(new URL("../captures/vhost-user-qsd.pcapng", import.meta.url));
+    const sections = inspect(new Uint8Array(Buffer.concat([file, file])));
+    expect(sections.summary.tables[0]?.briefs).toEqual([
+      "vhost-user-blk",
+      "vhost-user-blk (section 1, interface 0)",
+    ]);
+    expect(sections.summary.verdict).toBe("clean: every message is read, and no rule is broken");
+  });
+
   it("names the line of the recording that cannot be read", () => {
     const text = new TextDecoder().decode(captured).replace('"hex": "0f', '"hex": "0');
     const { faults, verdict } = inspect(new TextEncoder().encode(text)).summary;

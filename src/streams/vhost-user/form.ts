@@ -1,8 +1,10 @@
 /** Tells in which form a conversation is recorded. */
+import { checkPcapngSectionStart, PCAPNG_SECTION_START_SIZE } from "../../../generated/capture/pcapng.js";
 import { VHOST_USER_HEADER_SIZE } from "../../../generated/vhost-user/messages.js";
 import { rowOf } from "./contract.js";
 import { JsonLinesRecording } from "./jsonl.js";
 import { soundHeader } from "./order.js";
+import { PcapngRecording } from "./pcapng.js";
 import { RawRecording } from "./raw.js";
 import type { Recording, RecordingHandler } from "./recording.js";
 import { StraceRecording } from "./strace.js";
@@ -11,10 +13,14 @@ import { StraceRecording } from "./strace.js";
 const STRACE =
   /^(?:strace: Process \d+|(?:\[pid +\d+\] |\d+ +)?(?:[\d:.]+ +)?(?:sendmsg|recvmsg|read|write)\(\d)/m;
 
-export type RecordingForm = "jsonl" | "strace" | "raw";
+export type RecordingForm = "jsonl" | "pcapng" | "strace" | "raw";
 
 /** By its first bytes; undefined when they are no conversation. */
 export function recordingForm(prefix: Uint8Array): RecordingForm | undefined {
+  const start = prefix.subarray(0, PCAPNG_SECTION_START_SIZE);
+  if ([true, false].some((littleEndian) => checkPcapngSectionStart(start, littleEndian) === undefined)) {
+    return "pcapng";
+  }
   const text = new TextDecoder("latin1").decode(prefix);
   if (/^\s*\{/.test(text)) {
     return /^\s*\{[^\n]*"(?:from|hex)" ?: ?"[^\n]*"(?:from|hex)" ?:/.test(text) ? "jsonl" : undefined;
@@ -27,6 +33,8 @@ export function openRecording(form: RecordingForm, handler: RecordingHandler): R
   switch (form) {
     case "jsonl":
       return new JsonLinesRecording(handler);
+    case "pcapng":
+      return new PcapngRecording(handler);
     case "strace":
       return new StraceRecording(handler);
     case "raw":

@@ -1,7 +1,8 @@
 /**
  * Reads conversations that are written as a line of JSON a message or a read:
  * `{"t": 0.013, "from": "fe", "fds": 1, "hex": "0d00…"}`. `t` is in seconds, `fds` counts descriptors, and
- * `"channel": "backend"` marks the back-end's own channel where the recording tells the two apart.
+ * `"channel": "backend"` marks the back-end's own channel where the recording tells the two apart, `"session"` names the
+ * connection where it holds several.
  */
 import { Lines } from "./lines.js";
 import type { Piece } from "./message.js";
@@ -56,7 +57,9 @@ function parse(text: string): Piece | string {
   if (channel !== undefined && channel !== "frontend" && channel !== "backend") {
     return 'channel is neither "frontend" nor "backend"';
   }
-  return { from, bytes, fds, time, channel };
+  const session = members.get("session");
+  if (session !== undefined && typeof session !== "string") return "session is no text";
+  return { from, bytes, fds, time, channel, session };
 }
 
 function bytesOfHex(text: string): Uint8Array | undefined {

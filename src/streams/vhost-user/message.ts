@@ -24,6 +24,8 @@ export interface Piece {
   readonly time?: number | undefined;
   /** Undefined where the recording does not tell the two sockets apart: then the header of each message decides. */
   readonly channel?: Channel | undefined;
+  /** Whose connection it is, where a recording holds several. */
+  readonly session?: string | undefined;
 }
 
 /** Whether a request gets a reply. */

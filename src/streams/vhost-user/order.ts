@@ -2,6 +2,7 @@
 import {
   checkVhostUserHeader,
   decodeVhostUserHeader,
+  VHOST_USER_HEADER_SIZE,
   type VhostUserHeader,
 } from "../../../generated/vhost-user/messages.js";
 
@@ -15,4 +16,11 @@ export function soundHeader(bytes: Uint8Array, littleEndian: boolean): VhostUser
   if (checkVhostUserHeader(bytes, littleEndian) !== undefined) return undefined;
   const header = decodeVhostUserHeader(bytes, littleEndian);
   return header.version === 1 && (header.reserved ?? 0) === 0 ? header : undefined;
+}
+
+/** The header that bytes begin with, in whichever order it is sound; undefined when they begin with none. */
+export function headerIn(bytes: Uint8Array): VhostUserHeader | undefined {
+  const header = bytes.subarray(0, VHOST_USER_HEADER_SIZE);
+  const order = orderOfHeader(header);
+  return order === undefined ? undefined : soundHeader(header, order);
 }

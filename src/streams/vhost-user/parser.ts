@@ -15,6 +15,14 @@ import { Session } from "./session.js";
 export interface ConversationOptions {
   /** Byte order of the machine that it was recorded on. Told by the first header when left out. */
   readonly littleEndian?: boolean | undefined;
+  /** Shared by the parsers of sessions whose messages are numbered together. */
+  readonly numbering?: Numbering;
+}
+
+/** What has been counted so far: the messages and bytes of one recording. */
+export class Numbering {
+  messages = 0;
+  bytes = 0;
 }
 
 /** `session` is as it was before the event. */
@@ -30,18 +38,18 @@ export class ConversationParser {
   private readonly outstanding: Readonly<Record<Channel, VhostUserMessage[]>> = { frontend: [], backend: [] };
   private readonly seen: Record<Side, boolean> = { fe: false, be: false };
   private littleEndian: boolean | undefined;
-  private size = 0;
-  private count = 0;
+  private readonly numbering: Numbering;
 
   constructor(handler: ConversationHandler, options: ConversationOptions = {}) {
     this.handler = handler;
     this.littleEndian = options.littleEndian;
+    this.numbering = options.numbering ?? new Numbering();
   }
 
   push(piece: Piece): void {
     if (piece.bytes.length === 0) return;
-    const at = this.size;
-    this.size += piece.bytes.length;
+    const at = this.numbering.bytes;
+    this.numbering.bytes += piece.bytes.length;
     const framing = this.framingOf(piece);
     const wasSound = framing.fault === undefined;
     framing.push(piece, at, this.orderOf);
@@ -109,7 +117,7 @@ export class ConversationParser {
           );
     const request = isReply ? this.answered(channel, header.request) : undefined;
     const message: VhostUserMessage = {
-      index: this.count++,
+      index: this.numbering.messages++,
       at: frame.at,
       channel,
       from,

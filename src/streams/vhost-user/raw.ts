@@ -1,7 +1,7 @@
 /** Reads the bytes of one direction of a socket, without times and descriptors. */
 import { VHOST_USER_HEADER_SIZE } from "../../../generated/vhost-user/messages.js";
 import type { Side } from "./message.js";
-import { orderOfHeader, soundHeader } from "./order.js";
+import { headerIn } from "./order.js";
 import type { Recording, RecordingHandler } from "./recording.js";
 
 export class RawRecording implements Recording {
@@ -34,8 +34,7 @@ export class RawRecording implements Recording {
   /** The first header tells the side: on the first channel all messages of the back-end are replies. */
   private start(): void {
     const header = this.first.subarray(0, this.filled);
-    const order = orderOfHeader(header);
-    const isReply = order !== undefined && soundHeader(header, order)?.reply === 1;
+    const isReply = headerIn(header)?.reply === 1;
     this.from = isReply ? "be" : "fe";
     this.handler.note(
       `one direction, that of the ${isReply ? "back-end" : "front-end"}: replies cannot be matched, and descriptors are not known`,

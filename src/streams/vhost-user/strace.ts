@@ -2,18 +2,12 @@
  * Reads conversations out of the log of `strace -f -xx -s 8192 -e trace=sendmsg,recvmsg,read,write`, attached to either
  * side. Which descriptors are vhost-user sockets, and which side was traced, is told by the first bytes on each.
  */
-import { VHOST_USER_HEADER_SIZE } from "../../../generated/vhost-user/messages.js";
-import { rowOf } from "./contract.js";
 import { Lines } from "./lines.js";
-import type { Channel, Side } from "./message.js";
-import { orderOfHeader, soundHeader } from "./order.js";
+import type { Side } from "./message.js";
 import { lineFault, type Recording, type RecordingHandler } from "./recording.js";
+import { Sockets, type Transfer } from "./sockets.js";
 
-interface Call {
-  readonly name: string;
-  readonly fd: number;
-  readonly bytes: Uint8Array;
-  readonly fds: number;
+interface Call extends Transfer {
   readonly time: number | undefined;
   /** The log has fewer bytes than the call moved. */
   readonly isCut: boolean;
@@ -21,17 +15,13 @@ interface Call {
 
 /** Calls of other threads can stand between the two halves of one; as many threads as this are followed. */
 const MAX_UNFINISHED = 1024;
-/** Descriptors that are told apart. */
-const MAX_SOCKETS = 4096;
 
 export class StraceRecording implements Recording {
   private readonly handler: RecordingHandler;
   private readonly lines = new Lines((text, at, number) => this.line(text, at, number));
   private readonly unfinished = new Map<string, string>();
-  /** By descriptor; false for what is no vhost-user socket, or another session's. */
-  private readonly sockets = new Map<number, Channel | false>();
-  private traced: Side | undefined;
-  private others = 0;
+  private readonly sockets = new Sockets();
+  private hasMessages = false;
 
   constructor(handler: RecordingHandler) {
     this.handler = handler;
@@ -43,13 +33,8 @@ export class StraceRecording implements Recording {
 
   end(): void {
     this.lines.end();
-    if (this.traced === undefined) {
+    if (!this.hasMessages) {
       this.handler.fault(lineFault(1, 0, "no call in the log moves a vhost-user message"));
-    }
-    if (this.others > 0) {
-      this.handler.note(
-        `${this.others} more vhost-user sockets are in the log; the first of each kind is shown`,
-      );
     }
   }
 
@@ -59,17 +44,21 @@ export class StraceRecording implements Recording {
       return;
     }
     const whole = this.join(text);
-    const call = whole === undefined ? undefined : parseCall(whole);
+    if (whole === undefined) return;
+    const closed = CLOSE.exec(whole);
+    if (closed !== null) this.sockets.close(socketName(closed[1], closed[2]));
+    const call = parseCall(whole);
     if (call === undefined || call.bytes.length === 0) return;
-    const isSent = call.name === "sendmsg" || call.name === "write";
-    const channel = this.channelOf(call, isSent);
-    if (channel === false || this.traced === undefined) return;
+    const socket = this.sockets.of(call);
+    if (socket === undefined) return;
+    this.hasMessages = true;
     if (call.isCut) {
       this.handler.fault(lineFault(number, at, "strace has cut the bytes: trace with -s 8192"));
     }
-    const other: Side = this.traced === "fe" ? "be" : "fe";
-    const { bytes, fds, time } = call;
-    this.handler.piece({ from: isSent ? this.traced : other, bytes, fds, time, channel });
+    const { session, channel } = socket;
+    const from: Side = call.isSent === (session.traced === "fe") ? "fe" : "be";
+    const { bytes, rights, time } = call;
+    this.handler.piece({ from, bytes, fds: rights.length, time, channel, session: session.name });
   }
 
   /** The whole line of a call. Undefined while its second half is still to come. */
@@ -89,35 +78,6 @@ export class StraceRecording implements Recording {
     // A read that waits ends when the message is there: the time of the second half counts.
     return text.slice(0, resumed.index) + begun + text.slice(resumed.index + resumed[0].length);
   }
-
-  private channelOf(call: Call, isSent: boolean): Channel | false {
-    const known = this.sockets.get(call.fd);
-    if (known !== undefined) return known;
-    // What is read or written otherwise may be anything: only messages can be told.
-    if (call.name === "read" || call.name === "write") return false;
-    const channel = this.tell(call, isSent);
-    if (this.sockets.size < MAX_SOCKETS) this.sockets.set(call.fd, channel);
-    return channel;
-  }
-
-  private tell({ bytes }: Call, isSent: boolean): Channel | false {
-    const bare = bytes.subarray(0, VHOST_USER_HEADER_SIZE);
-    const order = orderOfHeader(bare);
-    const header = order === undefined ? undefined : soundHeader(bare, order);
-    if (header === undefined) return false;
-    const { request, reply } = header;
-    const asks = isSent === (reply === 0);
-    // The side that asks on the first socket is the front-end, on the second the back-end.
-    const channel: Channel =
-      this.traced === undefined || asks === (this.traced === "fe") ? "frontend" : "backend";
-    if (rowOf(channel, request) === undefined) return false;
-    if ([...this.sockets.values()].includes(channel)) {
-      this.others++;
-      return false;
-    }
-    this.traced ??= asks ? "fe" : "be";
-    return channel;
-  }
 }
 
 const UNFINISHED = "<unfinished ...>";
@@ -125,13 +85,15 @@ const NAME = /(?:sendmsg|recvmsg|read|write)\(/;
 
 /** A time of day (`-t`, `-tt`), since the epoch (`-ttt`) or since the last call (`-r`) may stand in front. */
 const CALL =
-  /^(?:\[pid +\d+\] |\d+ +)?(?:(?:(\d+):(\d+):(\d+(?:\.\d+)?)|(\d+\.\d+)) +)?(sendmsg|recvmsg|read|write)\((\d+)(?:<[^>]*>)?, ?(.*)\) += (\d+)/;
+  /^(?:\[pid +\d+\] |\d+ +)?(?:(?:(\d+):(\d+):(\d+(?:\.\d+)?)|(\d+\.\d+)) +)?(sendmsg|recvmsg|read|write)\((\d+)(<.*?>)?, ?(.*)\) += (\d+)/;
+
+const CLOSE = /(?:^|[ \]])close\((\d+)(<.*?>)?\) += 0/;
 
 /** The call of a line; undefined for other lines, and for calls that failed. */
 function parseCall(line: string): Call | undefined {
   const match = CALL.exec(line);
   if (match === null) return undefined;
-  const [, hours, minutes, seconds, since, name = "", fd, rest = "", moved] = match;
+  const [, hours, minutes, seconds, since, name = "", fd, shown, rest = "", moved] = match;
   const clock =
     hours === undefined ? undefined : Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds);
   const strings = name.endsWith("msg")
@@ -141,13 +103,19 @@ function parseCall(line: string): Call | undefined {
   const size = Number(moved);
   const length = Math.min(digits.length / 2, size);
   const bytes = Uint8Array.from({ length }, (_, i) => Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16));
-  const rights = /SCM_RIGHTS, cmsg_data=\[([^\]]*)\]/.exec(rest)?.[1];
+  const rights = /SCM_RIGHTS, cmsg_data=\[(.*?)\](?=[,}])/.exec(rest)?.[1] ?? "";
   return {
-    name,
-    fd: Number(fd),
+    socket: socketName(fd, shown),
+    isSent: name === "sendmsg" || name === "write",
+    isMessage: name.endsWith("msg"),
     bytes,
-    fds: rights === undefined || rights === "" ? 0 : rights.split(", ").length,
+    rights: [...rights.matchAll(/(\d+)(<.*?>)?(?:, |$)/g)].map((match) => socketName(match[1], match[2])),
     time: since === undefined ? clock : Number(since),
     isCut: length < size,
   };
+}
+
+/** With `-y`, strace shows behind the number what it stands for: that tells apart the sockets of several processes. */
+function socketName(fd: string | undefined, shown = ""): string {
+  return `fd ${fd}${shown}`;
 }

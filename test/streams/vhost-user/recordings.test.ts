@@ -1,8 +1,12 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { recordingForm } from "../../../src/streams/index.js";
+import { readComment } from "../../../src/streams/vhost-user/comment.js";
 import { outline, readConversation } from "./read.js";
 
+const packets = new Uint8Array(
+  readFileSync(new URL("../../captures/vhost-user-qsd.pcapng", import.meta.url)),
+);
 const captured = readFileSync(new URL("../../captures/vhost-user-qsd.jsonl", import.meta.url), "utf8");
 
 /** What `strace -f -xx` writes of GET_QUEUE_NUM, its reply and SET_VRING_KICK, traced at the front-end. */
@@ -76,6 +80,33 @@ describe("recordings", () => {
     expect(readConversation("write(1, 2) = 3\n", "strace").faults).toEqual([
       "line 1: no call in the log moves a vhost-user message",
     ]);
+  });
+
+  it("in pcapng say what the lines of JSON say of the same session", () => {
+    expect(recordingForm(packets)).toBe("pcapng");
+    for (const chunk of [1, 1000, packets.length]) {
+      const read = readConversation(packets, "pcapng", chunk);
+      expect(outline(read)).toEqual(outline(readConversation(captured)));
+      expect([read.rules, read.faults, read.notes]).toEqual([[], [], []]);
+    }
+  });
+
+  it("in pcapng may be made at the back-end: the first message tells", () => {
+    const there = packets.slice();
+    // epb_flags, code 2 of 4 bytes: inbound becomes outbound and the other way round.
+    for (let at = 0; at + 8 <= there.length; at += 4) {
+      const isFlags = there[at] === 2 && there[at + 1] === 0 && there[at + 2] === 4 && there[at + 3] === 0;
+      if (isFlags) there[at + 4] = 3 - (there[at + 4] as number);
+    }
+    expect(outline(readConversation(there, "pcapng"))).toEqual(outline(readConversation(captured)));
+  });
+
+  it.each([
+    ["fds=2", { fds: 2 }],
+    ["handed over: fds=1, channel=backend; from=be", { fds: 1, channel: "backend", from: "be" }],
+    ["nofds=2 fds=x channel=other fds=99999", {}],
+  ])("in pcapng take words from comments: %s", (text, said) => {
+    expect(readComment(text)).toEqual(said);
   });
 
   it.each(["fe", "be"] as const)("of the bytes of one direction are read: %s", (side) => {
