@@ -19,6 +19,11 @@ const NUMBERS: Readonly<Record<string, readonly (readonly [from: number, to: num
     [80, 96],
     [100, 109],
   ],
+  F: [
+    [16, 16],
+    [50, 74],
+    [80, 80],
+  ],
 };
 
 function count(from: number, to: number): number[] {
