@@ -5,6 +5,7 @@
  */
 import {
   type Leaf,
+  MAX_SAFE_HIGH,
   type ParserOptions,
   PushParser,
   type Reader,
@@ -24,14 +25,12 @@ import {
   misfit,
   narrow,
   rawU64,
-  readU64,
   readerOf,
   report,
   reportLack,
   reportShort,
   verdict,
   widen,
-  writeU64,
 } from "../../src/runtime/index.js";
 
 const FILE = "messages.wire";
@@ -911,12 +910,20 @@ export interface MemoryRegionAsNumber {
 
 /** Reads the 32 bytes at `at`, which the caller has made sure of. */
 export function readMemoryRegionAsNumberAt(reader: Reader, at: number): MemoryRegionAsNumber {
-  return {
-    guestAddress: readU64(reader, at, true),
-    size: readU64(reader, at + 8, true),
-    userAddress: readU64(reader, at + 16, true),
-    mmapOffset: readU64(reader, at + 24, true),
-  };
+  const { view } = reader;
+  const guestAddress = view.getUint32(at + 4, true) * 0x1_0000_0000 + view.getUint32(at, true);
+  const size$ = view.getUint32(at + 12, true) * 0x1_0000_0000 + view.getUint32(at + 8, true);
+  const userAddress = view.getUint32(at + 20, true) * 0x1_0000_0000 + view.getUint32(at + 16, true);
+  const mmapOffset = view.getUint32(at + 28, true) * 0x1_0000_0000 + view.getUint32(at + 24, true);
+  if (
+    guestAddress > Number.MAX_SAFE_INTEGER
+    || size$ > Number.MAX_SAFE_INTEGER
+    || userAddress > Number.MAX_SAFE_INTEGER
+    || mmapOffset > Number.MAX_SAFE_INTEGER
+  ) {
+    throw reader.error("range", "", at);
+  }
+  return { guestAddress, size: size$, userAddress, mmapOffset };
 }
 
 /** Reads at the cursor. For structs inside others: its errors have no path. Otherwise, decode. */
@@ -950,16 +957,14 @@ const MEMORY_REGION_AS_NUMBER_LEAVES: readonly Leaf[] = [
 /** Checks the 32 bytes at `at`, which the caller has made sure of. Otherwise like scan. */
 export function scanMemoryRegionAsNumberAt(reader: Reader, at: number): boolean {
   const { view } = reader;
-  if (rawU64(view, at, true) > Number.MAX_SAFE_INTEGER) {
+  if (view.getUint32(at + 4, true) > MAX_SAFE_HIGH) {
     return reader.fail("range", "guest_address", at, FILE, 38);
   }
-  if (rawU64(view, at + 8, true) > Number.MAX_SAFE_INTEGER) {
-    return reader.fail("range", "size", at + 8, FILE, 39);
-  }
-  if (rawU64(view, at + 16, true) > Number.MAX_SAFE_INTEGER) {
+  if (view.getUint32(at + 12, true) > MAX_SAFE_HIGH) return reader.fail("range", "size", at + 8, FILE, 39);
+  if (view.getUint32(at + 20, true) > MAX_SAFE_HIGH) {
     return reader.fail("range", "user_address", at + 16, FILE, 40);
   }
-  if (rawU64(view, at + 24, true) > Number.MAX_SAFE_INTEGER) {
+  if (view.getUint32(at + 28, true) > MAX_SAFE_HIGH) {
     return reader.fail("range", "mmap_offset", at + 24, FILE, 41);
   }
   return true;
@@ -1004,10 +1009,14 @@ export function writeMemoryRegionAsNumberAt(writer: Writer, at: number, value: M
       ["mmap_offset", mmapOffset, 64, 24, 41],
     ]);
   }
-  writeU64(view, at, guestAddress, true);
-  writeU64(view, at + 8, size$, true);
-  writeU64(view, at + 16, userAddress, true);
-  writeU64(view, at + 24, mmapOffset, true);
+  view.setUint32(at, guestAddress, true);
+  view.setUint32(at + 4, guestAddress / 0x1_0000_0000, true);
+  view.setUint32(at + 8, size$, true);
+  view.setUint32(at + 12, size$ / 0x1_0000_0000, true);
+  view.setUint32(at + 16, userAddress, true);
+  view.setUint32(at + 20, userAddress / 0x1_0000_0000, true);
+  view.setUint32(at + 24, mmapOffset, true);
+  view.setUint32(at + 28, mmapOffset / 0x1_0000_0000, true);
 }
 
 /** Writes at the cursor. Offsets in its errors count from the start of the writer's memory. */
@@ -1055,7 +1064,8 @@ export class MemoryRegionAsNumberView extends View {
     if (!Number.isSafeInteger(value) || value < 0) {
       throw this.$error("range", "guest_address", this.$at, FILE, 38, String(value));
     }
-    writeU64(this.$view, this.$at, value, true);
+    this.$view.setUint32(this.$at, value, true);
+    this.$view.setUint32(this.$at + 4, value / 0x1_0000_0000, true);
   }
 
   /** 8 bytes at offset 8. */
@@ -1066,7 +1076,8 @@ export class MemoryRegionAsNumberView extends View {
     if (!Number.isSafeInteger(value) || value < 0) {
       throw this.$error("range", "size", this.$at + 8, FILE, 39, String(value));
     }
-    writeU64(this.$view, this.$at + 8, value, true);
+    this.$view.setUint32(this.$at + 8, value, true);
+    this.$view.setUint32(this.$at + 12, value / 0x1_0000_0000, true);
   }
 
   /** 8 bytes at offset 16. */
@@ -1077,7 +1088,8 @@ export class MemoryRegionAsNumberView extends View {
     if (!Number.isSafeInteger(value) || value < 0) {
       throw this.$error("range", "user_address", this.$at + 16, FILE, 40, String(value));
     }
-    writeU64(this.$view, this.$at + 16, value, true);
+    this.$view.setUint32(this.$at + 16, value, true);
+    this.$view.setUint32(this.$at + 20, value / 0x1_0000_0000, true);
   }
 
   /** 8 bytes at offset 24. */
@@ -1088,7 +1100,8 @@ export class MemoryRegionAsNumberView extends View {
     if (!Number.isSafeInteger(value) || value < 0) {
       throw this.$error("range", "mmap_offset", this.$at + 24, FILE, 41, String(value));
     }
-    writeU64(this.$view, this.$at + 24, value, true);
+    this.$view.setUint32(this.$at + 24, value, true);
+    this.$view.setUint32(this.$at + 28, value / 0x1_0000_0000, true);
   }
 }
 
@@ -1805,7 +1818,8 @@ export interface StreamRecord {
 export function readStreamRecord(reader: Reader): StreamRecord {
   const { view } = reader;
   const at = reader.take(16);
-  const size$ = readU64(reader, at, true);
+  const size$ = view.getUint32(at + 4, true) * 0x1_0000_0000 + view.getUint32(at, true);
+  if (size$ > Number.MAX_SAFE_INTEGER) throw reader.error("range", "size", at);
   const data = reader.slice(size$);
   return { flags: view.getUint32(at + 8, true), tag: view.getUint32(at + 12, true), data };
 }
@@ -1834,7 +1848,7 @@ export function scanStreamRecord(reader: Reader): boolean {
   const at = reader.at;
   if (16 > reader.end - at) return reader.short(at, STREAM_RECORD_LEAVES, FILE);
   reader.at = at + 16;
-  const size$ = rawU64(view, at, true);
+  const size$ = view.getUint32(at + 4, true) * 0x1_0000_0000 + view.getUint32(at, true);
   if (size$ > Number.MAX_SAFE_INTEGER) return reader.fail("range", "size", at, FILE, 73);
   if (size$ > reader.end - reader.at) return reader.lacks("data", reader.at, size$, FILE, 76);
   reader.at += size$;
@@ -1861,7 +1875,8 @@ export function writeStreamRecord(writer: Writer, value: StreamRecord): void {
   if (flags !== flags >>> 0 || tag !== tag >>> 0) {
     throw misfit(writer, at, FILE, [["flags", flags, 32, 8, 74], ["tag", tag, 32, 12, 75]]);
   }
-  writeU64(view, at, size$, true);
+  view.setUint32(at, size$, true);
+  view.setUint32(at + 4, size$ / 0x1_0000_0000, true);
   view.setUint32(at + 8, flags, true);
   view.setUint32(at + 12, tag, true);
   writer.put(data);

@@ -9,6 +9,7 @@
  */
 import {
   type Leaf,
+  MAX_SAFE_HIGH,
   type Reader,
   type Site,
   type Source,
@@ -25,13 +26,11 @@ import {
   misfit,
   missing,
   rawU64,
-  readU64,
   readerOf,
   report,
   reportShort,
   unexpected,
   verdict,
-  writeU64,
 } from "../../src/runtime/index.js";
 import {
   type QemuString8,
@@ -950,13 +949,18 @@ export interface MappedRamHeader {
 export function readMappedRamHeaderAt(reader: Reader, at: number): MappedRamHeader {
   const { view } = reader;
   const version = view.getUint32(at, false);
+  const pageSize = view.getUint32(at + 4, false) * 0x1_0000_0000 + view.getUint32(at + 8, false);
+  const bitmapOffset = view.getUint32(at + 12, false) * 0x1_0000_0000 + view.getUint32(at + 16, false);
+  const pagesOffset = view.getUint32(at + 20, false) * 0x1_0000_0000 + view.getUint32(at + 24, false);
+  if (
+    pageSize > Number.MAX_SAFE_INTEGER
+    || bitmapOffset > Number.MAX_SAFE_INTEGER
+    || pagesOffset > Number.MAX_SAFE_INTEGER
+  ) {
+    throw reader.error("range", "", at);
+  }
   if (version !== 1) throw reader.error("constraint", "version", at);
-  return {
-    version,
-    pageSize: readU64(reader, at + 4, false),
-    bitmapOffset: readU64(reader, at + 12, false),
-    pagesOffset: readU64(reader, at + 20, false),
-  };
+  return { version, pageSize, bitmapOffset, pagesOffset };
 }
 
 /** Reads at the cursor. For structs inside others: its errors have no path. Otherwise, decode. */
@@ -991,13 +995,13 @@ const MAPPED_RAM_HEADER_LEAVES: readonly Leaf[] = [
 export function scanMappedRamHeaderAt(reader: Reader, at: number): boolean {
   const { view } = reader;
   const version = view.getUint32(at, false);
-  if (rawU64(view, at + 4, false) > Number.MAX_SAFE_INTEGER) {
+  if (view.getUint32(at + 4, false) > MAX_SAFE_HIGH) {
     return reader.fail("range", "page_size", at + 4, FILE, 86);
   }
-  if (rawU64(view, at + 12, false) > Number.MAX_SAFE_INTEGER) {
+  if (view.getUint32(at + 12, false) > MAX_SAFE_HIGH) {
     return reader.fail("range", "bitmap_offset", at + 12, FILE, 89);
   }
-  if (rawU64(view, at + 20, false) > Number.MAX_SAFE_INTEGER) {
+  if (view.getUint32(at + 20, false) > MAX_SAFE_HIGH) {
     return reader.fail("range", "pages_offset", at + 20, FILE, 92);
   }
   if (version !== 1) return reader.fail("constraint", "version", at, FILE, 83, "version == 1");
@@ -1044,9 +1048,12 @@ export function writeMappedRamHeaderAt(writer: Writer, at: number, value: Mapped
     ]);
   }
   view.setUint32(at, version, false);
-  writeU64(view, at + 4, pageSize, false);
-  writeU64(view, at + 12, bitmapOffset, false);
-  writeU64(view, at + 20, pagesOffset, false);
+  view.setUint32(at + 4, pageSize / 0x1_0000_0000, false);
+  view.setUint32(at + 8, pageSize, false);
+  view.setUint32(at + 12, bitmapOffset / 0x1_0000_0000, false);
+  view.setUint32(at + 16, bitmapOffset, false);
+  view.setUint32(at + 20, pagesOffset / 0x1_0000_0000, false);
+  view.setUint32(at + 24, pagesOffset, false);
   if (version !== 1) throw writer.error("constraint", "version", at, `${FILE}:83`, "version == 1");
 }
 
@@ -1108,7 +1115,8 @@ export class MappedRamHeaderView extends View {
     if (!Number.isSafeInteger(value) || value < 0) {
       throw this.$error("range", "page_size", this.$at + 4, FILE, 86, String(value));
     }
-    writeU64(this.$view, this.$at + 4, value, false);
+    this.$view.setUint32(this.$at + 4, value / 0x1_0000_0000, false);
+    this.$view.setUint32(this.$at + 8, value, false);
   }
 
   /**
@@ -1123,7 +1131,8 @@ export class MappedRamHeaderView extends View {
     if (!Number.isSafeInteger(value) || value < 0) {
       throw this.$error("range", "bitmap_offset", this.$at + 12, FILE, 89, String(value));
     }
-    writeU64(this.$view, this.$at + 12, value, false);
+    this.$view.setUint32(this.$at + 12, value / 0x1_0000_0000, false);
+    this.$view.setUint32(this.$at + 16, value, false);
   }
 
   /**
@@ -1138,7 +1147,8 @@ export class MappedRamHeaderView extends View {
     if (!Number.isSafeInteger(value) || value < 0) {
       throw this.$error("range", "pages_offset", this.$at + 20, FILE, 92, String(value));
     }
-    writeU64(this.$view, this.$at + 20, value, false);
+    this.$view.setUint32(this.$at + 20, value / 0x1_0000_0000, false);
+    this.$view.setUint32(this.$at + 24, value, false);
   }
 }
 
@@ -1252,9 +1262,12 @@ export function readRamBlockEntry(
   let mapped: MappedRamHeader | undefined;
   const idstr = readQemuString8(reader);
   const at = reader.take(8);
+  const usedLength = view.getUint32(at, false) * 0x1_0000_0000 + view.getUint32(at + 4, false);
+  if (usedLength > Number.MAX_SAFE_INTEGER) throw reader.error("range", "used_length", at);
   if (pageSized) {
     const at2 = reader.take(8);
-    pageSize = readU64(reader, at2, false);
+    pageSize = view.getUint32(at2, false) * 0x1_0000_0000 + view.getUint32(at2 + 4, false);
+    if (pageSize > Number.MAX_SAFE_INTEGER) throw reader.error("range", "page_size", at2);
   }
   if (ignoreShared) {
     const at3 = reader.take(8);
@@ -1264,7 +1277,7 @@ export function readRamBlockEntry(
     const at4 = reader.take(28);
     mapped = readMappedRamHeaderAt(reader, at4);
   }
-  return { idstr, usedLength: readU64(reader, at, false), pageSize, mrAddr, mapped };
+  return { idstr, usedLength, pageSize, mrAddr, mapped };
 }
 
 /**
@@ -1310,16 +1323,12 @@ export function scanRamBlockEntry(
   const at = reader.at;
   if (8 > reader.end - at) return reader.short(at, RAM_BLOCK_ENTRY_LEAVES, FILE);
   reader.at = at + 8;
-  if (rawU64(view, at, false) > Number.MAX_SAFE_INTEGER) {
-    return reader.fail("range", "used_length", at, FILE, 104);
-  }
+  if (view.getUint32(at, false) > MAX_SAFE_HIGH) return reader.fail("range", "used_length", at, FILE, 104);
   if (pageSized) {
     const at2 = reader.at;
     if (8 > reader.end - at2) return reader.short(at2, RAM_BLOCK_ENTRY_LEAVES2, FILE);
     reader.at = at2 + 8;
-    if (rawU64(view, at2, false) > Number.MAX_SAFE_INTEGER) {
-      return reader.fail("range", "page_size", at2, FILE, 105);
-    }
+    if (view.getUint32(at2, false) > MAX_SAFE_HIGH) return reader.fail("range", "page_size", at2, FILE, 105);
   }
   if (ignoreShared) {
     const at3 = reader.at;
@@ -1386,7 +1395,8 @@ export function writeRamBlockEntry(
   if (!Number.isSafeInteger(usedLength) || usedLength < 0) {
     throw misfit(writer, at, FILE, [["used_length", usedLength, 64, 0, 104]]);
   }
-  writeU64(view, at, usedLength, false);
+  view.setUint32(at, usedLength / 0x1_0000_0000, false);
+  view.setUint32(at + 4, usedLength, false);
   if (pageSized) {
     const at2 = writer.take(8);
     const view2 = writer.view;
@@ -1394,7 +1404,8 @@ export function writeRamBlockEntry(
     if (!Number.isSafeInteger(pageSize) || pageSize < 0) {
       throw misfit(writer, at2, FILE, [["page_size", pageSize, 64, 0, 105]]);
     }
-    writeU64(view2, at2, pageSize, false);
+    view2.setUint32(at2, pageSize / 0x1_0000_0000, false);
+    view2.setUint32(at2 + 4, pageSize, false);
   } else {
     if (pageSize !== undefined) throw unexpected(writer, "page_size", FILE, 105);
   }
@@ -1490,7 +1501,8 @@ export class RamBlockEntryView extends View {
     if (!Number.isSafeInteger(value) || value < 0) {
       throw this.$error("range", "used_length", this.#usedLengthAt, FILE, 104, String(value));
     }
-    writeU64(this.$view, this.#usedLengthAt, value, false);
+    this.$view.setUint32(this.#usedLengthAt, value / 0x1_0000_0000, false);
+    this.$view.setUint32(this.#usedLengthAt + 4, value, false);
   }
 
   /**
@@ -1506,7 +1518,8 @@ export class RamBlockEntryView extends View {
     if (!Number.isSafeInteger(value) || value < 0) {
       throw this.$error("range", "page_size", this.#pageSizeAt, FILE, 105, String(value));
     }
-    writeU64(this.$view, this.#pageSizeAt, value, false);
+    this.$view.setUint32(this.#pageSizeAt, value / 0x1_0000_0000, false);
+    this.$view.setUint32(this.#pageSizeAt + 4, value, false);
   }
 
   /**

@@ -26,13 +26,11 @@ import {
   narrow,
   otherConstant,
   rawU64,
-  readU64,
   readerOf,
   report,
   reportShort,
   verdict,
   widen,
-  writeU64,
 } from "../../src/runtime/index.js";
 import {
   type QemuString8,
@@ -352,8 +350,9 @@ export interface QemuRpReqPagesId {
 export function readQemuRpReqPagesId(reader: Reader): QemuRpReqPagesId {
   const { view } = reader;
   const at = reader.take(12);
-  const start$ = readU64(reader, at, false);
+  const start$ = view.getUint32(at, false) * 0x1_0000_0000 + view.getUint32(at + 4, false);
   const len = view.getUint32(at + 8, false);
+  if (start$ > Number.MAX_SAFE_INTEGER) throw reader.error("range", "start", at);
   if (start$ % 0x1000 !== 0) throw reader.error("constraint", "start", at);
   if (len % 0x1000 !== 0) throw reader.error("constraint", "len", at + 8);
   const block = readQemuString8(reader);
@@ -384,7 +383,7 @@ export function scanQemuRpReqPagesId(reader: Reader): boolean {
   const at = reader.at;
   if (12 > reader.end - at) return reader.short(at, QEMU_RP_REQ_PAGES_ID_LEAVES, FILE);
   reader.at = at + 12;
-  const start$ = rawU64(view, at, false);
+  const start$ = view.getUint32(at, false) * 0x1_0000_0000 + view.getUint32(at + 4, false);
   if (start$ > Number.MAX_SAFE_INTEGER) return reader.fail("range", "start", at, FILE, 20);
   const len = view.getUint32(at + 8, false);
   if (start$ % 0x1000 !== 0) return reader.fail("constraint", "start", at, FILE, 20, "start % 4096 == 0");
@@ -412,7 +411,8 @@ export function writeQemuRpReqPagesId(writer: Writer, value: QemuRpReqPagesId): 
   if (!Number.isSafeInteger(start$) || start$ < 0 || len !== len >>> 0) {
     throw misfit(writer, at, FILE, [["start", start$, 64, 0, 20], ["len", len, 32, 8, 22]]);
   }
-  writeU64(view, at, start$, false);
+  view.setUint32(at, start$ / 0x1_0000_0000, false);
+  view.setUint32(at + 4, start$, false);
   view.setUint32(at + 8, len, false);
   if (start$ % 0x1000 !== 0) throw writer.error("constraint", "start", at, `${FILE}:20`, "start % 4096 == 0");
   if (len % 0x1000 !== 0) throw writer.error("constraint", "len", at + 8, `${FILE}:22`, "len % 4096 == 0");
@@ -467,7 +467,8 @@ export class QemuRpReqPagesIdView extends View {
     if (!Number.isSafeInteger(value) || value < 0) {
       throw this.$error("range", "start", this.$at, FILE, 20, String(value));
     }
-    writeU64(this.$view, this.$at, value, false);
+    this.$view.setUint32(this.$at, value / 0x1_0000_0000, false);
+    this.$view.setUint32(this.$at + 4, value, false);
   }
 
   /**
@@ -555,8 +556,9 @@ export interface QemuRpReqPages {
 /** Reads the 12 bytes at `at`, which the caller has made sure of. */
 export function readQemuRpReqPagesAt(reader: Reader, at: number): QemuRpReqPages {
   const { view } = reader;
-  const start$ = readU64(reader, at, false);
+  const start$ = view.getUint32(at, false) * 0x1_0000_0000 + view.getUint32(at + 4, false);
   const len = view.getUint32(at + 8, false);
+  if (start$ > Number.MAX_SAFE_INTEGER) throw reader.error("range", "start", at);
   if (start$ % 0x1000 !== 0) throw reader.error("constraint", "start", at);
   if (len % 0x1000 !== 0) throw reader.error("constraint", "len", at + 8);
   return { start: start$, len };
@@ -588,7 +590,7 @@ const QEMU_RP_REQ_PAGES_LEAVES: readonly Leaf[] = [["start", 0, 8, 29], ["len", 
 /** Checks the 12 bytes at `at`, which the caller has made sure of. Otherwise like scan. */
 export function scanQemuRpReqPagesAt(reader: Reader, at: number): boolean {
   const { view } = reader;
-  const start$ = rawU64(view, at, false);
+  const start$ = view.getUint32(at, false) * 0x1_0000_0000 + view.getUint32(at + 4, false);
   if (start$ > Number.MAX_SAFE_INTEGER) return reader.fail("range", "start", at, FILE, 29);
   const len = view.getUint32(at + 8, false);
   if (start$ % 0x1000 !== 0) return reader.fail("constraint", "start", at, FILE, 29, "start % 4096 == 0");
@@ -625,7 +627,8 @@ export function writeQemuRpReqPagesAt(writer: Writer, at: number, value: QemuRpR
   if (!Number.isSafeInteger(start$) || start$ < 0 || len !== len >>> 0) {
     throw misfit(writer, at, FILE, [["start", start$, 64, 0, 29], ["len", len, 32, 8, 31]]);
   }
-  writeU64(view, at, start$, false);
+  view.setUint32(at, start$ / 0x1_0000_0000, false);
+  view.setUint32(at + 4, start$, false);
   view.setUint32(at + 8, len, false);
   if (start$ % 0x1000 !== 0) throw writer.error("constraint", "start", at, `${FILE}:29`, "start % 4096 == 0");
   if (len % 0x1000 !== 0) throw writer.error("constraint", "len", at + 8, `${FILE}:31`, "len % 4096 == 0");
@@ -680,7 +683,8 @@ export class QemuRpReqPagesView extends View {
     if (!Number.isSafeInteger(value) || value < 0) {
       throw this.$error("range", "start", this.$at, FILE, 29, String(value));
     }
-    writeU64(this.$view, this.$at, value, false);
+    this.$view.setUint32(this.$at, value / 0x1_0000_0000, false);
+    this.$view.setUint32(this.$at + 4, value, false);
   }
 
   /**
@@ -864,7 +868,9 @@ export interface QemuRpBitmapHead {
 
 /** Reads the 8 bytes at `at`, which the caller has made sure of. */
 export function readQemuRpBitmapHeadAt(reader: Reader, at: number): QemuRpBitmapHead {
-  const size$ = readU64(reader, at, false);
+  const { view } = reader;
+  const size$ = view.getUint32(at, false) * 0x1_0000_0000 + view.getUint32(at + 4, false);
+  if (size$ > Number.MAX_SAFE_INTEGER) throw reader.error("range", "size", at);
   if (!(size$ % 8 === 0 && size$ <= 0x100000000)) throw reader.error("constraint", "size", at);
   return { size: size$ };
 }
@@ -895,7 +901,7 @@ const QEMU_RP_BITMAP_HEAD_LEAVES: readonly Leaf[] = [["size", 0, 8, 45]];
 /** Checks the 8 bytes at `at`, which the caller has made sure of. Otherwise like scan. */
 export function scanQemuRpBitmapHeadAt(reader: Reader, at: number): boolean {
   const { view } = reader;
-  const size$ = rawU64(view, at, false);
+  const size$ = view.getUint32(at, false) * 0x1_0000_0000 + view.getUint32(at + 4, false);
   if (size$ > Number.MAX_SAFE_INTEGER) return reader.fail("range", "size", at, FILE, 45);
   if (!(size$ % 8 === 0 && size$ <= 0x100000000)) {
     return reader.fail("constraint", "size", at, FILE, 45, "size % 8 == 0 && size <= 0x100000000");
@@ -932,7 +938,8 @@ export function writeQemuRpBitmapHeadAt(writer: Writer, at: number, value: QemuR
   if (!Number.isSafeInteger(size$) || size$ < 0) {
     throw misfit(writer, at, FILE, [["size", size$, 64, 0, 45]]);
   }
-  writeU64(view, at, size$, false);
+  view.setUint32(at, size$ / 0x1_0000_0000, false);
+  view.setUint32(at + 4, size$, false);
   if (!(size$ % 8 === 0 && size$ <= 0x100000000)) {
     throw writer.error("constraint", "size", at, `${FILE}:45`, "size % 8 == 0 && size <= 0x100000000");
   }
@@ -987,7 +994,8 @@ export class QemuRpBitmapHeadView extends View {
     if (!Number.isSafeInteger(value) || value < 0) {
       throw this.$error("range", "size", this.$at, FILE, 45, String(value));
     }
-    writeU64(this.$view, this.$at, value, false);
+    this.$view.setUint32(this.$at, value / 0x1_0000_0000, false);
+    this.$view.setUint32(this.$at + 4, value, false);
   }
 }
 

@@ -26,13 +26,11 @@ import {
   isCut,
   misfit,
   rawU64,
-  readU64,
   readerOf,
   report,
   reportLack,
   reportShort,
   verdict,
-  writeU64,
 } from "../../src/runtime/index.js";
 
 const FILE = "qemu/vfio.wire";
@@ -85,8 +83,10 @@ export interface VfioMigData {
 
 /** Reads at the cursor. For structs inside others: its errors have no path. Otherwise, decode. */
 export function readVfioMigData(reader: Reader): VfioMigData {
+  const { view } = reader;
   const at = reader.take(8);
-  const dataSize = readU64(reader, at, false);
+  const dataSize = view.getUint32(at, false) * 0x1_0000_0000 + view.getUint32(at + 4, false);
+  if (dataSize > Number.MAX_SAFE_INTEGER) throw reader.error("range", "data_size", at);
   const data = reader.slice(dataSize);
   return { data };
 }
@@ -115,7 +115,7 @@ export function scanVfioMigData(reader: Reader): boolean {
   const at = reader.at;
   if (8 > reader.end - at) return reader.short(at, VFIO_MIG_DATA_LEAVES, FILE);
   reader.at = at + 8;
-  const dataSize = rawU64(view, at, false);
+  const dataSize = view.getUint32(at, false) * 0x1_0000_0000 + view.getUint32(at + 4, false);
   if (dataSize > Number.MAX_SAFE_INTEGER) return reader.fail("range", "data_size", at, FILE, 26);
   if (dataSize > reader.end - reader.at) return reader.lacks("data", reader.at, dataSize, FILE, 27);
   reader.at += dataSize;
@@ -139,7 +139,8 @@ export function writeVfioMigData(writer: Writer, value: VfioMigData): void {
   const at = writer.take(8);
   const { view } = writer;
   const dataSize = data.length;
-  writeU64(view, at, dataSize, false);
+  view.setUint32(at, dataSize / 0x1_0000_0000, false);
+  view.setUint32(at + 4, dataSize, false);
   writer.put(data);
 }
 

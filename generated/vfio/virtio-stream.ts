@@ -36,7 +36,6 @@ import {
   misfit,
   narrow,
   rawU64,
-  readU64,
   readerOf,
   report,
   reportShort,
@@ -116,7 +115,8 @@ export interface VirtiovfMigrationHeader {
 /** Reads the 16 bytes at `at`, which the caller has made sure of. */
 export function readVirtiovfMigrationHeaderAt(reader: Reader, at: number): VirtiovfMigrationHeader {
   const { view } = reader;
-  const recordSize = readU64(reader, at, true);
+  const recordSize = view.getUint32(at + 4, true) * 0x1_0000_0000 + view.getUint32(at, true);
+  if (recordSize > Number.MAX_SAFE_INTEGER) throw reader.error("range", "record_size", at);
   if (recordSize > 0xffffffff /* VIRTIOVF_MAX_LOAD_SIZE */) {
     throw reader.error("constraint", "record_size", at);
   }
@@ -153,7 +153,7 @@ const VIRTIOVF_MIGRATION_HEADER_LEAVES: readonly Leaf[] = [
 /** Checks the 16 bytes at `at`, which the caller has made sure of. Otherwise like scan. */
 export function scanVirtiovfMigrationHeaderAt(reader: Reader, at: number): boolean {
   const { view } = reader;
-  const recordSize = rawU64(view, at, true);
+  const recordSize = view.getUint32(at + 4, true) * 0x1_0000_0000 + view.getUint32(at, true);
   if (recordSize > Number.MAX_SAFE_INTEGER) return reader.fail("range", "record_size", at, FILE, 38);
   if (recordSize > 0xffffffff /* VIRTIOVF_MAX_LOAD_SIZE */) {
     return reader.fail("constraint", "record_size", at, FILE, 38, "record_size <= VIRTIOVF_MAX_LOAD_SIZE");
@@ -198,7 +198,8 @@ export function writeVirtiovfMigrationHeaderAt(
       ["tag", tag, 32, 12, 40],
     ]);
   }
-  writeU64(view, at, recordSize, true);
+  view.setUint32(at, recordSize, true);
+  view.setUint32(at + 4, recordSize / 0x1_0000_0000, true);
   view.setUint32(at + 8, flags, true);
   view.setUint32(at + 12, tag, true);
   if (recordSize > 0xffffffff /* VIRTIOVF_MAX_LOAD_SIZE */) {
@@ -255,7 +256,8 @@ export class VirtiovfMigrationHeaderView extends View {
     if (!Number.isSafeInteger(value) || value < 0) {
       throw this.$error("range", "record_size", this.$at, FILE, 38, String(value));
     }
-    writeU64(this.$view, this.$at, value, true);
+    this.$view.setUint32(this.$at, value, true);
+    this.$view.setUint32(this.$at + 4, value / 0x1_0000_0000, true);
   }
 
   /** 4 bytes at offset 8. */
@@ -350,9 +352,10 @@ export interface VirtiovfRecord {
 export function readVirtiovfRecord(reader: Reader, device: VirtioDeviceId): VirtiovfRecord {
   const { view } = reader;
   const at = reader.take(16);
-  const recordSize = readU64(reader, at, true);
+  const recordSize = view.getUint32(at + 4, true) * 0x1_0000_0000 + view.getUint32(at, true);
   const flags = view.getUint32(at + 8, true);
   const tag = view.getUint32(at + 12, true);
+  if (recordSize > Number.MAX_SAFE_INTEGER) throw reader.error("range", "record_size", at);
   if (recordSize > 0xffffffff /* VIRTIOVF_MAX_LOAD_SIZE */) {
     throw reader.error("constraint", "record_size", at);
   }
@@ -405,7 +408,7 @@ export function scanVirtiovfRecord(reader: Reader, device: VirtioDeviceId): bool
   const at = reader.at;
   if (16 > reader.end - at) return reader.short(at, VIRTIOVF_RECORD_LEAVES, FILE);
   reader.at = at + 16;
-  const recordSize = rawU64(view, at, true);
+  const recordSize = view.getUint32(at + 4, true) * 0x1_0000_0000 + view.getUint32(at, true);
   if (recordSize > Number.MAX_SAFE_INTEGER) return reader.fail("range", "record_size", at, FILE, 48);
   const flags = view.getUint32(at + 8, true);
   const tag = view.getUint32(at + 12, true);
@@ -485,7 +488,8 @@ export function writeVirtiovfRecord(writer: Writer, value: VirtiovfRecord, devic
     }
   }
   const recordSize = writer.at - from;
-  writeU64(writer.view, at, recordSize, true);
+  writer.view.setUint32(at, recordSize, true);
+  writer.view.setUint32(at + 4, recordSize / 0x1_0000_0000, true);
   if (recordSize > 0xffffffff /* VIRTIOVF_MAX_LOAD_SIZE */) {
     throw writer.error("constraint", "record_size", at, `${FILE}:48`, "record_size <= VIRTIOVF_MAX_LOAD_SIZE");
   }

@@ -27,7 +27,6 @@ import {
   isCut,
   misfit,
   rawU64,
-  readU64,
   readerOf,
   report,
   reportLack,
@@ -2475,7 +2474,8 @@ export interface VhostFeaturesArray {
 export function readVhostFeaturesArray(reader: Reader, littleEndian: boolean): VhostFeaturesArray {
   const { view } = reader;
   const at = reader.take(8);
-  const count$ = readU64(reader, at, littleEndian);
+  const count$ = rawU64(view, at, littleEndian);
+  if (count$ > Number.MAX_SAFE_INTEGER) throw reader.error("range", "count", at);
   const start = reader.take(count$ * 8);
   const features: bigint[] = new Array(count$);
   let next = start;

@@ -31,7 +31,6 @@ import {
   narrow,
   needBytes,
   rawU64,
-  readU64,
   readerOf,
   report,
   reportLack,
@@ -738,7 +737,8 @@ export function readVirtioDevCtxFieldTlvNaturalC(
   const { view } = reader;
   const at = reader.take(16);
   const type = view.getUint16(at, true);
-  const length = readU64(reader, at + 8, true);
+  const length = view.getUint32(at + 12, true) * 0x1_0000_0000 + view.getUint32(at + 8, true);
+  if (length > Number.MAX_SAFE_INTEGER) throw reader.error("range", "length", at + 8);
   const outer = reader.enter(length);
   let value$: VirtioDevCtxFieldTlvNaturalCValue;
   switch (type) {
@@ -831,7 +831,7 @@ export function scanVirtioDevCtxFieldTlvNaturalC(reader: Reader, device: VirtioD
   if (reader.strict && !reader.isZero(at + 2, 6)) {
     return reader.fail("reserved", "reserved", at + 2, FILE, 42);
   }
-  const length = rawU64(view, at + 8, true);
+  const length = view.getUint32(at + 12, true) * 0x1_0000_0000 + view.getUint32(at + 8, true);
   if (length > Number.MAX_SAFE_INTEGER) return reader.fail("range", "length", at + 8, FILE, 45);
   const outer = reader.end;
   if (!narrow(reader, length, "value", FILE, 46)) return false;
@@ -1013,7 +1013,8 @@ export function writeVirtioDevCtxFieldTlvNaturalC(
     }
   }
   const length = writer.at - from;
-  writeU64(writer.view, at + 8, length, true);
+  writer.view.setUint32(at + 8, length, true);
+  writer.view.setUint32(at + 12, length / 0x1_0000_0000, true);
 }
 
 /**

@@ -40,7 +40,6 @@ import {
   needBytes,
   partElement,
   rawU64,
-  readU64,
   readerOf,
   report,
   reportLack,
@@ -1083,7 +1082,8 @@ export function readVirtioDevCtxFieldTlv(reader: Reader, device: VirtioDeviceId)
   const { view } = reader;
   const at = reader.take(16);
   const type = view.getUint16(at, true);
-  const length = readU64(reader, at + 8, true);
+  const length = view.getUint32(at + 12, true) * 0x1_0000_0000 + view.getUint32(at + 8, true);
+  if (length > Number.MAX_SAFE_INTEGER) throw reader.error("range", "length", at + 8);
   const outer = reader.enter(length);
   let value$: VirtioDevCtxFieldTlvValue;
   switch (type) {
@@ -1171,7 +1171,7 @@ export function scanVirtioDevCtxFieldTlv(reader: Reader, device: VirtioDeviceId)
   if (reader.strict && !reader.isZero(at + 2, 6)) {
     return reader.fail("reserved", "reserved", at + 2, FILE, 110);
   }
-  const length = rawU64(view, at + 8, true);
+  const length = view.getUint32(at + 12, true) * 0x1_0000_0000 + view.getUint32(at + 8, true);
   if (length > Number.MAX_SAFE_INTEGER) return reader.fail("range", "length", at + 8, FILE, 113);
   const outer = reader.end;
   if (!narrow(reader, length, "value", FILE, 114)) return false;
@@ -1345,7 +1345,8 @@ export function writeVirtioDevCtxFieldTlv(
     }
   }
   const length = writer.at - from;
-  writeU64(writer.view, at + 8, length, true);
+  writer.view.setUint32(at + 8, length, true);
+  writer.view.setUint32(at + 12, length / 0x1_0000_0000, true);
 }
 
 /**

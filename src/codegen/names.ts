@@ -110,7 +110,7 @@ export const GLOBAL_NAMES: ReadonlySet<string> = new Set(
 /** What the runtime exports and generated code may import. */
 export const RUNTIME_NAMES: ReadonlySet<string> = new Set(
   (
-    "Fault FaultCode formatFault WireError rawS64 rawU64 readS64 readU64 writeS64 writeU64 explain Leaf Reader " +
+    "Fault FaultCode formatFault WireError MAX_SAFE_HIGH rawS64 rawU64 writeS64 writeU64 explain Leaf Reader " +
     "ReaderOptions readerOf Source readPaddedText readText writeText FieldValue Site Visitor inside Writer Fitting " +
     "misfit missing unexpected writeReserved wrongLength flagNames ended narrow needBytes otherConstant partElement " +
     "verdict wholeElements widen CommandRow MessageRow View PushParser ParserOptions enterRange exactS64 exactU64 " +
@@ -122,7 +122,7 @@ export const RUNTIME_NAMES: ReadonlySet<string> = new Set(
 export const LOCAL_NAMES: ReadonlySet<string> = new Set(
   (
     "reader writer visitor value view bytes source target at start end from depth outer error i j k index list row " +
-    "item size next count options context parser handler " +
+    "item size next count number options context parser handler " +
     // As variables these two would pass for what they mean in the language.
     "extent remaining slice here needed most goesOn as of"
   ).split(" "),

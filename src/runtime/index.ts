@@ -3,7 +3,7 @@
  */
 export { type Fitting, misfit, missing, unexpected, writeReserved, wrongLength } from "./encode.js";
 export { type Fault, type FaultCode, formatFault, WireError } from "./errors.js";
-export { rawS64, rawU64, readS64, readU64, writeS64, writeU64 } from "./integers.js";
+export { MAX_SAFE_HIGH, rawS64, rawU64, writeS64, writeU64 } from "./integers.js";
 export { flagNames } from "./meanings.js";
 export { type ParserOptions, PushParser } from "./push.js";
 export { explain, type Leaf, Reader, type ReaderOptions, readerOf, type Source } from "./reader.js";

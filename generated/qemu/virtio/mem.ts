@@ -21,13 +21,11 @@ import {
   explain,
   misfit,
   rawU64,
-  readU64,
   readerOf,
   report,
   reportLack,
   reportShort,
   verdict,
-  writeU64,
   wrongLength,
 } from "../../../src/runtime/index.js";
 
@@ -77,8 +75,11 @@ export interface QemuVirtioMemEarly {
 export function readQemuVirtioMemEarly(reader: Reader): QemuVirtioMemEarly {
   const { view } = reader;
   const at = reader.take(36);
-  const regionSize = readU64(reader, at + 8, false);
-  const blockSize = readU64(reader, at + 16, false);
+  const regionSize = view.getUint32(at + 8, false) * 0x1_0000_0000 + view.getUint32(at + 12, false);
+  const blockSize = view.getUint32(at + 16, false) * 0x1_0000_0000 + view.getUint32(at + 20, false);
+  if (regionSize > Number.MAX_SAFE_INTEGER || blockSize > Number.MAX_SAFE_INTEGER) {
+    throw reader.error("range", "", at);
+  }
   if (blockSize < 0x100000) throw reader.error("constraint", "block_size", at + 16);
   const count = Math.floor((Math.floor(regionSize / blockSize) + 63) / 64);
   const start = reader.take(count * 8);
@@ -128,9 +129,9 @@ export function scanQemuVirtioMemEarly(reader: Reader): boolean {
   const at = reader.at;
   if (36 > reader.end - at) return reader.short(at, QEMU_VIRTIO_MEM_EARLY_LEAVES, FILE);
   reader.at = at + 36;
-  const regionSize = rawU64(view, at + 8, false);
+  const regionSize = view.getUint32(at + 8, false) * 0x1_0000_0000 + view.getUint32(at + 12, false);
   if (regionSize > Number.MAX_SAFE_INTEGER) return reader.fail("range", "region_size", at + 8, FILE, 15);
-  const blockSize = rawU64(view, at + 16, false);
+  const blockSize = view.getUint32(at + 16, false) * 0x1_0000_0000 + view.getUint32(at + 20, false);
   if (blockSize > Number.MAX_SAFE_INTEGER) return reader.fail("range", "block_size", at + 16, FILE, 17);
   if (blockSize < 0x100000) {
     return reader.fail("constraint", "block_size", at + 16, FILE, 17, "block_size >= 0x100000");
@@ -174,8 +175,10 @@ export function writeQemuVirtioMemEarly(writer: Writer, value: QemuVirtioMemEarl
     ]);
   }
   view.setBigUint64(at, addr, false);
-  writeU64(view, at + 8, regionSize, false);
-  writeU64(view, at + 16, blockSize, false);
+  view.setUint32(at + 8, regionSize / 0x1_0000_0000, false);
+  view.setUint32(at + 12, regionSize, false);
+  view.setUint32(at + 16, blockSize / 0x1_0000_0000, false);
+  view.setUint32(at + 20, blockSize, false);
   view.setUint32(at + 24, node, false);
   view.setBigUint64(at + 28, size$, false);
   if (blockSize < 0x100000) {
@@ -626,8 +629,11 @@ export interface QemuVirtioMemLate {
 export function readQemuVirtioMemLate(reader: Reader): QemuVirtioMemLate {
   const { view } = reader;
   const at = reader.take(52);
-  const regionSize = readU64(reader, at + 8, false);
-  const blockSize = readU64(reader, at + 16, false);
+  const regionSize = view.getUint32(at + 8, false) * 0x1_0000_0000 + view.getUint32(at + 12, false);
+  const blockSize = view.getUint32(at + 16, false) * 0x1_0000_0000 + view.getUint32(at + 20, false);
+  if (regionSize > Number.MAX_SAFE_INTEGER || blockSize > Number.MAX_SAFE_INTEGER) {
+    throw reader.error("range", "", at);
+  }
   if (blockSize < 0x100000) throw reader.error("constraint", "block_size", at + 16);
   const count = Math.floor((Math.floor(regionSize / blockSize) + 63) / 64);
   const start = reader.take(count * 8);
@@ -681,9 +687,9 @@ export function scanQemuVirtioMemLate(reader: Reader): boolean {
   const at = reader.at;
   if (52 > reader.end - at) return reader.short(at, QEMU_VIRTIO_MEM_LATE_LEAVES, FILE);
   reader.at = at + 52;
-  const regionSize = rawU64(view, at + 8, false);
+  const regionSize = view.getUint32(at + 8, false) * 0x1_0000_0000 + view.getUint32(at + 12, false);
   if (regionSize > Number.MAX_SAFE_INTEGER) return reader.fail("range", "region_size", at + 8, FILE, 44);
-  const blockSize = rawU64(view, at + 16, false);
+  const blockSize = view.getUint32(at + 16, false) * 0x1_0000_0000 + view.getUint32(at + 20, false);
   if (blockSize > Number.MAX_SAFE_INTEGER) return reader.fail("range", "block_size", at + 16, FILE, 46);
   if (blockSize < 0x100000) {
     return reader.fail("constraint", "block_size", at + 16, FILE, 46, "block_size >= 0x100000");
@@ -731,8 +737,10 @@ export function writeQemuVirtioMemLate(writer: Writer, value: QemuVirtioMemLate)
     ]);
   }
   view.setBigUint64(at, addr, false);
-  writeU64(view, at + 8, regionSize, false);
-  writeU64(view, at + 16, blockSize, false);
+  view.setUint32(at + 8, regionSize / 0x1_0000_0000, false);
+  view.setUint32(at + 12, regionSize, false);
+  view.setUint32(at + 16, blockSize / 0x1_0000_0000, false);
+  view.setUint32(at + 20, blockSize, false);
   view.setUint32(at + 24, node, false);
   view.setBigUint64(at + 28, usableRegionSize, false);
   view.setBigUint64(at + 36, size$, false);

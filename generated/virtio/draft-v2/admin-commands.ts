@@ -17,6 +17,7 @@
 import {
   type CommandRow,
   type Leaf,
+  MAX_SAFE_HIGH,
   type Reader,
   type Site,
   type Source,
@@ -37,7 +38,6 @@ import {
   narrow,
   partElement,
   rawU64,
-  readU64,
   readerOf,
   report,
   reportLack,
@@ -47,7 +47,6 @@ import {
   wholeElements,
   widen,
   writeReserved,
-  writeU64,
   wrongLength,
 } from "../../../src/runtime/index.js";
 import {
@@ -609,7 +608,10 @@ export function readVirtioAdminCmdDevCtxSizeGetResultAt(
   reader: Reader,
   at: number,
 ): VirtioAdminCmdDevCtxSizeGetResult {
-  return { size: readU64(reader, at, true) };
+  const { view } = reader;
+  const size$ = view.getUint32(at + 4, true) * 0x1_0000_0000 + view.getUint32(at, true);
+  if (size$ > Number.MAX_SAFE_INTEGER) throw reader.error("range", "size", at);
+  return { size: size$ };
 }
 
 /** Reads at the cursor. For structs inside others: its errors have no path. Otherwise, decode. */
@@ -638,7 +640,7 @@ const VIRTIO_ADMIN_CMD_DEV_CTX_SIZE_GET_RESULT_LEAVES: readonly Leaf[] = [["size
 /** Checks the 8 bytes at `at`, which the caller has made sure of. Otherwise like scan. */
 export function scanVirtioAdminCmdDevCtxSizeGetResultAt(reader: Reader, at: number): boolean {
   const { view } = reader;
-  if (rawU64(view, at, true) > Number.MAX_SAFE_INTEGER) return reader.fail("range", "size", at, FILE, 73);
+  if (view.getUint32(at + 4, true) > MAX_SAFE_HIGH) return reader.fail("range", "size", at, FILE, 73);
   return true;
 }
 
@@ -677,7 +679,8 @@ export function writeVirtioAdminCmdDevCtxSizeGetResultAt(
   if (!Number.isSafeInteger(size$) || size$ < 0) {
     throw misfit(writer, at, FILE, [["size", size$, 64, 0, 73]]);
   }
-  writeU64(view, at, size$, true);
+  view.setUint32(at, size$, true);
+  view.setUint32(at + 4, size$ / 0x1_0000_0000, true);
 }
 
 /** Writes at the cursor. Offsets in its errors count from the start of the writer's memory. */
@@ -734,7 +737,8 @@ export class VirtioAdminCmdDevCtxSizeGetResultView extends View {
     if (!Number.isSafeInteger(value) || value < 0) {
       throw this.$error("range", "size", this.$at, FILE, 73, String(value));
     }
-    writeU64(this.$view, this.$at, value, true);
+    this.$view.setUint32(this.$at, value, true);
+    this.$view.setUint32(this.$at + 4, value / 0x1_0000_0000, true);
   }
 }
 
@@ -1984,7 +1988,9 @@ export interface VirtioAdminCmdWriteRecordStartData {
 export function readVirtioAdminCmdWriteRecordStartData(reader: Reader): VirtioAdminCmdWriteRecordStartData {
   const { view } = reader;
   const at = reader.take(16);
+  const pageSize = view.getUint32(at + 4, true) * 0x1_0000_0000 + view.getUint32(at, true);
   const count$ = view.getUint32(at + 8, true);
+  if (pageSize > Number.MAX_SAFE_INTEGER) throw reader.error("range", "page_size", at);
   const start = reader.take(count$ * 16);
   const entries: VirtioAdminCmdWriteRecordStartEntry[] = new Array(count$);
   let next = start;
@@ -1992,7 +1998,7 @@ export function readVirtioAdminCmdWriteRecordStartData(reader: Reader): VirtioAd
     entries[i] = readVirtioAdminCmdWriteRecordStartEntryAt(reader, next);
     next += 16;
   }
-  return { pageSize: readU64(reader, at, true), reserved: reader.reserved(at + 12, 4), entries };
+  return { pageSize, reserved: reader.reserved(at + 12, 4), entries };
 }
 
 /**
@@ -2023,9 +2029,7 @@ export function scanVirtioAdminCmdWriteRecordStartData(reader: Reader): boolean 
   const at = reader.at;
   if (16 > reader.end - at) return reader.short(at, VIRTIO_ADMIN_CMD_WRITE_RECORD_START_DATA_LEAVES, FILE);
   reader.at = at + 16;
-  if (rawU64(view, at, true) > Number.MAX_SAFE_INTEGER) {
-    return reader.fail("range", "page_size", at, FILE, 140);
-  }
+  if (view.getUint32(at + 4, true) > MAX_SAFE_HIGH) return reader.fail("range", "page_size", at, FILE, 140);
   const count$ = view.getUint32(at + 8, true);
   if (reader.strict && !reader.isZero(at + 12, 4)) {
     return reader.fail("reserved", "reserved", at + 12, FILE, 142);
@@ -2061,7 +2065,8 @@ export function writeVirtioAdminCmdWriteRecordStartData(
   if (!Number.isSafeInteger(pageSize) || pageSize < 0 || count$ !== count$ >>> 0) {
     throw misfit(writer, at, FILE, [["page_size", pageSize, 64, 0, 140], ["count", count$, 32, 8, 141]]);
   }
-  writeU64(view, at, pageSize, true);
+  view.setUint32(at, pageSize, true);
+  view.setUint32(at + 4, pageSize / 0x1_0000_0000, true);
   view.setUint32(at + 8, count$, true);
   writeReserved(writer, reserved, at + 12, 4, "reserved", FILE, 142);
   const start = writer.take(entries.length * 16);
@@ -2121,7 +2126,8 @@ export class VirtioAdminCmdWriteRecordStartDataView extends View {
     if (!Number.isSafeInteger(value) || value < 0) {
       throw this.$error("range", "page_size", this.$at, FILE, 140, String(value));
     }
-    writeU64(this.$view, this.$at, value, true);
+    this.$view.setUint32(this.$at, value, true);
+    this.$view.setUint32(this.$at + 4, value / 0x1_0000_0000, true);
   }
 
   /**

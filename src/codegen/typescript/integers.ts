@@ -1,15 +1,22 @@
 /** How integers and bit fields are got out of a DataView and put into one. */
 import type { Field, IntType, Slot } from "../../schema/ir.js";
-import { code, type Part } from "../printer.js";
+import { code, join, type Part } from "../printer.js";
 import type { StructContext } from "./context.js";
-import { literal } from "./expressions.js";
+import { isVariable, literal } from "./expressions.js";
 
 /** What is needed to print a byte order. A view keeps it in a field of its own, functions in a parameter. */
 export type Orders = Pick<StructContext, "order" | "module">;
 
-/** `at`, or `at + 4`. */
+/** `at`, or `at + 4`; four bytes behind that, `at + 8`. */
 export function place(base: Part, offset: number): Part {
-  return offset === 0 ? base : [base, ` + ${offset}`];
+  if (offset === 0) return base;
+  if (typeof base !== "string" && !("from" in base)) {
+    const [origin, behind] = base;
+    const known = typeof behind === "string" ? /^ \+ (\d+)$/.exec(behind)?.[1] : undefined;
+    if (origin !== undefined && known !== undefined && base.length === 2)
+      return [origin, ` + ${Number(known) + offset}`];
+  }
+  return [base, ` + ${offset}`];
 }
 
 /** `getUint16`, `setBigInt64`: the method of DataView. 64 bits held as a number have none. */
@@ -33,20 +40,60 @@ export function rawInteger(int: IntType, view: Part, at: Part, context: Orders):
     : code`${view}.${method("get", int)}(${at}, ${order})`;
 }
 
-/** The value; throws what does not fit. */
-export function readInteger(int: IntType, reader: Part, view: Part, at: Part, context: Orders): Part {
-  if (!isWideNumber(int)) return rawInteger(int, view, at, context);
-  return code`${context.module.runtime(int.signed ? "readS64" : "readU64")}(${reader}, ${at}, ${context.order(int.order)})`;
+/**
+ * The same written out, for code that runs for every value: engines put a number above 2^31 on the heap to return it
+ * from a call that they have not inlined, and whether they have is a matter of luck. No operand of anything but a
+ * comparison, and no call only where the byte order is known.
+ */
+export function writtenOut(int: IntType, view: string, at: Part, context: Orders): Part {
+  const order = int.order;
+  if (!isWideNumber(int) || (order !== "little" && order !== "big"))
+    return rawInteger(int, view, at, context);
+  const { high, low } = halves(at, order);
+  const sign = int.signed ? "Int" : "Uint";
+  const flag = context.order(order);
+  return code`${view}.get${sign}32(${high}, ${flag}) * ${TWO_32} + ${view}.getUint32(${low}, ${flag})`;
 }
 
-/** A statement that writes a value which is known to fit. */
+const TWO_32 = "0x1_0000_0000";
+
+function halves(at: Part, order: "little" | "big"): { readonly high: Part; readonly low: Part } {
+  const second = place(at, 4);
+  return order === "little" ? { high: second, low: at } : { high: at, low: second };
+}
+
+/** Statements that write a value which is known to fit. */
 export function writeInteger(int: IntType, view: Part, at: Part, value: Part, context: Orders): Part {
-  const order = context.order(int.order);
+  const { order: stated } = int;
+  const order = context.order(stated);
   if (isWideNumber(int)) {
+    // Written out for the reason that `writtenOut` gives. DataView takes a number modulo 2^32, also when it is negative.
+    if (
+      (stated === "little" || stated === "big") &&
+      typeof value === "string" &&
+      /^[a-z$]/i.test(value) &&
+      isVariable(value)
+    ) {
+      const { high, low } = halves(at, stated);
+      const upper = `${value} / ${TWO_32}`;
+      const lines = [
+        code`${view}.setUint32(${low}, ${value}, ${order});`,
+        code`${view}.setUint32(${high}, ${int.signed ? `Math.floor(${upper})` : upper}, ${order});`,
+      ];
+      return join(stated === "little" ? lines : lines.reverse(), "\n");
+    }
     return code`${context.module.runtime(int.signed ? "writeS64" : "writeU64")}(${view}, ${at}, ${value}, ${order});`;
   }
   const tail = int.bits === 8 ? "" : `, ${order}`;
   return code`${view}.${method("set", int)}(${at}, ${value}${tail});`;
+}
+
+/** A condition that is true when the wide number at a place is not exact: all that scanning needs to know of most. */
+export function isInexactAt(int: IntType, view: string, at: Part, context: Orders): Part {
+  if (int.signed || (int.order !== "little" && int.order !== "big"))
+    return isInexact(int, writtenOut(int, view, at, context));
+  const { high } = halves(at, int.order);
+  return code`${view}.getUint32(${high}, ${context.order(int.order)}) > ${context.module.runtime("MAX_SAFE_HIGH")}`;
 }
 
 /** A condition that is true when a raw wide number is not exact. */

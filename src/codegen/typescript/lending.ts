@@ -231,7 +231,8 @@ function headValue(
     const at = place("at", slot.offset);
     if (field.role.kind === "reserved" && field.type.kind === "bytes")
       return code`reader.reserved(${at}, ${slot.size})`;
-    return new StructReader(out, context, env).fixedValue(field.type, "at", slot.offset, field.name);
+    const reader = new StructReader(out, context, env);
+    return reader.fixedValue(field.type, "at", slot.offset, field.name, context.local(field));
   }
   throw new Error(`${field.name} is not in the head`);
 }

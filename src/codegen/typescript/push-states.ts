@@ -329,14 +329,18 @@ export class PushStates {
     }
     const isReported = field.role.kind !== "constant";
     const method = isReported ? `handler.${this.handler.of(field).whole}` : "";
+    const isClosed = closedEnumOf(field.type) !== undefined;
+    // What must be done first has variables of its own.
+    const isBlock = isClosed || field.type.kind === "array";
     const value = (): Part => {
       if (slot.kind === "bits") {
         const raw = rawValue({ field, base: "at", offset, bits: slot, orders: context }, "view");
         // It has been scanned.
-        const isClosed = closedEnumOf(field.type) !== undefined;
         return isClosed ? code`(${raw}) as ${valueType(field.type, context.module)}` : raw;
       }
-      return new StructReader(out, context, this.env).fixedValue(field.type, "at", offset, field.name);
+      const reader = new StructReader(out, context, this.env);
+      const variable = isBlock ? undefined : context.local(field);
+      return reader.fixedValue(field.type, "at", offset, field.name, variable);
     };
     const at = code`reader.base + ${here}`;
     if (this.referenced.has(field)) {
@@ -347,14 +351,14 @@ export class PushStates {
       );
       out.line(code`const ${local} = ${raw};`);
       out.line(`this.#${local} = ${local};`);
-      const closed = closedEnumOf(field.type);
-      if (isReported) out.line(code`${method}?.(${closed === undefined ? local : value()}, ${at});`);
-    } else if (isReported && (field.type.kind === "array" || closedEnumOf(field.type) !== undefined)) {
+      if (isReported && !isClosed) out.line(code`${method}?.(${local}, ${at});`);
+    } else if (isReported && !isBlock) {
+      out.line(code`${method}?.(${value()}, ${at});`);
+    }
+    if (isReported && isBlock) {
       out.block(`if (${method} !== undefined)`, () => {
         out.line(code`${method}(${value()}, ${at});`);
       });
-    } else if (isReported) {
-      out.line(code`${method}?.(${value()}, ${at});`);
     }
   }
 

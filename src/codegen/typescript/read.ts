@@ -3,6 +3,7 @@ import type {
   Expr,
   Field,
   FieldType,
+  IntType,
   Node,
   RangeNode,
   RunNode,
@@ -27,7 +28,16 @@ import {
   negation,
 } from "./expressions.js";
 import { printFunction } from "./function.js";
-import { extract, halfPlace, isHalved, place, rawInteger, readInteger } from "./integers.js";
+import {
+  extract,
+  halfPlace,
+  isHalved,
+  isInexact,
+  isWideNumber,
+  place,
+  rawInteger,
+  writtenOut,
+} from "./integers.js";
 import { nestedValue, repOf } from "./nested.js";
 import { closedEnumOf, valueType } from "./types.js";
 
@@ -142,6 +152,8 @@ export class StructReader {
   private readonly inlined = new Map<Field, Part>();
   /** Where the fields of runs lie. */
   private readonly places = new Map<Field, Part>();
+  /** 64-bit numbers in variables of which it is not yet known that they are exact. */
+  private unproven: { readonly field: Field; readonly inexact: Part; readonly here: Part }[] = [];
   /** What is printed now happens for every value, or in the one arm of a switch that the field belongs to. */
   private always = true;
 
@@ -269,6 +281,30 @@ export class StructReader {
       if (slot.kind === "bits") this.bits(slot, at);
       else this.slot(slot, at);
     }
+    this.prove(at);
+  }
+
+  /** One condition for all 64-bit numbers of a run; `explain` finds out which of them it was. */
+  private prove(at: string): void {
+    const [first, ...others] = this.unproven;
+    if (first === undefined) return;
+    this.unproven = [];
+    const { out } = this;
+    if (others.length === 0) {
+      out.when(
+        first.inexact,
+        code`throw reader.error("range", ${JSON.stringify(first.field.name)}, ${first.here});`,
+      );
+      return;
+    }
+    out.chain(
+      "if (",
+      [first, ...others].map(({ inexact }) => inexact),
+      "||",
+      ") {",
+    );
+    out.indented(() => out.line(`throw reader.error("range", "", ${at});`));
+    out.line("}");
   }
 
   private slot({ field, offset }: Slot & { kind: "field" }, at: string): void {
@@ -290,6 +326,19 @@ export class StructReader {
       return;
     }
     if (role.kind === "reserved" && type.kind === "bytes") this.strictly(field, here, String(field.size.min));
+    if (
+      type.kind === "int" &&
+      isWideNumber(type.int) &&
+      role.kind !== "reserved" &&
+      closedEnumOf(type) === undefined
+    ) {
+      const local = this.context.local(field);
+      this.out.line(code`${this.declaration(field)}${writtenOut(type.int, "view", here, this.context)};`);
+      this.unproven.push({ field, inexact: isInexact(type.int, local), here });
+      return;
+    }
+    // What is nested may be given numbers of this run.
+    if (type.kind !== "int") this.prove(at);
     const value =
       type.kind === "array"
         ? this.fixedElements(type, String(constantCount(type)), at, offset, field.name, this.listOf(field))
@@ -383,13 +432,16 @@ export class StructReader {
     return member;
   }
 
-  /** A value of constant size. Prints what must be done first and gives the expression. */
-  fixedValue(type: FieldType, base: Part, offset: number, name: string): Part {
+  /**
+   * A value of constant size. Prints what must be done first and gives the expression. `variable`: what may be declared
+   * for it, where the function knows of other variables than this reader's.
+   */
+  fixedValue(type: FieldType, base: Part, offset: number, name: string, variable?: string): Part {
     const { context } = this;
     const here = place(base, offset);
     switch (type.kind) {
       case "int":
-        return this.guarded(type, readInteger(type.int, "reader", "view", here, context), here, name);
+        return this.guarded(type, this.integer(type.int, here, name, variable), here, name);
       case "bits":
         throw new Error("a bit field is not a value of its own");
       case "bytes":
@@ -403,6 +455,18 @@ export class StructReader {
       case "array":
         return this.fixedElements(type, String(constantCount(type)), base, offset, name);
     }
+  }
+
+  private integer(int: IntType, here: Part, name: string, variable?: string): Part {
+    const raw = writtenOut(int, "view", here, this.context);
+    if (!isWideNumber(int)) return raw;
+    const number = variable ?? this.variables.claim("number");
+    this.out.line(code`const ${number} = ${raw};`);
+    this.out.when(
+      isInexact(int, number),
+      code`throw reader.error("range", ${JSON.stringify(name)}, ${here});`,
+    );
+    return number;
   }
 
   /** Elements of constant size, all of which are known to be there. */

@@ -30,7 +30,17 @@ import {
   rangeOf,
 } from "./expressions.js";
 import { printFunction, withoutUnused } from "./function.js";
-import { extract, halfPlace, isHalved, isInexact, isWideNumber, place, rawInteger } from "./integers.js";
+import {
+  extract,
+  halfPlace,
+  isHalved,
+  isInexact,
+  isInexactAt,
+  isWideNumber,
+  place,
+  rawInteger,
+  writtenOut,
+} from "./integers.js";
 import { descend, rawValue } from "./memory.js";
 import { nestedValue } from "./nested.js";
 import { constantCount, onlyRunOf } from "./read.js";
@@ -302,7 +312,7 @@ export class StructScanner {
       this.reserved(field, here, String(field.size.min));
     }
     if (type.kind === "int")
-      this.integer(field, type.int, rawInteger(type.int, "view", here, this.context), here);
+      this.integer(field, type.int, writtenOut(type.int, "view", here, this.context), here);
     else this.fixed(type, at, offset, { field, name: field.name, index: undefined });
     if (type.kind === "struct") this.pathsOf(field, at, offset);
   }
@@ -330,7 +340,7 @@ export class StructScanner {
       return extract(field, rawInteger(int, "view", place(at, offset), this.context), slot.int.bits);
     }
     if (field.type.kind !== "int") throw new Error(`${field.name} is no number`);
-    return rawInteger(field.type.int, "view", place(at, offset), this.context);
+    return writtenOut(field.type.int, "view", place(at, offset), this.context);
   }
 
   /** All the checks that an integer or a bit field may ask for, in their order. */
@@ -350,7 +360,10 @@ export class StructScanner {
       out.line(code`const ${value} = ${raw};`);
     }
     const where = code`${JSON.stringify(field.name)}, ${here}, ${SCHEMA_FILE}, ${field.line}`;
-    if (wide) out.when(isInexact(int, value), code`return reader.fail("range", ${where});`);
+    if (wide) {
+      const inexact = value === raw ? isInexactAt(int, "view", here, context) : isInexact(int, value);
+      out.when(inexact, code`return reader.fail("range", ${where});`);
+    }
     if (role.kind === "constant") {
       const expected = literal(role.value, int.rep, 16);
       out.when(
@@ -424,7 +437,10 @@ export class StructScanner {
         const raw = rawInteger(type.int, "view", here, context);
         const where = code`${pathText(what)}, ${here}, ${SCHEMA_FILE}, ${what.field.line}`;
         if (isWideNumber(type.int))
-          out.when(isInexact(type.int, raw), code`return reader.fail("range", ${where});`);
+          out.when(
+            isInexactAt(type.int, "view", here, context),
+            code`return reader.fail("range", ${where});`,
+          );
         const closed = closedEnumOf(type);
         if (closed !== undefined) {
           out.when(

@@ -6,6 +6,7 @@
  */
 import {
   type Leaf,
+  MAX_SAFE_HIGH,
   type Reader,
   type Site,
   type Source,
@@ -22,14 +23,12 @@ import {
   otherConstant,
   rawU64,
   readPaddedText,
-  readU64,
   readerOf,
   report,
   reportShort,
   verdict,
   writeReserved,
   writeText,
-  writeU64,
   wrongLength,
 } from "../../../src/runtime/index.js";
 
@@ -60,12 +59,14 @@ export interface VqCfg {
 export function readVqCfgAt(reader: Reader, at: number): VqCfg {
   const { view } = reader;
   const queueSize = view.getUint16(at + 2, true);
+  const queueBytes = view.getUint32(at + 16, true) * 0x1_0000_0000 + view.getUint32(at + 12, true);
+  if (queueBytes > Number.MAX_SAFE_INTEGER) throw reader.error("range", "queue_bytes", at + 12);
   if (queueSize > 0x8000) throw reader.error("constraint", "queue_size", at + 2);
   return {
     vqIndex: view.getUint16(at, true),
     queueSize,
     queueDesc: view.getBigUint64(at + 4, true),
-    queueBytes: readU64(reader, at + 12, true),
+    queueBytes,
   };
 }
 
@@ -101,7 +102,7 @@ const VQ_CFG_LEAVES: readonly Leaf[] = [
 export function scanVqCfgAt(reader: Reader, at: number): boolean {
   const { view } = reader;
   const queueSize = view.getUint16(at + 2, true);
-  if (rawU64(view, at + 12, true) > Number.MAX_SAFE_INTEGER) {
+  if (view.getUint32(at + 16, true) > MAX_SAFE_HIGH) {
     return reader.fail("range", "queue_bytes", at + 12, FILE, 14);
   }
   if (queueSize > 0x8000) {
@@ -152,7 +153,8 @@ export function writeVqCfgAt(writer: Writer, at: number, value: VqCfg): void {
   view.setUint16(at, vqIndex, true);
   view.setUint16(at + 2, queueSize, true);
   view.setBigUint64(at + 4, queueDesc, true);
-  writeU64(view, at + 12, queueBytes, true);
+  view.setUint32(at + 12, queueBytes, true);
+  view.setUint32(at + 16, queueBytes / 0x1_0000_0000, true);
   if (queueSize > 0x8000) {
     throw writer.error("constraint", "queue_size", at + 2, `${FILE}:12`, "queue_size <= 0x8000");
   }
@@ -238,7 +240,8 @@ export class VqCfgView extends View {
     if (!Number.isSafeInteger(value) || value < 0) {
       throw this.$error("range", "queue_bytes", this.$at + 12, FILE, 14, String(value));
     }
-    writeU64(this.$view, this.$at + 12, value, true);
+    this.$view.setUint32(this.$at + 12, value, true);
+    this.$view.setUint32(this.$at + 16, value / 0x1_0000_0000, true);
   }
 }
 

@@ -18,7 +18,6 @@ import {
   misfit,
   narrow,
   rawU64,
-  readU64,
   readerOf,
   report,
   reportLack,
@@ -44,7 +43,9 @@ export interface Region {
  */
 export function readRegionAt(reader: Reader, at: number, littleEndian: boolean): Region {
   const { view } = reader;
-  return { address: view.getBigUint64(at, littleEndian), size: readU64(reader, at + 8, littleEndian) };
+  const size$ = rawU64(view, at + 8, littleEndian);
+  if (size$ > Number.MAX_SAFE_INTEGER) throw reader.error("range", "size", at + 8);
+  return { address: view.getBigUint64(at, littleEndian), size: size$ };
 }
 
 /**

@@ -25,7 +25,6 @@ import {
   needBytes,
   partElement,
   rawU64,
-  readU64,
   readerOf,
   report,
   reportLack,
@@ -95,7 +94,8 @@ export function readTlv(reader: Reader): Tlv {
   const { view } = reader;
   const at = reader.take(16);
   const type = view.getUint16(at, true);
-  const length = readU64(reader, at + 8, true);
+  const length = view.getUint32(at + 12, true) * 0x1_0000_0000 + view.getUint32(at + 8, true);
+  if (length > Number.MAX_SAFE_INTEGER) throw reader.error("range", "length", at + 8);
   const outer = reader.enter(length);
   let value$: TlvValue;
   switch (type) {
@@ -168,7 +168,7 @@ export function scanTlv(reader: Reader): boolean {
   reader.at = at + 16;
   const type = view.getUint16(at, true);
   if (reader.strict && !reader.isZero(at + 2, 6)) return reader.fail("reserved", "reserved", at + 2, FILE, 8);
-  const length = rawU64(view, at + 8, true);
+  const length = view.getUint32(at + 12, true) * 0x1_0000_0000 + view.getUint32(at + 8, true);
   if (length > Number.MAX_SAFE_INTEGER) return reader.fail("range", "length", at + 8, FILE, 9);
   const outer = reader.end;
   if (!narrow(reader, length, "value", FILE, 10)) return false;
@@ -301,7 +301,8 @@ export function writeTlv(writer: Writer, value: Tlv): void {
     }
   }
   const length = writer.at - from;
-  writeU64(writer.view, at + 8, length, true);
+  writer.view.setUint32(at + 8, length, true);
+  writer.view.setUint32(at + 12, length / 0x1_0000_0000, true);
 }
 
 /**
