@@ -5,7 +5,8 @@
 import type { ArgsDef } from "citty";
 import { UsageError } from "./io.js";
 
-export function refuseUnknown(rawArgs: readonly string[], args: ArgsDef): void {
+/** `repeats`: the last positional argument may be given any number of times. */
+export function refuseUnknown(rawArgs: readonly string[], args: ArgsDef, repeats = false): void {
   const options = new Map<string, boolean>();
   let positionals = 0;
   for (const [name, definition] of Object.entries(args)) {
@@ -31,7 +32,8 @@ export function refuseUnknown(rawArgs: readonly string[], args: ArgsDef): void {
     }
     i += checkOption(arg, rawArgs[i + 1], options);
   }
-  if (given > positionals) throw new UsageError(`too many arguments: ${given} given, ${positionals} taken`);
+  if (given > positionals && !repeats)
+    throw new UsageError(`too many arguments: ${given} given, ${positionals} taken`);
 }
 
 /** How many of the arguments that follow belong to this one. */

@@ -11,6 +11,11 @@ export interface Io {
   readonly interrupted: () => Promise<void>;
 }
 
+/** Colour is for people who look, and have not asked to be spared it. */
+export function wantsColour(io: Io): boolean {
+  return io.outIsTerminal && (io.env["NO_COLOR"] ?? "") === "" && io.env["TERM"] !== "dumb";
+}
+
 /** What the process says when it ends. */
 export const EXIT = {
   ok: 0,

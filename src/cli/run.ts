@@ -18,6 +18,11 @@ const VERBS: Readonly<Record<string, Entry>> = {
     example: "virtwire inspect failed-migration.bin",
     load: async (io) => (await import("./inspect.js")).inspectVerb(io),
   },
+  get: {
+    about: "Print the values that paths name.",
+    example: "virtwire get vm.mig 'sections[*virtio-net*].**'",
+    load: async (io) => (await import("./get.js")).getVerb(io),
+  },
   check: {
     about: "Hold a vhost-user conversation to the rules of its specification.",
     example: "virtwire check vhost-user.jsonl",

@@ -14,6 +14,8 @@ export interface VerbDefinition<T extends ArgsDef> {
   readonly about: string;
   readonly args: T;
   readonly examples: readonly string[];
+  /** The last positional argument may be given any number of times. */
+  readonly repeats?: boolean;
   readonly run: (args: ParsedArgs<T>, rawArgs: readonly string[]) => number | Promise<number>;
 }
 
@@ -22,6 +24,7 @@ export function defineVerb<const T extends ArgsDef>({
   about,
   args,
   examples,
+  repeats,
   run,
 }: VerbDefinition<T>): Verb {
   const command = defineCommand({
@@ -33,7 +36,7 @@ export function defineVerb<const T extends ArgsDef>({
     help: async () =>
       `${await renderUsage(command)}\n\nEXAMPLES\n\n${examples.map((line) => `  ${line}\n`).join("")}`,
     run: async (rawArgs) => {
-      refuseUnknown(rawArgs, args);
+      refuseUnknown(rawArgs, args, repeats);
       const { result } = await runCommand(command, { rawArgs });
       return typeof result === "number" ? result : EXIT.internal;
     },

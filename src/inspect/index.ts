@@ -2,8 +2,9 @@
 
 export { ChartRenderer } from "./chart.js";
 export { ConversationInspection, nameOf } from "./conversation.js";
+export { deviceByName } from "./device-names.js";
 export type { CaptureInspection, InspectOptions } from "./inspection.js";
-export { JsonLinesRenderer, JsonRenderer } from "./json.js";
+export { JsonLinesRenderer, JsonRenderer, leafText } from "./json.js";
 export {
   CAPTURE_KINDS,
   CAPTURE_TITLES,
@@ -12,6 +13,7 @@ export {
   type Detection,
   detectKind,
 } from "./kinds.js";
+export type { Leaf } from "./leaves.js";
 export { type Node, TreeBuilder } from "./node.js";
 export { openInspection } from "./open.js";
 export {
@@ -36,6 +38,7 @@ export {
   parseRange,
   printPattern,
 } from "./pattern.js";
+export { Query } from "./query.js";
 export {
   type CaptureRecord,
   type Cell,
@@ -49,3 +52,4 @@ export {
   type Table,
 } from "./report.js";
 export { type TextOptions, TextRenderer } from "./text.js";
+export { valueText } from "./values.js";

@@ -4,6 +4,7 @@
  * doubles round them.
  */
 import type { Fault, FieldValue } from "../runtime/index.js";
+import type { Leaf } from "./leaves.js";
 import type { Node } from "./node.js";
 import { printPath } from "./path.js";
 import type { CaptureRecord, Scalar, Sink, Summary } from "./report.js";
@@ -64,18 +65,37 @@ function recordText(record: CaptureRecord): string {
   return objectText(members);
 }
 
+/** `{"path": …, "_offset": …, "_size": …, "value": …}` */
+export function leafText({ path, node, value, at, size }: Leaf): string {
+  const members: Member[] = [["path", text(printPath(path))]];
+  if (node !== undefined) return objectText([...members, ...fieldMembers(node)]);
+  if (at !== undefined) members.push(["_offset", String(at)], ["_size", String(size)]);
+  if (value !== undefined)
+    members.push(["value", value instanceof Uint8Array ? valueText(value) : scalarText(value)]);
+  return objectText(members);
+}
+
 function nodeText(node: Node): string {
   const members: Member[] = [["name", text(node.name)]];
   if (node.index >= 0) members.push(["index", String(node.index)]);
-  members.push(["type", text(node.type)], ["_offset", String(node.at)], ["_size", String(node.size)]);
+  members.push(...fieldMembers(node));
+  if (node.children !== undefined) members.push(["children", listText(node.children.map(nodeText))]);
+  if (node.faults !== undefined) members.push(["faults", listText(node.faults.map(faultText))]);
+  return objectText(members);
+}
+
+function fieldMembers(node: Node): Member[] {
+  const members: Member[] = [
+    ["type", text(node.type)],
+    ["_offset", String(node.at)],
+    ["_size", String(node.size)],
+  ];
   if (node.bit !== undefined) members.push(["bit", String(node.bit)], ["width", String(node.width)]);
   if (node.role !== undefined) members.push(["role", text(node.role)]);
   if (node.value !== undefined) members.push(["value", valueText(node.value)]);
   if (node.meaning !== undefined) members.push(["meaning", text(node.meaning)]);
   if (node.unit !== undefined) members.push(["unit", text(node.unit)]);
-  if (node.children !== undefined) members.push(["children", listText(node.children.map(nodeText))]);
-  if (node.faults !== undefined) members.push(["faults", listText(node.faults.map(faultText))]);
-  return objectText(members);
+  return members;
 }
 
 function summaryText(summary: Summary): string {

@@ -11,6 +11,7 @@ import {
   type Summary,
   type Table,
 } from "./report.js";
+import { digitsOf, numberText, quotedText, SHOWN_BYTES } from "./values.js";
 
 export interface TextOptions {
   readonly colour: boolean;
@@ -21,8 +22,6 @@ export interface TextOptions {
 }
 
 const SUMMARY_LINES = 40;
-/** Byte strings longer than this are cut at verbosity 1. */
-const SHOWN_BYTES = 32;
 /** Faults that the summary shows; the rest are counted. */
 const SHOWN_FAULTS = 5;
 /** Records without fields of their own that are kept for the listing; a long migration has one for every iteration. */
@@ -160,16 +159,15 @@ export class TextRenderer implements Sink {
     if (value === undefined) return "";
     const unit = node.unit === undefined ? "" : ` ${this.dim(node.unit)}`;
     const meaning = node.meaning === undefined ? "" : ` ${this.green(printable(node.meaning))}`;
-    if (typeof value === "string") return JSON.stringify(value);
+    if (typeof value === "string") return quotedText(value);
     if (value instanceof Uint8Array) return this.bytesText(value);
-    return value > 9 ? `${value} (${hex(value)})${unit}${meaning}` : `${value}${unit}${meaning}`;
+    return `${numberText(value)}${unit}${meaning}`;
   }
 
   private bytesText(bytes: Uint8Array): string {
     if (bytes.length > 4 && bytes.every((byte) => byte === 0)) return this.dim(`${bytes.length} zero bytes`);
-    const shown = this.options.verbosity < 2 ? bytes.subarray(0, SHOWN_BYTES) : bytes;
-    const digits = [...shown].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
-    return shown.length < bytes.length ? `${digits} … ${this.dim(`(${bytes.length} bytes)`)}` : digits;
+    if (this.options.verbosity >= 2 || bytes.length <= SHOWN_BYTES) return digitsOf(bytes, bytes.length);
+    return `${digitsOf(bytes, SHOWN_BYTES)} … ${this.dim(`(${bytes.length} bytes)`)}`;
   }
 
   private writeFault(fault: Fault, depth: number, write: Write): void {

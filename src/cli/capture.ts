@@ -1,0 +1,119 @@
+/** Reads a capture for a verb: finds out which kind it is, and pushes it through the inspection of that kind. */
+import type { ArgsDef } from "citty";
+import {
+  CAPTURE_KINDS,
+  type CaptureInspection,
+  type CaptureKind,
+  DETECTION_SIZE,
+  describeFault,
+  detectKind,
+  deviceByName,
+  hex,
+  openInspection,
+  type Sink,
+  type Summary,
+} from "../inspect/index.js";
+import { type Description, findDescription } from "../streams/index.js";
+import type { Input } from "./input.js";
+import { type Io, UsageError } from "./io.js";
+import { Progress } from "./progress.js";
+
+/** What every verb that reads captures takes. */
+export const captureArgs = {
+  as: {
+    type: "enum",
+    options: [...CAPTURE_KINDS],
+    description: "What it is, where the bytes do not say it.",
+  },
+  device: {
+    type: "string",
+    valueHint: "TYPE",
+    description:
+      "Type of the virtio device, by name or number (net, blk, 1, …): for device contexts and parts.",
+  },
+} as const satisfies ArgsDef;
+
+export interface CaptureOptions {
+  readonly as: string | undefined;
+  readonly device: number | undefined;
+  readonly withFields: boolean;
+}
+
+/**
+ * Records go to the sink that `open` gives for the kind. Undefined when nothing can be read of it: what it is has been
+ * said on standard error.
+ */
+export async function readCapture(
+  input: Input,
+  options: CaptureOptions,
+  open: (kind: CaptureKind) => Sink,
+  io: Io,
+): Promise<Summary | undefined> {
+  const progress = new Progress(input.size, io);
+  let prefix = new Uint8Array(0);
+  let inspection: CaptureInspection | undefined;
+  const start = (): string | undefined => {
+    const kind = options.as === undefined ? detectKind(prefix) : { kind: options.as as CaptureKind };
+    if (kind.kind === "unsupported") return `not supported: ${kind.what}`;
+    if (kind.kind === "unknown")
+      return prefix.length === 0 ? "empty" : "no kind of capture that is known (see --as)";
+    inspection = openInspection(kind.kind, open(kind.kind), {
+      withFields: options.withFields,
+      description: kind.kind === "qemu-stream" ? describe(input) : undefined,
+      device: options.device,
+    });
+    inspection.push(prefix);
+    return undefined;
+  };
+  let refusal: string | undefined;
+  for await (const chunk of input.chunks()) {
+    progress.advance(chunk.length);
+    if (inspection !== undefined) {
+      inspection.push(chunk);
+      continue;
+    }
+    prefix = joined(prefix, chunk);
+    if (prefix.length < DETECTION_SIZE) continue;
+    refusal = start();
+    if (refusal !== undefined) break;
+  }
+  if (inspection === undefined && refusal === undefined) refusal = start();
+  progress.end();
+  if (inspection !== undefined) return inspection.end();
+  io.err(`${input.name}:0x0: capture: ${refusal}\n`);
+  return undefined;
+}
+
+/** Says in one line what is wrong first. */
+export function blame(input: Input, summary: Summary, io: Io): void {
+  const [fault] = [...summary.faults].sort((a, b) => a.offset - b.offset);
+  if (fault !== undefined) io.err(`${input.name}:${hex(fault.offset)}: ${describeFault(fault)}\n`);
+}
+
+/** How far from the end a description is looked for, in steps: nearly all are found in the first. */
+const TAILS = [1 << 17, 1 << 21, 1 << 24];
+
+/** The description of a QEMU stream stands at its end; where one can read backwards it is known before the rest. */
+export function describe(input: Input): Description | undefined {
+  for (const size of TAILS) {
+    const tail = input.tail(size);
+    const found = tail && findDescription(tail);
+    if (found !== undefined) return found;
+    if (tail === undefined || tail.length < size) return undefined;
+  }
+  return undefined;
+}
+
+/** Throws `UsageError`. */
+export function deviceId(text: string): number {
+  const device = deviceByName(text);
+  if (device === undefined) throw new UsageError(`no virtio device is called ${JSON.stringify(text)}`);
+  return device;
+}
+
+function joined(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
+  const all = new Uint8Array(a.length + b.length);
+  all.set(a);
+  all.set(b, a.length);
+  return all;
+}

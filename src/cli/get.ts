@@ -1,0 +1,104 @@
+/** `virtwire get`: prints the values of a capture that paths name. */
+import type { ArgsDef } from "citty";
+import { type Leaf, leafText, PathError, printPath, Query, valueText } from "../inspect/index.js";
+import { blame, captureArgs, deviceId, readCapture } from "./capture.js";
+import { openInput } from "./input.js";
+import { Batch, EXIT, type Io, UsageError } from "./io.js";
+import { defineVerb, type Verb } from "./verb.js";
+
+const args = {
+  file: { type: "positional", description: "The capture, or - for standard input.", required: true },
+  path: {
+    type: "positional",
+    description:
+      "Which values: paths, with * and ** for what differs, or @OFFSET, @OFFSET+LENGTH, @FROM..TO.",
+    required: true,
+  },
+  format: {
+    type: "enum",
+    options: ["text", "json", "jsonl"],
+    default: "text",
+    description: "How to print them: lines, one list, or an object a line.",
+  },
+  raw: { type: "boolean", description: "Print nothing but the value, of which there has to be one." },
+  ...captureArgs,
+} as const satisfies ArgsDef;
+
+const examples = [
+  "virtwire get vm.mig configuration.machine",
+  "virtwire get vm.mig 'sections[*virtio-net*].virtio.queues[*].last_avail_idx'",
+  "virtwire get vm.mig '**.features' --format jsonl | jq -r .meaning",
+  "virtwire get --raw vm.mig 'sections[globalstate].size'",
+  "virtwire get vm.mig @0x81b78c8",
+  "virtwire get vhost-user.jsonl 'messages[*].payload.**'",
+];
+
+export function getVerb(io: Io): Verb {
+  return defineVerb({
+    name: "get",
+    about: "Print the values that paths name. Exit 1 when there are none.",
+    args,
+    examples,
+    repeats: true,
+    run: ({ file, format, raw, as, device, _: [, ...paths] }) =>
+      get({ file, paths, format: raw ? "raw" : format, as, device }, io),
+  });
+}
+
+interface GetArguments {
+  readonly file: string;
+  readonly paths: readonly string[];
+  readonly format: string;
+  readonly as: string | undefined;
+  readonly device: string | undefined;
+}
+
+async function get({ file, paths, format, as, device }: GetArguments, io: Io): Promise<number> {
+  const batch = new Batch(io.out);
+  const rawValues: string[] = [];
+  const query = queryOf(paths, (leaf) => {
+    if (format === "json") batch.write(`${query.found === 1 ? "[\n" : ",\n"}${leafText(leaf)}`);
+    else if (format === "jsonl") batch.write(`${leafText(leaf)}\n`);
+    else if (format === "text") batch.write(`${lineOf(leaf)}\n`);
+    else if (query.found === 1) rawValues.push(rawText(leaf));
+  });
+  const options = { as, device: device === undefined ? undefined : deviceId(device), withFields: true };
+  const input = openInput(file, io);
+  try {
+    const summary = await readCapture(input, options, () => query, io);
+    if (summary === undefined) return EXIT.malformed;
+    blame(input, summary, io);
+    if (format === "json") batch.write(query.found === 0 ? "[]\n" : "\n]\n");
+    if (format === "raw" && query.found > 1)
+      throw new UsageError(`--raw prints one value: ${query.found} match ${paths.join(", ")}`);
+    for (const text of rawValues) batch.write(`${text}\n`);
+    batch.flush();
+    if (query.found === 0) io.err(`${input.name}: ${query.miss}\n`);
+    return summary.faultCount > 0 ? EXIT.malformed : query.found > 0 ? EXIT.ok : EXIT.differs;
+  } finally {
+    input.close();
+  }
+}
+
+function queryOf(paths: readonly string[], visit: (leaf: Leaf) => void): Query {
+  try {
+    return new Query(paths, visit);
+  } catch (error) {
+    throw error instanceof PathError ? new UsageError(error.message) : error;
+  }
+}
+
+function lineOf({ path, value, node, size }: Leaf): string {
+  const text =
+    value === undefined
+      ? `${size ?? 0} ${size === 1 ? "byte" : "bytes"}`
+      : valueText(value, node?.meaning, node?.unit);
+  return `${printPath(path)} = ${text}`;
+}
+
+/** For programs: numbers in decimal, bytes as digits, text as it is. */
+function rawText({ value, size }: Leaf): string {
+  if (value instanceof Uint8Array)
+    return [...value].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return String(value ?? size ?? "");
+}
