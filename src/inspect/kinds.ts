@@ -1,5 +1,6 @@
 /** What a capture is, told by its first bytes. */
 
+import { MULTIFD_MAGIC } from "../../generated/qemu/multifd.js";
 import { QEMU_VM_FILE_MAGIC } from "../../generated/qemu/stream.js";
 import {
   readVirtiovfMigrationHeader,
@@ -19,6 +20,7 @@ import { readFieldCount } from "../streams/virtio/context.js";
 export type CaptureKind =
   | "qemu-stream"
   | "qemu-return-path"
+  | "qemu-multifd"
   | "device-context"
   | "device-parts"
   | "vfio-stream"
@@ -27,6 +29,7 @@ export type CaptureKind =
 export const CAPTURE_TITLES: Readonly<Record<CaptureKind, string>> = {
   "qemu-stream": "QEMU migration stream",
   "qemu-return-path": "return path of a QEMU migration",
+  "qemu-multifd": "multifd channel of a QEMU migration",
   "device-context": "virtio device context (draft v2)",
   "device-parts": "virtio device parts",
   "vfio-stream": "vfio-virtio migration data",
@@ -47,6 +50,7 @@ export const DETECTION_SIZE = 4096;
 /** `prefix` holds the first `DETECTION_SIZE` bytes, or all where there are fewer. */
 export function detectKind(prefix: Uint8Array): Detection {
   if (startsWith(prefix, be32(QEMU_VM_FILE_MAGIC))) return { kind: "qemu-stream" };
+  if (startsWith(prefix, be32(MULTIFD_MAGIC))) return { kind: "qemu-multifd" };
   const form = recordingForm(prefix);
   if (form !== undefined && form !== "raw") return { kind: "vhost-user" };
   for (const { magic, what } of FOREIGN) {
@@ -63,10 +67,6 @@ export function detectKind(prefix: Uint8Array): Detection {
 }
 
 const FOREIGN: readonly { readonly magic: readonly number[]; readonly what: string }[] = [
-  {
-    magic: [0x11, 0x22, 0x33, 0x44],
-    what: "a multifd channel of a QEMU migration: only the main channel can be read",
-  },
   { magic: ascii("QCPR"), what: "a QEMU CPR state channel" },
   {
     magic: ascii("LibvirtQemudSave"),

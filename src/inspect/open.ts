@@ -3,6 +3,7 @@ import { ConversationInspection } from "./conversation.js";
 import { DeviceContextInspection, DevicePartsInspection, VfioStreamInspection } from "./elements.js";
 import type { CaptureInspection, InspectOptions } from "./inspection.js";
 import type { CaptureKind } from "./kinds.js";
+import { MultifdInspection } from "./multifd.js";
 import { QemuInspection } from "./qemu/inspection.js";
 import type { Sink } from "./report.js";
 import { ReturnPathInspection } from "./return-path.js";
@@ -13,6 +14,8 @@ export function openInspection(kind: CaptureKind, sink: Sink, options: InspectOp
       return new QemuInspection(sink, options);
     case "qemu-return-path":
       return new ReturnPathInspection(sink, options);
+    case "qemu-multifd":
+      return new MultifdInspection(sink, options);
     case "device-context":
       return new DeviceContextInspection(sink, options);
     case "device-parts":

@@ -9,6 +9,15 @@ export {
   type StateDescription,
 } from "./qemu/description.js";
 export type * from "./qemu/events.js";
+export {
+  type MultifdCompression,
+  type MultifdDeviceStateEvent,
+  type MultifdEvent,
+  type MultifdInitEvent,
+  type MultifdOptions,
+  type MultifdPagesEvent,
+  MultifdParser,
+} from "./qemu/multifd.js";
 export { type QemuStreamOptions, QemuStreamParser } from "./qemu/parser.js";
 export type { RamBlock, RamCounts } from "./qemu/ram.js";
 export {

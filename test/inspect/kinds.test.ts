@@ -14,6 +14,7 @@ describe("kinds", () => {
     ["qemu-stream", precopy()],
     ["qemu-return-path", bytes(be(2, 2), be(2, 4), be(4, 1), be(2, 1), be(2, 4), be(4, 0))],
     ["qemu-return-path", recovery()],
+    ["qemu-multifd", bytes(be(4, 0x11223344), be(4, 1))],
     ["qemu-return-path", bytes(receivedBitmap("pc.ram", new Array<number>(8192).fill(0xff)))],
     ["device-context", deviceContext().bytes],
     ["device-context", deviceContext().bytes.subarray(0, 60)],
@@ -40,7 +41,6 @@ describe("kinds", () => {
   });
 
   it.each([
-    ["multifd channel", bytes(be(4, 0x11223344), be(4, 1))],
     ["libvirt save image", bytes("LibvirtQemudSave", le(4, 2))],
     ["qcow2", bytes("QFI", 0xfb)],
     ["gzip", bytes(0x1f, 0x8b, 8)],
