@@ -33,6 +33,7 @@ const house: Readonly<Record<string, Room>> = {
   // The root entry, src/index.ts: what `import "virtwire"` gives, so nothing of the schema compiler.
   index: { rooms: codec },
   viewer: { rooms: codec },
+  transfer: { rooms: ["runtime", "generated", "streams"], node: true },
   project: { rooms: ["schema", "codegen"], node: true },
   plugin: {
     rooms: ["schema", "codegen", "project"],
@@ -40,7 +41,7 @@ const house: Readonly<Record<string, Room>> = {
     node: true,
   },
   cli: {
-    rooms: ["schema", "codegen", "compat", "project", ...codec, "vhost-user", "plugin"],
+    rooms: ["schema", "codegen", "compat", "project", ...codec, "vhost-user", "transfer", "plugin"],
     packages: ["citty"],
     node: true,
   },

@@ -16,7 +16,8 @@ export class Progress {
     this.io = io;
   }
 
-  advance(bytes: number): void {
+  /** `known`: how much is done, from 0 to 1, where bytes do not tell. */
+  advance(bytes: number, known?: number): void {
     this.done += bytes;
     if (!this.io.errIsTerminal) return;
     const now = Date.now();
@@ -24,7 +25,8 @@ export class Progress {
     this.next = now + EVERY;
     this.shown = true;
     const megabytes = Math.floor(this.done / 1e6);
-    const share = this.size ? ` (${Math.floor((this.done * 100) / this.size)} %)` : "";
+    const done = known ?? (this.size ? this.done / this.size : undefined);
+    const share = done === undefined ? "" : ` (${Math.floor(done * 100)} %)`;
     this.io.err(`\r${megabytes} MB${share}\u001b[K`);
   }
 

@@ -28,6 +28,16 @@ const VERBS: Readonly<Record<string, Entry>> = {
     example: "virtwire check vhost-user.jsonl",
     load: async (io) => (await import("./check.js")).checkVerb(io),
   },
+  receive: {
+    about: "Take a live migration off a real QEMU, as its destination, and keep every channel in a file.",
+    example: "virtwire receive --listen unix:vm.sock -o vm.mig",
+    load: async (io) => (await import("./receive.js")).receiveVerb(io),
+  },
+  send: {
+    about: "Play a migration stream into a QEMU that waits for one.",
+    example: "virtwire send vm.mig --to unix:vm.sock",
+    load: async (io) => (await import("./send.js")).sendVerb(io),
+  },
   gen: {
     about: "Generate codecs from schemas.",
     example: "virtwire gen schemas --out generated --target ts",

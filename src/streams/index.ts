@@ -1,4 +1,17 @@
 /** Push parsers and writers for whole blobs and conversations. */
+export { type DestinationOptions, MigrationDestination } from "./migration/destination.js";
+export { BlockPages, type PageState } from "./migration/pages.js";
+export { IncomingPostcopy, POSTCOPY, type PostcopyEvent, type PostcopyState } from "./migration/postcopy.js";
+export { type Arc, StateMachine, type StateTable } from "./migration/state-machine.js";
+export {
+  DESTINATION_STATUS,
+  type DestinationEvent,
+  DestinationStatus,
+  type MigrationStatus,
+  SOURCE_STATUS,
+  type SourceEvent,
+  SourceStatus,
+} from "./migration/status.js";
 export {
   type Description,
   type DescriptionResult,

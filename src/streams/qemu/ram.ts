@@ -78,6 +78,8 @@ export class RamParser {
   readonly traits: RamTraits;
   /** The page size was found by trying. */
   pageSizeGuessed = false;
+  /** Hears of every page, by its offset in the block in bytes, as soon as the head of its record has been read. */
+  onPage: ((block: RamBlock, offset: number) => void) | undefined;
   private part: RamCounts = noPages();
   /** CONTINUE means this one, across parts too. */
   private block: RamBlock | undefined;
@@ -291,6 +293,7 @@ export class RamParser {
       }
     }
     this.block = block;
+    this.onPage?.(block, offset);
     return undefined;
   }
 

@@ -1,0 +1,89 @@
+/** `virtwire receive`: takes a live migration off a real QEMU. */
+import { existsSync } from "node:fs";
+import type { ArgsDef } from "citty";
+import { describeFault, hex } from "../inspect/index.js";
+import { type Address, formatAddress, parseAddress } from "../transfer/address.js";
+import { type Received, receiveMigration } from "../transfer/receive.js";
+import { EXIT, type Io, UsageError } from "./io.js";
+import { Progress } from "./progress.js";
+import { defineVerb, type Verb } from "./verb.js";
+
+const args = {
+  listen: {
+    type: "string",
+    valueHint: "SOCKET",
+    description: "Where the source connects to: PATH, unix:PATH or tcp:HOST:PORT.",
+    required: true,
+  },
+  output: {
+    type: "string",
+    alias: "o",
+    valueHint: "FILE",
+    description:
+      "Where the main channel goes. Further channels go to FILE.ch1, FILE.ch2 …, what was answered to FILE.return.",
+    required: true,
+  },
+  "switchover-ack": {
+    type: "boolean",
+    description: "The source has the capability switchover-ack, and waits for that message.",
+  },
+} as const satisfies ArgsDef;
+
+const examples = [
+  "virtwire receive --listen unix:vm.sock -o vm.mig     # then, in QEMU's monitor: migrate unix:vm.sock",
+  "virtwire receive --listen tcp:0.0.0.0:4444 -o vm.mig",
+];
+
+export function receiveVerb(io: Io): Verb {
+  return defineVerb({
+    name: "receive",
+    about:
+      "Stand in as the destination of a live migration. When it is over, the guest is stopped at its source, as after any migration.",
+    args,
+    examples,
+    run: ({ listen, output, "switchover-ack": switchoverAck }) => {
+      if (existsSync(output)) throw new UsageError(`${output} exists, and is not overwritten`);
+      return receive(addressOf(listen), output, switchoverAck === true, io);
+    },
+  });
+}
+
+export function addressOf(text: string): Address {
+  const address = parseAddress(text);
+  if (address === undefined)
+    throw new UsageError(`no address: ${JSON.stringify(text)} (PATH, unix:PATH or tcp:HOST:PORT)`);
+  return address;
+}
+
+async function receive(address: Address, output: string, switchoverAck: boolean, io: Io): Promise<number> {
+  const progress = new Progress(undefined, io);
+  let received: Received;
+  try {
+    received = await receiveMigration({
+      address,
+      output,
+      switchoverAck,
+      onListening: () => {
+        if (io.errIsTerminal) io.err(`listening on ${formatAddress(address)}, Ctrl-C ends it\n`);
+      },
+      onBytes: (bytes, share) => progress.advance(bytes, share),
+      interrupted: io.interrupted(),
+    });
+  } finally {
+    progress.end();
+  }
+  const { channels, pageRequests, faults, whole } = received;
+  for (const { kind, file, bytes } of channels)
+    io.out(`${file}: ${TITLES[kind]}, ${bytes.toLocaleString("en-US")} bytes\n`);
+  if (pageRequests > 0) io.out(`${output}: postcopy, ${pageRequests} page requests sent\n`);
+  for (const fault of faults) io.err(`${output}:${hex(fault.offset)}: ${describeFault(fault)}\n`);
+  if (!whole && faults.length === 0) io.err(`${output}: interrupted: the stream is not whole\n`);
+  return whole ? EXIT.ok : EXIT.malformed;
+}
+
+const TITLES = {
+  main: "main channel",
+  multifd: "multifd channel",
+  "postcopy-preempt": "postcopy-preempt channel",
+  return: "return path",
+} as const;

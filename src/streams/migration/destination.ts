@@ -1,0 +1,247 @@
+/**
+ * The destination of a live migration, without a guest: reads what the source sends, answers where the source waits for an
+ * answer, and says when it is over. It does no I/O: bytes are pushed in, messages for the return path come out.
+ *
+ * Memory: that of the parser, and in postcopy two bits for each page of the guest.
+ */
+import {
+  encodeQemuRpMessage,
+  QemuRpMessageType,
+  type QemuRpMessageTypePayloadBody,
+} from "../../../generated/qemu/return-path.js";
+import { QemuVmCmd, type QemuVmCommand, QemuVmSection } from "../../../generated/qemu/stream.js";
+import type { Fault } from "../../runtime/index.js";
+import type { CommandEvent, QemuEvent } from "../qemu/events.js";
+import { qemuFault } from "../qemu/faults.js";
+import { QemuStreamParser } from "../qemu/parser.js";
+import type { RamBlock } from "../qemu/ram.js";
+import { PageRequests } from "./page-requests.js";
+import { IncomingPostcopy, postcopyEvent } from "./postcopy.js";
+import { PreemptChannel } from "./preempt.js";
+import { DestinationStatus } from "./status.js";
+
+/** The others would say the same again. */
+const MAX_FAULTS = 20;
+/** A footer and EOF: how a stream without a description ends. */
+const TAIL_SIZE = 6;
+
+export interface DestinationOptions {
+  /** Takes a message for the source, one at a time. */
+  readonly reply: (message: Uint8Array) => void;
+  /**
+   * The source has the capability switchover-ack: it does not stop its guest before it is told that it may. Versions
+   * before 8.1 take that message for an error, so it is only sent when this is set.
+   */
+  readonly switchoverAck?: boolean;
+}
+
+export class MigrationDestination {
+  readonly postcopy = new IncomingPostcopy();
+  readonly status = new DestinationStatus();
+  /** What is wrong with the stream: the first few, in its order. */
+  readonly faults: Fault[] = [];
+  /** The source reads the return path. */
+  hasReturnPath = false;
+  private readonly options: DestinationOptions;
+  private readonly parser: QemuStreamParser;
+  private requests: PageRequests | undefined;
+  private preempt: PreemptChannel | undefined;
+  private readonly tail = new Uint8Array(TAIL_SIZE);
+  private bytes = 0;
+  private recordEnd = 0;
+  private packages = 0;
+  private described = false;
+  private finished = false;
+
+  constructor(options: DestinationOptions) {
+    this.options = options;
+    this.parser = new QemuStreamParser((event) => this.hear(event));
+    this.parser.ram.onPage = (block, offset) => this.page(block, offset);
+    this.status.take("listen");
+  }
+
+  /** Bytes of the main channel. */
+  push(chunk: Uint8Array): void {
+    if (this.bytes === 0) this.status.take("connected");
+    this.bytes += chunk.length;
+    this.parser.push(chunk);
+    if (chunk.length >= TAIL_SIZE) {
+      this.tail.set(chunk.subarray(chunk.length - TAIL_SIZE));
+    } else {
+      this.tail.copyWithin(0, chunk.length);
+      this.tail.set(chunk, TAIL_SIZE - chunk.length);
+    }
+  }
+
+  /** Bytes of the channel of the capability postcopy-preempt, on which pages come that were asked for. */
+  pushPreempt(chunk: Uint8Array): void {
+    this.preempt ??= new PreemptChannel(this.parser.ram, (block, offset) => this.page(block, offset));
+    const hadFault = this.preempt.fault !== undefined;
+    this.preempt.push(chunk);
+    if (this.preempt.fault !== undefined && !hadFault) this.fault(this.preempt.fault);
+  }
+
+  /** The stream is over, and the source only waits for `finish`. */
+  get over(): boolean {
+    return this.described || (this.postcopy.state === "RUNNING" && this.atEof);
+  }
+
+  /**
+   * Nothing more may come. Machines that suppress the description send EOF and wait, and so does a source whose stream
+   * cannot be followed any more: only silence tells.
+   */
+  get mayBeOver(): boolean {
+    return this.over || this.atEof || this.endsLikeStream || this.faults.length > 0;
+  }
+
+  /** How much of the guest's memory is there, from 0 to 1. Undefined before postcopy, when there is no telling. */
+  get share(): number | undefined {
+    if (this.requests === undefined) return undefined;
+    let pages = 0;
+    let received = 0;
+    for (const block of this.requests.blocks.values()) {
+      pages += block.count;
+      received += block.received;
+    }
+    return pages === 0 ? undefined : received / pages;
+  }
+
+  /** Page requests sent. */
+  get requested(): number {
+    return this.requests?.sent ?? 0;
+  }
+
+  /**
+   * Ends the migration, and tells the source how it went. `lost`: something on this side went wrong, so that the source
+   * must keep its guest whatever the stream says. Gives true when the stream was whole and the source was told so.
+   */
+  finish(lost = false): boolean {
+    if (this.finished) return this.status.state === "completed";
+    this.finished = true;
+    this.requests?.end();
+    this.parser.end();
+    const { state } = this.postcopy;
+    if (state === "DISCARD" || state === "LISTENING") {
+      const detail = `the stream is over in the postcopy state ${state}`;
+      this.fault(qemuFault("missing", "command.cmd", this.bytes, detail));
+    }
+    const whole = !lost && this.faults.length === 0;
+    if (whole) {
+      this.postcopy.take("LOADED");
+      this.status.take("complete");
+    } else {
+      this.status.take("fail");
+    }
+    if (this.hasReturnPath) {
+      const value = { value: whole ? 0 : 1 };
+      this.reply(QemuRpMessageType.MIG_RP_MSG_SHUT, { case: "migRpMsgShut", value });
+    }
+    return whole;
+  }
+
+  /** Nothing but EOF stands behind the last record. */
+  private get atEof(): boolean {
+    return (
+      this.packages === 0 &&
+      this.recordEnd > 0 &&
+      this.bytes === this.recordEnd + 1 &&
+      this.tail[TAIL_SIZE - 1] === QemuVmSection.QEMU_VM_EOF
+    );
+  }
+
+  /** The parser may want more bytes before it takes the last footer for one. */
+  private get endsLikeStream(): boolean {
+    return (
+      this.bytes >= TAIL_SIZE &&
+      this.tail[0] === QemuVmSection.QEMU_VM_SECTION_FOOTER &&
+      this.tail[TAIL_SIZE - 1] === QemuVmSection.QEMU_VM_EOF
+    );
+  }
+
+  private hear(event: QemuEvent): void {
+    switch (event.kind) {
+      case "command":
+        this.command(event);
+        break;
+      case "package-begin":
+        this.packages++;
+        return;
+      case "package-end":
+        this.packages--;
+        break;
+      case "section":
+        if (event.name === "ram" && event.phase === "end") this.requests?.end();
+        break;
+      case "description":
+        this.described = true;
+        break;
+      case "fault":
+        this.fault(event.fault);
+        return;
+    }
+    this.recordEnd = Math.max(this.recordEnd, event.at + event.size);
+  }
+
+  private command({ at, command }: CommandEvent): void {
+    const event = postcopyEvent(command.cmd);
+    if (event !== undefined) {
+      const { state } = this.postcopy;
+      if (!this.postcopy.take(event)) {
+        this.fault(qemuFault("unexpected", "command.cmd", at, `${event} in the postcopy state ${state}`));
+        return;
+      }
+    }
+    this.obey(command);
+  }
+
+  private obey({ data: { body }, cmd }: QemuVmCommand): void {
+    switch (body.case) {
+      case "migCmdOpenReturnPath":
+        this.hasReturnPath = true;
+        if (this.options.switchoverAck === true) {
+          const { MIG_RP_MSG_SWITCHOVER_ACK } = QemuRpMessageType;
+          this.reply(MIG_RP_MSG_SWITCHOVER_ACK, { case: "migRpMsgSwitchoverAck", value: undefined });
+        }
+        return;
+      case "migCmdPing":
+        if (!this.hasReturnPath) return;
+        this.reply(QemuRpMessageType.MIG_RP_MSG_PONG, { case: "migRpMsgPong", value: body.value });
+        return;
+      case "migCmdPostcopyAdvise": {
+        const { ramPagesizeSummary: summary, targetPageSize } = body.value;
+        if (summary === undefined || targetPageSize === undefined || targetPageSize === 0n) return;
+        // The lowest bit of the summary is the page size of the host: no block has smaller pages.
+        const hostPageSize = Number(summary & -summary);
+        this.requests = new PageRequests(Number(targetPageSize), hostPageSize, this.options.reply);
+        return;
+      }
+      case "migCmdPostcopyRamDiscard":
+        for (const { start, length } of body.value.ranges)
+          this.requests?.discard(body.value.block.text, Number(start), Number(length));
+        return;
+      default:
+        if (cmd === QemuVmCmd.MIG_CMD_POSTCOPY_LISTEN) this.status.take("postcopy");
+        if (cmd === QemuVmCmd.MIG_CMD_POSTCOPY_RUN) this.run();
+    }
+  }
+
+  private run(): void {
+    if (this.requests === undefined || !this.hasReturnPath) return;
+    for (const block of this.parser.ram.blocks.values()) this.requests.add(block);
+    this.requests.begin();
+  }
+
+  private page(block: RamBlock, offset: number): void {
+    if (this.requests === undefined) return;
+    this.requests.add(block);
+    this.requests.received(block.name, offset);
+  }
+
+  private reply(type: QemuRpMessageType, body: QemuRpMessageTypePayloadBody): void {
+    this.options.reply(encodeQemuRpMessage({ type, data: { body } }));
+  }
+
+  private fault(fault: Fault): void {
+    if (this.faults.length < MAX_FAULTS) this.faults.push(fault);
+  }
+}
