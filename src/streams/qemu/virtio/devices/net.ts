@@ -1,0 +1,64 @@
+/** virtio-net */
+
+import {
+  readQemuVirtioNet,
+  readQemuVirtioNetRss,
+  scanQemuVirtioNet,
+  scanQemuVirtioNetRss,
+  sizeofQemuVirtioNet,
+  sizeofQemuVirtioNetRss,
+  walkQemuVirtioNet,
+  walkQemuVirtioNetRss,
+  writeQemuVirtioNet,
+  writeQemuVirtioNetRss,
+} from "../../../../../generated/qemu/virtio/net.js";
+import { VirtioNetFeature } from "../../../../../generated/virtio/features.js";
+import { VirtioDeviceId } from "../../../../../generated/virtio/ids.js";
+import type { SavedDevice, VirtioDevice } from "../device.js";
+import { layout } from "../layout.js";
+import type { Vmstate } from "../vmstate.js";
+import { backendState } from "./backend-state.js";
+
+const FILTERS = {
+  scan: scanQemuVirtioNet,
+  read: readQemuVirtioNet,
+  walk: walkQemuVirtioNet,
+  sizeof: sizeofQemuVirtioNet,
+  write: writeQemuVirtioNet,
+};
+
+const RSS = {
+  scan: scanQemuVirtioNetRss,
+  read: readQemuVirtioNetRss,
+  walk: walkQemuVirtioNetRss,
+  sizeof: sizeofQemuVirtioNetRss,
+  write: writeQemuVirtioNetRss,
+};
+
+const SUBSECTIONS: readonly Vmstate[] = [
+  {
+    name: "virtio-net-device/rss",
+    layouts: [1, 2].map((version) => layout("qemu_virtio_net_rss", RSS, version)),
+    subsections: [],
+  },
+  backendState("virtio-net-device/backend"),
+];
+
+/**
+ * Whether it has more than one pair of queues can be told from the number of its queues only where the driver accepted
+ * that there are: the fields that follow tell.
+ */
+function stateOf({ features, queues }: SavedDevice): Vmstate {
+  const offloads = (features & VirtioNetFeature.VIRTIO_NET_F_CTRL_GUEST_OFFLOADS) !== 0n;
+  const isMultiqueue = queues > 3;
+  const layouts = [isMultiqueue, !isMultiqueue].map((multiqueue) =>
+    layout("qemu_virtio_net", FILTERS, multiqueue, offloads),
+  );
+  return { name: "virtio-net-device", layouts, subsections: SUBSECTIONS };
+}
+
+export const NET: VirtioDevice = {
+  sections: ["virtio-net"],
+  id: VirtioDeviceId.VIRTIO_ID_NET,
+  own: stateOf,
+};
