@@ -24,6 +24,7 @@ const NUMBERS: Readonly<Record<string, readonly (readonly [from: number, to: num
     [50, 74],
     [80, 80],
   ],
+  H: [[10, 11]],
 };
 
 function count(from: number, to: number): number[] {

@@ -24,6 +24,7 @@ const FAMILIES: Readonly<Record<string, string>> = {
   C: "The vfio-virtio kernel stream and VFIO",
   D: "vhost-user, and the kernel's vhost and vDPA",
   F: "The state of virtio devices in QEMU's migration stream",
+  H: "Formats inside and around captures",
 };
 
 export function readItems(): Item[] {
