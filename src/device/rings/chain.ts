@@ -66,6 +66,11 @@ export class DescriptorChain {
     return copy;
   }
 
+  /** Leaves bytes of the device's part as they are: what is written next comes behind them. */
+  skip(length: number): void {
+    this.writtenLength += Math.max(0, Math.min(length, this.room));
+  }
+
   /** Writes behind what was written before, as far as there is room. Gives how many bytes of `bytes` went in. */
   write(bytes: Uint8Array): number {
     const size = Math.min(bytes.length, this.room);

@@ -94,6 +94,14 @@ export class PackedDeviceQueue implements DeviceQueue {
     }
   }
 
+  /**
+   * A packed ring does not say where the descriptors of a buffer stand that the device has taken: they may be
+   * overwritten. So all must be given back before a packed queue moves.
+   */
+  reopen(id: number): DescriptorChain {
+    throw new RingFault("ownership", `buffer ${id} of a packed virtqueue cannot be found again`);
+  }
+
   give(chain: DescriptorChain): void {
     if (!this.taken.has(chain.id)) throw new RingFault("ownership", `buffer ${chain.id} was not taken`);
     if (this.inOrder === undefined) this.use(chain);

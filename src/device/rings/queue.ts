@@ -41,6 +41,8 @@ export interface DeviceQueue {
   readonly owned: readonly number[];
   /** The next available buffer, if there is one. */
   take(): DescriptorChain | undefined;
+  /** The buffer of an id that the device had taken elsewhere, before the queue came here. */
+  reopen(id: number): DescriptorChain;
   /** Gives a buffer back; what the driver may read of it is what was written to the chain. */
   give(chain: DescriptorChain): void;
   /** Whether the driver wants to be notified of what was given back since the last call. */

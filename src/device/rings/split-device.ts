@@ -59,6 +59,15 @@ export class SplitDeviceQueue implements DeviceQueue {
     this.considered = position.used;
   }
 
+  /**
+   * Where a queue stands of which nothing but guest memory is left: the used index is there, and what the device had
+   * taken is used, unless `available` says that it has taken more.
+   */
+  static positionIn(memory: GuestMemory, place: QueuePlace, available?: number): QueuePosition {
+    const used = new SplitAreas(memory, place, false).usedIndex.load();
+    return { available: available ?? used, used, availableWrap: true, usedWrap: true };
+  }
+
   get position(): QueuePosition {
     return {
       available: this.nextAvailable,

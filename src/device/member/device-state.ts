@@ -1,0 +1,49 @@
+/**
+ * What a virtio device is at one moment, in no format: what all formats of migration are made from and read into. Guest
+ * memory is not part of it.
+ */
+/** MSI-X vector of what has none. @source virtio 1.4, VIRTIO_MSI_NO_VECTOR */
+export const NO_VECTOR = 0xffff;
+
+/** Where the device stands in a virtqueue (see QueuePosition), as far as it is known. */
+export interface QueueStanding {
+  /** Undefined: as far as what is used, which is all that the device had taken. */
+  readonly available: number | undefined;
+  /** Undefined: as the used index in guest memory says. */
+  readonly used: number | undefined;
+  readonly availableWrap: boolean;
+  readonly usedWrap: boolean;
+}
+
+export interface QueueState {
+  /** In descriptors: the driver's choice. */
+  readonly size: number;
+  readonly msixVector: number;
+  readonly enabled: boolean;
+  /** Guest-physical addresses. */
+  readonly descriptorArea: bigint;
+  readonly driverArea: bigint;
+  readonly deviceArea: bigint;
+  /** Undefined before the driver is ready, and where a format does not hold it. */
+  readonly standing: QueueStanding | undefined;
+  /** Buffers that the device has taken and not given back, by id, in order. */
+  readonly owned: readonly number[];
+}
+
+export interface DeviceState {
+  /** `VirtioDeviceId` */
+  readonly deviceType: number;
+  readonly deviceFeatures: bigint;
+  readonly driverFeatures: bigint;
+  /** `VirtioDeviceStatus` */
+  readonly status: number;
+  /** Registers of the common configuration that only say what other registers show. */
+  readonly deviceFeatureSelect: number;
+  readonly driverFeatureSelect: number;
+  readonly queueSelect: number;
+  readonly configMsixVector: number;
+  readonly configGeneration: number;
+  readonly queues: readonly QueueState[];
+  /** The device-specific configuration, as the driver reads it. */
+  readonly config: Uint8Array;
+}

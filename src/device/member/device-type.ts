@@ -1,0 +1,37 @@
+/** What a device type (net, block, …) adds to the frame that all virtio devices share. */
+import type { DescriptorChain } from "../rings/chain.js";
+
+/** What the frame gives to a device type. */
+export interface DevicePort {
+  /** Whether a feature is negotiated. */
+  has(feature: bigint): boolean;
+  /** The next buffer of a virtqueue; undefined when there is none, or when the device may not touch memory now. */
+  take(queue: number): DescriptorChain | undefined;
+  /** Gives a buffer back. */
+  give(queue: number, chain: DescriptorChain): void;
+  /** Tells the driver that the device-specific configuration has changed. */
+  configChanged(): void;
+}
+
+export interface DeviceType {
+  /** `VirtioDeviceId` */
+  readonly id: number;
+  /** Feature bits of this type; those of the rings and of the transport are the frame's. */
+  readonly features: bigint;
+  /** The largest size of each virtqueue, in descriptors. */
+  readonly queueSizes: readonly number[];
+  /** The device-specific configuration, as it is now. */
+  config(): Uint8Array;
+  /** The driver writes to it. Fields that the driver may not write stay as they are. */
+  writeConfig(offset: number, bytes: Uint8Array): void;
+  /** The driver is ready, here or where the device comes from. */
+  start(port: DevicePort): void;
+  /** Does one piece of work on a virtqueue, e.g. one request. False when there is nothing to do. */
+  serve(queue: number): boolean;
+  /** A buffer that the device had taken before it came here: to be served as if it was taken now. */
+  resume(queue: number, chain: DescriptorChain): void;
+  /** The driver resets the device: nothing that it has set up is left, and no buffer is the device's any more. */
+  reset(): void;
+  /** Takes over the device-specific configuration of where the device comes from. */
+  restoreConfig(config: Uint8Array): void;
+}

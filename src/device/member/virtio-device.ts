@@ -1,0 +1,369 @@
+/**
+ * A virtio device as its driver sees it: status and features, virtqueues, configuration, notifications both ways; and
+ * as the owner of its group sees it: a mode that stops it, and a state that can be saved and restored. What it does
+ * with its buffers is for its type.
+ */
+import { VirtioFeature } from "../../../generated/virtio/features.js";
+import { VirtioDeviceStatus } from "../../../generated/virtio/ids.js";
+import type { GuestMemory } from "../memory/guest-memory.js";
+import type { DescriptorChain } from "../rings/chain.js";
+import { RingFault } from "../rings/fault.js";
+import type { DeviceState, QueueState } from "./device-state.js";
+import { NO_VECTOR } from "./device-state.js";
+import type { DevicePort, DeviceType } from "./device-type.js";
+import { QueueRegisters, type RingOptions } from "./queue.js";
+
+const {
+  VIRTIO_CONFIG_S_DRIVER_OK,
+  VIRTIO_CONFIG_S_FEATURES_OK,
+  VIRTIO_CONFIG_S_NEEDS_RESET,
+  VIRTIO_CONFIG_S_FAILED,
+} = VirtioDeviceStatus;
+const {
+  VIRTIO_F_VERSION_1,
+  VIRTIO_F_INDIRECT_DESC,
+  VIRTIO_F_EVENT_IDX,
+  VIRTIO_F_RING_PACKED,
+  VIRTIO_F_IN_ORDER,
+} = VirtioFeature;
+
+/** What the rings here can do, whatever the device type. */
+const RING_FEATURES = VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_F_IN_ORDER;
+
+/**
+ * What a device may do while its group's owner migrates it.
+ * @source virtio-comment v2 1/8; virtio 1.4 calls Stop "stopped" and has no Freeze
+ */
+export type MigrationMode = "active" | "stop" | "freeze";
+
+/** Interrupts of a device; `vector` is what the driver has chosen, or NO_VECTOR. */
+export interface Interrupts {
+  queue(queue: number, vector: number): void;
+  config(vector: number): void;
+}
+
+export interface DeviceOptions {
+  /** Offer packed virtqueues as well. */
+  readonly packed?: boolean;
+  /** Features that are not offered although the device could. */
+  readonly without?: bigint;
+  /** Is told of what a driver has broken. The device needs a reset then. */
+  readonly onFault?: (fault: RingFault, queue: number) => void;
+}
+
+/** What holds a device up for a while; commands of the owner wait for its end. */
+export type Transition = "function-level-reset" | "device-reset" | "power";
+
+export class VirtioDevice implements DevicePort {
+  readonly type: DeviceType;
+  readonly memory: GuestMemory;
+  readonly features: bigint;
+  readonly queues: readonly QueueRegisters[];
+  /** Changes whenever something changes that a state would show. */
+  revision = 0;
+  driverFeatures = 0n;
+  deviceFeatureSelect = 0;
+  driverFeatureSelect = 0;
+  queueSelect = 0;
+  configMsixVector = NO_VECTOR;
+  transition: Transition | undefined;
+  private readonly interrupts: Interrupts;
+  private readonly onFault: DeviceOptions["onFault"];
+  private currentMode: MigrationMode = "active";
+  private currentStatus = 0;
+  private generation = 0;
+  /** The device-specific configuration has changed, and the driver has not been told. */
+  private configPending = false;
+  /** Queues of a state that was restored, whose rings are opened when the device may look at memory again. */
+  private restored: readonly QueueState[] | undefined;
+  private running = false;
+
+  constructor(type: DeviceType, memory: GuestMemory, interrupts: Interrupts, options: DeviceOptions = {}) {
+    this.type = type;
+    this.memory = memory;
+    this.interrupts = interrupts;
+    this.onFault = options.onFault;
+    const offered = type.features | RING_FEATURES | (options.packed ? VIRTIO_F_RING_PACKED : 0n);
+    this.features = offered & ~(options.without ?? 0n);
+    this.queues = type.queueSizes.map((size) => new QueueRegisters(size));
+  }
+
+  get status(): number {
+    return this.currentStatus;
+  }
+
+  get configGeneration(): number {
+    return this.generation;
+  }
+
+  get mode(): MigrationMode {
+    return this.currentMode;
+  }
+
+  /** The driver is ready, and nothing has broken since. */
+  get isLive(): boolean {
+    return (
+      (this.currentStatus & VIRTIO_CONFIG_S_DRIVER_OK) !== 0 &&
+      (this.currentStatus & (VIRTIO_CONFIG_S_NEEDS_RESET | VIRTIO_CONFIG_S_FAILED)) === 0
+    );
+  }
+
+  has(feature: bigint): boolean {
+    return (this.driverFeatures & feature) !== 0n;
+  }
+
+  // What the driver does.
+
+  /** Zero resets the device; other bits are only ever set. */
+  writeStatus(status: number): void {
+    if (this.currentMode === "freeze") return;
+    if (status === 0) {
+      this.reset();
+      return;
+    }
+    this.revision++;
+    let accepted = this.currentStatus | (status & ~VIRTIO_CONFIG_S_NEEDS_RESET);
+    const newly = accepted & ~this.currentStatus;
+    if ((newly & VIRTIO_CONFIG_S_FEATURES_OK) !== 0 && !this.acceptsFeatures()) {
+      accepted &= ~VIRTIO_CONFIG_S_FEATURES_OK;
+    }
+    // A driver that goes on without FEATURES_OK has no device to talk to.
+    if ((accepted & VIRTIO_CONFIG_S_FEATURES_OK) === 0) accepted &= ~VIRTIO_CONFIG_S_DRIVER_OK;
+    this.currentStatus = accepted;
+    if ((newly & accepted & VIRTIO_CONFIG_S_DRIVER_OK) !== 0) this.open();
+  }
+
+  /** 32 bits of the driver's features, where `driverFeatureSelect` says. */
+  writeDriverFeatures(window: number): void {
+    if ((this.currentStatus & VIRTIO_CONFIG_S_FEATURES_OK) !== 0 || this.driverFeatureSelect > 1) return;
+    this.revision++;
+    const shift = BigInt(this.driverFeatureSelect) * 32n;
+    const kept = this.driverFeatures & ~(0xffff_ffffn << shift);
+    this.driverFeatures = kept | (BigInt(window) << shift);
+  }
+
+  /** The driver has made buffers available. In Freeze mode nothing is accepted; after it all queues are looked at. */
+  notify(queue: number): void {
+    if (this.currentMode !== "active" || this.queues[queue] === undefined) return;
+    this.run(queue);
+  }
+
+  writeConfig(offset: number, bytes: Uint8Array): void {
+    if (this.currentMode === "freeze") return;
+    this.revision++;
+    this.type.writeConfig(offset, bytes);
+  }
+
+  /** What a driver's reset and a function-level reset leave of the device: its features and its mode. */
+  reset(): void {
+    this.revision++;
+    this.currentStatus = 0;
+    this.driverFeatures = 0n;
+    this.deviceFeatureSelect = 0;
+    this.driverFeatureSelect = 0;
+    this.queueSelect = 0;
+    this.configMsixVector = NO_VECTOR;
+    this.configPending = false;
+    this.restored = undefined;
+    for (const queue of this.queues) queue.reset();
+    this.type.reset();
+  }
+
+  // What the device type does.
+
+  take(queue: number): DescriptorChain | undefined {
+    const ring = this.ringOf(queue);
+    if (ring === undefined) return undefined;
+    const chain = this.guarded(queue, () => ring.take());
+    if (chain !== undefined) this.revision++;
+    return chain;
+  }
+
+  give(queue: number, chain: DescriptorChain): void {
+    const ring = this.ringOf(queue);
+    if (ring === undefined) return;
+    this.guarded(queue, () => ring.give(chain));
+    this.revision++;
+  }
+
+  configChanged(): void {
+    this.revision++;
+    this.generation = (this.generation + 1) & 0xff;
+    this.configPending = true;
+    this.tellConfig();
+  }
+
+  /**
+   * Does what there is to do, at most `budget` pieces of work, on one queue or on all. Gives how many it did. The driver
+   * is notified afterwards.
+   */
+  run(only?: number, budget: number = Number.POSITIVE_INFINITY): number {
+    // A device type that gives buffers back while it serves must not start another round of its own.
+    if (this.running || this.currentMode !== "active" || !this.isLive) return 0;
+    this.running = true;
+    let done = 0;
+    try {
+      const chosen = only === undefined ? this.queues.map((_, index) => index) : [only];
+      for (const queue of chosen) {
+        while (done < budget && this.isLive && this.type.serve(queue)) done++;
+      }
+      this.tellUsed();
+      this.askForNotifications(chosen);
+    } finally {
+      this.running = false;
+    }
+    return done;
+  }
+
+  // What the owner of the group does.
+
+  /** Everything that was going on has ended when this returns. */
+  setMode(mode: MigrationMode): void {
+    if (mode === this.currentMode) return;
+    this.currentMode = mode;
+    if (mode !== "active") return;
+    this.openRestored();
+    this.tellConfig();
+    // Notifications that were not heard in Freeze, and buffers made available in Stop.
+    this.run();
+  }
+
+  save(): DeviceState {
+    return {
+      deviceType: this.type.id,
+      deviceFeatures: this.features,
+      driverFeatures: this.driverFeatures,
+      status: this.currentStatus,
+      deviceFeatureSelect: this.deviceFeatureSelect,
+      driverFeatureSelect: this.driverFeatureSelect,
+      queueSelect: this.queueSelect,
+      configMsixVector: this.configMsixVector,
+      configGeneration: this.generation,
+      // Rings that are not open yet stand where they stood.
+      queues: this.queues.map((queue, index) => this.restored?.[index] ?? queue.save()),
+      config: this.type.config(),
+    };
+  }
+
+  /**
+   * Takes over a state. Rings are looked at when the device becomes active, when guest memory is there.
+   * @throws RangeError when the device cannot be what the state says; then it stays as it was.
+   */
+  restore(state: DeviceState): void {
+    this.verify(state);
+    this.reset();
+    this.driverFeatures = state.driverFeatures;
+    this.currentStatus = state.status;
+    this.deviceFeatureSelect = state.deviceFeatureSelect;
+    this.driverFeatureSelect = state.driverFeatureSelect;
+    this.queueSelect = state.queueSelect;
+    this.configMsixVector = state.configMsixVector;
+    this.generation = state.configGeneration;
+    state.queues.forEach((queue, index) => {
+      this.queues[index]?.restore(queue);
+    });
+    this.type.restoreConfig(state.config);
+    this.restored = state.queues;
+    if (this.currentMode === "active") this.openRestored();
+  }
+
+  /** @throws RangeError when the device cannot be what the state says. */
+  verify(state: DeviceState): void {
+    if (state.deviceType !== this.type.id) {
+      throw new RangeError(`a device of type ${state.deviceType}, here is one of type ${this.type.id}`);
+    }
+    const foreign = state.driverFeatures & ~this.features;
+    if (foreign !== 0n) throw new RangeError(`features 0x${foreign.toString(16)} are not offered here`);
+    if (state.queues.length > this.queues.length) {
+      throw new RangeError(`${state.queues.length} virtqueues, here are ${this.queues.length}`);
+    }
+    state.queues.forEach(({ size }, index) => {
+      const max = this.queues[index]?.maxSize ?? 0;
+      if (size > max) throw new RangeError(`virtqueue ${index} has ${size} descriptors, here at most ${max}`);
+    });
+    if (state.config.length !== this.type.config().length) {
+      throw new RangeError(
+        `a configuration of ${state.config.length} bytes, here of ${this.type.config().length}`,
+      );
+    }
+  }
+
+  private acceptsFeatures(): boolean {
+    return (this.driverFeatures & ~this.features) === 0n && this.has(VIRTIO_F_VERSION_1);
+  }
+
+  private get ringOptions(): RingOptions {
+    return {
+      packed: this.has(VIRTIO_F_RING_PACKED),
+      eventIdx: this.has(VIRTIO_F_EVENT_IDX),
+      indirect: this.has(VIRTIO_F_INDIRECT_DESC),
+      inOrder: this.has(VIRTIO_F_IN_ORDER),
+    };
+  }
+
+  private open(): void {
+    this.queues.forEach((queue, index) => {
+      if (queue.enabled) this.guarded(index, () => queue.open(this.memory, this.ringOptions));
+    });
+    if (!this.isLive) return;
+    this.type.start(this);
+    this.askForNotifications(this.queues.map((_, index) => index));
+  }
+
+  private openRestored(): void {
+    const states = this.restored;
+    if (states === undefined || (this.currentStatus & VIRTIO_CONFIG_S_DRIVER_OK) === 0) return;
+    this.restored = undefined;
+    this.type.start(this);
+    states.forEach((state, index) => {
+      const queue = this.queues[index];
+      if (queue === undefined || !state.enabled) return;
+      this.guarded(index, () => {
+        const ring = queue.open(this.memory, this.ringOptions, state.standing ?? UNKNOWN_STANDING);
+        for (const id of state.owned) this.type.resume(index, ring.reopen(id));
+      });
+    });
+  }
+
+  private ringOf(queue: number): QueueRegisters["ring"] {
+    return this.currentMode === "active" && this.isLive ? this.queues[queue]?.ring : undefined;
+  }
+
+  /** A ring that the driver has broken stops the device, never its caller. */
+  private guarded<T>(queue: number, act: () => T): T | undefined {
+    try {
+      return act();
+    } catch (error) {
+      if (!(error instanceof RingFault)) throw error;
+      this.revision++;
+      this.currentStatus |= VIRTIO_CONFIG_S_NEEDS_RESET;
+      this.onFault?.(error, queue);
+      this.configPending = true;
+      this.tellConfig();
+      return undefined;
+    }
+  }
+
+  private tellUsed(): void {
+    this.queues.forEach(({ ring, msixVector }, index) => {
+      if (ring?.needsNotification()) this.interrupts.queue(index, msixVector);
+    });
+  }
+
+  private askForNotifications(queues: readonly number[]): void {
+    for (const index of queues) {
+      const ring = this.ringOf(index);
+      if (ring !== undefined) this.guarded(index, () => ring.wantNotifications(true));
+    }
+  }
+
+  private tellConfig(): void {
+    const isReady = (this.currentStatus & VIRTIO_CONFIG_S_DRIVER_OK) !== 0;
+    if (!this.configPending || this.currentMode !== "active" || !isReady) return;
+    this.configPending = false;
+    this.interrupts.config(this.configMsixVector);
+  }
+}
+
+/** Of a queue whose format says nothing about it: all that the device had taken is used. */
+const UNKNOWN_STANDING = { available: undefined, used: undefined, availableWrap: true, usedWrap: true };
