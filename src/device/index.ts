@@ -1,5 +1,31 @@
-/** The reference device: guest memory and virtqueues, both sides of them. No I/O: a transport brings the bytes. */
+/**
+ * The reference device: members and owner of a group, their drivers, and what they stand on, guest memory and
+ * virtqueues. No I/O: a transport brings the bytes.
+ */
 
+export { BlkDevice, type BlkOptions } from "./devices/blk.js";
+export {
+  type AdminAnswer,
+  type AdminCommand,
+  AdminCommandError,
+  AdminDriver,
+} from "./drivers/admin-driver.js";
+export { DraftV2Driver } from "./drivers/draft-v2-driver.js";
+export { DeviceContextReader, writeDeviceContext } from "./formats/device-context.js";
+export type { Loss, Written } from "./formats/loss.js";
+export { Allocator } from "./guest/allocator.js";
+export { type BlkAnswer, BlkDriver } from "./guest/blk-driver.js";
+export { type DeviceBus, GuestDriver } from "./guest/guest-driver.js";
+export { CommonConfig } from "./member/common-config.js";
+export type { DeviceState, QueueStanding, QueueState } from "./member/device-state.js";
+export type { DevicePort, DeviceType } from "./member/device-type.js";
+export {
+  type DeviceOptions,
+  type Interrupts,
+  type MigrationMode,
+  type Transition,
+  VirtioDevice,
+} from "./member/virtio-device.js";
 export {
   GuestAddressError,
   GuestMemory,
@@ -9,6 +35,10 @@ export {
   type WriteObserver,
 } from "./memory/guest-memory.js";
 export { type PageRange, WrittenPages } from "./memory/written-pages.js";
+export { AdminError } from "./owner/admin-error.js";
+export type { Answer, CommandInput, CommandProfile, MemberCommand } from "./owner/command.js";
+export { DraftV2Profile } from "./owner/draft-v2.js";
+export { type CarriedOut, OwnerDevice, type OwnerOptions } from "./owner/owner-device.js";
 export type { DescriptorChain } from "./rings/chain.js";
 export { RingFault, type RingFaultCode } from "./rings/fault.js";
 export { PackedDeviceQueue } from "./rings/packed-device.js";

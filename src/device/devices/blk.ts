@@ -96,6 +96,7 @@ export class BlkDevice implements DeviceType {
       maxWriteZeroesSectors: sectors,
       maxWriteZeroesSeg: MAX_RANGES,
       writeZeroesMayUnmap: 1,
+      unused1: new Uint8Array(3),
     };
     return encodeVirtioBlkConfig(config, LITTLE);
   }

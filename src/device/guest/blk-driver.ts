@@ -35,7 +35,7 @@ const UNWRITTEN = 0xff;
 
 export class BlkDriver {
   readonly driver: GuestDriver;
-  private readonly memory: GuestMemory;
+  private memory: GuestMemory;
   private readonly slots: number[];
   private readonly slotBytes: number;
   private readonly base: number;
@@ -55,6 +55,12 @@ export class BlkDriver {
     this.slotBytes = VIRTIO_BLK_OUTHDR_SIZE + sectors * VIRTIO_BLK_SECTOR_SIZE + VIRTIO_BLK_OUTHDR_SIZE;
     this.base = allocator.take(this.slotBytes * slots);
     this.slots = Array.from({ length: slots }, (_, i) => i);
+  }
+
+  /** The guest has moved to another host. */
+  attach(bus: DeviceBus, memory: GuestMemory): void {
+    this.memory = memory;
+    this.driver.attach(bus, memory);
   }
 
   /** Requests that were sent and not answered. */

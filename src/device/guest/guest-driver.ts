@@ -18,7 +18,13 @@ const {
   VIRTIO_CONFIG_S_FEATURES_OK,
   VIRTIO_CONFIG_S_DRIVER_OK,
 } = VirtioDeviceStatus;
-const { VIRTIO_F_EVENT_IDX, VIRTIO_F_INDIRECT_DESC, VIRTIO_F_IN_ORDER, VIRTIO_F_RING_PACKED } = VirtioFeature;
+const {
+  VIRTIO_F_ADMIN_VQ,
+  VIRTIO_F_EVENT_IDX,
+  VIRTIO_F_INDIRECT_DESC,
+  VIRTIO_F_IN_ORDER,
+  VIRTIO_F_RING_PACKED,
+} = VirtioFeature;
 
 /** Far more than the areas of a queue need for each descriptor: 16 + 2 + 8 bytes and the indices. */
 const AREA_BYTES_PER_DESCRIPTOR = 16;
@@ -32,11 +38,10 @@ export interface DeviceBus {
 }
 
 export class GuestDriver {
-  readonly memory: GuestMemory;
   readonly queues: readonly (SplitDriverQueue | PackedDriverQueue)[];
   readonly features: bigint;
-  /** The device may be another one after a migration; what the guest knows of it stays. */
-  bus: DeviceBus;
+  private memory: GuestMemory;
+  private bus: DeviceBus;
 
   /** Sets the device up. Throws when it does not take the features. */
   constructor(bus: DeviceBus, memory: GuestMemory, allocator: Allocator, wanted: bigint) {
@@ -55,9 +60,17 @@ export class GuestDriver {
     if ((this.read("device_status") & VIRTIO_CONFIG_S_FEATURES_OK) === 0) {
       throw new Error("the device does not take the features");
     }
-    const count = this.read("num_queues");
+    const adminQueues = (this.features & VIRTIO_F_ADMIN_VQ) === 0n ? 0 : this.read("admin_queue_num");
+    const count = this.read("num_queues") + adminQueues;
     this.queues = Array.from({ length: count }, (_, index) => this.setUp(index, allocator));
     this.write("device_status", ready | VIRTIO_CONFIG_S_DRIVER_OK);
+  }
+
+  /** The guest has moved to another host: memory and device are others, what the driver knows of them stays. */
+  attach(bus: DeviceBus, memory: GuestMemory): void {
+    this.bus = bus;
+    this.memory = memory;
+    for (const queue of this.queues) queue.attach(memory);
   }
 
   get status(): number {

@@ -20,13 +20,14 @@ interface Field {
 /** What the registers show now. */
 export function commonConfigOf(device: VirtioDevice): VirtioPciCommonCfg {
   const queue = device.queues[device.queueSelect];
+  const { adminQueues = 0 } = device.type;
   return {
     deviceFeatureSelect: device.deviceFeatureSelect,
     deviceFeature: featureWindow(device.features, device.deviceFeatureSelect),
     driverFeatureSelect: device.driverFeatureSelect,
     driverFeature: featureWindow(device.driverFeatures, device.driverFeatureSelect),
     configMsixVector: device.configMsixVector,
-    numQueues: device.queues.length,
+    numQueues: device.queues.length - adminQueues,
     deviceStatus: device.status,
     configGeneration: device.configGeneration,
     queueSelect: device.queueSelect,
@@ -37,7 +38,13 @@ export function commonConfigOf(device: VirtioDevice): VirtioPciCommonCfg {
     queueDesc: queue?.descriptorArea ?? 0n,
     queueDriver: queue?.driverArea ?? 0n,
     queueDevice: queue?.deviceArea ?? 0n,
+    // The tail is there for the devices that have a use for it.
+    ...(adminQueues === 0 ? {} : adminTail(device.queues.length - adminQueues, adminQueues)),
   };
+}
+
+function adminTail(adminQueueIndex: number, adminQueueNum: number): Partial<VirtioPciCommonCfg> {
+  return { queueNotifConfigData: 0, queueReset: 0, adminQueueIndex, adminQueueNum };
 }
 
 /** The 32 feature bits that a selector chooses. */

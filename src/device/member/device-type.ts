@@ -20,6 +20,8 @@ export interface DeviceType {
   readonly features: bigint;
   /** The largest size of each virtqueue, in descriptors. */
   readonly queueSizes: readonly number[];
+  /** How many of them, at the end, are administration virtqueues; none when left out. */
+  readonly adminQueues?: number;
   /** The device-specific configuration, as it is now. */
   config(): Uint8Array;
   /** The driver writes to it. Fields that the driver may not write stay as they are. */

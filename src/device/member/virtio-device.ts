@@ -5,11 +5,10 @@
  */
 import { VirtioFeature } from "../../../generated/virtio/features.js";
 import { VirtioDeviceStatus } from "../../../generated/virtio/ids.js";
-import type { GuestMemory } from "../memory/guest-memory.js";
+import { GuestMemory } from "../memory/guest-memory.js";
 import type { DescriptorChain } from "../rings/chain.js";
 import { RingFault } from "../rings/fault.js";
-import type { DeviceState, QueueState } from "./device-state.js";
-import { NO_VECTOR } from "./device-state.js";
+import { type DeviceState, NO_VECTOR, type QueueState } from "./device-state.js";
 import type { DevicePort, DeviceType } from "./device-type.js";
 import { QueueRegisters, type RingOptions } from "./queue.js";
 
@@ -47,6 +46,8 @@ export interface DeviceOptions {
   readonly packed?: boolean;
   /** Features that are not offered although the device could. */
   readonly without?: bigint;
+  /** Work is done when `run` is called, not at once when the driver notifies. */
+  readonly deferred?: boolean;
   /** Is told of what a driver has broken. The device needs a reset then. */
   readonly onFault?: (fault: RingFault, queue: number) => void;
 }
@@ -69,6 +70,7 @@ export class VirtioDevice implements DevicePort {
   transition: Transition | undefined;
   private readonly interrupts: Interrupts;
   private readonly onFault: DeviceOptions["onFault"];
+  private readonly deferred: boolean;
   private currentMode: MigrationMode = "active";
   private currentStatus = 0;
   private generation = 0;
@@ -80,9 +82,11 @@ export class VirtioDevice implements DevicePort {
 
   constructor(type: DeviceType, memory: GuestMemory, interrupts: Interrupts, options: DeviceOptions = {}) {
     this.type = type;
-    this.memory = memory;
+    // The same bytes with observers of its own: what it writes is told apart from what others write there.
+    this.memory = new GuestMemory(memory.regions);
     this.interrupts = interrupts;
     this.onFault = options.onFault;
+    this.deferred = options.deferred ?? false;
     const offered = type.features | RING_FEATURES | (options.packed ? VIRTIO_F_RING_PACKED : 0n);
     this.features = offered & ~(options.without ?? 0n);
     this.queues = type.queueSizes.map((size) => new QueueRegisters(size));
@@ -144,7 +148,7 @@ export class VirtioDevice implements DevicePort {
 
   /** The driver has made buffers available. In Freeze mode nothing is accepted; after it all queues are looked at. */
   notify(queue: number): void {
-    if (this.currentMode !== "active" || this.queues[queue] === undefined) return;
+    if (this.currentMode !== "active" || this.deferred || this.queues[queue] === undefined) return;
     this.run(queue);
   }
 
@@ -225,7 +229,7 @@ export class VirtioDevice implements DevicePort {
     this.openRestored();
     this.tellConfig();
     // Notifications that were not heard in Freeze, and buffers made available in Stop.
-    this.run();
+    if (!this.deferred) this.run();
   }
 
   save(): DeviceState {

@@ -21,8 +21,8 @@ interface Outstanding {
 
 export class PackedDriverQueue implements DriverQueue {
   readonly place: QueuePlace;
-  private readonly memory: GuestMemory;
-  private readonly areas: PackedAreas;
+  private memory: GuestMemory;
+  private areas: PackedAreas;
   private readonly eventIdx: boolean;
   private readonly inOrder: boolean;
   private readonly freeIds: number[];
@@ -47,6 +47,11 @@ export class PackedDriverQueue implements DriverQueue {
 
   get free(): number {
     return this.freeSlots;
+  }
+
+  attach(memory: GuestMemory): void {
+    this.memory = memory;
+    this.areas = new PackedAreas(memory, this.place);
   }
 
   add({ readable, writable }: DriverBuffer): number | undefined {

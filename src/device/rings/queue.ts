@@ -1,4 +1,5 @@
 /** What both kinds of virtqueue have in common, seen from the device and from the driver. */
+import type { GuestMemory } from "../memory/guest-memory.js";
 import type { DescriptorChain } from "./chain.js";
 
 /** Where the driver has put a virtqueue, and how large it is. Addresses are guest-physical. */
@@ -73,6 +74,8 @@ export interface DriverQueue {
   readonly place: QueuePlace;
   /** Descriptors that are free. */
   readonly free: number;
+  /** The guest has moved: its memory is elsewhere, with the same bytes at the same addresses. */
+  attach(memory: GuestMemory): void;
   /** Makes a buffer available and gives its id; undefined when there is no room for it. */
   add(buffer: DriverBuffer): number | undefined;
   /** The next buffer that the device has given back. */

@@ -30,8 +30,9 @@ interface Outstanding {
 
 export class SplitDriverQueue implements DriverQueue {
   readonly place: QueuePlace;
-  private readonly areas: SplitAreas;
-  private readonly memory: GuestMemory;
+  private areas: SplitAreas;
+  private memory: GuestMemory;
+  private readonly eventIdx: boolean;
   private readonly inOrder: boolean;
   private readonly freeList: number[];
   private readonly outstanding = new Map<number, Outstanding>();
@@ -47,13 +48,19 @@ export class SplitDriverQueue implements DriverQueue {
   constructor(memory: GuestMemory, place: QueuePlace, features: QueueFeatures = {}) {
     this.memory = memory;
     this.place = place;
-    this.areas = new SplitAreas(memory, place, features.eventIdx ?? false);
+    this.eventIdx = features.eventIdx ?? false;
+    this.areas = new SplitAreas(memory, place, this.eventIdx);
     this.inOrder = features.inOrder ?? false;
     this.freeList = Array.from({ length: place.size }, (_, i) => i);
   }
 
   get free(): number {
     return this.freeList.length;
+  }
+
+  attach(memory: GuestMemory): void {
+    this.memory = memory;
+    this.areas = new SplitAreas(memory, this.place, this.eventIdx);
   }
 
   add(buffer: DriverBuffer): number | undefined {

@@ -1,0 +1,40 @@
+/** What a profile of administration commands consists of, and how lengths are treated in all of them. */
+import type { VirtioDevice } from "../member/virtio-device.js";
+
+/** What a command gives back. */
+export interface Answer {
+  /** The draft series' command_specific_output, at most 4 bytes; zeros in virtio 1.4. */
+  readonly output?: Uint8Array;
+  readonly result?: Uint8Array;
+}
+
+export interface CommandInput {
+  /** As the driver sent it, not filled up. */
+  readonly data: Uint8Array;
+  /** How many bytes of a result the driver has room for. */
+  readonly room: number;
+}
+
+/** One command for a member of the group. Throws AdminError. */
+export interface MemberCommand {
+  readonly opcode: number;
+  /** Waits for the end of a reset or of a change of the power state that is in progress in the member. */
+  readonly waits: boolean;
+  readonly run: (member: VirtioDevice, memberId: number, input: CommandInput) => Answer;
+}
+
+/** The commands that an owner has besides LIST_QUERY and LIST_USE. */
+export interface CommandProfile {
+  readonly name: string;
+  readonly commands: readonly MemberCommand[];
+  /** A member is reset by its driver or by the bus: what the owner has set up for it may stay. */
+  memberReset?(member: VirtioDevice, memberId: number): void;
+}
+
+/** Exactly `size` bytes: what is missing reads as zero, what is beyond is ignored. */
+export function fitted(data: Uint8Array, size: number): Uint8Array {
+  if (data.length === size) return data;
+  const exact = new Uint8Array(size);
+  exact.set(data.subarray(0, size));
+  return exact;
+}

@@ -1,0 +1,251 @@
+/**
+ * The owner of a group of devices: what it has is an administration virtqueue, through which a driver carries out
+ * commands on the members. The owner is a device type like others; its frame is a VirtioDevice.
+ * @source virtio 1.4, Group administration commands; Administration Virtqueues (admin.tex)
+ */
+import {
+  decodeVirtioAdminCmdList,
+  encodeVirtioAdminCmdList,
+  encodeVirtioAdminCmdWritable,
+  readVirtioAdminCmdReadable,
+  sizeofVirtioAdminCmdReadable,
+  sizeofVirtioAdminCmdWritable,
+  VIRTIO_ADMIN_CMD_RESERVED_OPCODES,
+  VirtioAdminGroupType,
+  VirtioAdminStatus,
+  VirtioAdminStatusQualifier,
+} from "../../../generated/virtio/admin.js";
+import { VirtioAdminCommands } from "../../../generated/virtio/admin-commands.js";
+import { VirtioFeature } from "../../../generated/virtio/features.js";
+import { VirtioDeviceId } from "../../../generated/virtio/ids.js";
+import { Reader, WireError } from "../../runtime/index.js";
+import type { DevicePort, DeviceType } from "../member/device-type.js";
+import type { VirtioDevice } from "../member/virtio-device.js";
+import type { DescriptorChain } from "../rings/chain.js";
+import {
+  AdminError,
+  invalidCommand,
+  invalidField,
+  invalidGroup,
+  invalidMember,
+  invalidOpcode,
+} from "./admin-error.js";
+import {
+  type Answer,
+  type CommandInput,
+  type CommandProfile,
+  fitted,
+  type MemberCommand,
+} from "./command.js";
+
+const { VIRTIO_ADMIN_GROUP_TYPE_SRIOV } = VirtioAdminGroupType;
+const { VIRTIO_ADMIN_CMD_LIST_QUERY, VIRTIO_ADMIN_CMD_LIST_USE } = VirtioAdminCommands;
+const WORD_BITS = 64;
+const ENVELOPE_OUTPUT = 4;
+
+/** The parts of a command that all of them have. */
+const HEAD_SIZE = sizeofVirtioAdminCmdReadable({
+  opcode: 0,
+  groupType: VIRTIO_ADMIN_GROUP_TYPE_SRIOV,
+  groupMemberId: 0n,
+  commandSpecificData: new Uint8Array(0),
+});
+const ANSWER_HEAD_SIZE = sizeofVirtioAdminCmdWritable({
+  status: VirtioAdminStatus.VIRTIO_ADMIN_STATUS_OK,
+  statusQualifier: VirtioAdminStatusQualifier.VIRTIO_ADMIN_STATUS_Q_OK,
+  commandSpecificResult: new Uint8Array(0),
+});
+
+export interface OwnerOptions {
+  /** Virtual functions by number, from 1 on. */
+  readonly members: ReadonlyMap<number, VirtioDevice>;
+  readonly profile: CommandProfile;
+  readonly queueSize?: number;
+  /** Is told of every command that was carried out. */
+  readonly onCommand?: (command: CarriedOut) => void;
+}
+
+export interface CarriedOut {
+  readonly opcode: number;
+  readonly memberId: bigint;
+  readonly status: number;
+  readonly qualifier: number;
+  /** Why it failed. */
+  readonly reason: string | undefined;
+}
+
+export class OwnerDevice implements DeviceType {
+  /** The owner does nothing else: no device type has it. */
+  readonly id: number = VirtioDeviceId.VIRTIO_ID_INVALID;
+  readonly features: bigint = VirtioFeature.VIRTIO_F_ADMIN_VQ | VirtioFeature.VIRTIO_F_SR_IOV;
+  readonly queueSizes: readonly number[];
+  readonly adminQueues = 1;
+  readonly members: ReadonlyMap<number, VirtioDevice>;
+  private readonly commands: ReadonlyMap<number, MemberCommand>;
+  private readonly supported: ReadonlySet<number>;
+  private readonly onCommand: OwnerOptions["onCommand"];
+  private used: ReadonlySet<number>;
+  private port: DevicePort | undefined;
+  /** The first command of the queue, which waits for its member. */
+  private waiting: DescriptorChain | undefined;
+
+  constructor({ members, profile, queueSize = 64, onCommand }: OwnerOptions) {
+    this.members = members;
+    this.queueSizes = [queueSize];
+    this.onCommand = onCommand;
+    this.commands = new Map(profile.commands.map((command) => [command.opcode, command]));
+    this.supported = new Set([...LIST_COMMANDS, ...this.commands.keys()]);
+    this.used = LIST_COMMANDS;
+  }
+
+  config(): Uint8Array {
+    return new Uint8Array(0);
+  }
+
+  writeConfig(): void {}
+
+  restoreConfig(): void {}
+
+  start(port: DevicePort): void {
+    this.port = port;
+  }
+
+  reset(): void {
+    this.port = undefined;
+    this.waiting = undefined;
+    this.used = LIST_COMMANDS;
+  }
+
+  resume(_queue: number, chain: DescriptorChain): void {
+    this.waiting = chain;
+  }
+
+  /** Commands of a queue are carried out in order: one that waits for its member holds up those behind it. */
+  serve(queue: number): boolean {
+    const { port } = this;
+    if (port === undefined) return false;
+    const chain = this.waiting ?? port.take(queue);
+    this.waiting = undefined;
+    if (chain === undefined) return false;
+    if (this.mustWait(chain)) {
+      this.waiting = chain;
+      return false;
+    }
+    chain.write(this.answer(chain));
+    port.give(queue, chain);
+    return true;
+  }
+
+  private mustWait(chain: DescriptorChain): boolean {
+    const { opcode, groupMemberId } = readHead(chain);
+    const member = this.members.get(Number(groupMemberId));
+    return this.commands.get(opcode)?.waits === true && member?.transition !== undefined;
+  }
+
+  /** The writable part: never longer than what the driver has room for. */
+  private answer(chain: DescriptorChain): Uint8Array {
+    const { opcode, groupType, groupMemberId } = readHead(chain);
+    const input: CommandInput = {
+      data: chain.read(HEAD_SIZE),
+      room: Math.max(0, chain.writableLength - ANSWER_HEAD_SIZE),
+    };
+    let status: number = VirtioAdminStatus.VIRTIO_ADMIN_STATUS_OK;
+    let qualifier: number = VirtioAdminStatusQualifier.VIRTIO_ADMIN_STATUS_Q_OK;
+    let reason: string | undefined;
+    let answer: Answer = {};
+    try {
+      answer = this.run(opcode, groupType, groupMemberId, input);
+    } catch (error) {
+      const failure = asAdminError(error);
+      ({ status, qualifier, message: reason } = failure);
+    }
+    this.onCommand?.({ opcode, memberId: groupMemberId, status, qualifier, reason });
+    return encodeVirtioAdminCmdWritable({
+      status,
+      statusQualifier: qualifier,
+      reserved2: fitted(answer.output ?? NOTHING, ENVELOPE_OUTPUT),
+      commandSpecificResult: answer.result ?? NOTHING,
+    }).subarray(0, chain.writableLength);
+  }
+
+  /** Checks in the order of the specification: group, opcode, member. */
+  private run(opcode: number, groupType: number, memberId: bigint, input: CommandInput): Answer {
+    if (groupType !== VIRTIO_ADMIN_GROUP_TYPE_SRIOV || this.members.size === 0) {
+      throw invalidGroup(`group type ${groupType}`);
+    }
+    if (opcode >= VIRTIO_ADMIN_CMD_RESERVED_OPCODES || !this.used.has(opcode)) {
+      throw invalidOpcode(`opcode 0x${opcode.toString(16)} is not in use`);
+    }
+    if (opcode === VIRTIO_ADMIN_CMD_LIST_QUERY) return { result: encodeList(this.supported) };
+    if (opcode === VIRTIO_ADMIN_CMD_LIST_USE) {
+      this.used = this.checkedList(input.data);
+      return {};
+    }
+    const command = this.commands.get(opcode);
+    if (command === undefined) throw invalidOpcode(`opcode 0x${opcode.toString(16)}`);
+    const member = this.members.get(Number(memberId));
+    if (member === undefined) throw invalidMember(`no member ${memberId}`);
+    return command.run(member, Number(memberId), input);
+  }
+
+  private checkedList(data: Uint8Array): ReadonlySet<number> {
+    const whole = fitted(data, Math.ceil(data.length / 8) * 8);
+    const opcodes = decodeList(whole);
+    for (const opcode of opcodes) {
+      if (!this.supported.has(opcode)) throw invalidField(`opcode 0x${opcode.toString(16)} is not supported`);
+    }
+    return opcodes;
+  }
+}
+
+const NOTHING = new Uint8Array(0);
+const LIST_COMMANDS: ReadonlySet<number> = new Set<number>([
+  VIRTIO_ADMIN_CMD_LIST_QUERY,
+  VIRTIO_ADMIN_CMD_LIST_USE,
+]);
+
+function encodeList(opcodes: ReadonlySet<number>): Uint8Array {
+  const words = Math.floor(Math.max(...opcodes) / WORD_BITS) + 1;
+  const list = new Array<bigint>(words).fill(0n);
+  for (const opcode of opcodes) {
+    const word = Math.floor(opcode / WORD_BITS);
+    list[word] = (list[word] ?? 0n) | (1n << BigInt(opcode % WORD_BITS));
+  }
+  return encodeVirtioAdminCmdList({ deviceAdminCmdOpcodes: list });
+}
+
+function decodeList(data: Uint8Array): Set<number> {
+  const opcodes = new Set<number>();
+  decodeVirtioAdminCmdList(data).deviceAdminCmdOpcodes.forEach((word, index) => {
+    for (let bit = 0; word >> BigInt(bit) !== 0n; bit++) {
+      if (((word >> BigInt(bit)) & 1n) === 1n) opcodes.add(index * WORD_BITS + bit);
+    }
+  });
+  return opcodes;
+}
+
+/** The head of a command. Where the driver has sent less, zeros are read. */
+function readHead(chain: DescriptorChain): { opcode: number; groupType: number; groupMemberId: bigint } {
+  const head = fitted(chain.read(0, HEAD_SIZE), HEAD_SIZE);
+  try {
+    return readVirtioAdminCmdReadable(new Reader(head));
+  } catch (error) {
+    // The only thing that the schema refuses: opcodes whose commands may have another head.
+    if (error instanceof WireError) {
+      return {
+        opcode: VIRTIO_ADMIN_CMD_RESERVED_OPCODES,
+        groupType: VIRTIO_ADMIN_GROUP_TYPE_SRIOV,
+        groupMemberId: 0n,
+      };
+    }
+    throw error;
+  }
+}
+
+/** Data that cannot be read fails the command; anything else is a mistake of this program. */
+function asAdminError(error: unknown): AdminError {
+  if (error instanceof AdminError) return error;
+  if (error instanceof WireError) return invalidField(error.message);
+  if (error instanceof RangeError) return invalidCommand(error.message);
+  throw error;
+}
