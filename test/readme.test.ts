@@ -19,6 +19,20 @@ it("shows the output of the demo", async () => {
   expect(readFileSync(README, "utf8")).toBe(made);
 });
 
+/** QEMU 10.0.2 said it when the capture was loaded with -accel tcg. */
+const FAILURE =
+  "Unknown savevm section or instance 'kvmclock' 0. Make sure that your current VM setup matches your saved VM setup, including any hotplugged devices";
+
+it("shows a failed migration explained", async () => {
+  const { out } = await virtwire(["explain", FAILURE, DEMO]);
+  const command = `$ npx virtwire explain "${FAILURE}" \\\n    ${DEMO}`;
+  const block = `<!-- explain:begin -->\n\`\`\`\n${command}\n${out.trimEnd()}\n\`\`\`\n<!-- explain:end -->`;
+  const readme = readFileSync(README, "utf8");
+  const made = readme.replace(/<!-- explain:begin -->[\s\S]*<!-- explain:end -->/, () => block);
+  if (process.env["VIRTWIRE_BLESS"]) writeFileSync(README, made);
+  expect(readFileSync(README, "utf8")).toBe(made);
+});
+
 it("runs the demo that it shows", () => {
   const { scripts } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
     scripts: Record<string, string>;

@@ -28,6 +28,11 @@ const VERBS: Readonly<Record<string, Entry>> = {
     example: "virtwire check vhost-user.jsonl",
     load: async (io) => (await import("./check.js")).checkVerb(io),
   },
+  explain: {
+    about: "Say what the error messages of a failed migration mean, and where to look.",
+    example: 'virtwire explain "Unknown savevm section type 126" failed-migration.bin',
+    load: async (io) => (await import("./explain.js")).explainVerb(io),
+  },
   receive: {
     about: "Take a live migration off a real QEMU, as its destination, and keep every channel in a file.",
     example: "virtwire receive --listen unix:vm.sock -o vm.mig",

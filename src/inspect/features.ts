@@ -60,6 +60,18 @@ const LOW = new Map<VirtioDeviceId, Names>([
 /** Features 64 to 127. */
 const HIGH = new Map<VirtioDeviceId, Names>([[VirtioDeviceId.VIRTIO_ID_NET, virtioNetFeatureHiNames]]);
 
+/** The types that have feature bits of their own. */
+export function typesWithFeatures(): readonly VirtioDeviceId[] {
+  return [...LOW.keys()];
+}
+
+/** The names of those bits of a mask of 128 that have one. */
+export function featureNames(device: VirtioDeviceId, mask: bigint): string[] {
+  const low = (LOW.get(device) ?? virtioFeatureNames)(BigInt.asUintN(64, mask));
+  const high = HIGH.get(device)?.(mask >> 64n) ?? [];
+  return [...low, ...high].filter((name) => !name.startsWith("0x"));
+}
+
 /** What the words of `feature_bits` mean for a device type. */
 export function featureMeaning(
   device: VirtioDeviceId,

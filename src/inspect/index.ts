@@ -1,8 +1,24 @@
 /** Captures explained: what kind they are, what is in them, and whether all of it fits together. */
 
+export { type DumpPart, type DumpSummary, MigrationDump } from "./analyze-migration/index.js";
 export { ChartRenderer } from "./chart.js";
 export { ConversationInspection, nameOf } from "./conversation.js";
 export { deviceByName } from "./device-names.js";
+export {
+  type Capture,
+  CaptureCollector,
+  type Explanation,
+  explain,
+  explanationsText,
+  type Known,
+  type Log,
+  type Message,
+  messages as knownMessages,
+  type Place,
+  readLog,
+  type Sighting,
+  type Source,
+} from "./explain/index.js";
 export type { CaptureInspection, InspectOptions } from "./inspection.js";
 export { JsonLinesRenderer, JsonRenderer, leafText } from "./json.js";
 export {
@@ -46,6 +62,7 @@ export {
   describeFault,
   type Fact,
   hex,
+  printable,
   type Scalar,
   type Sink,
   type Summary,

@@ -1,0 +1,132 @@
+/** `virtwire explain`: what an error message of a failed migration means, and where its cause lies in the stream. */
+import { existsSync } from "node:fs";
+import type { ArgsDef } from "citty";
+import {
+  type Capture,
+  CaptureCollector,
+  explain,
+  explanationsText,
+  type Known,
+  type Log,
+  readLog,
+} from "../inspect/explain/index.js";
+import { printable } from "../inspect/index.js";
+import { deviceId, readCapture } from "./capture.js";
+import { openInput } from "./input.js";
+import { Batch, EXIT, type Io, UsageError } from "./io.js";
+import { defineVerb, type Verb } from "./verb.js";
+
+const args = {
+  log: {
+    type: "positional",
+    description: "The line, or a log with the lines around it: as text, as a file, or - for standard input.",
+    required: true,
+  },
+  file: { type: "positional", description: "The stream that failed to load.", required: false },
+  other: {
+    type: "string",
+    valueHint: "FILE",
+    description: "A stream that the destination itself has saved: what differs is listed.",
+  },
+  device: {
+    type: "string",
+    valueHint: "TYPE",
+    description: "Type of the virtio device, where the log does not say it (net, blk, vsock, …).",
+  },
+  format: { type: "enum", options: ["text", "json"], default: "text", description: "How to show it." },
+} as const satisfies ArgsDef;
+
+const examples = [
+  'virtwire explain "Unknown savevm section type 126"',
+  'virtwire explain "Features 0x130000002 unsupported. Allowed features: 0x179000000" --device vsock',
+  'virtwire explain "get_pci_config_device: Bad config data: i=0x9a read: 3 device: 6" failed.bin',
+  "virtwire explain destination.log failed.bin --other destination.bin",
+  "journalctl -u libvirtd | virtwire explain -",
+];
+
+/** A log beyond this is not read whole: what matters in it are a few lines. */
+const MAX_LOG = 64 << 20;
+/** Lines that mean nothing known; the rest are counted. */
+const SHOWN_UNKNOWN = 5;
+
+interface ExplainArguments {
+  readonly log: string;
+  readonly file: string | undefined;
+  readonly other: string | undefined;
+  readonly device: string | undefined;
+  readonly format: string;
+}
+
+export function explainVerb(io: Io): Verb {
+  return defineVerb({
+    name: "explain",
+    about: "Say what the error messages of a failed migration mean, and where to look.",
+    args,
+    examples,
+    run: ({ log, file, other, device, format }) => explainLog({ log, file, other, device, format }, io),
+  });
+}
+
+async function explainLog(given: ExplainArguments, io: Io): Promise<number> {
+  if (given.log === "-" && (given.file === "-" || given.other === "-"))
+    throw new UsageError("standard input can be read once only");
+  const device = given.device === undefined ? undefined : deviceId(given.device);
+  const log = readLog(await textOf(given.log, io));
+  const file = log.sightings.length === 0 ? undefined : await captureOf(given.file, io);
+  const other = log.sightings.length === 0 ? undefined : await captureOf(given.other, io);
+  write(log, { file, other, device }, given.format, io);
+  return log.sightings.length === 0 ? EXIT.differs : EXIT.ok;
+}
+
+/** What is no file is the line itself. */
+async function textOf(log: string, io: Io): Promise<string> {
+  if (log !== "-" && !existsSync(log)) return log;
+  const input = openInput(log, io);
+  try {
+    const decoder = new TextDecoder();
+    let text = "";
+    for await (const chunk of input.chunks()) {
+      text += decoder.decode(chunk, { stream: true });
+      if (text.length > MAX_LOG) throw new UsageError(`${input.name} is larger than ${MAX_LOG} characters`);
+    }
+    return text;
+  } finally {
+    input.close();
+  }
+}
+
+async function captureOf(path: string | undefined, io: Io): Promise<Capture | undefined> {
+  if (path === undefined) return undefined;
+  const input = openInput(path, io);
+  try {
+    const collector = new CaptureCollector(input.name);
+    const summary = await readCapture(
+      input,
+      { as: undefined, device: undefined, withFields: true },
+      () => collector,
+      io,
+    );
+    return summary && collector.finish(summary);
+  } finally {
+    input.close();
+  }
+}
+
+function write({ sightings, unknown }: Log, known: Known, format: string, io: Io): void {
+  const batch = new Batch(io.out);
+  const explanations = sightings.map((sighting) => explain(sighting, known));
+  if (format === "json") {
+    const lines = unknown.map(({ line, text }) => ({ line, text }));
+    batch.write(`${JSON.stringify({ explanations, unknown: lines }, undefined, 2)}\n`);
+  } else {
+    batch.write(explanationsText(explanations));
+  }
+  batch.flush();
+  for (const { line, text } of unknown.slice(0, SHOWN_UNKNOWN))
+    io.err(`line ${line}: no message that is known: ${printable(shortened(text))}\n`);
+  if (unknown.length > SHOWN_UNKNOWN) io.err(`${unknown.length - SHOWN_UNKNOWN} more lines are not known\n`);
+}
+
+function shortened(text: string): string {
+  return text.length <= 160 ? text : `${text.slice(0, 159)}…`;
+}
