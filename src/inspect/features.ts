@@ -72,14 +72,25 @@ export function featureNames(device: VirtioDeviceId, mask: bigint): string[] {
   return [...low, ...high].filter((name) => !name.startsWith("0x"));
 }
 
-/** What the words of `feature_bits` mean for a device type. */
+/** Fields that hold features: the first of them, and how many lie in one word. */
+const WORDS: ReadonlyMap<string, { readonly first: number; readonly bits: number }> = new Map([
+  ["feature_bits", { first: 0, bits: 64 }],
+  ["guest_features_lo", { first: 0, bits: 32 }],
+  ["guest_features", { first: 0, bits: 32 }],
+  ["guest_features_hi", { first: 64, bits: 32 }],
+]);
+const HALF = 64;
+
+/** What fields that hold features mean for a device type. */
 export function featureMeaning(
   device: VirtioDeviceId,
 ): (site: Site, index: number, value: number | bigint) => string | undefined {
   return (site, index, value) => {
-    if (site.name !== "feature_bits") return undefined;
-    const names =
-      index === 0 ? (LOW.get(device) ?? virtioFeatureNames) : index === 1 ? HIGH.get(device) : undefined;
-    return names === undefined || BigInt(value) === 0n ? undefined : names(value).join(" | ");
+    const word = WORDS.get(site.name);
+    if (word === undefined) return undefined;
+    const first = word.first + Math.max(0, index) * word.bits;
+    const names = first < HALF ? (LOW.get(device) ?? virtioFeatureNames) : HIGH.get(device);
+    const mask = BigInt(value) << BigInt(first % HALF);
+    return names === undefined || first >= 2 * HALF || mask === 0n ? undefined : names(mask).join(" | ");
   };
 }

@@ -22,6 +22,8 @@ export interface TextOptions {
 }
 
 const SUMMARY_LINES = 40;
+/** Elements in a row that are zero are shown up to this many, less one. */
+const SHOWN_ZEROS = 4;
 /** Faults that the summary shows; the rest are counted. */
 const SHOWN_FAULTS = 5;
 /** Records without fields of their own that are kept for the listing; a long migration has one for every iteration. */
@@ -150,8 +152,25 @@ export class TextRenderer implements Sink {
     const value = node.children === undefined ? ` ${this.valueText(node)}` : "";
     const doc = verbosity < 2 || node.doc === undefined ? "" : this.dim(`  // ${printable(node.doc)}`);
     write(`${this.place(node.at)} ${"  ".repeat(depth)}${name}${type}${bits}${value}${doc}\n`);
-    for (const child of node.children ?? []) this.writeNode(child, depth + 1, write);
+    this.writeChildren(node.children ?? [], depth + 1, write);
     for (const fault of node.faults ?? []) this.writeFault(fault, depth + 1, write);
+  }
+
+  /** Arrays of a fixed size are mostly empty: a run of elements that are all zero is one line. */
+  private writeChildren(children: readonly Node[], depth: number, write: Write): void {
+    for (let i = 0; i < children.length; i++) {
+      const child = children[i] as Node;
+      const run = this.options.verbosity < 2 ? zeroRun(children, i) : 0;
+      if (run < SHOWN_ZEROS) {
+        this.writeNode(child, depth, write);
+        continue;
+      }
+      const text = this.dim(`${grouped(run)} elements, all zero`);
+      write(
+        `${this.place(child.at)} ${"  ".repeat(depth)}[${child.index}..${child.index + run - 1}] ${text}\n`,
+      );
+      i += run - 1;
+    }
   }
 
   private valueText(node: Node): string {
@@ -197,6 +216,23 @@ export class TextRenderer implements Sink {
   private styled(on: string, off: string, text: string): string {
     return this.options.colour ? `\u001b[${on}m${text}\u001b[${off}m` : text;
   }
+}
+
+/** How many elements of an array from index `from` on are all zero. */
+function zeroRun(nodes: readonly Node[], from: number): number {
+  let run = 0;
+  for (let node = nodes[from]; node !== undefined && node.index >= 0 && isZero(node); ) {
+    run++;
+    node = nodes[from + run];
+  }
+  return run;
+}
+
+function isZero(node: Node): boolean {
+  if (node.faults !== undefined) return false;
+  if (node.children !== undefined) return node.children.every(isZero);
+  const { value } = node;
+  return value === 0 || value === 0n || (value instanceof Uint8Array && value.every((byte) => byte === 0));
 }
 
 /** Whether a reserved, derived or constant field says nothing that its surroundings do not say. */

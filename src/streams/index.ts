@@ -42,6 +42,21 @@ export {
 } from "./qemu/return-path.js";
 export { walkState } from "./qemu/state.js";
 export { findDescription } from "./qemu/tail.js";
+export type { FieldBehind, SavedDevice, VirtioDevice } from "./qemu/virtio/device.js";
+export { virtioDeviceOf } from "./qemu/virtio/devices.js";
+export type { Layout } from "./qemu/virtio/layout.js";
+export type { VirtioSection } from "./qemu/virtio/locate.js";
+export { walkVirtioState } from "./qemu/virtio/section.js";
+export {
+  decodeVirtioState,
+  encodeVirtioState,
+  type SavedFields,
+  type SavedPart,
+  type SavedSubsection,
+  type SavedTransport,
+  type VirtioState,
+} from "./qemu/virtio/state.js";
+export type { Vmstate } from "./qemu/virtio/vmstate.js";
 export { type VfioStreamEvent, VfioStreamParser, vfioRecord } from "./vfio/records.js";
 export { type Finding, judgeEvent } from "./vhost-user/check.js";
 export { DirtyLog, dirtyLogSize, type GuestRange } from "./vhost-user/dirty-log.js";

@@ -20,7 +20,10 @@ const NUMBERS: Readonly<Record<string, readonly (readonly [from: number, to: num
     [100, 109],
   ],
   F: [
-    [16, 16],
+    [1, 16],
+    [20, 25],
+    [30, 32],
+    [40, 41],
     [50, 74],
     [80, 80],
   ],

@@ -29,7 +29,18 @@ const SIGNED = new Set([
 ]);
 const UNSIGNED = new Set(["uint8", "uint16", "uint32", "uint32 equal", "uint64"]);
 /** The script has no reader for these and shows their bytes. */
-const OPAQUE = new Set(["qtailq", "qlist", "gtree", "timer", "CPU_Double_U", "tmp", "vstruct"]);
+const OPAQUE = new Set([
+  "qtailq",
+  "qlist",
+  "gtree",
+  "timer",
+  "CPU_Double_U",
+  "tmp",
+  "vstruct",
+  "virtio",
+  "virtio-gpu",
+  "scsi-requests",
+]);
 
 /** A field as the script prints it. */
 function asScript(node: Node, file: Uint8Array): unknown {

@@ -314,7 +314,7 @@ export function walkQemuPciDevice(reader: Reader, visitor: Visitor, configSize: 
  */
 export interface QemuVirtioPci {
   /** 20 to 4294967315 bytes at offset 0. */
-  pci: QemuPciDevice;
+  device: QemuPciDevice;
   /**
    * Up to 1048560 bytes.
    * Undefined where the condition of the schema does not hold.
@@ -339,7 +339,7 @@ export function readQemuVirtioPci(reader: Reader, configSize: number, msixVector
   let msixTable: PciMsixEntry[] | undefined;
   let msixPba: Uint8Array | undefined;
   let configVector: number | undefined;
-  const pci = readQemuPciDevice(reader, configSize);
+  const device = readQemuPciDevice(reader, configSize);
   if (msixVectors > 0) {
     const start = reader.take(msixVectors * 16);
     const list: PciMsixEntry[] = new Array(msixVectors);
@@ -356,7 +356,7 @@ export function readQemuVirtioPci(reader: Reader, configSize: number, msixVector
       throw reader.error("constraint", "config_vector", at);
     }
   }
-  return { pci, msixTable, msixPba, configVector };
+  return { device, msixTable, msixPba, configVector };
 }
 
 /**
@@ -380,7 +380,7 @@ const QEMU_VIRTIO_PCI_LEAVES: readonly Leaf[] = [["config_vector", 0, 2, 34]];
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanQemuVirtioPci(reader: Reader, configSize: number, msixVectors: number): boolean {
   const { view } = reader;
-  if (!scanQemuPciDevice(reader, configSize)) return reader.inside("pci");
+  if (!scanQemuPciDevice(reader, configSize)) return reader.inside("device");
   if (msixVectors > 0) {
     const need = msixVectors * 16;
     if (need > reader.end - reader.at) return reader.lacks("msix_table", reader.at, need, FILE, 31);
@@ -412,7 +412,7 @@ export function checkQemuVirtioPci(
 /** How many bytes encoding the value takes. */
 export function sizeofQemuVirtioPci(value: QemuVirtioPci, configSize: number, msixVectors: number): number {
   let size = 0;
-  size += sizeofQemuPciDevice(value.pci, configSize);
+  size += sizeofQemuPciDevice(value.device, configSize);
   if (msixVectors > 0) {
     size += 2;
     size += (value.msixTable?.length ?? 0) * 16;
@@ -428,11 +428,11 @@ export function writeQemuVirtioPci(
   configSize: number,
   msixVectors: number,
 ): void {
-  const { pci, msixTable, msixPba, configVector } = value;
+  const { device, msixTable, msixPba, configVector } = value;
   try {
-    writeQemuPciDevice(writer, pci, configSize);
+    writeQemuPciDevice(writer, device, configSize);
   } catch (error) {
-    throw inside(error, "pci");
+    throw inside(error, "device");
   }
   if (msixVectors > 0) {
     if (msixTable === undefined) throw missing(writer, "msix_table", FILE, 31);
@@ -493,7 +493,7 @@ export function encodeQemuVirtioPci(
 export class QemuVirtioPciView extends View {
   readonly #configSize: number;
   readonly #msixVectors: number;
-  #pciEnd = 0;
+  #deviceEnd = 0;
   #msixTableAt = -1;
   #msixTableEnd = 0;
   #msixPbaAt = -1;
@@ -517,8 +517,8 @@ export class QemuVirtioPciView extends View {
   }
 
   /** 20 to 4294967315 bytes at offset 0. */
-  get pci(): QemuPciDeviceView {
-    return new QemuPciDeviceView(this.$within(this.#pciEnd), this.$at, this.#configSize);
+  get device(): QemuPciDeviceView {
+    return new QemuPciDeviceView(this.$within(this.#deviceEnd), this.$at, this.#configSize);
   }
 
   /** How many elements `msix_table` has. Undefined where it is not there. */
@@ -568,7 +568,7 @@ export class QemuVirtioPciView extends View {
     this.#msixPbaAt = -1;
     this.#configVectorAt = -1;
     if (!scanQemuPciDevice(reader, this.#configSize)) throw this.$refused();
-    this.#pciEnd = reader.at;
+    this.#deviceEnd = reader.at;
     if (this.#msixVectors > 0) {
       this.#msixTableAt = reader.at;
       reader.take(this.#msixVectors * 16);
@@ -582,7 +582,7 @@ export class QemuVirtioPciView extends View {
 }
 
 const QEMU_VIRTIO_PCI_SITES = {
-  pci: { name: "pci", type: "qemu_pci_device", schema: "qemu/virtio/transports.wire:29" },
+  device: { name: "device", type: "qemu_pci_device", schema: "qemu/virtio/transports.wire:29" },
   msixTable: { name: "msix_table", type: "pci_msix_entry[]", schema: "qemu/virtio/transports.wire:31" },
   msixPba: {
     name: "msix_pba",
@@ -603,7 +603,7 @@ export function walkQemuVirtioPci(
   msixVectors: number,
 ): boolean {
   const { view } = reader;
-  visitor.open(QEMU_VIRTIO_PCI_SITES.pci, -1, reader.at);
+  visitor.open(QEMU_VIRTIO_PCI_SITES.device, -1, reader.at);
   const whole = walkQemuPciDevice(reader, visitor, configSize);
   visitor.close(reader.at);
   if (!whole) return false;
@@ -1307,7 +1307,7 @@ export function walkQemuVirtioPciModernState(reader: Reader, visitor: Visitor): 
  */
 export interface QemuVirtioPciModernStateFeatures128 {
   /** 8 bytes at offset 0. */
-  guestFeatures: number[];
+  guestFeaturesHi: number[];
 }
 
 /** Reads the 8 bytes at `at`, which the caller has made sure of. */
@@ -1316,13 +1316,13 @@ export function readQemuVirtioPciModernStateFeatures128At(
   at: number,
 ): QemuVirtioPciModernStateFeatures128 {
   const { view } = reader;
-  const guestFeatures: number[] = new Array(2);
+  const guestFeaturesHi: number[] = new Array(2);
   let next = at;
   for (let i = 0; i < 2; i++) {
-    guestFeatures[i] = view.getUint32(next, false);
+    guestFeaturesHi[i] = view.getUint32(next, false);
     next += 4;
   }
-  return { guestFeatures };
+  return { guestFeaturesHi };
 }
 
 /** Reads at the cursor. For structs inside others: its errors have no path. Otherwise, decode. */
@@ -1349,8 +1349,8 @@ export function decodeQemuVirtioPciModernStateFeatures128(
 }
 
 const QEMU_VIRTIO_PCI_MODERN_STATE_FEATURES128_LEAVES: readonly Leaf[] = [
-  ["guest_features[0]", 0, 4, 62],
-  ["guest_features[1]", 4, 4, 62],
+  ["guest_features_hi[0]", 0, 4, 62],
+  ["guest_features_hi[1]", 4, 4, 62],
 ];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
@@ -1386,14 +1386,14 @@ export function writeQemuVirtioPciModernStateFeatures128At(
   value: QemuVirtioPciModernStateFeatures128,
 ): void {
   const { view } = writer;
-  const { guestFeatures } = value;
-  if (guestFeatures.length !== 2) {
-    throw wrongLength(writer, "guest_features", at, FILE, 62, 2, guestFeatures.length, "elements");
+  const { guestFeaturesHi } = value;
+  if (guestFeaturesHi.length !== 2) {
+    throw wrongLength(writer, "guest_features_hi", at, FILE, 62, 2, guestFeaturesHi.length, "elements");
   }
   let next = at;
-  for (const item of guestFeatures) {
+  for (const item of guestFeaturesHi) {
     if (item !== item >>> 0) {
-      throw misfit(writer, next, FILE, [[`guest_features[${(next - at) / 4}]`, item, 32, 0, 62]]);
+      throw misfit(writer, next, FILE, [[`guest_features_hi[${(next - at) / 4}]`, item, 32, 0, 62]]);
     }
     view.setUint32(next, item, false);
     next += 4;
@@ -1440,8 +1440,8 @@ export class QemuVirtioPciModernStateFeatures128View extends View {
     return this;
   }
 
-  /** How many elements `guest_features` has. */
-  get guestFeaturesCount(): number {
+  /** How many elements `guest_features_hi` has. */
+  get guestFeaturesHiCount(): number {
     return 2;
   }
 
@@ -1449,20 +1449,20 @@ export class QemuVirtioPciModernStateFeatures128View extends View {
    * 8 bytes at offset 0.
    * @throws RangeError when there is no such element.
    */
-  guestFeatures(i: number): number {
-    this.$index(i, this.guestFeaturesCount);
+  guestFeaturesHi(i: number): number {
+    this.$index(i, this.guestFeaturesHiCount);
     return this.$view.getUint32(this.$at + i * 4, false);
   }
-  setGuestFeatures(i: number, value: number): void {
-    this.$index(i, this.guestFeaturesCount);
+  setGuestFeaturesHi(i: number, value: number): void {
+    this.$index(i, this.guestFeaturesHiCount);
     const at = this.$at + i * 4;
-    if (value !== value >>> 0) throw this.$error("range", "guest_features", at, FILE, 62, String(value));
+    if (value !== value >>> 0) throw this.$error("range", "guest_features_hi", at, FILE, 62, String(value));
     this.$view.setUint32(at, value, false);
   }
 }
 
 const QEMU_VIRTIO_PCI_MODERN_STATE_FEATURES128_SITES = {
-  guestFeatures: { name: "guest_features", type: "be32[2]", schema: "qemu/virtio/transports.wire:62" },
+  guestFeaturesHi: { name: "guest_features_hi", type: "be32[2]", schema: "qemu/virtio/transports.wire:62" },
 } satisfies Record<string, Site>;
 
 /**
@@ -1473,7 +1473,7 @@ export function walkQemuVirtioPciModernStateFeatures128(reader: Reader, visitor:
   const at = reader.at;
   let sound = 8 <= reader.end - at;
   reader.at = at;
-  visitor.open(QEMU_VIRTIO_PCI_MODERN_STATE_FEATURES128_SITES.guestFeatures, -1, reader.at);
+  visitor.open(QEMU_VIRTIO_PCI_MODERN_STATE_FEATURES128_SITES.guestFeaturesHi, -1, reader.at);
   let whole = true;
   for (let i = 0; whole && i < 2; i++) {
     const at2 = reader.at;
@@ -1481,7 +1481,7 @@ export function walkQemuVirtioPciModernStateFeatures128(reader: Reader, visitor:
       whole = false;
       break;
     }
-    visitor.field(QEMU_VIRTIO_PCI_MODERN_STATE_FEATURES128_SITES.guestFeatures, i, at2, 4, view.getUint32(at2, false));
+    visitor.field(QEMU_VIRTIO_PCI_MODERN_STATE_FEATURES128_SITES.guestFeaturesHi, i, at2, 4, view.getUint32(at2, false));
     reader.at = at2 + 4;
   }
   visitor.close(reader.at);

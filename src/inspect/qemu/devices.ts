@@ -1,12 +1,16 @@
 /**
  * Devices against the description: which device it describes, whether version and size agree, and what the fields are.
- * A device comes before the description does, and waits for it.
+ * A device comes before the description does, and waits for it. Virtio devices can be read without one.
  */
 import { type Fault, Reader } from "../../runtime/index.js";
 import { streamFault } from "../../streams/faults.js";
 import { type Description, describedSize, type StateDescription } from "../../streams/qemu/description.js";
 import type { SectionEvent } from "../../streams/qemu/events.js";
 import { walkState } from "../../streams/qemu/state.js";
+import { virtioDeviceOf } from "../../streams/qemu/virtio/devices.js";
+import type { LocatedVirtio } from "../../streams/qemu/virtio/locate.js";
+import { VirtioFields } from "../../streams/qemu/virtio/section.js";
+import { featureMeaning } from "../features.js";
 import { FaultCollector, type Node, TreeBuilder } from "../node.js";
 import { MAX_ROWS, type Row } from "./rows.js";
 
@@ -29,11 +33,15 @@ export interface DeviceReport {
   readonly faults: readonly Fault[];
   /** What a reader should know although nothing is wrong. */
   readonly note: string | undefined;
+  /** Of a virtio device whose state can be read. */
+  readonly virtio: LocatedVirtio | undefined;
 }
 
 export class Devices {
   private readonly withFields: boolean;
   private readonly report: (device: DeviceReport) => void;
+  /** The machine type, as soon as the stream has told it. */
+  machine: string | undefined;
   private readonly described = new Set<string>();
   private waiting: Waiting[] = [];
   private waitingBytes = 0;
@@ -95,34 +103,45 @@ export class Devices {
 
   private check(event: SectionEvent, body: Uint8Array | undefined, row: Row): void {
     const faults: Fault[] = [];
-    const state = this.states?.get(keyOf(event.name, event.instanceId));
+    const { name, instanceId, versionId } = event;
+    const state = this.states?.get(keyOf(name, instanceId));
+    const virtio = new VirtioFields({ name, versionId, machine: this.machine });
     let fields: readonly Node[] | undefined;
     let note: string | undefined;
     if (this.states !== undefined && state === undefined) {
-      const detail = `the description has no device ${event.name}, instance ${event.instanceId}`;
-      faults.push(streamFault(SCHEMA, "missing", event.name, event.at, detail));
+      const detail = `the description has no device ${name}, instance ${instanceId}`;
+      faults.push(streamFault(SCHEMA, "missing", name, event.at, detail));
     } else if (state !== undefined) {
-      this.described.add(keyOf(event.name, event.instanceId));
+      this.described.add(keyOf(name, instanceId));
       checkVersion(event, state, faults);
-      if (body === undefined) note = checkSize(event, state, faults);
-      else fields = this.fieldsOf(event, body, state, faults);
     }
-    this.report({ event, row, fields, faults, note });
+    if (body !== undefined) fields = this.fieldsOf(event, body, state, virtio, faults);
+    else if (state !== undefined) note = checkSize(event, state, faults);
+    this.report({ event, row, fields, faults, note, virtio: virtio.located });
   }
 
   private fieldsOf(
     event: SectionEvent,
     body: Uint8Array,
-    state: StateDescription,
+    state: StateDescription | undefined,
+    virtio: VirtioFields,
     faults: Fault[],
   ): readonly Node[] | undefined {
-    const reader = new Reader(body, { base: event.bodyAt });
-    const visitor = this.withFields ? new TreeBuilder(event.bodyAt) : new FaultCollector();
-    const readable = walkState(reader, state, visitor, event.name);
+    const { name, bodyAt } = event;
+    const device = virtioDeviceOf(name);
+    if (state === undefined && device === undefined) return undefined;
+    const reader = new Reader(body, { base: bodyAt });
+    const visitor = this.withFields
+      ? new TreeBuilder(bodyAt, device && featureMeaning(device.id))
+      : new FaultCollector();
+    const readable =
+      state === undefined
+        ? virtio.all(reader, visitor, name)
+        : walkState(reader, state, visitor, name, virtio.look);
     faults.push(...visitor.faults);
     if (readable && reader.at !== reader.end && event.bound !== "none") {
       const detail = `${reader.end - reader.at} bytes more than its fields take`;
-      faults.push(streamFault(SCHEMA, "trailing", event.name, event.bodyAt + reader.at, detail));
+      faults.push(streamFault(SCHEMA, "trailing", name, bodyAt + reader.at, detail));
     }
     return visitor instanceof TreeBuilder ? visitor.roots : undefined;
   }

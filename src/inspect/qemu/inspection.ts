@@ -21,6 +21,7 @@ import { streamFacts } from "./facts.js";
 import { ramAttributes, ramTable } from "./memory.js";
 import { commandName, uuidText } from "./names.js";
 import { SectionRows } from "./rows.js";
+import { VirtioRows } from "./virtio-rows.js";
 
 const SCHEMA = "qemu/stream.wire";
 const MAX_NOTES = 20;
@@ -32,6 +33,7 @@ export class QemuInspection implements CaptureInspection {
   private readonly devices: Devices;
   private readonly faults = new FaultList();
   private readonly rows = new SectionRows();
+  private readonly virtio = new VirtioRows();
   private readonly commands = new Map<number, number>();
   private readonly notes: string[] = [];
   private readonly records = { commands: 0, packages: 0, gaps: 0 };
@@ -67,6 +69,7 @@ export class QemuInspection implements CaptureInspection {
         break;
       case "configuration":
         this.configuration = event;
+        this.devices.machine = event.machine;
         this.plain("configuration", event.machine, [member("configuration")], event, {
           machine: event.machine,
           target_page_bits: event.targetPageBits,
@@ -146,9 +149,10 @@ export class QemuInspection implements CaptureInspection {
     }
   }
 
-  private device({ event, row, fields, faults, note }: DeviceReport): void {
+  private device({ event, row, fields, faults, note, virtio }: DeviceReport): void {
     row.faults += faults.length;
     for (const fault of faults) this.faults.add(fault);
+    if (virtio !== undefined) this.virtio.add(event, virtio);
     if (note !== undefined && this.notes.length < MAX_NOTES) this.notes.push(note);
     this.sectionRecord(event, row.path, fields, faults);
   }
@@ -218,8 +222,8 @@ export class QemuInspection implements CaptureInspection {
     if (!this.seen.description) {
       this.notes.push(
         this.seen.package
-          ? "a postcopy stream carries no description: fields of devices cannot be read"
-          : "no description follows: fields of devices cannot be read, their sizes not checked",
+          ? "a postcopy stream carries no description: only virtio devices can be read"
+          : "no description follows: only virtio devices can be read, sizes of the others not checked",
       );
     }
     const pages = [...ram.blocks.values()].some(
@@ -244,7 +248,7 @@ export class QemuInspection implements CaptureInspection {
         commands: this.commands,
         sections: this.rows.sections,
       }),
-      tables: [this.rows.table(), ramTable(this.parser.ram.blocks.values())].filter(
+      tables: [this.rows.table(), this.virtio.table(), ramTable(this.parser.ram.blocks.values())].filter(
         (table) => table.rows.length > 0,
       ),
       notes: this.notes,

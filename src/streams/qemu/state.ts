@@ -5,6 +5,7 @@
 import { readQemuVmSubsection, scanQemuVmSubsection } from "../../../generated/qemu/stream.js";
 import type { Fault, FaultCode, Reader, Site, Visitor } from "../../runtime/index.js";
 import type { FieldDescription, StateDescription } from "./description.js";
+import { Muted } from "./relay.js";
 
 /** Where the layout comes from, in the place of a schema line. */
 const SCHEMA = "vmdescription";
@@ -52,6 +53,15 @@ const INTEGERS: ReadonlyMap<string, Integer> = new Map<string, Integer>([
   ["timer", { ...s64, meaning: (value) => (value === -1n ? "off" : undefined) }],
 ]);
 
+/**
+ * Reports what is inside a field, from the reader's cursor to its end. False: something is wrong, and the visitor has
+ * heard it.
+ */
+export type WalkInside = (reader: Reader, visitor: Visitor, path: string) => boolean;
+
+/** How to look into a field that the description says nothing about. Undefined: it is bytes. */
+export type LookInside = (field: FieldDescription) => WalkInside | undefined;
+
 /** Arrays of integers that take more bytes than this are memory of a device: an element alone means nothing. */
 const MAX_ARRAY = 1 << 16;
 
@@ -63,10 +73,16 @@ const LIST_END = 0;
 /**
  * Reads one state from the reader's cursor, up to its end at most. Places are indices of the reader, as in generated
  * walks. What is wrong goes to the visitor; the result says whether nothing was, and that nothing is left over is for
- * the caller to check.
+ * the caller to check. `inside` is asked about fields that are bytes to the description.
  */
-export function walkState(reader: Reader, state: StateDescription, visitor: Visitor, path = ""): boolean {
-  const walker = new StateWalker(reader, visitor, path);
+export function walkState(
+  reader: Reader,
+  state: StateDescription,
+  visitor: Visitor,
+  path = "",
+  inside: LookInside = () => undefined,
+): boolean {
+  const walker = new StateWalker(reader, visitor, path, inside);
   walker.state(state);
   return walker.clean;
 }
@@ -76,10 +92,12 @@ class StateWalker {
   private readonly reader: Reader;
   private readonly visitor: Visitor;
   private readonly path: string[];
+  private readonly look: LookInside;
 
-  constructor(reader: Reader, visitor: Visitor, path: string) {
+  constructor(reader: Reader, visitor: Visitor, path: string, look: LookInside) {
     this.reader = reader;
     this.visitor = visitor;
+    this.look = look;
     this.path = path === "" ? [] : [path];
   }
 
@@ -159,6 +177,8 @@ class StateWalker {
     if (field.struct !== undefined || field.elements.length > 0 || LISTS.has(field.type)) {
       return this.nested(field, index, count);
     }
+    const walk = this.look(field);
+    if (walk !== undefined) return this.inside(field, index, walk);
     const at = reader.at;
     if (!this.has(field.size)) return false;
     const bytes = reader.slice(field.size);
@@ -181,6 +201,21 @@ class StateWalker {
         : { name: field.name, type: field.type, schema: SCHEMA };
     this.visitor.field(site, index, at, field.size, bytes);
     return true;
+  }
+
+  /** What is there of a field that is cut is still shown; what is missing from it is not its own fault. */
+  private inside(field: FieldDescription, index: number, walk: WalkInside): boolean {
+    const { reader, visitor } = this;
+    const { end } = reader;
+    const isWhole = this.has(field.size);
+    if (isWhole) reader.end = reader.at + field.size;
+    this.open({ name: field.name, type: field.type, schema: SCHEMA }, index);
+    const sound = walk(reader, isWhole ? visitor : new Muted(visitor), this.where());
+    reader.at = reader.end;
+    this.close();
+    reader.end = end;
+    this.clean = this.clean && sound;
+    return isWhole;
   }
 
   private integer(field: FieldDescription, integer: Integer, index: number): boolean {

@@ -1,0 +1,76 @@
+/** The fields of a virtio device's section: as the description names them, or all of them where there is none. */
+import type { Reader, Visitor } from "../../../runtime/index.js";
+import type { FieldDescription } from "../description.js";
+import type { WalkInside } from "../state.js";
+import { Judge } from "./judge.js";
+import {
+  type LocatedVirtio,
+  locateState,
+  locateVirtio,
+  locateVirtioSection,
+  type VirtioSection,
+} from "./locate.js";
+import { walkPieces } from "./pieces.js";
+
+/** What VMStateInfo calls the field. */
+const VIRTIO = "virtio";
+
+export class VirtioFields {
+  /** For `walkState`. */
+  readonly look = (field: FieldDescription): WalkInside | undefined => this.inside(field);
+  private readonly section: VirtioSection;
+  private found: LocatedVirtio | undefined;
+
+  constructor(section: VirtioSection) {
+    this.section = section;
+  }
+
+  /** What was found out about the field `virtio`, once it has been walked. */
+  get located(): LocatedVirtio | undefined {
+    return this.found;
+  }
+
+  private inside(field: FieldDescription): WalkInside | undefined {
+    if (field.type === VIRTIO) return (reader, visitor, path) => this.field(reader, visitor, path);
+    const behind = this.found?.device?.behind?.find(({ field: name }) => name === field.name);
+    const saved = this.found?.saved;
+    if (behind === undefined || saved === undefined) return undefined;
+    return (reader, visitor, path) => {
+      const { pieces, damage } = locateState(reader, behind.state(saved));
+      walkPieces(reader, pieces, visitor, path);
+      return damage === 0;
+    };
+  }
+
+  /** The whole body of the section, without a description. */
+  all(reader: Reader, visitor: Visitor, path: string): boolean {
+    this.found = locateVirtioSection(reader, this.section);
+    return this.walk(reader, visitor, path);
+  }
+
+  /** The field `virtio`. */
+  field(reader: Reader, visitor: Visitor, path: string): boolean {
+    this.found = locateVirtio(reader, this.section);
+    return this.walk(reader, visitor, path);
+  }
+
+  private walk(reader: Reader, visitor: Visitor, path: string): boolean {
+    const judge = new Judge(visitor, reader.base, path);
+    walkPieces(reader, this.found?.pieces ?? [], judge, path);
+    reader.at = reader.end;
+    return judge.faults === 0;
+  }
+}
+
+/**
+ * Reports every byte of the field `virtio`, from the reader's cursor to its end. `path` leads the paths of faults.
+ * False: something is wrong, and the visitor has heard it.
+ */
+export function walkVirtioState(
+  reader: Reader,
+  section: VirtioSection,
+  visitor: Visitor,
+  path = "",
+): boolean {
+  return new VirtioFields(section).field(reader, visitor, path);
+}
