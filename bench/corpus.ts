@@ -2,6 +2,7 @@
 import { cases as memoryTable } from "./cases/memory-table.js";
 import { cases as queueConfigs } from "./cases/queue-configs.js";
 import { cases as recordStream } from "./cases/record-stream.js";
+import { cases as vhostUser } from "./cases/vhost-user.js";
 import { cases as words } from "./cases/words.js";
 import type { Case } from "./measure.js";
 
@@ -9,5 +10,6 @@ export const corpus: Readonly<Record<string, Case>> = {
   ...words,
   ...queueConfigs,
   ...memoryTable,
+  ...vhostUser,
   ...recordStream,
 };

@@ -42,7 +42,7 @@ const SIZE = 12 + 8 + 8 * 32;
 /** Messages in a row, as in a capture: every subject goes through them over one shared DataView. */
 const MESSAGES = 16;
 const bytes = new Uint8Array(SIZE * MESSAGES);
-for (let at = 0; at < bytes.byteLength; at += SIZE) bytes.set(encodeMemoryTable(exact()), at);
+for (let at = 0; at < bytes.length; at += SIZE) bytes.set(encodeMemoryTable(exact()), at);
 const view = new DataView(bytes.buffer);
 
 function u64AsNumber(from: DataView, at: number): number {
@@ -53,9 +53,10 @@ function u64AsNumber(from: DataView, at: number): number {
 
 /** The checks that a careful person writes: every bound, and that the count fits the size. */
 function regionsIn(from: DataView, at: number): number {
-  if (from.byteLength - at < 12) throw new RangeError("truncated");
+  const end = from.byteLength;
+  if (end - at < 12) throw new RangeError("truncated");
   const size = from.getUint32(at + 8, true);
-  if (size > from.byteLength - at - 12 || size < 8) throw new RangeError("size");
+  if (size > end - at - 12 || size < 8) throw new RangeError("size");
   const count = from.getUint32(at + 12, true);
   if (count * 32 !== size - 8) throw new RangeError("count");
   return count;
@@ -200,7 +201,7 @@ function each(decode: (from: Reader) => unknown): unknown {
 
 function eachByHand(decode: (from: DataView, at: number) => unknown): unknown {
   let last: unknown;
-  for (let at = 0; at < bytes.byteLength; at += SIZE) last = decode(view, at);
+  for (let at = 0; at < bytes.length; at += SIZE) last = decode(view, at);
   return last;
 }
 

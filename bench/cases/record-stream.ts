@@ -11,17 +11,17 @@ function streamOf(records: number, sizeOf: (i: number) => number): Uint8Array {
   const parts = Array.from({ length: records }, (_, i) =>
     encodeStreamRecord({ flags: i & 1, tag: i, data: new Uint8Array(sizeOf(i)).fill(i) }),
   );
-  const stream = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
+  const stream = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {
     stream.set(part, at);
-    at += part.byteLength;
+    at += part.length;
   }
   return stream;
 }
 
 function cut(stream: Uint8Array, size: number): Uint8Array[] {
-  return Array.from({ length: Math.ceil(stream.byteLength / size) }, (_, i) =>
+  return Array.from({ length: Math.ceil(stream.length / size) }, (_, i) =>
     stream.subarray(i * size, (i + 1) * size),
   );
 }
@@ -38,13 +38,13 @@ class HandParser {
   push(chunk: Uint8Array): void {
     let bytes = chunk;
     let at = 0;
-    if (this.held.byteLength > 0) {
+    if (this.held.length > 0) {
       // Only as much of the chunk as the record in hand needs is copied.
       const missing = this.missing(this.held, chunk);
-      const joined = new Uint8Array(this.held.byteLength + Math.min(missing, chunk.byteLength));
+      const joined = new Uint8Array(this.held.length + Math.min(missing, chunk.length));
       joined.set(this.held);
-      joined.set(chunk.subarray(0, joined.byteLength - this.held.byteLength), this.held.byteLength);
-      if (missing > chunk.byteLength) {
+      joined.set(chunk.subarray(0, joined.length - this.held.length), this.held.length);
+      if (missing > chunk.length) {
         this.held = joined;
         return;
       }
@@ -53,7 +53,7 @@ class HandParser {
       at = missing;
     }
     at = this.parse(bytes, at);
-    if (at < bytes.byteLength) {
+    if (at < bytes.length) {
       bytes = bytes.subarray(at);
       this.held = bytes.slice();
     }
@@ -61,13 +61,13 @@ class HandParser {
 
   private missing(held: Uint8Array, chunk: Uint8Array): number {
     let head = held;
-    if (held.byteLength < HEAD) {
+    if (held.length < HEAD) {
       head = new Uint8Array(HEAD);
       head.set(held);
-      head.set(chunk.subarray(0, HEAD - held.byteLength), held.byteLength);
-      if (held.byteLength + chunk.byteLength < HEAD) return HEAD - held.byteLength;
+      head.set(chunk.subarray(0, HEAD - held.length), held.length);
+      if (held.length + chunk.length < HEAD) return HEAD - held.length;
     }
-    return HEAD + this.sizeAt(new DataView(head.buffer, head.byteOffset), 0) - held.byteLength;
+    return HEAD + this.sizeAt(new DataView(head.buffer, head.byteOffset), 0) - held.length;
   }
 
   private sizeAt(view: DataView, at: number): number {
@@ -77,11 +77,11 @@ class HandParser {
   }
 
   private parse(bytes: Uint8Array, start: number): number {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     let at = start;
-    while (bytes.byteLength - at >= HEAD) {
+    while (bytes.length - at >= HEAD) {
       const size = this.sizeAt(view, at);
-      if (bytes.byteLength - at - HEAD < size) break;
+      if (bytes.length - at - HEAD < size) break;
       this.onRecord({
         flags: view.getUint32(at + 8, true),
         tag: view.getUint32(at + 12, true),
@@ -112,15 +112,15 @@ class HandLender {
 
   push(chunk: Uint8Array): void {
     let at = 0;
-    while (at < chunk.byteLength) {
+    while (at < chunk.length) {
       if (this.left > 0) {
-        const size = Math.min(this.left, chunk.byteLength - at);
+        const size = Math.min(this.left, chunk.length - at);
         this.onData(chunk.subarray(at, at + size));
         this.left -= size;
         at += size;
         continue;
       }
-      const size = Math.min(HEAD - this.held, chunk.byteLength - at);
+      const size = Math.min(HEAD - this.held, chunk.length - at);
       this.head.set(chunk.subarray(at, at + size), this.held);
       this.held += size;
       at += size;
@@ -141,7 +141,7 @@ function records(chunks: readonly Uint8Array[]): Case {
       virtwire: () => {
         const parser = new RecordStreamParser({
           records: ({ tag, data }) => {
-            seen += tag + data.byteLength;
+            seen += tag + data.length;
           },
         });
         for (const chunk of chunks) parser.push(chunk);
@@ -150,7 +150,7 @@ function records(chunks: readonly Uint8Array[]): Case {
       },
       hand: () => {
         const parser = new HandParser(({ tag, data }) => {
-          seen += tag + data.byteLength;
+          seen += tag + data.length;
         });
         for (const chunk of chunks) parser.push(chunk);
         return seen;
@@ -172,7 +172,7 @@ function lent(chunks: readonly Uint8Array[]): Case {
               seen += tag + length;
             },
             recordsData: (slice) => {
-              seen += slice.byteLength;
+              seen += slice.length;
             },
           },
           { lendAbove: 1024 },
@@ -187,7 +187,7 @@ function lent(chunks: readonly Uint8Array[]): Case {
             seen += tag + size;
           },
           (slice) => {
-            seen += slice.byteLength;
+            seen += slice.length;
           },
         );
         for (const chunk of chunks) parser.push(chunk);

@@ -2211,7 +2211,7 @@ export class RecordStreamParser extends PushParser {
     if (this.left > 0) {
       const from = reader.base + reader.at;
       const slice = this.lend(reader);
-      if (slice.byteLength > 0) handler.recordsData?.(slice, from);
+      if (slice.length > 0) handler.recordsData?.(slice, from);
       if (this.left > 0) {
         this.lendMore(reader, "data", FILE, 76, "records", index);
         return false;

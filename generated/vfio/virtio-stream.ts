@@ -924,7 +924,7 @@ export class VirtiovfRecordsParser extends PushParser {
     if (this.left > 0) {
       const from = reader.base + reader.at;
       const slice = this.lend(reader);
-      if (slice.byteLength > 0) handler.recordsData?.(slice, from);
+      if (slice.length > 0) handler.recordsData?.(slice, from);
       if (this.left > 0) {
         this.lendMore(reader, "data", FILE, 51, "records", index);
         return false;

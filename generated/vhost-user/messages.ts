@@ -6409,7 +6409,7 @@ export class VhostUserDeviceStateParser extends PushParser {
     const handler = this.#handler;
     const from = reader.base + reader.at;
     const slice = this.lend(reader);
-    if (slice.byteLength > 0) handler.dataData?.(slice, from);
+    if (slice.length > 0) handler.dataData?.(slice, from);
     if (this.left > 0) {
       this.lendMore(reader, "data", FILE, 414);
       return false;

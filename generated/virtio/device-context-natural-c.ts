@@ -1680,7 +1680,7 @@ export class VirtioDevCtxNaturalCParser extends PushParser {
     if (this.left > 0) {
       const from = reader.base + reader.at;
       const slice = this.lend(reader);
-      if (slice.byteLength > 0) handler.fieldsData?.(slice, from);
+      if (slice.length > 0) handler.fieldsData?.(slice, from);
       if (this.left > 0) {
         this.lendMore(reader, "value", FILE, 46, "fields", index);
         return false;

@@ -1984,7 +1984,7 @@ export class VirtioDevCtxParser extends PushParser {
     if (this.left > 0) {
       const from = reader.base + reader.at;
       const slice = this.lend(reader);
-      if (slice.byteLength > 0) handler.fieldsData?.(slice, from);
+      if (slice.length > 0) handler.fieldsData?.(slice, from);
       if (this.left > 0) {
         this.lendMore(reader, "value", FILE, 114, "fields", index);
         return false;

@@ -10,20 +10,20 @@ export class Writer {
   /** `target`: how many bytes to make room for at first, or memory to write into. It grows when it must. */
   constructor(target: number | Uint8Array = 256) {
     this.bytes = typeof target === "number" ? new Uint8Array(target) : target;
-    this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength);
+    this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length);
   }
 
   /** Makes room for `size` bytes and gives the index of the first. Their content is not defined. */
   take(size: number): number {
     const at = this.at;
-    if (size > this.bytes.byteLength - at) this.grow(at + size);
+    if (size > this.bytes.length - at) this.grow(at + size);
     this.at = at + size;
     return at;
   }
 
   put(bytes: Uint8Array): void {
     // Making room may replace the memory, so that comes first.
-    const at = this.take(bytes.byteLength);
+    const at = this.take(bytes.length);
     this.bytes.set(bytes, at);
   }
 
@@ -31,14 +31,14 @@ export class Writer {
   putReserved(bytes: Uint8Array | undefined, size: number, path: string, schema: string): void {
     const at = this.take(size);
     if (bytes === undefined) this.bytes.fill(0, at, at + size);
-    else if (bytes.byteLength === size) this.bytes.set(bytes, at);
-    else throw this.error("length", path, at, schema, `${size} bytes, given ${bytes.byteLength}`);
+    else if (bytes.length === size) this.bytes.set(bytes, at);
+    else throw this.error("length", path, at, schema, `${size} bytes, given ${bytes.length}`);
   }
 
   /** What has been written, as a slice of the writer's memory. */
   written(from = 0): Uint8Array {
     // Encoding makes room for exactly what it writes: then a second view of all of it would be for nothing.
-    if (from === 0 && this.at === this.bytes.byteLength) return this.bytes;
+    if (from === 0 && this.at === this.bytes.length) return this.bytes;
     return this.bytes.subarray(from, this.at);
   }
 
@@ -53,7 +53,7 @@ export class Writer {
   }
 
   private grow(size: number): void {
-    const bytes = new Uint8Array(Math.max(size, this.bytes.byteLength * 2));
+    const bytes = new Uint8Array(Math.max(size, this.bytes.length * 2));
     bytes.set(this.bytes.subarray(0, this.at));
     this.bytes = bytes;
     this.view = new DataView(bytes.buffer);

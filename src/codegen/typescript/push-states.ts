@@ -390,7 +390,7 @@ export class PushStates {
     let body = exit;
     this.state(entry, "optional", () => {
       out.block("if (this.atEnd(reader))", () => this.goTo(exit));
-      out.block("if (!this.final && reader.at === reader.bytes.byteLength)", () => {
+      out.block("if (!this.final && reader.at === reader.bytes.length)", () => {
         out.line("this.more(reader);");
         out.line("return false;");
       });
@@ -629,7 +629,7 @@ export class PushStates {
     const { out } = this;
     out.line("const from = reader.base + reader.at;");
     out.line("const slice = this.lend(reader);");
-    out.when("slice.byteLength > 0", `handler.${data}?.(slice, from);`);
+    out.when("slice.length > 0", `handler.${data}?.(slice, from);`);
     out.block("if (this.left > 0)", () => {
       out.line(`this.lendMore(reader, ${where});`);
       out.line("return false;");
