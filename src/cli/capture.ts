@@ -14,6 +14,7 @@ import {
   type Summary,
 } from "../inspect/index.js";
 import { type Description, findDescription } from "../streams/index.js";
+import { withWrappers } from "./containers/summary.js";
 import type { Input } from "./input.js";
 import { type Io, UsageError } from "./io.js";
 import { Progress } from "./progress.js";
@@ -30,6 +31,11 @@ export const captureArgs = {
     valueHint: "TYPE",
     description:
       "Type of the virtio device, by name or number (net, blk, 1, …): for device contexts and parts.",
+  },
+  snapshot: {
+    type: "string",
+    valueHint: "NAME",
+    description: "Name or id of the snapshot, in a qcow2 image with several.",
   },
 } as const satisfies ArgsDef;
 
@@ -61,6 +67,7 @@ export async function readCapture(
       withFields: options.withFields,
       description: kind.kind === "qemu-stream" ? describe(input) : undefined,
       device: options.device,
+      origin: input.origin,
     });
     inspection.push(prefix);
     return undefined;
@@ -79,8 +86,11 @@ export async function readCapture(
   }
   if (inspection === undefined && refusal === undefined) refusal = start();
   progress.end();
-  if (inspection !== undefined) return inspection.end();
-  io.err(`${input.name}:0x0: capture: ${refusal}\n`);
+  if (inspection !== undefined) return withWrappers(inspection.end(), input);
+  const { damage } = input;
+  const where = input.wrappers.map(({ kind }) => `${kind} › `).join("");
+  if (damage === undefined) io.err(`${input.name}:0x0: capture: ${where}${refusal}\n`);
+  else io.err(`${input.name}:${hex(damage.offset)}: ${describeFault(damage)}\n`);
   return undefined;
 }
 

@@ -2,6 +2,7 @@
 import type { ArgsDef } from "citty";
 import { ConversationInspection, describeFault, hex, nameOf } from "../inspect/index.js";
 import type { Finding } from "../streams/index.js";
+import { withWrappers } from "./containers/summary.js";
 import { type Input, openInput } from "./input.js";
 import { Batch, EXIT, type Io } from "./io.js";
 import { defineVerb, type Verb } from "./verb.js";
@@ -41,7 +42,7 @@ export function checkVerb(io: Io): Verb {
 async function check(input: Input, io: Io): Promise<number> {
   const inspection = new ConversationInspection({ record: () => {} });
   for await (const chunk of input.chunks()) inspection.push(chunk);
-  const summary = inspection.end();
+  const summary = withWrappers(inspection.end(), input);
   const { findings, findingCount, damageCount, messages } = inspection;
   const batch = new Batch(io.out);
   for (const finding of findings) batch.write(`${input.name}: ${findingText(finding)}\n`);
@@ -50,7 +51,7 @@ async function check(input: Input, io: Io): Promise<number> {
   if (messages > 0) batch.write(`${input.name}: ${messages} messages, ${verdict}\n`);
   for (const note of summary.notes) batch.write(`${input.name}: note: ${note}\n`);
   batch.flush();
-  if (damageCount > 0) {
+  if (damageCount > 0 || input.damage !== undefined) {
     for (const fault of summary.faults) {
       io.err(`${input.name}:${hex(fault.offset)}: ${describeFault(fault)}\n`);
     }

@@ -40,8 +40,8 @@ export function getVerb(io: Io): Verb {
     args,
     examples,
     repeats: true,
-    run: ({ file, format, raw, as, device, _: [, ...paths] }) =>
-      get({ file, paths, format: raw ? "raw" : format, as, device }, io),
+    run: ({ file, format, raw, as, device, snapshot, _: [, ...paths] }) =>
+      get({ file, paths, format: raw ? "raw" : format, as, device, snapshot }, io),
   });
 }
 
@@ -51,9 +51,10 @@ interface GetArguments {
   readonly format: string;
   readonly as: string | undefined;
   readonly device: string | undefined;
+  readonly snapshot: string | undefined;
 }
 
-async function get({ file, paths, format, as, device }: GetArguments, io: Io): Promise<number> {
+async function get({ file, paths, format, as, device, snapshot }: GetArguments, io: Io): Promise<number> {
   const batch = new Batch(io.out);
   const rawValues: string[] = [];
   const query = queryOf(paths, (leaf) => {
@@ -63,7 +64,7 @@ async function get({ file, paths, format, as, device }: GetArguments, io: Io): P
     else if (query.found === 1) rawValues.push(rawText(leaf));
   });
   const options = { as, device: device === undefined ? undefined : deviceId(device), withFields: true };
-  const input = openInput(file, io);
+  const input = openInput(file, io, { snapshot });
   try {
     const summary = await readCapture(input, options, () => query, io);
     if (summary === undefined) return EXIT.malformed;

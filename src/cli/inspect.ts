@@ -60,6 +60,7 @@ interface InspectArguments {
   readonly format: string;
   readonly as: string | undefined;
   readonly device: string | undefined;
+  readonly snapshot: string | undefined;
   readonly compat: string | undefined;
   readonly dump: DumpPart;
 }
@@ -70,15 +71,15 @@ export function inspectVerb(io: Io): Verb {
     about: "Explain a captured stream: which byte, which field, which meaning.",
     args,
     examples,
-    run: ({ file, format, as, device, compat, dump }, rawArgs) =>
-      inspect({ file, format, as, device, compat, dump }, rawArgs, io),
+    run: ({ file, format, as, device, snapshot, compat, dump }, rawArgs) =>
+      inspect({ file, format, as, device, snapshot, compat, dump }, rawArgs, io),
   });
 }
 
 async function inspect(given: InspectArguments, rawArgs: readonly string[], io: Io): Promise<number> {
   const device = given.device === undefined ? undefined : deviceId(given.device);
   const verbosity = countFlag(rawArgs, "v", "verbose");
-  const input = openInput(given.file, io);
+  const input = openInput(given.file, io, { snapshot: given.snapshot });
   try {
     if (given.compat !== undefined) return await analyzeMigration(input, given.dump, describe(input), io);
     return await read(input, given, device, verbosity, io);

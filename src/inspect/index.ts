@@ -61,12 +61,14 @@ export {
   type Column,
   describeFault,
   type Fact,
+  FaultList,
   hex,
   printable,
   type Scalar,
   type Sink,
   type Summary,
   type Table,
+  verdictOf,
 } from "./report.js";
 export { type TextOptions, TextRenderer } from "./text.js";
 export { valueText } from "./values.js";

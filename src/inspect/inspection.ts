@@ -7,6 +7,8 @@ export interface InspectOptions {
   readonly withFields: boolean;
   /** The description of a QEMU stream, when it was found before the stream is read. */
   readonly description?: Description | undefined;
+  /** Where the stream begins in the file that its own offsets (of mapped-ram) are those of. */
+  readonly origin?: number | undefined;
   /** The type of the virtio device, where the capture does not say it. */
   readonly device?: number | undefined;
 }

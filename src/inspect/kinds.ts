@@ -12,6 +12,7 @@ import { scanVirtioDevCtxFieldTlv } from "../../generated/virtio/device-context.
 import { scanVirtioDevPart } from "../../generated/virtio/device-parts.js";
 import { VirtioDeviceId } from "../../generated/virtio/ids.js";
 import { Reader } from "../runtime/index.js";
+import { type ContainerKind, containerKind } from "../streams/containers/kinds.js";
 import { isReturnPath } from "../streams/qemu/return-path.js";
 import { recordingForm } from "../streams/vhost-user/form.js";
 import { readFieldCount } from "../streams/virtio/context.js";
@@ -53,6 +54,8 @@ export function detectKind(prefix: Uint8Array): Detection {
   if (startsWith(prefix, be32(MULTIFD_MAGIC))) return { kind: "qemu-multifd" };
   const form = recordingForm(prefix);
   if (form !== undefined && form !== "raw") return { kind: "vhost-user" };
+  const container = containerKind(prefix);
+  if (container !== undefined) return { kind: "unsupported", what: CONTAINERS[container] };
   for (const { magic, what } of FOREIGN) {
     if (startsWith(prefix, magic)) return { kind: "unsupported", what };
   }
@@ -66,21 +69,19 @@ export function detectKind(prefix: Uint8Array): Detection {
   return { kind: "unknown" };
 }
 
+/** What is left to say of a wrapper that nobody has taken off. */
+const CONTAINERS: Readonly<Record<ContainerKind, string>> = {
+  gzip: "compressed by gzip: unpack it first",
+  zstd: "compressed by zstd: unpack it first",
+  xz: "compressed by xz: unpack it first",
+  bzip2: "compressed by bzip2: unpack it first (bzip2 -dc FILE | virtwire inspect -)",
+  lzop: "compressed by lzop: unpack it first (lzop -dc FILE | virtwire inspect -)",
+  libvirt: "a libvirt save image: the QEMU stream inside it must be cut out first",
+  qcow2: "a qcow2 image, which is read by its tables: give the file itself, unpacked",
+};
+
 const FOREIGN: readonly { readonly magic: readonly number[]; readonly what: string }[] = [
   { magic: ascii("QCPR"), what: "a QEMU CPR state channel" },
-  {
-    magic: ascii("LibvirtQemudSave"),
-    what: "a libvirt save image: the QEMU stream inside it must be cut out first",
-  },
-  { magic: ascii("LibvirtQemudPart"), what: "an unfinished libvirt save image" },
-  {
-    magic: [0x51, 0x46, 0x49, 0xfb],
-    what: "a qcow2 image: a snapshot's state must be taken out of it first",
-  },
-  { magic: [0x1f, 0x8b], what: "compressed by gzip: unpack it first" },
-  { magic: [0x28, 0xb5, 0x2f, 0xfd], what: "compressed by zstd: unpack it first" },
-  { magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a], what: "compressed by xz: unpack it first" },
-  { magic: ascii("BZh"), what: "compressed by bzip2: unpack it first" },
   { magic: ascii("{"), what: "JSON text that is no recorded vhost-user session" },
   { magic: ascii("["), what: "JSON text that is no recorded vhost-user session" },
 ];

@@ -40,7 +40,7 @@ describe("virtwire inspect", () => {
     const { code, out, err } = await virtwire(["inspect", "-"], { input: [bytes("QFI", 0xfb)] });
     expect([code, out]).toEqual([4, ""]);
     expect(err).toBe(
-      "-:0x0: capture: not supported: a qcow2 image: a snapshot's state must be taken out of it first\n",
+      "-:0x0: capture: not supported: a qcow2 image, which is read by its tables: give the file itself, unpacked\n",
     );
     expect(await virtwire(["inspect", "-"], { input: [] })).toEqual({
       code: 4,
@@ -101,7 +101,7 @@ describe("virtwire inspect", () => {
     [["inspect", "--device", "toaster", CAPTURE], 'no virtio device is called "toaster"'],
     [["inspect", "/nowhere/at/all"], "ENOENT"],
     [["inspect", "."], "is a directory"],
-    [["explain"], 'unknown command "explain"'],
+    [["translate"], 'unknown command "translate"'],
   ])("answers %j with 2 and one line", async (argv, message) => {
     const { code, out, err } = await virtwire(argv);
     expect([code, out]).toEqual([2, ""]);

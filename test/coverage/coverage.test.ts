@@ -27,7 +27,11 @@ const NUMBERS: Readonly<Record<string, readonly (readonly [from: number, to: num
     [50, 74],
     [80, 80],
   ],
-  H: [[10, 11]],
+  H: [
+    [1, 3],
+    [5, 6],
+    [10, 11],
+  ],
 };
 
 function count(from: number, to: number): number[] {

@@ -58,6 +58,11 @@ export class Devices {
     return this.known;
   }
 
+  /** Some device has not been reported yet. */
+  get isWaiting(): boolean {
+    return this.waiting.length > 0;
+  }
+
   /** The first description counts: the one that the user brought, or the stream's own. */
   describe(description: Description): void {
     this.known ??= description;

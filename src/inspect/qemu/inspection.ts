@@ -20,6 +20,7 @@ import { type DeviceReport, Devices } from "./devices.js";
 import { streamFacts } from "./facts.js";
 import { ramAttributes, ramTable } from "./memory.js";
 import { commandName, uuidText } from "./names.js";
+import { OrderedSink } from "./order.js";
 import { SectionRows } from "./rows.js";
 import { VirtioRows } from "./virtio-rows.js";
 
@@ -28,7 +29,7 @@ const MAX_NOTES = 20;
 
 export class QemuInspection implements CaptureInspection {
   private readonly parser: QemuStreamParser;
-  private readonly sink: Sink;
+  private readonly sink: OrderedSink;
   private readonly withFields: boolean;
   private readonly devices: Devices;
   private readonly faults = new FaultList();
@@ -43,11 +44,14 @@ export class QemuInspection implements CaptureInspection {
   private readonly seen = { end: false, description: false, package: false };
 
   constructor(sink: Sink, options: InspectOptions) {
-    this.sink = sink;
+    this.sink = new OrderedSink(sink);
     this.withFields = options.withFields;
     this.devices = new Devices(options.withFields, (device) => this.device(device));
     if (options.description !== undefined) this.devices.describe(options.description);
-    this.parser = new QemuStreamParser((event) => this.take(event), { description: options.description });
+    this.parser = new QemuStreamParser((event) => this.take(event), {
+      description: options.description,
+      origin: options.origin,
+    });
   }
 
   push(chunk: Uint8Array): void {
@@ -57,7 +61,7 @@ export class QemuInspection implements CaptureInspection {
 
   end(): Summary {
     this.parser.end();
-    this.devices.release();
+    this.release();
     this.checkWhole();
     return this.summary();
   }
@@ -111,6 +115,15 @@ export class QemuInspection implements CaptureInspection {
     }
   }
 
+  private release(): void {
+    this.devices.release();
+    this.sink.flush();
+  }
+
+  private put(record: CaptureRecord): void {
+    this.sink.record(record, this.devices.isWaiting);
+  }
+
   /** A record without fields. */
   private plain(
     record: string,
@@ -119,7 +132,7 @@ export class QemuInspection implements CaptureInspection {
     { at, size }: { readonly at: number; readonly size: number },
     attributes: CaptureRecord["attributes"] = {},
   ): void {
-    this.sink.record({ record, name, path, at, size, attributes, fields: undefined, faults: [] });
+    this.put({ record, name, path, at, size, attributes, fields: undefined, faults: [] });
   }
 
   private command(event: CommandEvent): void {
@@ -127,7 +140,7 @@ export class QemuInspection implements CaptureInspection {
     this.commands.set(cmd, (this.commands.get(cmd) ?? 0) + 1);
     const tree = this.withFields ? new TreeBuilder(event.at) : undefined;
     if (tree !== undefined) walkQemuVmRecord(new Reader(event.bytes, { base: event.at }), tree);
-    this.sink.record({
+    this.put({
       record: "command",
       name: commandName(cmd),
       path: elementPath("commands", this.records.commands++),
@@ -145,7 +158,7 @@ export class QemuInspection implements CaptureInspection {
     if (event.phase === "full") this.devices.take(event, row);
     else {
       const path = [...row.path, ...elementPath("parts", row.parts - 1)];
-      this.sectionRecord(event, path, undefined, []);
+      this.put(sectionRecord(event, path, undefined, []));
     }
   }
 
@@ -154,34 +167,7 @@ export class QemuInspection implements CaptureInspection {
     for (const fault of faults) this.faults.add(fault);
     if (virtio !== undefined) this.virtio.add(event, virtio);
     if (note !== undefined && this.notes.length < MAX_NOTES) this.notes.push(note);
-    this.sectionRecord(event, row.path, fields, faults);
-  }
-
-  private sectionRecord(
-    event: SectionEvent,
-    path: Path,
-    fields: CaptureRecord["fields"],
-    faults: CaptureRecord["faults"],
-  ): void {
-    this.sink.record({
-      record: "section",
-      name: event.name,
-      path,
-      at: event.at,
-      size: event.size,
-      attributes: {
-        phase: event.phase,
-        section_id: event.sectionId,
-        instance_id: event.phase === "start" || event.phase === "full" ? event.instanceId : undefined,
-        version_id: event.phase === "start" || event.phase === "full" ? event.versionId : undefined,
-        body_offset: event.bodyAt,
-        body_size: event.bodySize,
-        ...(event.ram === undefined ? {} : ramAttributes(event.ram)),
-        ...(event.complete ? {} : { complete: false }),
-      },
-      fields,
-      faults,
-    });
+    this.sink.late(sectionRecord(event, row.path, fields, faults));
   }
 
   private description(event: DescriptionEvent): void {
@@ -200,7 +186,7 @@ export class QemuInspection implements CaptureInspection {
       devices: description?.devices.length,
       page_size: description?.pageSize,
     });
-    this.devices.release();
+    this.release();
     this.checkDescription(event.at);
   }
 
@@ -257,4 +243,32 @@ export class QemuInspection implements CaptureInspection {
       verdict: verdictOf(faults, clean),
     };
   }
+}
+
+function sectionRecord(
+  event: SectionEvent,
+  path: Path,
+  fields: CaptureRecord["fields"],
+  faults: CaptureRecord["faults"],
+): CaptureRecord {
+  const opens = event.phase === "start" || event.phase === "full";
+  return {
+    record: "section",
+    name: event.name,
+    path,
+    at: event.at,
+    size: event.size,
+    attributes: {
+      phase: event.phase,
+      section_id: event.sectionId,
+      instance_id: opens ? event.instanceId : undefined,
+      version_id: opens ? event.versionId : undefined,
+      body_offset: event.bodyAt,
+      body_size: event.bodySize,
+      ...(event.ram === undefined ? {} : ramAttributes(event.ram)),
+      ...(event.complete ? {} : { complete: false }),
+    },
+    fields,
+    faults,
+  };
 }

@@ -41,6 +41,11 @@ export interface QemuStreamOptions {
   readonly description?: Description | undefined;
   /** Bodies and descriptions up to this size are lent to the listener, in bytes. */
   readonly maxBody?: number;
+  /**
+   * Where the stream begins in the file that it was written to: the offsets of mapped-ram are those of the file. 0 when
+   * left out.
+   */
+  readonly origin?: number | undefined;
 }
 
 /** Reads one part of the stream, over as many chunks as it takes. */
@@ -71,6 +76,7 @@ export class QemuStreamParser {
       ignoreShared: false,
       mappedRam: false,
       postcopy: false,
+      origin: options.origin ?? 0,
     });
     this.states = new Map(
       (description?.devices ?? []).map((device) => [keyOf(device.name, device.instanceId), device.state]),

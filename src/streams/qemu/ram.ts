@@ -46,7 +46,7 @@ export interface RamBlock {
   readonly usedLength: number;
   /** Of the host memory behind it, where the stream says so. */
   readonly pageSize: number | undefined;
-  /** Where its pages lie in a mapped-ram file. */
+  /** Where its pages lie in a mapped-ram file, by offsets in the stream. */
   readonly mapped: { readonly bitmapOffset: number; readonly pagesOffset: number } | undefined;
   readonly pages: RamCounts;
 }
@@ -62,6 +62,8 @@ export interface RamTraits {
   ignoreShared: boolean;
   mappedRam: boolean;
   postcopy: boolean;
+  /** Where the stream begins in the file that the offsets of mapped-ram are those of. */
+  origin: number;
 }
 
 /** Why reading stopped: more bytes are wanted, the part is over, or it is damaged. */
@@ -371,18 +373,24 @@ export class RamParser {
     }
     if (this.blocks.size === MAX_BLOCKS)
       return this.wrong(reader, at, "limit", `more than ${MAX_BLOCKS} blocks`);
-    const { mapped } = entry;
+    const { origin } = this.traits;
+    const mapped = entry.mapped && {
+      bitmapOffset: entry.mapped.bitmapOffset - origin,
+      pagesOffset: entry.mapped.pagesOffset - origin,
+    };
     const block: RamBlock = {
       name,
       usedLength: entry.usedLength,
       pageSize: entry.pageSize,
-      mapped: mapped && { bitmapOffset: mapped.bitmapOffset, pagesOffset: mapped.pagesOffset },
+      mapped,
       pages: noPages(),
     };
-    if (mapped !== undefined) {
-      const pages = Math.ceil(entry.usedLength / Math.max(1, mapped.pageSize));
-      const bitmapEnd = mapped.bitmapOffset + Math.ceil(pages / 64) * 8;
-      if (mapped.bitmapOffset < reader.base + reader.at || mapped.pagesOffset < bitmapEnd) {
+    if (entry.mapped !== undefined && mapped !== undefined) {
+      const { pageSize } = entry.mapped;
+      const pages = Math.ceil(entry.usedLength / Math.max(1, pageSize));
+      const { bitmapOffset, pagesOffset } = mapped;
+      const bitmapEnd = bitmapOffset + Math.ceil(pages / 64) * 8;
+      if (bitmapOffset < reader.base + reader.at || pagesOffset < bitmapEnd) {
         return this.wrong(
           reader,
           at,
@@ -390,13 +398,8 @@ export class RamParser {
           "bitmap and pages do not follow one another behind the entry",
         );
       }
-      this.traits.pageSize ??= mapped.pageSize;
-      this.mapped = {
-        block,
-        bitmapAt: mapped.bitmapOffset,
-        bitmapEnd,
-        resumeAt: mapped.pagesOffset + entry.usedLength,
-      };
+      this.traits.pageSize ??= pageSize;
+      this.mapped = { block, bitmapAt: bitmapOffset, bitmapEnd, resumeAt: pagesOffset + entry.usedLength };
     }
     this.blocks.set(name, block);
     this.listed -= entry.usedLength;
