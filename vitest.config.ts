@@ -26,6 +26,10 @@ export default defineConfig({
       },
       {
         extends: true,
+        test: { name: "qemu", include: ["test/qemu/**/*.test.ts"], testTimeout: 300_000 },
+      },
+      {
+        extends: true,
         test: { name: "consumer", include: ["test/consumer/**/*.test.ts"], hookTimeout: 180_000 },
       },
     ],

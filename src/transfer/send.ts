@@ -72,24 +72,19 @@ class Sender {
     const main = await open(address);
     this.listen(main);
     const ended = closed(main).then(() => this.heardListening());
-    const others: Promise<void>[] = [];
+    const others: Socket[] = [];
     try {
       // A destination takes the first connection for the main channel, and the others in their order.
-      for (const channel of channels) {
-        const socket = await open(address);
-        socket.resume();
-        others.push(this.playOther(channel, socket));
-      }
-      const parser = new QemuStreamParser((event) => {
-        if (event.kind === "command" && event.command.cmd === QemuVmCmd.MIG_CMD_OPEN_RETURN_PATH)
-          this.hasReturnPath = true;
-      });
-      await this.play(file, main, (chunk) => parser.push(chunk));
-      await Promise.all(others);
-      if (!this.hasReturnPath) main.end();
+      for (const _ of channels) others.push(await open(address));
+      await Promise.all([
+        this.playMain(file, main),
+        ...others.map((socket, i) => this.playOther(channels[i] ?? "", socket)),
+      ]);
+      // As a source does, the channels stay open until the destination has said how it went.
+      if (!this.hasReturnPath) for (const socket of [main, ...others]) socket.end();
       await ended;
     } finally {
-      main.destroy();
+      for (const socket of [main, ...others]) socket.destroySoon();
     }
     return { verdict: this.verdict(), bytes: this.bytes, answers: this.answers };
   }
@@ -119,13 +114,19 @@ class Sender {
     socket.on("data", (chunk) => parser.push(chunk));
   }
 
+  private async playMain(file: string, socket: Socket): Promise<void> {
+    const parser = new QemuStreamParser((event) => {
+      if (event.kind === "command" && event.command.cmd === QemuVmCmd.MIG_CMD_OPEN_RETURN_PATH)
+        this.hasReturnPath = true;
+    });
+    await this.play(file, socket, (chunk) => parser.push(chunk));
+  }
+
   private async playOther(file: string, socket: Socket): Promise<void> {
-    try {
-      if (!isMultifd(startOf(file))) await this.listening;
-      await this.play(file, socket, () => {});
-    } finally {
-      socket.destroySoon();
-    }
+    // Nothing comes back on it, but only who reads notices that it was closed.
+    socket.resume();
+    if (!isMultifd(startOf(file))) await this.listening;
+    await this.play(file, socket, () => {});
   }
 
   /** Writes a file to a socket as fast as the other side takes it. */

@@ -34,8 +34,8 @@ export class Machine {
   private readonly exited: Promise<number | null>;
   private hasExited = false;
 
-  private constructor(program: string, args: readonly string[]) {
-    this.child = spawn(program, [...args, "-qmp", "stdio"], { stdio: "pipe" });
+  private constructor(program: string, args: readonly string[], folder: string) {
+    this.child = spawn(program, [...args, "-qmp", "stdio"], { stdio: "pipe", cwd: folder });
     this.child.stderr.setEncoding("utf8").on("data", (text: string) => {
       this.stderr += text;
     });
@@ -55,8 +55,9 @@ export class Machine {
     });
   }
 
-  static async start(program: string, args: readonly string[]): Promise<Machine> {
-    const machine = new Machine(program, args);
+  /** `folder`: where it runs. */
+  static async start(program: string, args: readonly string[], folder: string): Promise<Machine> {
+    const machine = new Machine(program, args, folder);
     await machine.qmp("qmp_capabilities");
     return machine;
   }
@@ -87,6 +88,19 @@ export class Machine {
       }
     };
     await within(PATIENCE, `QEMU reports no ${name}`, found());
+  }
+
+  /** Asks again and again until it is so: for what QEMU does not report by itself. */
+  async until(isSo: () => Promise<boolean>): Promise<void> {
+    const asked = async (): Promise<void> => {
+      while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 50));
+    };
+    await within(PATIENCE, "QEMU does not come so far", asked());
+  }
+
+  /** The states that a migration went through so far. */
+  get migrationStates(): readonly string[] {
+    return this.events.filter(({ event }) => event === "MIGRATION").map(({ data }) => String(data["status"]));
   }
 
   /** Switches capabilities of the migration on. Their events are always on: `migrated` waits for them. */

@@ -1,6 +1,7 @@
 /**
  * Asks the source of a postcopy migration for the pages that are missing, a few at a time, as the faults of a running
- * guest would. The source sends all others in any case: requests only decide what comes first.
+ * guest would. The source sends all others in any case: requests only decide what comes first. It goes through its memory
+ * from the start, so they begin at the end: a request for what is on its way already would change nothing.
  */
 import { encodeQemuRpMessage, QemuRpMessageType } from "../../../generated/qemu/return-path.js";
 import { BlockPages } from "./pages.js";
@@ -76,9 +77,9 @@ export class PageRequests {
     if (!this.asking) return;
     let outstanding = 0;
     for (const { requested } of this.blocks.values()) outstanding += requested;
-    for (const block of this.blocks.values()) {
+    for (const block of [...this.blocks.values()].reverse()) {
       while (outstanding < AHEAD) {
-        const page = block.nextMissing();
+        const page = block.lastMissing();
         if (page === undefined) break;
         outstanding += this.request(block, page);
       }

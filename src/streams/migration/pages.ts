@@ -15,8 +15,8 @@ export class BlockPages {
   private readonly requestedMap: Uint8Array;
   private receivedCount = 0;
   private requestedCount = 0;
-  /** No page before this one is missing and not asked for. */
-  private firstMissing = 0;
+  /** No page from this one on is missing and not asked for. */
+  private settledFrom: number;
 
   constructor(name: string, length: number, pageSize: number) {
     this.name = name;
@@ -24,6 +24,7 @@ export class BlockPages {
     this.count = Math.ceil(length / pageSize);
     this.receivedMap = new Uint8Array(Math.ceil(this.count / 8));
     this.requestedMap = new Uint8Array(this.receivedMap.length);
+    this.settledFrom = this.count;
   }
 
   /** Pages that are there. */
@@ -76,22 +77,22 @@ export class BlockPages {
       put(this.receivedMap, page, false);
       this.receivedCount--;
     }
-    this.firstMissing = Math.min(this.firstMissing, from);
+    this.settledFrom = Math.max(this.settledFrom, to);
   }
 
-  /** The first page that is missing and has not been asked for. */
-  nextMissing(): number | undefined {
-    let page = this.firstMissing;
-    while (page < this.count) {
+  /** The last page that is missing and has not been asked for. */
+  lastMissing(): number | undefined {
+    let end = this.settledFrom;
+    while (end > 0) {
       // Eight pages at a time where all of them are settled: nearly all are when postcopy begins.
-      const byte = Math.floor(page / 8);
-      if (page % 8 === 0 && ((this.receivedMap[byte] ?? 0) | (this.requestedMap[byte] ?? 0)) === 0xff)
-        page += 8;
-      else if (this.state(page) === "missing") break;
-      else page++;
+      const byte = end / 8 - 1;
+      if (end % 8 === 0 && ((this.receivedMap[byte] ?? 0) | (this.requestedMap[byte] ?? 0)) === 0xff)
+        end -= 8;
+      else if (this.state(end - 1) === "missing") break;
+      else end--;
     }
-    this.firstMissing = page;
-    return page < this.count ? page : undefined;
+    this.settledFrom = end;
+    return end > 0 ? end - 1 : undefined;
   }
 }
 

@@ -61,9 +61,9 @@ describe("the destination of a migration", () => {
       expect([to.postcopy.state, to.status.state, to.faults]).toEqual(["END", "completed", []]);
       // Page 2 was discarded; 4 and 5 had not been sent.
       const requests = [
-        requestPages(2 * PAGE, PAGE, "pc.ram"),
+        requestPages(5 * PAGE, PAGE, "pc.ram"),
         requestPages(4 * PAGE, PAGE),
-        requestPages(5 * PAGE, PAGE),
+        requestPages(2 * PAGE, PAGE),
       ];
       expect(said()).toEqual([pong(1), pong(2), pong(3), ...requests, pong(4), shut(0)].flat());
     }
@@ -77,8 +77,8 @@ describe("the destination of a migration", () => {
     expect(said()).toEqual(
       [
         ...[pong(1), pong(2), pong(3)],
-        requestPages(2 * PAGE, 2 * PAGE, "pc.ram"),
-        requestPages(4 * PAGE, 2 * PAGE),
+        requestPages(4 * PAGE, 2 * PAGE, "pc.ram"),
+        requestPages(2 * PAGE, 2 * PAGE),
         ...[pong(4), shut(0)],
       ].flat(),
     );
@@ -107,8 +107,8 @@ describe("the destination of a migration", () => {
     expect(eight).toBe(
       pong(1).length + requestPages(0, PAGE, "pc.ram").length + 7 * requestPages(0, PAGE).length,
     );
-    to.push(bytes([2, ...be(4, 0)], page(3 * PAGE, "pc.ram", 1)));
-    expect(said().slice(eight)).toEqual(requestPages(8 * PAGE, PAGE));
+    to.push(bytes([2, ...be(4, 0)], page(97 * PAGE, "pc.ram", 1)));
+    expect(said().slice(eight)).toEqual(requestPages(91 * PAGE, PAGE));
     to.push(bytes(page(50 * PAGE, undefined, 1)));
     expect(said().length).toBe(eight + requestPages(0, PAGE).length);
   });

@@ -45,8 +45,8 @@ describe("the pages of a block", () => {
             count("requested"),
             count("received"),
           ]);
-          const next = states.indexOf("missing");
-          expect(pages.nextMissing()).toBe(next < 0 ? undefined : next);
+          const last = states.lastIndexOf("missing");
+          expect(pages.lastMissing()).toBe(last < 0 ? undefined : last);
         }
       }),
       { seed: 4 },

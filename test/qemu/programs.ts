@@ -1,0 +1,66 @@
+/**
+ * The QEMUs that the tests run: that of the PATH, and an older one in the folder that VIRTWIRE_QEMU_OLDER names
+ * (see .ci/install-qemu). Without them these tests are skipped, and say so; with VIRTWIRE_REQUIRE_QEMU they fail instead.
+ */
+import { accessSync, constants, existsSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { describe, it } from "vitest";
+
+export type Target = "x86_64" | "s390x" | "aarch64" | "ppc64";
+
+export interface Program {
+  readonly path: string;
+  /** What stands in front of all other arguments. */
+  readonly args: readonly string[];
+}
+
+const older = process.env["VIRTWIRE_QEMU_OLDER"];
+
+function onPath(name: string): string | undefined {
+  return (process.env["PATH"] ?? "")
+    .split(delimiter)
+    .map((folder) => join(folder, name))
+    .find(isProgram);
+}
+
+function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export function newerQemu(target: Target): Program | undefined {
+  const path = onPath(`qemu-system-${target}`);
+  return path === undefined ? undefined : { path, args: [] };
+}
+
+/** Its firmware is not where it would look for it by itself. */
+export function olderQemu(target: Target): Program | undefined {
+  if (older === undefined) return undefined;
+  const path = join(older, "usr/bin", `qemu-system-${target}`);
+  const firmware = ["usr/share/qemu", "usr/share/seabios", "usr/lib/ipxe/qemu"].map((part) =>
+    join(older, part),
+  );
+  if (!existsSync(path)) return undefined;
+  return { path, args: firmware.flatMap((folder) => ["-L", folder]) };
+}
+
+/** A group of tests that needs this program. */
+export function describeWith(
+  name: string,
+  program: Program | undefined,
+  tests: (program: Program) => void,
+): void {
+  const missing = "this QEMU is not installed (.ci/install-qemu does it)";
+  if (program === undefined) {
+    if ((process.env["VIRTWIRE_REQUIRE_QEMU"] ?? "") !== "") throw new Error(`${name}: ${missing}`);
+    process.stderr.write(`SKIPPED: ${name}: ${missing}\n`);
+  }
+  describe.skipIf(program === undefined)(name, () => {
+    if (program === undefined) it(missing, () => {});
+    else tests(program);
+  });
+}
