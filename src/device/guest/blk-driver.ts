@@ -13,6 +13,8 @@ import { type DeviceBus, GuestDriver } from "./guest-driver.js";
 
 const ALL = Object.values(VirtioBlkFeature).reduce((all, bit) => all | BigInt(bit), 0n);
 const STATUS_BYTES = 1;
+/** Requests and rings lie in pages of their own, as they do in a guest. */
+const PAGE = 4096;
 
 export interface BlkAnswer {
   /** What the request was sent as. */
@@ -53,7 +55,7 @@ export class BlkDriver {
     this.memory = memory;
     this.driver = new GuestDriver(bus, memory, allocator, ALL & ~without);
     this.slotBytes = VIRTIO_BLK_OUTHDR_SIZE + sectors * VIRTIO_BLK_SECTOR_SIZE + VIRTIO_BLK_OUTHDR_SIZE;
-    this.base = allocator.take(this.slotBytes * slots);
+    this.base = allocator.take(this.slotBytes * slots, PAGE);
     this.slots = Array.from({ length: slots }, (_, i) => i);
   }
 

@@ -10,8 +10,11 @@ import type { CommandProfile } from "../../../src/device/owner/command.js";
 import { type CarriedOut, OwnerDevice } from "../../../src/device/owner/owner-device.js";
 
 export const MEMBER = 1;
-export const GUEST_SIZE = 1 << 20;
-const HOST_SIZE = 1 << 20;
+/** Room for the rings of a queue of 32 descriptors, for requests, and for a page that nobody uses. */
+export const GUEST_SIZE = 1 << 16;
+const HOST_SIZE = 1 << 16;
+/** Of a command of the administration virtqueue. */
+const COMMAND_SIZE = 1 << 13;
 export const SECTORS = 64;
 
 export interface Host {
@@ -50,7 +53,7 @@ export function host(
   });
   const owner = new VirtioDevice(ownerType, hostMemory, { queue: () => {}, config: () => {} });
   const bus = { common: new CommonConfig(owner), notify: (queue: number) => owner.notify(queue) };
-  const admin = new AdminDriver(bus, hostMemory, new Allocator(0x1000, HOST_SIZE));
+  const admin = new AdminDriver(bus, hostMemory, new Allocator(0x1000, HOST_SIZE), COMMAND_SIZE);
   if (options.useAll !== false) admin.useAll();
   return { disk, memory, type, member, owner, ownerType, admin, log, interrupts };
 }
@@ -60,7 +63,7 @@ const PACKED = 1n << 34n;
 /** A guest's driver on the member of a host. */
 export function guestOn({ member, memory }: Host, without: bigint = PACKED): BlkDriver {
   const bus = { common: new CommonConfig(member), notify: (queue: number) => member.notify(queue) };
-  return new BlkDriver(bus, memory, new Allocator(0x1000, GUEST_SIZE), { without });
+  return new BlkDriver(bus, memory, new Allocator(0x1000, GUEST_SIZE), { without, slots: 8, sectors: 2 });
 }
 
 /** The guest's memory and its driver move to another host. */

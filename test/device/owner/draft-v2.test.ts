@@ -409,7 +409,7 @@ const requirements: readonly (readonly [id: string, source: string, check: () =>
       guest.readSectors(0, 1);
       guest.poll();
       const first = [...one.driver.takeRecords(everything)];
-      expect(first.length).toBeGreaterThan(1);
+      expect(first.length).toBeGreaterThan(0);
       expect([...one.driver.takeRecords(everything)]).toEqual([]);
       guest.readSectors(0, 1);
       guest.poll();
