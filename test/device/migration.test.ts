@@ -215,6 +215,7 @@ class World {
     this.record();
     this.checkpoint();
     other.setMode("active");
+    expect(this.here.member.driverFeatures).toBe(this.guest.driver.features);
   }
 
   private record(): void {
