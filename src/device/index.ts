@@ -10,8 +10,15 @@ export {
   AdminCommandError,
   AdminDriver,
 } from "./drivers/admin-driver.js";
+export { DevicePartsDriver, enableDeviceParts, ObjectIds } from "./drivers/device-parts-driver.js";
 export { DraftV2Driver } from "./drivers/draft-v2-driver.js";
 export { DeviceContextReader, writeDeviceContext } from "./formats/device-context.js";
+export {
+  DevicePartsReader,
+  deviceParts,
+  devicePartsLosses,
+  type EncodedPart,
+} from "./formats/device-parts.js";
 export type { Loss, Written } from "./formats/loss.js";
 export { Allocator } from "./guest/allocator.js";
 export { type BlkAnswer, BlkDriver } from "./guest/blk-driver.js";
@@ -36,9 +43,16 @@ export {
 } from "./memory/guest-memory.js";
 export { type PageRange, WrittenPages } from "./memory/written-pages.js";
 export { AdminError } from "./owner/admin-error.js";
-export type { Answer, CommandInput, CommandProfile, MemberCommand } from "./owner/command.js";
+export type {
+  Answer,
+  CommandInput,
+  CommandProfile,
+  MemberCommand,
+  OwnerCommand,
+} from "./owner/command.js";
 export { DraftV2Profile } from "./owner/draft-v2.js";
 export { type CarriedOut, OwnerDevice, type OwnerOptions } from "./owner/owner-device.js";
+export { Virtio14Profile } from "./owner/virtio-1-4.js";
 export type { DescriptorChain } from "./rings/chain.js";
 export { RingFault, type RingFaultCode } from "./rings/fault.js";
 export { PackedDeviceQueue } from "./rings/packed-device.js";

@@ -5,11 +5,21 @@
  */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { VirtioAdminGroupType } from "../../generated/virtio/admin.js";
+import {
+  DevicePartsDriver,
+  enableDeviceParts,
+  ObjectIds,
+} from "../../src/device/drivers/device-parts-driver.js";
 import { DraftV2Driver } from "../../src/device/drivers/draft-v2-driver.js";
+import type { CommandProfile } from "../../src/device/owner/command.js";
 import { DraftV2Profile } from "../../src/device/owner/draft-v2.js";
+import { Virtio14Profile } from "../../src/device/owner/virtio-1-4.js";
 import { seed } from "../properties/drawn.js";
 import { GUEST_SIZE, guestOn, type Host, host, MEMBER, moveGuest, SECTORS } from "./owner/bench.js";
 
+/** Of each case. `VIRTWIRE_RUNS` sets another number. */
+const RUNS = Number(process.env["VIRTWIRE_RUNS"] ?? 200);
 const PACKED = 1n << 34n;
 const EVENT_IDX = 1n << 29n;
 const IN_ORDER = 1n << 35n;
@@ -59,6 +69,92 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ act: fc.constant("records" as const) }) },
 );
 
+/** How a device moves: with one set of administration commands. */
+interface Carrier {
+  readonly profile: () => CommandProfile;
+  /** The group types whose commands are used, besides the members'. */
+  readonly prepare: (host: Host) => void;
+  readonly setMode: (host: Host, mode: "active" | "stop" | "freeze") => void;
+  /** Reads some of the state, and gives it up. */
+  readonly abort: (from: Host, bytes: number) => void;
+  /** Writes some of the state to the other host, and gives it up. */
+  readonly abortThere: (from: Host, to: Host, bytes: number) => void;
+  /** Stops the source and hands its state to the destination, which is not active yet. */
+  readonly move: (from: Host, to: Host, piece: number) => void;
+  readonly records: boolean;
+}
+
+const draft = (one: Host): DraftV2Driver => new DraftV2Driver(one.admin, MEMBER);
+
+function contextOf(one: Host, piece: number): Uint8Array {
+  return Uint8Array.from([...draft(one).readContext(piece)].flatMap((bytes) => [...bytes]));
+}
+
+const deviceContext: Carrier = {
+  profile: () => new DraftV2Profile(),
+  prepare: () => {},
+  setMode: (one, mode) => draft(one).setMode(mode),
+  abort: (from, bytes) => {
+    for (const _ of draft(from).readContext(bytes)) break;
+    draft(from).discard();
+  },
+  abortThere: (from, to, bytes) => {
+    const context = contextOf(from, 64);
+    draft(from).discard();
+    draft(to).setMode("freeze");
+    draft(to).writeContext(context.subarray(0, Math.min(bytes * 8, context.length - 8)));
+    draft(to).discard();
+    draft(to).setMode("active");
+  },
+  move: (from, to, piece) => {
+    const context = contextOf(from, piece);
+    draft(to).setMode("freeze");
+    draft(to).writeContext(context, piece);
+  },
+  records: true,
+};
+
+const deviceParts: Carrier = {
+  profile: () => new Virtio14Profile(),
+  prepare: (one) => {
+    one.admin.useAll(VirtioAdminGroupType.VIRTIO_ADMIN_GROUP_TYPE_SELF);
+    enableDeviceParts(one.admin);
+  },
+  setMode: (one, mode) => {
+    const driver = parts(one);
+    if (mode === "active") driver.resume();
+    else driver.stop();
+  },
+  abort: (from) => {
+    const driver = parts(from);
+    driver.getParts();
+    driver.close();
+  },
+  abortThere: (from, to) => {
+    const driver = parts(to);
+    driver.stop();
+    const source = parts(from);
+    driver.setParts(source.getParts());
+    source.close();
+    driver.close();
+    to.member.reset();
+    driver.resume();
+  },
+  move: (from, to) => {
+    const source = parts(from);
+    const target = parts(to);
+    target.stop();
+    target.setParts(source.getParts());
+    source.close();
+    target.close();
+  },
+  records: false,
+};
+
+function parts(one: Host): DevicePartsDriver {
+  return new DevicePartsDriver(one.admin, MEMBER, new ObjectIds());
+}
+
 interface Sent {
   readonly sector: number;
   /** What a read must bring; undefined for a write. */
@@ -66,6 +162,7 @@ interface Sent {
 }
 
 class World {
+  private readonly carrier: Carrier;
   private here: Host;
   private there: Host;
   private readonly guest: ReturnType<typeof guestOn>;
@@ -79,10 +176,12 @@ class World {
   private shadow: Uint8Array;
   private readonly dirtyByDriver = new Set<number>();
 
-  constructor(without: bigint, depth: number) {
+  constructor(carrier: Carrier, without: bigint, depth: number) {
+    this.carrier = carrier;
     const options = { disk: this.disk, depth, queueSize: 32, deferred: true };
-    this.here = host(new DraftV2Profile(), options);
-    this.there = host(new DraftV2Profile(), options);
+    this.here = host(carrier.profile(), options);
+    this.there = host(carrier.profile(), options);
+    for (const one of [this.here, this.there]) carrier.prepare(one);
     this.guest = guestOn(this.here, without);
     this.record();
     this.shadow = this.here.memory.read(0, GUEST_SIZE);
@@ -104,10 +203,10 @@ class World {
         break;
       case "stop":
       case "freeze":
-        this.driver.setMode(next.act);
+        this.carrier.setMode(this.here, next.act);
         break;
       case "activate":
-        this.driver.setMode("active");
+        this.carrier.setMode(this.here, "active");
         break;
       case "abort":
         this.abort(next.bytes);
@@ -125,7 +224,7 @@ class World {
   }
 
   drain(): void {
-    this.driver.setMode("active");
+    this.carrier.setMode(this.here, "active");
     for (let i = 0; i < 100 && this.sent.size > 0; i++) {
       this.here.member.run();
       while (this.poll());
@@ -137,10 +236,6 @@ class World {
     }
     this.checkRecords();
     expect(this.here.member.status).toBe(0x0f);
-  }
-
-  private get driver(): DraftV2Driver {
-    return new DraftV2Driver(this.here.admin, MEMBER);
   }
 
   private request(act: "write" | "read", sector: number): void {
@@ -174,52 +269,37 @@ class World {
   }
 
   private abort(bytes: number): void {
-    const { driver } = this;
     const before = this.here.member.save();
-    for (const _ of driver.readContext(bytes)) break;
-    driver.discard();
+    this.carrier.abort(this.here, bytes);
     expect(this.here.member.save()).toEqual(before);
   }
 
   private abortThere(bytes: number): void {
-    const other = new DraftV2Driver(this.there.admin, MEMBER);
     const before = this.there.member.save();
-    const context = this.context(64);
-    this.driver.discard();
-    other.setMode("freeze");
-    other.writeContext(context.subarray(0, Math.min(bytes * 8, context.length - 8)));
-    other.discard();
-    other.setMode("active");
+    this.carrier.abortThere(this.here, this.there, bytes);
     expect(this.there.member.save()).toEqual(before);
   }
 
-  private context(piece: number): Uint8Array {
-    return Uint8Array.from([...this.driver.readContext(piece)].flatMap((bytes) => [...bytes]));
-  }
-
   private move(piece: number): void {
-    const other = new DraftV2Driver(this.there.admin, MEMBER);
-    this.driver.setMode("freeze");
+    const { carrier } = this;
+    carrier.setMode(this.here, "freeze");
     this.checkRecords();
-    this.driver.stopRecords();
-    const context = this.context(piece);
-    other.setMode("freeze");
-    other.writeContext(context, piece);
+    if (carrier.records) draft(this.here).stopRecords();
+    carrier.move(this.here, this.there, piece);
     this.there.memory.write(0, this.here.memory.read(0, GUEST_SIZE));
     moveGuest(this.guest, this.here, this.there);
     // The source is free for another guest: its device is as new.
-    this.here.member.reset();
-    new DraftV2Driver(this.here.admin, MEMBER).setMode("active");
+    carrier.setMode(this.here, "active");
     this.here.member.reset();
     [this.here, this.there] = [this.there, this.here];
     this.record();
     this.checkpoint();
-    other.setMode("active");
+    carrier.setMode(this.here, "active");
     expect(this.here.member.driverFeatures).toBe(this.guest.driver.features);
   }
 
   private record(): void {
-    this.driver.startRecords(PAGE, [EVERYTHING]);
+    if (this.carrier.records) draft(this.here).startRecords(PAGE, [EVERYTHING]);
   }
 
   private note(address: number, length: number): void {
@@ -240,7 +320,8 @@ class World {
 
   /** Every page that differs was written by the driver, or is recorded. */
   private checkRecords(): void {
-    const recorded = new Set([...this.driver.takeRecords(EVERYTHING)].map((address) => address / PAGE));
+    if (!this.carrier.records) return;
+    const recorded = new Set([...draft(this.here).takeRecords(EVERYTHING)].map((address) => address / PAGE));
     const now = this.here.memory.read(0, GUEST_SIZE);
     for (let page = 0; page < GUEST_SIZE / PAGE; page++) {
       const range = [page * PAGE, (page + 1) * PAGE] as const;
@@ -251,7 +332,10 @@ class World {
   }
 }
 
-describe("migration with the draft series' commands", () => {
+describe.each([
+  ["the draft series' device context", deviceContext],
+  ["the device parts of virtio 1.4", deviceParts],
+])("migration with %s", (_, carrier) => {
   it.each([
     ["split rings", PACKED | EVENT_IDX | IN_ORDER],
     ["split rings with event indices", PACKED | IN_ORDER],
@@ -262,12 +346,12 @@ describe("migration with the draft series' commands", () => {
         fc.array(step, { minLength: 5, maxLength: 40 }),
         fc.integer({ min: 1, max: 8 }),
         (steps, depth) => {
-          const world = new World(without, depth);
+          const world = new World(carrier, without, depth);
           for (const next of steps) world.do(next);
           world.drain();
         },
       ),
-      { seed, numRuns: 300 },
+      { seed, numRuns: RUNS },
     );
   });
 });

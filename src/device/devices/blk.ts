@@ -134,10 +134,19 @@ export class BlkDevice implements DeviceType {
         return true;
       }
     }
+    return this.complete();
+  }
+
+  finish(): void {
+    while (this.complete());
+  }
+
+  /** Carries out the first request in flight; false when there is none. */
+  private complete(): boolean {
     const request = this.inFlight.shift();
     if (request === undefined) return false;
     this.carryOut(request.chain);
-    port.give(request.queue, request.chain);
+    this.port?.give(request.queue, request.chain);
     this.completed++;
     return true;
   }

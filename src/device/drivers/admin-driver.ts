@@ -21,6 +21,8 @@ import type { GuestMemory } from "../memory/guest-memory.js";
 /** Both parts of a command are a multiple of 64 bits. @source virtio 1.4, Administration Virtqueues (admin.tex) */
 const UNIT = 8;
 const NOTHING = new Uint8Array(0);
+/** Bytes for the bits of 4096 opcodes. */
+const LIST_ROOM = 512;
 /** An answer without a result. */
 const ANSWER_HEAD = encodeVirtioAdminCmdWritable({
   status: VirtioAdminStatus.VIRTIO_ADMIN_STATUS_OK,
@@ -69,7 +71,7 @@ export class AdminDriver {
   private readonly writableAt: number;
   private readonly bufferSize: number;
   private readonly queue: number;
-  private pending: { readonly id: number; readonly room: number } | undefined;
+  private pending = false;
 
   /**
    * `memory`: that of the host, which the owner reaches. Commands of at most `bufferSize` bytes each way.
@@ -89,17 +91,19 @@ export class AdminDriver {
     return this.bufferSize - commandBytes({ opcode: 0, memberId: 0 }).length;
   }
 
-  /** Asks for the commands that the owner has, and says that all of them will be used. */
-  useAll(): number[] {
+  /** Asks for the commands that the owner has for a group type, and says that all of them will be used. */
+  useAll(groupType: number = VirtioAdminGroupType.VIRTIO_ADMIN_GROUP_TYPE_SRIOV): number[] {
     const { result } = this.execute({
       opcode: VirtioAdminCommands.VIRTIO_ADMIN_CMD_LIST_QUERY,
       memberId: 0,
-      room: 512,
+      groupType,
+      room: LIST_ROOM,
     });
     const list = decodeVirtioAdminCmdList(result);
     this.execute({
       opcode: VirtioAdminCommands.VIRTIO_ADMIN_CMD_LIST_USE,
       memberId: 0,
+      groupType,
       data: encodeVirtioAdminCmdList(list),
     });
     return list.deviceAdminCmdOpcodes.flatMap((word, index) =>
@@ -126,30 +130,25 @@ export class AdminDriver {
     return answer;
   }
 
+  /** The device-writable part as the owner leaves it, for a device-readable part of any bytes and length. */
+  attemptRaw(readable: Uint8Array, room: number): Uint8Array {
+    this.place(readable, room);
+    const used = this.driver.queues[this.queue]?.poll();
+    if (used === undefined) throw new Error("the owner has not answered yet");
+    this.pending = false;
+    return this.memory.read(this.writableAt, used.written);
+  }
+
   /** One command at a time. */
   submit(command: AdminCommand): void {
-    if (this.pending !== undefined) throw new Error("a command is not answered yet");
-    const readable = commandBytes(command);
-    const room = roundUp(ANSWER_HEAD + (command.room ?? 0));
-    if (readable.length > this.bufferSize || room > this.bufferSize) {
-      throw new RangeError(`a command of ${readable.length} bytes, an answer of ${room}`);
-    }
-    this.memory.write(this.readableAt, readable);
-    this.memory.write(this.writableAt, new Uint8Array(room));
-    const id = this.driver.queues[this.queue]?.add({
-      readable: [{ address: this.readableAt, length: readable.length }],
-      writable: [{ address: this.writableAt, length: room }],
-    });
-    if (id === undefined) throw new Error("the administration virtqueue is full");
-    this.pending = { id, room };
-    this.driver.kick(this.queue);
+    this.place(commandBytes(command), roundUp(ANSWER_HEAD + (command.room ?? 0)));
   }
 
   /** The answer to the command, once it is there. */
   poll(): AdminAnswer | undefined {
     const used = this.driver.queues[this.queue]?.poll();
-    if (used === undefined || this.pending === undefined) return undefined;
-    this.pending = undefined;
+    if (used === undefined) return undefined;
+    this.pending = false;
     // What the owner has not written reads as zero.
     const bytes = new Uint8Array(Math.max(used.written, ANSWER_HEAD));
     bytes.set(this.memory.read(this.writableAt, used.written));
@@ -160,6 +159,22 @@ export class AdminDriver {
       output: answer.reserved2 ?? new Uint8Array(4),
       result: answer.commandSpecificResult,
     };
+  }
+
+  private place(readable: Uint8Array, room: number): void {
+    if (this.pending) throw new Error("a command is not answered yet");
+    if (readable.length > this.bufferSize || room > this.bufferSize) {
+      throw new RangeError(`a command of ${readable.length} bytes, an answer of ${room}`);
+    }
+    this.memory.write(this.readableAt, readable);
+    this.memory.write(this.writableAt, new Uint8Array(room));
+    const id = this.driver.queues[this.queue]?.add({
+      readable: [{ address: this.readableAt, length: readable.length }],
+      writable: [{ address: this.writableAt, length: room }],
+    });
+    if (id === undefined) throw new Error("the administration virtqueue is full");
+    this.pending = true;
+    this.driver.kick(this.queue);
   }
 }
 

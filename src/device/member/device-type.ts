@@ -30,6 +30,8 @@ export interface DeviceType {
   start(port: DevicePort): void;
   /** Does one piece of work on a virtqueue, e.g. one request. False when there is nothing to do. */
   serve(queue: number): boolean;
+  /** Finishes everything that it has taken: all buffers are given back when this returns. */
+  finish(): void;
   /** A buffer that the device had taken before it came here: to be served as if it was taken now. */
   resume(queue: number, chain: DescriptorChain): void;
   /** The driver resets the device: nothing that it has set up is left, and no buffer is the device's any more. */

@@ -62,6 +62,8 @@ export class VirtioDevice implements DevicePort {
   readonly queues: readonly QueueRegisters[];
   /** Changes whenever something changes that a state would show. */
   revision = 0;
+  /** How often the device was reset. */
+  resets = 0;
   driverFeatures = 0n;
   deviceFeatureSelect = 0;
   driverFeatureSelect = 0;
@@ -161,6 +163,7 @@ export class VirtioDevice implements DevicePort {
   /** What a driver's reset and a function-level reset leave of the device: its features and its mode. */
   reset(): void {
     this.revision++;
+    this.resets++;
     this.currentStatus = 0;
     this.driverFeatures = 0n;
     this.deviceFeatureSelect = 0;
@@ -220,6 +223,13 @@ export class VirtioDevice implements DevicePort {
   }
 
   // What the owner of the group does.
+
+  /** Gives back every buffer that it has, and tells the driver: for an owner that wants nothing in flight. */
+  finish(): void {
+    if (this.currentMode !== "active" || !this.isLive) return;
+    this.type.finish();
+    this.tellUsed();
+  }
 
   /** Everything that was going on has ended when this returns. */
   setMode(mode: MigrationMode): void {

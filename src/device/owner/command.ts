@@ -20,15 +20,23 @@ export interface MemberCommand {
   readonly opcode: number;
   /** Waits for the end of a reset or of a change of the power state that is in progress in the member. */
   readonly waits: boolean;
-  readonly run: (member: VirtioDevice, memberId: number, input: CommandInput) => Answer;
+  readonly run: (member: VirtioDevice, input: CommandInput) => Answer;
+}
+
+/** One command for the owner itself (the self group). Throws AdminError. */
+export interface OwnerCommand {
+  readonly opcode: number;
+  readonly run: (input: CommandInput) => Answer;
 }
 
 /** The commands that an owner has besides LIST_QUERY and LIST_USE. */
 export interface CommandProfile {
   readonly name: string;
-  readonly commands: readonly MemberCommand[];
-  /** A member is reset by its driver or by the bus: what the owner has set up for it may stay. */
-  memberReset?(member: VirtioDevice, memberId: number): void;
+  readonly memberCommands: readonly MemberCommand[];
+  /** None: the owner has no self group. */
+  readonly ownerCommands: readonly OwnerCommand[];
+  /** The owner is reset by its driver. */
+  reset(): void;
 }
 
 /** Exactly `size` bytes: what is missing reads as zero, what is beyond is ignored. */

@@ -75,16 +75,18 @@ interface Migration {
 
 export class DraftV2Profile implements CommandProfile {
   readonly name = "draft-v2";
-  readonly commands: readonly MemberCommand[];
-  private readonly migrations = new Map<VirtioDevice, Migration>();
+  readonly memberCommands: readonly MemberCommand[];
+  /** All commands of the series are for members. */
+  readonly ownerCommands: readonly [] = [];
+  private migrations = new Map<VirtioDevice, Migration>();
 
   constructor() {
     const command = (
       opcode: number,
       run: (member: VirtioDevice, input: CommandInput) => Answer,
       waits = false,
-    ): MemberCommand => ({ opcode, waits, run: (member, _id, input) => run(member, input) });
-    this.commands = [
+    ): MemberCommand => ({ opcode, waits, run });
+    this.memberCommands = [
       command(VIRTIO_ADMIN_CMD_DEV_MODE_GET, (member) => getMode(member)),
       command(VIRTIO_ADMIN_CMD_DEV_MODE_SET, (member, input) => this.setMode(member, input), true),
       command(VIRTIO_ADMIN_CMD_DEV_CTX_SIZE_GET, (member, input) => this.contextSize(member, input)),
@@ -97,6 +99,11 @@ export class DraftV2Profile implements CommandProfile {
       command(VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_STOP, (member) => this.stopRecords(member)),
       command(VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_READ, (member, input) => this.readRecords(member, input)),
     ];
+  }
+
+  reset(): void {
+    for (const { records } of this.migrations.values()) records.stop();
+    this.migrations = new Map();
   }
 
   private of(member: VirtioDevice): Migration {

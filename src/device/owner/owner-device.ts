@@ -30,18 +30,18 @@ import {
   invalidMember,
   invalidOpcode,
 } from "./admin-error.js";
-import {
-  type Answer,
-  type CommandInput,
-  type CommandProfile,
-  fitted,
-  type MemberCommand,
-} from "./command.js";
+import { type Answer, type CommandInput, type CommandProfile, fitted } from "./command.js";
 
-const { VIRTIO_ADMIN_GROUP_TYPE_SRIOV } = VirtioAdminGroupType;
+const { VIRTIO_ADMIN_GROUP_TYPE_SELF, VIRTIO_ADMIN_GROUP_TYPE_SRIOV } = VirtioAdminGroupType;
 const { VIRTIO_ADMIN_CMD_LIST_QUERY, VIRTIO_ADMIN_CMD_LIST_USE } = VirtioAdminCommands;
 const WORD_BITS = 64;
+/** A list is made of words: what the driver leaves out of the last one is zero. */
+const LIST_WORD = encodeVirtioAdminCmdList({ deviceAdminCmdOpcodes: [0n] }).length;
 const ENVELOPE_OUTPUT = 4;
+const LIST_COMMANDS: ReadonlySet<number> = new Set<number>([
+  VIRTIO_ADMIN_CMD_LIST_QUERY,
+  VIRTIO_ADMIN_CMD_LIST_USE,
+]);
 
 /** The parts of a command that all of them have. */
 const HEAD_SIZE = sizeofVirtioAdminCmdReadable({
@@ -81,10 +81,9 @@ export class OwnerDevice implements DeviceType {
   readonly queueSizes: readonly number[];
   readonly adminQueues = 1;
   readonly members: ReadonlyMap<number, VirtioDevice>;
-  private readonly commands: ReadonlyMap<number, MemberCommand>;
-  private readonly supported: ReadonlySet<number>;
+  private readonly profile: CommandProfile;
+  private readonly groups: ReadonlyMap<number, Group>;
   private readonly onCommand: OwnerOptions["onCommand"];
-  private used: ReadonlySet<number>;
   private port: DevicePort | undefined;
   /** The first command of the queue, which waits for its member. */
   private waiting: DescriptorChain | undefined;
@@ -93,9 +92,12 @@ export class OwnerDevice implements DeviceType {
     this.members = members;
     this.queueSizes = [queueSize];
     this.onCommand = onCommand;
-    this.commands = new Map(profile.commands.map((command) => [command.opcode, command]));
-    this.supported = new Set([...LIST_COMMANDS, ...this.commands.keys()]);
-    this.used = LIST_COMMANDS;
+    this.profile = profile;
+    const groups = new Map([[VIRTIO_ADMIN_GROUP_TYPE_SRIOV as number, new Group(profile.memberCommands)]]);
+    if (profile.ownerCommands.length > 0) {
+      groups.set(VIRTIO_ADMIN_GROUP_TYPE_SELF, new Group(profile.ownerCommands));
+    }
+    this.groups = groups;
   }
 
   config(): Uint8Array {
@@ -113,8 +115,12 @@ export class OwnerDevice implements DeviceType {
   reset(): void {
     this.port = undefined;
     this.waiting = undefined;
-    this.used = LIST_COMMANDS;
+    for (const group of this.groups.values()) group.used = LIST_COMMANDS;
+    this.profile.reset();
   }
+
+  /** Commands are carried out as they are taken; one that waits stays. */
+  finish(): void {}
 
   resume(_queue: number, chain: DescriptorChain): void {
     this.waiting = chain;
@@ -137,9 +143,10 @@ export class OwnerDevice implements DeviceType {
   }
 
   private mustWait(chain: DescriptorChain): boolean {
-    const { opcode, groupMemberId } = readHead(chain);
-    const member = this.members.get(Number(groupMemberId));
-    return this.commands.get(opcode)?.waits === true && member?.transition !== undefined;
+    const { opcode, groupType, groupMemberId } = readHead(chain);
+    if (groupType !== VIRTIO_ADMIN_GROUP_TYPE_SRIOV) return false;
+    const command = this.profile.memberCommands.find((one) => one.opcode === opcode);
+    return command?.waits === true && this.members.get(Number(groupMemberId))?.transition !== undefined;
   }
 
   /** The writable part: never longer than what the driver has room for. */
@@ -170,26 +177,44 @@ export class OwnerDevice implements DeviceType {
 
   /** Checks in the order of the specification: group, opcode, member. */
   private run(opcode: number, groupType: number, memberId: bigint, input: CommandInput): Answer {
-    if (groupType !== VIRTIO_ADMIN_GROUP_TYPE_SRIOV || this.members.size === 0) {
-      throw invalidGroup(`group type ${groupType}`);
+    const group = this.groups.get(groupType);
+    if (group === undefined) throw invalidGroup(`group type ${groupType}`);
+    if (groupType === VIRTIO_ADMIN_GROUP_TYPE_SRIOV && this.members.size === 0) {
+      throw invalidGroup("there are no members");
     }
-    if (opcode >= VIRTIO_ADMIN_CMD_RESERVED_OPCODES || !this.used.has(opcode)) {
+    if (opcode >= VIRTIO_ADMIN_CMD_RESERVED_OPCODES || !group.used.has(opcode)) {
       throw invalidOpcode(`opcode 0x${opcode.toString(16)} is not in use`);
     }
-    if (opcode === VIRTIO_ADMIN_CMD_LIST_QUERY) return { result: encodeList(this.supported) };
+    if (opcode === VIRTIO_ADMIN_CMD_LIST_QUERY) return { result: encodeList(group.supported) };
     if (opcode === VIRTIO_ADMIN_CMD_LIST_USE) {
-      this.used = this.checkedList(input.data);
+      group.used = group.checked(input.data);
       return {};
     }
-    const command = this.commands.get(opcode);
+    if (groupType === VIRTIO_ADMIN_GROUP_TYPE_SELF) {
+      const command = this.profile.ownerCommands.find((one) => one.opcode === opcode);
+      if (command === undefined) throw invalidOpcode(`opcode 0x${opcode.toString(16)}`);
+      return command.run(input);
+    }
+    const command = this.profile.memberCommands.find((one) => one.opcode === opcode);
     if (command === undefined) throw invalidOpcode(`opcode 0x${opcode.toString(16)}`);
     const member = this.members.get(Number(memberId));
     if (member === undefined) throw invalidMember(`no member ${memberId}`);
-    return command.run(member, Number(memberId), input);
+    return command.run(member, input);
+  }
+}
+
+/** The commands of one group type: those that there are, and those that the driver has said it will use. */
+class Group {
+  readonly supported: ReadonlySet<number>;
+  used: ReadonlySet<number> = LIST_COMMANDS;
+
+  constructor(commands: readonly { readonly opcode: number }[]) {
+    this.supported = new Set([...LIST_COMMANDS, ...commands.map(({ opcode }) => opcode)]);
   }
 
-  private checkedList(data: Uint8Array): ReadonlySet<number> {
-    const whole = fitted(data, Math.ceil(data.length / 8) * 8);
+  /** @throws AdminError when the list has a command that there is not. */
+  checked(data: Uint8Array): ReadonlySet<number> {
+    const whole = fitted(data, Math.ceil(data.length / LIST_WORD) * LIST_WORD);
     const opcodes = decodeList(whole);
     for (const opcode of opcodes) {
       if (!this.supported.has(opcode)) throw invalidField(`opcode 0x${opcode.toString(16)} is not supported`);
@@ -199,11 +224,6 @@ export class OwnerDevice implements DeviceType {
 }
 
 const NOTHING = new Uint8Array(0);
-const LIST_COMMANDS: ReadonlySet<number> = new Set<number>([
-  VIRTIO_ADMIN_CMD_LIST_QUERY,
-  VIRTIO_ADMIN_CMD_LIST_USE,
-]);
-
 function encodeList(opcodes: ReadonlySet<number>): Uint8Array {
   const words = Math.floor(Math.max(...opcodes) / WORD_BITS) + 1;
   const list = new Array<bigint>(words).fill(0n);

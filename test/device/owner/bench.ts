@@ -23,8 +23,9 @@ export interface Host {
   readonly type: BlkDevice;
   readonly member: VirtioDevice;
   readonly owner: VirtioDevice;
-  readonly ownerType: OwnerDevice;
   readonly admin: AdminDriver;
+  /** A driver that resets the owner and sets it up again. */
+  readonly connect: () => AdminDriver;
   readonly log: CarriedOut[];
   readonly interrupts: string[];
 }
@@ -53,9 +54,11 @@ export function host(
   });
   const owner = new VirtioDevice(ownerType, hostMemory, { queue: () => {}, config: () => {} });
   const bus = { common: new CommonConfig(owner), notify: (queue: number) => owner.notify(queue) };
-  const admin = new AdminDriver(bus, hostMemory, new Allocator(0x1000, HOST_SIZE), COMMAND_SIZE);
+  const connect = (): AdminDriver =>
+    new AdminDriver(bus, hostMemory, new Allocator(0x1000, HOST_SIZE), COMMAND_SIZE);
+  const admin = connect();
   if (options.useAll !== false) admin.useAll();
-  return { disk, memory, type, member, owner, ownerType, admin, log, interrupts };
+  return { disk, memory, type, member, owner, admin, connect, log, interrupts };
 }
 
 const PACKED = 1n << 34n;

@@ -1,0 +1,187 @@
+/**
+ * A driver that migrates members of a group with the device parts of virtio 1.4. Objects for getting and setting are made
+ * when they are needed and given back by `close`; their ids are drawn from one allocator for all members of the owner.
+ * @source virtio 1.4, Device parts (admin-cmds-device-parts.tex); Linux 7.2, drivers/virtio/virtio_pci_modern.c
+ */
+
+import { VirtioAdminGroupType } from "../../../generated/virtio/admin.js";
+import {
+  decodeVirtioAdminCmdDevPartsMetadataResult,
+  decodeVirtioDevPartsCap,
+  encodeVirtioAdminCmdCapGetData,
+  encodeVirtioAdminCmdCapSetData,
+  encodeVirtioAdminCmdDevModeSetData,
+  encodeVirtioAdminCmdDevPartsGetData,
+  encodeVirtioAdminCmdDevPartsMetadataData,
+  encodeVirtioAdminCmdResourceObjCmdHdr,
+  encodeVirtioAdminCmdResourceObjCreateData,
+  VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_PARTS_SIZE_SIZE,
+  VIRTIO_DEV_PARTS_CAP_SIZE,
+  VirtioAdminCmdDevModeFlags,
+  VirtioAdminCmdDevPartsGetType,
+  VirtioAdminCmdDevPartsMetadataType,
+  VirtioAdminCommands,
+  VirtioCapId,
+  VirtioResourceObjDevPartsType,
+  VirtioResourceObjType,
+} from "../../../generated/virtio/admin-commands.js";
+import { VirtioDeviceId } from "../../../generated/virtio/ids.js";
+import type { AdminDriver } from "./admin-driver.js";
+
+const C = VirtioAdminCommands;
+const { VIRTIO_RESOURCE_OBJ_DEV_PARTS } = VirtioResourceObjType;
+const SIZE = VirtioAdminCmdDevPartsMetadataType.VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_TYPE_SIZE;
+const NO_DEVICE = VirtioDeviceId.VIRTIO_ID_INVALID;
+
+/** Ids of objects, for all members of an owner together. */
+export class ObjectIds {
+  private readonly used = new Set<number>();
+
+  take(): number {
+    let id = 0;
+    while (this.used.has(id)) id++;
+    this.used.add(id);
+    return id;
+  }
+
+  giveBack(id: number): void {
+    this.used.delete(id);
+  }
+}
+
+/** Says that device parts will be used, as many objects as the owner has. Once for each owner. */
+export function enableDeviceParts(admin: AdminDriver): void {
+  const self = { memberId: 0, groupType: VirtioAdminGroupType.VIRTIO_ADMIN_GROUP_TYPE_SELF };
+  const id = VirtioCapId.VIRTIO_DEV_PARTS_CAP;
+  const { result } = admin.execute({
+    ...self,
+    opcode: C.VIRTIO_ADMIN_CMD_DEVICE_CAP_GET,
+    data: encodeVirtioAdminCmdCapGetData({ id }),
+    room: VIRTIO_DEV_PARTS_CAP_SIZE,
+  });
+  const cap = decodeVirtioDevPartsCap(result);
+  admin.execute({
+    ...self,
+    opcode: C.VIRTIO_ADMIN_CMD_DRIVER_CAP_SET,
+    data: encodeVirtioAdminCmdCapSetData(
+      { id, capSpecificData: { common: { case: "devParts", value: cap } } },
+      NO_DEVICE,
+    ),
+  });
+}
+
+export class DevicePartsDriver {
+  readonly memberId: number;
+  private readonly admin: AdminDriver;
+  private readonly ids: ObjectIds;
+  private getObject: number | undefined;
+  private setObject: number | undefined;
+
+  constructor(admin: AdminDriver, memberId: number, ids: ObjectIds) {
+    this.admin = admin;
+    this.memberId = memberId;
+    this.ids = ids;
+  }
+
+  /** Objects that the owner keeps for this member now. */
+  get openObjects(): number {
+    return [this.getObject, this.setObject].filter((id) => id !== undefined).length;
+  }
+
+  /** Stops the device: nothing is in flight afterwards. Stopping a stopped device is no mistake. */
+  stop(): void {
+    this.setMode(VirtioAdminCmdDevModeFlags.VIRTIO_ADMIN_CMD_DEV_MODE_F_STOPPED);
+  }
+
+  resume(): void {
+    this.setMode(0);
+  }
+
+  /** The largest size of all parts, in bytes. */
+  partsSize(): number {
+    const { result } = this.run(
+      C.VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_GET,
+      encodeVirtioAdminCmdDevPartsMetadataData({ hdr: this.head(this.forGetting()), type: SIZE }),
+      VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_PARTS_SIZE_SIZE,
+    );
+    const { metadata } = decodeVirtioAdminCmdDevPartsMetadataResult(result, SIZE);
+    return metadata.case === "partsSize" ? metadata.value.size : 0;
+  }
+
+  /** All parts, back to back. */
+  getParts(): Uint8Array {
+    const room = this.partsSize();
+    return this.run(
+      C.VIRTIO_ADMIN_CMD_DEV_PARTS_GET,
+      encodeVirtioAdminCmdDevPartsGetData({
+        hdr: this.head(this.forGetting()),
+        type: VirtioAdminCmdDevPartsGetType.VIRTIO_ADMIN_CMD_DEV_PARTS_GET_TYPE_ALL,
+        hdrList: [],
+      }),
+      room,
+    ).result.slice();
+  }
+
+  /** Parts, back to back; the device must be stopped. */
+  setParts(parts: Uint8Array): void {
+    const head = encodeVirtioAdminCmdResourceObjCmdHdr(this.head(this.forSetting()));
+    const data = new Uint8Array(head.length + parts.length);
+    data.set(head);
+    data.set(parts, head.length);
+    this.run(C.VIRTIO_ADMIN_CMD_DEV_PARTS_SET, data);
+  }
+
+  /** Gives the objects back. */
+  close(): void {
+    for (const id of [this.getObject, this.setObject]) {
+      if (id === undefined) continue;
+      this.run(C.VIRTIO_ADMIN_CMD_RESOURCE_OBJ_DESTROY, encodeVirtioAdminCmdResourceObjCmdHdr(this.head(id)));
+      this.ids.giveBack(id);
+    }
+    this.getObject = undefined;
+    this.setObject = undefined;
+  }
+
+  private forGetting(): number {
+    this.getObject ??= this.create(VirtioResourceObjDevPartsType.VIRTIO_RESOURCE_OBJ_DEV_PARTS_TYPE_GET);
+    return this.getObject;
+  }
+
+  private forSetting(): number {
+    this.setObject ??= this.create(VirtioResourceObjDevPartsType.VIRTIO_RESOURCE_OBJ_DEV_PARTS_TYPE_SET);
+    return this.setObject;
+  }
+
+  private create(type: number): number {
+    const id = this.ids.take();
+    try {
+      this.run(
+        C.VIRTIO_ADMIN_CMD_RESOURCE_OBJ_CREATE,
+        encodeVirtioAdminCmdResourceObjCreateData(
+          {
+            hdr: this.head(id),
+            flags: 0n,
+            resourceObjSpecificData: { common: { case: "devParts", value: { type } } },
+          },
+          NO_DEVICE,
+        ),
+      );
+    } catch (error) {
+      this.ids.giveBack(id);
+      throw error;
+    }
+    return id;
+  }
+
+  private head(id: number): { readonly type: number; readonly id: number } {
+    return { type: VIRTIO_RESOURCE_OBJ_DEV_PARTS, id };
+  }
+
+  private setMode(flags: number): void {
+    this.run(C.VIRTIO_ADMIN_CMD_DEV_MODE_SET, encodeVirtioAdminCmdDevModeSetData({ flags }));
+  }
+
+  private run(opcode: number, data: Uint8Array, room = 0): ReturnType<AdminDriver["execute"]> {
+    return this.admin.execute({ opcode, memberId: this.memberId, data, room });
+  }
+}
