@@ -835,6 +835,7 @@ export interface QemuVirtioGpuFramebuffer {
   format: number;
   /**
    * 4 bytes at offset 4.
+   * Images have 32 bits a pixel.
    * Unit: bytes a pixel.
    */
   bytesPp: number;
@@ -857,9 +858,11 @@ export interface QemuVirtioGpuFramebuffer {
 /** Reads the 24 bytes at `at`, which the caller has made sure of. */
 export function readQemuVirtioGpuFramebufferAt(reader: Reader, at: number): QemuVirtioGpuFramebuffer {
   const { view } = reader;
+  const bytesPp = view.getUint32(at + 4, false);
+  if (!(bytesPp === 0 || bytesPp === 4)) throw reader.error("constraint", "bytes_pp", at + 4);
   return {
     format: view.getUint32(at, false),
-    bytesPp: view.getUint32(at + 4, false),
+    bytesPp,
     width: view.getUint32(at + 8, false),
     height: view.getUint32(at + 12, false),
     stride: view.getUint32(at + 16, false),
@@ -890,19 +893,29 @@ export function decodeQemuVirtioGpuFramebuffer(source: Source): QemuVirtioGpuFra
 
 const QEMU_VIRTIO_GPU_FRAMEBUFFER_LEAVES: readonly Leaf[] = [
   ["format", 0, 4, 57],
-  ["bytes_pp", 4, 4, 59],
-  ["width", 8, 4, 60],
-  ["height", 12, 4, 61],
-  ["stride", 16, 4, 63],
-  ["offset", 20, 4, 65],
+  ["bytes_pp", 4, 4, 60],
+  ["width", 8, 4, 61],
+  ["height", 12, 4, 62],
+  ["stride", 16, 4, 64],
+  ["offset", 20, 4, 66],
 ];
+
+/** Checks the 24 bytes at `at`, which the caller has made sure of. Otherwise like scan. */
+export function scanQemuVirtioGpuFramebufferAt(reader: Reader, at: number): boolean {
+  const { view } = reader;
+  const bytesPp = view.getUint32(at + 4, false);
+  if (!(bytesPp === 0 || bytesPp === 4)) {
+    return reader.fail("constraint", "bytes_pp", at + 4, FILE, 60, "bytes_pp == 0 || bytes_pp == 4");
+  }
+  return true;
+}
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanQemuVirtioGpuFramebuffer(reader: Reader): boolean {
   const at = reader.at;
   if (24 > reader.end - at) return reader.short(at, QEMU_VIRTIO_GPU_FRAMEBUFFER_LEAVES, FILE);
   reader.at = at + 24;
-  return true;
+  return scanQemuVirtioGpuFramebufferAt(reader, at);
 }
 
 /** What is wrong with the bytes as `struct qemu_virtio_gpu_framebuffer`; undefined when nothing is. */
@@ -937,11 +950,11 @@ export function writeQemuVirtioGpuFramebufferAt(
   ) {
     throw misfit(writer, at, FILE, [
       ["format", format, 32, 0, 57],
-      ["bytes_pp", bytesPp, 32, 4, 59],
-      ["width", width, 32, 8, 60],
-      ["height", height, 32, 12, 61],
-      ["stride", stride, 32, 16, 63],
-      ["offset", offset, 32, 20, 65],
+      ["bytes_pp", bytesPp, 32, 4, 60],
+      ["width", width, 32, 8, 61],
+      ["height", height, 32, 12, 62],
+      ["stride", stride, 32, 16, 64],
+      ["offset", offset, 32, 20, 66],
     ]);
   }
   view.setUint32(at, format, false);
@@ -950,6 +963,9 @@ export function writeQemuVirtioGpuFramebufferAt(
   view.setUint32(at + 12, height, false);
   view.setUint32(at + 16, stride, false);
   view.setUint32(at + 20, offset, false);
+  if (!(bytesPp === 0 || bytesPp === 4)) {
+    throw writer.error("constraint", "bytes_pp", at + 4, `${FILE}:60`, "bytes_pp == 0 || bytes_pp == 4");
+  }
 }
 
 /** Writes at the cursor. Offsets in its errors count from the start of the writer's memory. */
@@ -969,6 +985,7 @@ export function encodeQemuVirtioGpuFramebuffer(value: QemuVirtioGpuFramebuffer):
 
 /**
  * A `qemu_virtio_gpu_framebuffer` (24 bytes) where it lies in memory: fields in any order, nothing is copied.
+ * Setters check that a value fits its field, not the constraints of the schema: those are for `check…`.
  */
 export class QemuVirtioGpuFramebufferView extends View {
   /** @throws WireError when there is no such value at `at`. */
@@ -982,6 +999,7 @@ export class QemuVirtioGpuFramebufferView extends View {
       scanQemuVirtioGpuFramebuffer(this.$aim(at));
       throw this.$refused();
     }
+    if (!scanQemuVirtioGpuFramebufferAt(this.$reader, at)) throw this.$refused();
     this.$at = at;
     this.$end = at + 24;
     return this;
@@ -1001,13 +1019,14 @@ export class QemuVirtioGpuFramebufferView extends View {
 
   /**
    * 4 bytes at offset 4.
+   * Images have 32 bits a pixel.
    * Unit: bytes a pixel.
    */
   get bytesPp(): number {
     return this.$view.getUint32(this.$at + 4, false);
   }
   set bytesPp(value: number) {
-    if (value !== value >>> 0) throw this.$error("range", "bytes_pp", this.$at + 4, FILE, 59, String(value));
+    if (value !== value >>> 0) throw this.$error("range", "bytes_pp", this.$at + 4, FILE, 60, String(value));
     this.$view.setUint32(this.$at + 4, value, false);
   }
 
@@ -1016,7 +1035,7 @@ export class QemuVirtioGpuFramebufferView extends View {
     return this.$view.getUint32(this.$at + 8, false);
   }
   set width(value: number) {
-    if (value !== value >>> 0) throw this.$error("range", "width", this.$at + 8, FILE, 60, String(value));
+    if (value !== value >>> 0) throw this.$error("range", "width", this.$at + 8, FILE, 61, String(value));
     this.$view.setUint32(this.$at + 8, value, false);
   }
 
@@ -1025,7 +1044,7 @@ export class QemuVirtioGpuFramebufferView extends View {
     return this.$view.getUint32(this.$at + 12, false);
   }
   set height(value: number) {
-    if (value !== value >>> 0) throw this.$error("range", "height", this.$at + 12, FILE, 61, String(value));
+    if (value !== value >>> 0) throw this.$error("range", "height", this.$at + 12, FILE, 62, String(value));
     this.$view.setUint32(this.$at + 12, value, false);
   }
 
@@ -1037,7 +1056,7 @@ export class QemuVirtioGpuFramebufferView extends View {
     return this.$view.getUint32(this.$at + 16, false);
   }
   set stride(value: number) {
-    if (value !== value >>> 0) throw this.$error("range", "stride", this.$at + 16, FILE, 63, String(value));
+    if (value !== value >>> 0) throw this.$error("range", "stride", this.$at + 16, FILE, 64, String(value));
     this.$view.setUint32(this.$at + 16, value, false);
   }
 
@@ -1049,18 +1068,24 @@ export class QemuVirtioGpuFramebufferView extends View {
     return this.$view.getUint32(this.$at + 20, false);
   }
   set offset(value: number) {
-    if (value !== value >>> 0) throw this.$error("range", "offset", this.$at + 20, FILE, 65, String(value));
+    if (value !== value >>> 0) throw this.$error("range", "offset", this.$at + 20, FILE, 66, String(value));
     this.$view.setUint32(this.$at + 20, value, false);
   }
 }
 
 const QEMU_VIRTIO_GPU_FRAMEBUFFER_SITES = {
   format: { name: "format", type: "be32", schema: "qemu/virtio/gpu.wire:57", doc: "Of pixman, 0 for none." },
-  bytesPp: { name: "bytes_pp", type: "be32", schema: "qemu/virtio/gpu.wire:59", unit: "bytes a pixel" },
-  width: { name: "width", type: "be32", schema: "qemu/virtio/gpu.wire:60" },
-  height: { name: "height", type: "be32", schema: "qemu/virtio/gpu.wire:61" },
-  stride: { name: "stride", type: "be32", schema: "qemu/virtio/gpu.wire:63", unit: "bytes" },
-  offset: { name: "offset", type: "be32", schema: "qemu/virtio/gpu.wire:65", unit: "bytes" },
+  bytesPp: {
+    name: "bytes_pp",
+    type: "be32",
+    schema: "qemu/virtio/gpu.wire:60",
+    doc: "Images have 32 bits a pixel.",
+    unit: "bytes a pixel",
+  },
+  width: { name: "width", type: "be32", schema: "qemu/virtio/gpu.wire:61" },
+  height: { name: "height", type: "be32", schema: "qemu/virtio/gpu.wire:62" },
+  stride: { name: "stride", type: "be32", schema: "qemu/virtio/gpu.wire:64", unit: "bytes" },
+  offset: { name: "offset", type: "be32", schema: "qemu/virtio/gpu.wire:66", unit: "bytes" },
 } satisfies Record<string, Site>;
 
 /**
@@ -1072,7 +1097,8 @@ export function walkQemuVirtioGpuFramebuffer(reader: Reader, visitor: Visitor): 
   if (4 > reader.end - at) return reportShort(reader, visitor, at, QEMU_VIRTIO_GPU_FRAMEBUFFER_LEAVES, FILE);
   visitor.field(QEMU_VIRTIO_GPU_FRAMEBUFFER_SITES.format, -1, at, 4, view.getUint32(at, false));
   if (8 > reader.end - at) return reportShort(reader, visitor, at, QEMU_VIRTIO_GPU_FRAMEBUFFER_LEAVES, FILE);
-  visitor.field(QEMU_VIRTIO_GPU_FRAMEBUFFER_SITES.bytesPp, -1, at + 4, 4, view.getUint32(at + 4, false));
+  const bytesPp = view.getUint32(at + 4, false);
+  visitor.field(QEMU_VIRTIO_GPU_FRAMEBUFFER_SITES.bytesPp, -1, at + 4, 4, bytesPp);
   if (12 > reader.end - at) return reportShort(reader, visitor, at, QEMU_VIRTIO_GPU_FRAMEBUFFER_LEAVES, FILE);
   visitor.field(QEMU_VIRTIO_GPU_FRAMEBUFFER_SITES.width, -1, at + 8, 4, view.getUint32(at + 8, false));
   if (16 > reader.end - at) return reportShort(reader, visitor, at, QEMU_VIRTIO_GPU_FRAMEBUFFER_LEAVES, FILE);
@@ -1082,6 +1108,9 @@ export function walkQemuVirtioGpuFramebuffer(reader: Reader, visitor: Visitor): 
   if (24 > reader.end - at) return reportShort(reader, visitor, at, QEMU_VIRTIO_GPU_FRAMEBUFFER_LEAVES, FILE);
   visitor.field(QEMU_VIRTIO_GPU_FRAMEBUFFER_SITES.offset, -1, at + 20, 4, view.getUint32(at + 20, false));
   reader.at = at + 24;
+  if (!(bytesPp === 0 || bytesPp === 4)) {
+    return reader.fail("constraint", "bytes_pp", at + 4, FILE, 60, "bytes_pp == 0 || bytes_pp == 4") || report(reader, visitor);
+  }
   return true;
 }
 
@@ -1144,16 +1173,16 @@ export function decodeQemuVirtioGpuScanout(source: Source, hasFramebuffer: boole
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanQemuVirtioGpuScanout(reader.rewind(at, end, depth), hasFramebuffer) && ended(reader, source, FILE, 69), reader);
+    throw explain(error, scanQemuVirtioGpuScanout(reader.rewind(at, end, depth), hasFramebuffer) && ended(reader, source, FILE, 70), reader);
   }
 }
 
 const QEMU_VIRTIO_GPU_SCANOUT_LEAVES: readonly Leaf[] = [
-  ["resource_id", 0, 4, 71],
-  ["width", 4, 4, 72],
-  ["height", 8, 4, 73],
-  ["x", 12, 4, 74],
-  ["y", 16, 4, 75],
+  ["resource_id", 0, 4, 72],
+  ["width", 4, 4, 73],
+  ["height", 8, 4, 74],
+  ["x", 12, 4, 75],
+  ["y", 16, 4, 76],
   ["cursor.resource_id", 20, 4, 46],
   ["cursor.hot_x", 24, 4, 47],
   ["cursor.hot_y", 28, 4, 48],
@@ -1162,11 +1191,11 @@ const QEMU_VIRTIO_GPU_SCANOUT_LEAVES: readonly Leaf[] = [
 ];
 const QEMU_VIRTIO_GPU_SCANOUT_LEAVES2: readonly Leaf[] = [
   ["fb.format", 0, 4, 57],
-  ["fb.bytes_pp", 4, 4, 59],
-  ["fb.width", 8, 4, 60],
-  ["fb.height", 12, 4, 61],
-  ["fb.stride", 16, 4, 63],
-  ["fb.offset", 20, 4, 65],
+  ["fb.bytes_pp", 4, 4, 60],
+  ["fb.width", 8, 4, 61],
+  ["fb.height", 12, 4, 62],
+  ["fb.stride", 16, 4, 64],
+  ["fb.offset", 20, 4, 66],
 ];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
@@ -1178,6 +1207,7 @@ export function scanQemuVirtioGpuScanout(reader: Reader, hasFramebuffer: boolean
     const at2 = reader.at;
     if (24 > reader.end - at2) return reader.short(at2, QEMU_VIRTIO_GPU_SCANOUT_LEAVES2, FILE);
     reader.at = at2 + 24;
+    if (!scanQemuVirtioGpuFramebufferAt(reader, at2)) return reader.inside("fb");
   }
   return true;
 }
@@ -1185,7 +1215,7 @@ export function scanQemuVirtioGpuScanout(reader: Reader, hasFramebuffer: boolean
 /** What is wrong with the bytes as `struct qemu_virtio_gpu_scanout`; undefined when nothing is. */
 export function checkQemuVirtioGpuScanout(source: Source, hasFramebuffer: boolean): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanQemuVirtioGpuScanout(reader, hasFramebuffer) && ended(reader, source, FILE, 69), reader);
+  return verdict(scanQemuVirtioGpuScanout(reader, hasFramebuffer) && ended(reader, source, FILE, 70), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -1214,11 +1244,11 @@ export function writeQemuVirtioGpuScanout(
     || y !== (y | 0)
   ) {
     throw misfit(writer, at, FILE, [
-      ["resource_id", resourceId, 32, 0, 71],
-      ["width", width, 32, 4, 72],
-      ["height", height, 32, 8, 73],
-      ["x", x, -32, 12, 74],
-      ["y", y, -32, 16, 75],
+      ["resource_id", resourceId, 32, 0, 72],
+      ["width", width, 32, 4, 73],
+      ["height", height, 32, 8, 74],
+      ["x", x, -32, 12, 75],
+      ["y", y, -32, 16, 76],
     ]);
   }
   view.setUint32(at, resourceId, false);
@@ -1233,14 +1263,14 @@ export function writeQemuVirtioGpuScanout(
   }
   if (hasFramebuffer) {
     const at2 = writer.take(24);
-    if (fb === undefined) throw missing(writer, "fb", FILE, 77);
+    if (fb === undefined) throw missing(writer, "fb", FILE, 78);
     try {
       writeQemuVirtioGpuFramebufferAt(writer, at2, fb);
     } catch (error) {
       throw inside(error, "fb");
     }
   } else {
-    if (fb !== undefined) throw unexpected(writer, "fb", FILE, 77);
+    if (fb !== undefined) throw unexpected(writer, "fb", FILE, 78);
   }
 }
 
@@ -1257,6 +1287,7 @@ export function encodeQemuVirtioGpuScanout(value: QemuVirtioGpuScanout, hasFrame
 /**
  * A `qemu_virtio_gpu_scanout` (40 to 64 bytes) where it lies in memory: fields in any order, nothing is copied.
  * What holds further fields comes as a view of its own, a new object at each call.
+ * Setters check that a value fits its field, not the constraints of the schema: those are for `check…`.
  */
 export class QemuVirtioGpuScanoutView extends View {
   readonly #hasFramebuffer: boolean;
@@ -1285,7 +1316,7 @@ export class QemuVirtioGpuScanoutView extends View {
     return this.$view.getUint32(this.$at, false);
   }
   set resourceId(value: number) {
-    if (value !== value >>> 0) throw this.$error("range", "resource_id", this.$at, FILE, 71, String(value));
+    if (value !== value >>> 0) throw this.$error("range", "resource_id", this.$at, FILE, 72, String(value));
     this.$view.setUint32(this.$at, value, false);
   }
 
@@ -1294,7 +1325,7 @@ export class QemuVirtioGpuScanoutView extends View {
     return this.$view.getUint32(this.$at + 4, false);
   }
   set width(value: number) {
-    if (value !== value >>> 0) throw this.$error("range", "width", this.$at + 4, FILE, 72, String(value));
+    if (value !== value >>> 0) throw this.$error("range", "width", this.$at + 4, FILE, 73, String(value));
     this.$view.setUint32(this.$at + 4, value, false);
   }
 
@@ -1303,7 +1334,7 @@ export class QemuVirtioGpuScanoutView extends View {
     return this.$view.getUint32(this.$at + 8, false);
   }
   set height(value: number) {
-    if (value !== value >>> 0) throw this.$error("range", "height", this.$at + 8, FILE, 73, String(value));
+    if (value !== value >>> 0) throw this.$error("range", "height", this.$at + 8, FILE, 74, String(value));
     this.$view.setUint32(this.$at + 8, value, false);
   }
 
@@ -1312,7 +1343,7 @@ export class QemuVirtioGpuScanoutView extends View {
     return this.$view.getInt32(this.$at + 12, false);
   }
   set x(value: number) {
-    if (value !== (value | 0)) throw this.$error("range", "x", this.$at + 12, FILE, 74, String(value));
+    if (value !== (value | 0)) throw this.$error("range", "x", this.$at + 12, FILE, 75, String(value));
     this.$view.setInt32(this.$at + 12, value, false);
   }
 
@@ -1321,7 +1352,7 @@ export class QemuVirtioGpuScanoutView extends View {
     return this.$view.getInt32(this.$at + 16, false);
   }
   set y(value: number) {
-    if (value !== (value | 0)) throw this.$error("range", "y", this.$at + 16, FILE, 75, String(value));
+    if (value !== (value | 0)) throw this.$error("range", "y", this.$at + 16, FILE, 76, String(value));
     this.$view.setInt32(this.$at + 16, value, false);
   }
 
@@ -1352,15 +1383,15 @@ const QEMU_VIRTIO_GPU_SCANOUT_SITES = {
   resourceId: {
     name: "resource_id",
     type: "be32",
-    schema: "qemu/virtio/gpu.wire:71",
+    schema: "qemu/virtio/gpu.wire:72",
     doc: "What is shown, 0 for nothing.",
   },
-  width: { name: "width", type: "be32", schema: "qemu/virtio/gpu.wire:72" },
-  height: { name: "height", type: "be32", schema: "qemu/virtio/gpu.wire:73" },
-  x: { name: "x", type: "sbe32", schema: "qemu/virtio/gpu.wire:74" },
-  y: { name: "y", type: "sbe32", schema: "qemu/virtio/gpu.wire:75" },
-  cursor: { name: "cursor", type: "qemu_virtio_gpu_cursor", schema: "qemu/virtio/gpu.wire:76" },
-  fb: { name: "fb", type: "qemu_virtio_gpu_framebuffer", schema: "qemu/virtio/gpu.wire:77" },
+  width: { name: "width", type: "be32", schema: "qemu/virtio/gpu.wire:73" },
+  height: { name: "height", type: "be32", schema: "qemu/virtio/gpu.wire:74" },
+  x: { name: "x", type: "sbe32", schema: "qemu/virtio/gpu.wire:75" },
+  y: { name: "y", type: "sbe32", schema: "qemu/virtio/gpu.wire:76" },
+  cursor: { name: "cursor", type: "qemu_virtio_gpu_cursor", schema: "qemu/virtio/gpu.wire:77" },
+  fb: { name: "fb", type: "qemu_virtio_gpu_framebuffer", schema: "qemu/virtio/gpu.wire:78" },
 } satisfies Record<string, Site>;
 
 /**
@@ -1407,9 +1438,13 @@ export function walkQemuVirtioGpuScanout(reader: Reader, visitor: Visitor, hasFr
 
 /**
  * `struct qemu_virtio_gpu`: 52 bytes or more.
- * The field `virtio-gpu` behind the field `virtio`. Nothing in it says whether scanouts have a framebuffer: its length does.
+ * The field `virtio-gpu` behind the field `virtio`.
+ *
+ * `framebuffers`: scanouts with a framebuffer, the first is bit 0. Nothing in the state says which have one: its length does.
+ * The machine type decides about the first alone. For the others QEMU looks for the property in the wrong place
+ * (scanout_vmstate_after_v2 takes every element for the first of the array), so that with several outputs some have a
+ * framebuffer and some do not. Seen: 3 of 4, 1 of 2 (QEMU 10.0.2).
  * `end` is always 0.
- * `max_outputs` is not part of the value: encoding derives it.
  * @see QEMU 10.0.2, hw/display/virtio-gpu.c, virtio_gpu_save, vmstate_virtio_gpu_scanouts
  */
 export interface QemuVirtioGpu {
@@ -1417,49 +1452,225 @@ export interface QemuVirtioGpu {
   resources: QemuVirtioGpuResource[];
   /** 4 bytes. */
   enable: number;
-  /** 40 to 1024 bytes. */
-  scanout: QemuVirtioGpuScanout[];
+  /**
+   * 4 bytes.
+   * Must be that of the destination.
+   */
+  maxOutputs: number;
+  /**
+   * 40 to 1024 bytes.
+   * Undefined where the condition of the schema does not hold.
+   */
+  scanout?: QemuVirtioGpuScanout[] | undefined;
+  /**
+   * 40 to 64 bytes.
+   * Undefined where the condition of the schema does not hold.
+   */
+  scanout0?: QemuVirtioGpuScanout | undefined;
+  /**
+   * 40 to 64 bytes.
+   * Undefined where the condition of the schema does not hold.
+   */
+  scanout1?: QemuVirtioGpuScanout | undefined;
+  /**
+   * 40 to 64 bytes.
+   * Undefined where the condition of the schema does not hold.
+   */
+  scanout2?: QemuVirtioGpuScanout | undefined;
+  /**
+   * 40 to 64 bytes.
+   * Undefined where the condition of the schema does not hold.
+   */
+  scanout3?: QemuVirtioGpuScanout | undefined;
+  /**
+   * 40 to 64 bytes.
+   * Undefined where the condition of the schema does not hold.
+   */
+  scanout4?: QemuVirtioGpuScanout | undefined;
+  /**
+   * 40 to 64 bytes.
+   * Undefined where the condition of the schema does not hold.
+   */
+  scanout5?: QemuVirtioGpuScanout | undefined;
+  /**
+   * 40 to 64 bytes.
+   * Undefined where the condition of the schema does not hold.
+   */
+  scanout6?: QemuVirtioGpuScanout | undefined;
+  /**
+   * 40 to 64 bytes.
+   * Undefined where the condition of the schema does not hold.
+   */
+  scanout7?: QemuVirtioGpuScanout | undefined;
+  /**
+   * 40 to 64 bytes.
+   * Undefined where the condition of the schema does not hold.
+   */
+  scanout8?: QemuVirtioGpuScanout | undefined;
+  /**
+   * 40 to 64 bytes.
+   * Undefined where the condition of the schema does not hold.
+   */
+  scanout9?: QemuVirtioGpuScanout | undefined;
+  /**
+   * 40 to 64 bytes.
+   * Undefined where the condition of the schema does not hold.
+   */
+  scanout10?: QemuVirtioGpuScanout | undefined;
+  /**
+   * 40 to 64 bytes.
+   * Undefined where the condition of the schema does not hold.
+   */
+  scanout11?: QemuVirtioGpuScanout | undefined;
+  /**
+   * 40 to 64 bytes.
+   * Undefined where the condition of the schema does not hold.
+   */
+  scanout12?: QemuVirtioGpuScanout | undefined;
+  /**
+   * 40 to 64 bytes.
+   * Undefined where the condition of the schema does not hold.
+   */
+  scanout13?: QemuVirtioGpuScanout | undefined;
+  /**
+   * 40 to 64 bytes.
+   * Undefined where the condition of the schema does not hold.
+   */
+  scanout14?: QemuVirtioGpuScanout | undefined;
+  /**
+   * 40 to 64 bytes.
+   * Undefined where the condition of the schema does not hold.
+   */
+  scanout15?: QemuVirtioGpuScanout | undefined;
 }
 
 /** Reads at the cursor. For structs inside others: its errors have no path. Otherwise, decode. */
-export function readQemuVirtioGpu(reader: Reader, hasFramebuffer: boolean): QemuVirtioGpu {
+export function readQemuVirtioGpu(reader: Reader, framebuffers: number): QemuVirtioGpu {
   const { view } = reader;
+  let scanout: QemuVirtioGpuScanout[] | undefined;
+  let scanout0: QemuVirtioGpuScanout | undefined;
+  let scanout1: QemuVirtioGpuScanout | undefined;
+  let scanout2: QemuVirtioGpuScanout | undefined;
+  let scanout3: QemuVirtioGpuScanout | undefined;
+  let scanout4: QemuVirtioGpuScanout | undefined;
+  let scanout5: QemuVirtioGpuScanout | undefined;
+  let scanout6: QemuVirtioGpuScanout | undefined;
+  let scanout7: QemuVirtioGpuScanout | undefined;
+  let scanout8: QemuVirtioGpuScanout | undefined;
+  let scanout9: QemuVirtioGpuScanout | undefined;
+  let scanout10: QemuVirtioGpuScanout | undefined;
+  let scanout11: QemuVirtioGpuScanout | undefined;
+  let scanout12: QemuVirtioGpuScanout | undefined;
+  let scanout13: QemuVirtioGpuScanout | undefined;
+  let scanout14: QemuVirtioGpuScanout | undefined;
+  let scanout15: QemuVirtioGpuScanout | undefined;
   const resources: QemuVirtioGpuResource[] = [];
   while (reader.end - reader.at >= 4 && reader.view.getUint32(reader.at, false) !== 0) resources.push(readQemuVirtioGpuResource(reader));
   const at = reader.take(12);
   if (view.getUint32(at, false) !== 0x0) throw reader.error("constant", "end", at);
   const maxOutputs = view.getUint32(at + 8, false);
   if (!(maxOutputs >= 1 && maxOutputs <= 16)) throw reader.error("constraint", "max_outputs", at + 8);
-  needBytes(reader, maxOutputs * 40);
-  const scanout: QemuVirtioGpuScanout[] = new Array(maxOutputs);
-  for (let i = 0; i < maxOutputs; i++) scanout[i] = readQemuVirtioGpuScanout(reader, hasFramebuffer);
-  return { resources, enable: view.getInt32(at + 4, false), scanout };
+  if (framebuffers === 0 || framebuffers === 65535) {
+    needBytes(reader, maxOutputs * 40);
+    const list: QemuVirtioGpuScanout[] = new Array(maxOutputs);
+    for (let i = 0; i < maxOutputs; i++) list[i] = readQemuVirtioGpuScanout(reader, framebuffers !== 0);
+    scanout = list;
+  } else {
+    scanout0 = readQemuVirtioGpuScanout(reader, (framebuffers & 0x1) !== 0);
+    if (maxOutputs > 1) {
+      scanout1 = readQemuVirtioGpuScanout(reader, (framebuffers & 0x2) !== 0);
+    }
+    if (maxOutputs > 2) {
+      scanout2 = readQemuVirtioGpuScanout(reader, (framebuffers & 0x4) !== 0);
+    }
+    if (maxOutputs > 3) {
+      scanout3 = readQemuVirtioGpuScanout(reader, (framebuffers & 0x8) !== 0);
+    }
+    if (maxOutputs > 4) {
+      scanout4 = readQemuVirtioGpuScanout(reader, (framebuffers & 0x10) !== 0);
+    }
+    if (maxOutputs > 5) {
+      scanout5 = readQemuVirtioGpuScanout(reader, (framebuffers & 0x20) !== 0);
+    }
+    if (maxOutputs > 6) {
+      scanout6 = readQemuVirtioGpuScanout(reader, (framebuffers & 0x40) !== 0);
+    }
+    if (maxOutputs > 7) {
+      scanout7 = readQemuVirtioGpuScanout(reader, (framebuffers & 0x80) !== 0);
+    }
+    if (maxOutputs > 8) {
+      scanout8 = readQemuVirtioGpuScanout(reader, (framebuffers & 0x100) !== 0);
+    }
+    if (maxOutputs > 9) {
+      scanout9 = readQemuVirtioGpuScanout(reader, (framebuffers & 0x200) !== 0);
+    }
+    if (maxOutputs > 10) {
+      scanout10 = readQemuVirtioGpuScanout(reader, (framebuffers & 0x400) !== 0);
+    }
+    if (maxOutputs > 11) {
+      scanout11 = readQemuVirtioGpuScanout(reader, (framebuffers & 0x800) !== 0);
+    }
+    if (maxOutputs > 12) {
+      scanout12 = readQemuVirtioGpuScanout(reader, (framebuffers & 0x1000) !== 0);
+    }
+    if (maxOutputs > 13) {
+      scanout13 = readQemuVirtioGpuScanout(reader, (framebuffers & 0x2000) !== 0);
+    }
+    if (maxOutputs > 14) {
+      scanout14 = readQemuVirtioGpuScanout(reader, (framebuffers & 0x4000) !== 0);
+    }
+    if (maxOutputs > 15) {
+      scanout15 = readQemuVirtioGpuScanout(reader, (framebuffers & 0x8000) !== 0);
+    }
+  }
+  return {
+    resources,
+    enable: view.getInt32(at + 4, false),
+    maxOutputs,
+    scanout,
+    scanout0,
+    scanout1,
+    scanout2,
+    scanout3,
+    scanout4,
+    scanout5,
+    scanout6,
+    scanout7,
+    scanout8,
+    scanout9,
+    scanout10,
+    scanout11,
+    scanout12,
+    scanout13,
+    scanout14,
+    scanout15,
+  };
 }
 
 /**
  * Decodes `struct qemu_virtio_gpu`: the whole of the bytes, or what begins at the cursor of a reader.
  * @throws WireError when the bytes are no such value.
  */
-export function decodeQemuVirtioGpu(source: Source, hasFramebuffer: boolean): QemuVirtioGpu {
+export function decodeQemuVirtioGpu(source: Source, framebuffers: number): QemuVirtioGpu {
   const reader = readerOf(source);
   const { at, end, depth } = reader;
   try {
-    const value = readQemuVirtioGpu(reader, hasFramebuffer);
+    const value = readQemuVirtioGpu(reader, framebuffers);
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanQemuVirtioGpu(reader.rewind(at, end, depth), hasFramebuffer) && ended(reader, source, FILE, 82), reader);
+    throw explain(error, scanQemuVirtioGpu(reader.rewind(at, end, depth), framebuffers) && ended(reader, source, FILE, 88), reader);
   }
 }
 
 const QEMU_VIRTIO_GPU_LEAVES: readonly Leaf[] = [
-  ["end", 0, 4, 84],
-  ["enable", 4, 4, 85],
-  ["max_outputs", 8, 4, 87],
+  ["end", 0, 4, 90],
+  ["enable", 4, 4, 91],
+  ["max_outputs", 8, 4, 93],
 ];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
-export function scanQemuVirtioGpu(reader: Reader, hasFramebuffer: boolean): boolean {
+export function scanQemuVirtioGpu(reader: Reader, framebuffers: number): boolean {
   const { view } = reader;
   for (let i = 0; reader.end - reader.at >= 4 && reader.view.getUint32(reader.at, false) !== 0; i++) {
     if (!scanQemuVirtioGpuResource(reader)) return reader.inside("resources", i);
@@ -1468,36 +1679,197 @@ export function scanQemuVirtioGpu(reader: Reader, hasFramebuffer: boolean): bool
   if (12 > reader.end - at) return reader.short(at, QEMU_VIRTIO_GPU_LEAVES, FILE);
   reader.at = at + 12;
   const end$ = view.getUint32(at, false);
-  if (end$ !== 0x0) return otherConstant(reader, "end", at, FILE, 84, 0x0, end$);
+  if (end$ !== 0x0) return otherConstant(reader, "end", at, FILE, 90, 0x0, end$);
   const maxOutputs = view.getUint32(at + 8, false);
   if (!(maxOutputs >= 1 && maxOutputs <= 16)) {
-    return reader.fail("constraint", "max_outputs", at + 8, FILE, 87, "max_outputs >= 1 && max_outputs <= 16");
+    return reader.fail("constraint", "max_outputs", at + 8, FILE, 93, "max_outputs >= 1 && max_outputs <= 16");
   }
-  const need = maxOutputs * 40;
-  if (need > reader.end - reader.at) return reader.lacks("scanout", reader.at, need, FILE, 88);
-  for (let i2 = 0; i2 < maxOutputs; i2++) {
-    if (!scanQemuVirtioGpuScanout(reader, hasFramebuffer)) return reader.inside("scanout", i2);
+  if (framebuffers === 0 || framebuffers === 65535) {
+    const need = maxOutputs * 40;
+    if (need > reader.end - reader.at) return reader.lacks("scanout", reader.at, need, FILE, 95);
+    for (let i2 = 0; i2 < maxOutputs; i2++) {
+      if (!scanQemuVirtioGpuScanout(reader, framebuffers !== 0)) return reader.inside("scanout", i2);
+    }
+  } else {
+    if (!scanQemuVirtioGpuScanout(reader, (framebuffers & 0x1) !== 0)) return reader.inside("scanout_0");
+    if (maxOutputs > 1) {
+      if (!scanQemuVirtioGpuScanout(reader, (framebuffers & 0x2) !== 0)) return reader.inside("scanout_1");
+    }
+    if (maxOutputs > 2) {
+      if (!scanQemuVirtioGpuScanout(reader, (framebuffers & 0x4) !== 0)) return reader.inside("scanout_2");
+    }
+    if (maxOutputs > 3) {
+      if (!scanQemuVirtioGpuScanout(reader, (framebuffers & 0x8) !== 0)) return reader.inside("scanout_3");
+    }
+    if (maxOutputs > 4) {
+      if (!scanQemuVirtioGpuScanout(reader, (framebuffers & 0x10) !== 0)) return reader.inside("scanout_4");
+    }
+    if (maxOutputs > 5) {
+      if (!scanQemuVirtioGpuScanout(reader, (framebuffers & 0x20) !== 0)) return reader.inside("scanout_5");
+    }
+    if (maxOutputs > 6) {
+      if (!scanQemuVirtioGpuScanout(reader, (framebuffers & 0x40) !== 0)) return reader.inside("scanout_6");
+    }
+    if (maxOutputs > 7) {
+      if (!scanQemuVirtioGpuScanout(reader, (framebuffers & 0x80) !== 0)) return reader.inside("scanout_7");
+    }
+    if (maxOutputs > 8) {
+      if (!scanQemuVirtioGpuScanout(reader, (framebuffers & 0x100) !== 0)) return reader.inside("scanout_8");
+    }
+    if (maxOutputs > 9) {
+      if (!scanQemuVirtioGpuScanout(reader, (framebuffers & 0x200) !== 0)) return reader.inside("scanout_9");
+    }
+    if (maxOutputs > 10) {
+      if (!scanQemuVirtioGpuScanout(reader, (framebuffers & 0x400) !== 0)) return reader.inside("scanout_10");
+    }
+    if (maxOutputs > 11) {
+      if (!scanQemuVirtioGpuScanout(reader, (framebuffers & 0x800) !== 0)) return reader.inside("scanout_11");
+    }
+    if (maxOutputs > 12) {
+      if (!scanQemuVirtioGpuScanout(reader, (framebuffers & 0x1000) !== 0)) {
+        return reader.inside("scanout_12");
+      }
+    }
+    if (maxOutputs > 13) {
+      if (!scanQemuVirtioGpuScanout(reader, (framebuffers & 0x2000) !== 0)) {
+        return reader.inside("scanout_13");
+      }
+    }
+    if (maxOutputs > 14) {
+      if (!scanQemuVirtioGpuScanout(reader, (framebuffers & 0x4000) !== 0)) {
+        return reader.inside("scanout_14");
+      }
+    }
+    if (maxOutputs > 15) {
+      if (!scanQemuVirtioGpuScanout(reader, (framebuffers & 0x8000) !== 0)) {
+        return reader.inside("scanout_15");
+      }
+    }
   }
   return true;
 }
 
 /** What is wrong with the bytes as `struct qemu_virtio_gpu`; undefined when nothing is. */
-export function checkQemuVirtioGpu(source: Source, hasFramebuffer: boolean): WireError | undefined {
+export function checkQemuVirtioGpu(source: Source, framebuffers: number): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanQemuVirtioGpu(reader, hasFramebuffer) && ended(reader, source, FILE, 82), reader);
+  return verdict(scanQemuVirtioGpu(reader, framebuffers) && ended(reader, source, FILE, 88), reader);
 }
 
 /** How many bytes encoding the value takes. */
-export function sizeofQemuVirtioGpu(value: QemuVirtioGpu, hasFramebuffer: boolean): number {
+export function sizeofQemuVirtioGpu(value: QemuVirtioGpu, framebuffers: number): number {
   let size = 12;
   for (const item of value.resources) size += sizeofQemuVirtioGpuResource(item);
-  for (const item of value.scanout) size += sizeofQemuVirtioGpuScanout(item, hasFramebuffer);
+  if (framebuffers === 0 || framebuffers === 65535) {
+    if (value.scanout !== undefined) {
+      for (const item of value.scanout) size += sizeofQemuVirtioGpuScanout(item, framebuffers !== 0);
+    }
+  } else {
+    if (value.scanout0 !== undefined) {
+      size += sizeofQemuVirtioGpuScanout(value.scanout0, (framebuffers & 0x1) !== 0);
+    }
+    if (value.maxOutputs > 1) {
+      if (value.scanout1 !== undefined) {
+        size += sizeofQemuVirtioGpuScanout(value.scanout1, (framebuffers & 0x2) !== 0);
+      }
+    }
+    if (value.maxOutputs > 2) {
+      if (value.scanout2 !== undefined) {
+        size += sizeofQemuVirtioGpuScanout(value.scanout2, (framebuffers & 0x4) !== 0);
+      }
+    }
+    if (value.maxOutputs > 3) {
+      if (value.scanout3 !== undefined) {
+        size += sizeofQemuVirtioGpuScanout(value.scanout3, (framebuffers & 0x8) !== 0);
+      }
+    }
+    if (value.maxOutputs > 4) {
+      if (value.scanout4 !== undefined) {
+        size += sizeofQemuVirtioGpuScanout(value.scanout4, (framebuffers & 0x10) !== 0);
+      }
+    }
+    if (value.maxOutputs > 5) {
+      if (value.scanout5 !== undefined) {
+        size += sizeofQemuVirtioGpuScanout(value.scanout5, (framebuffers & 0x20) !== 0);
+      }
+    }
+    if (value.maxOutputs > 6) {
+      if (value.scanout6 !== undefined) {
+        size += sizeofQemuVirtioGpuScanout(value.scanout6, (framebuffers & 0x40) !== 0);
+      }
+    }
+    if (value.maxOutputs > 7) {
+      if (value.scanout7 !== undefined) {
+        size += sizeofQemuVirtioGpuScanout(value.scanout7, (framebuffers & 0x80) !== 0);
+      }
+    }
+    if (value.maxOutputs > 8) {
+      if (value.scanout8 !== undefined) {
+        size += sizeofQemuVirtioGpuScanout(value.scanout8, (framebuffers & 0x100) !== 0);
+      }
+    }
+    if (value.maxOutputs > 9) {
+      if (value.scanout9 !== undefined) {
+        size += sizeofQemuVirtioGpuScanout(value.scanout9, (framebuffers & 0x200) !== 0);
+      }
+    }
+    if (value.maxOutputs > 10) {
+      if (value.scanout10 !== undefined) {
+        size += sizeofQemuVirtioGpuScanout(value.scanout10, (framebuffers & 0x400) !== 0);
+      }
+    }
+    if (value.maxOutputs > 11) {
+      if (value.scanout11 !== undefined) {
+        size += sizeofQemuVirtioGpuScanout(value.scanout11, (framebuffers & 0x800) !== 0);
+      }
+    }
+    if (value.maxOutputs > 12) {
+      if (value.scanout12 !== undefined) {
+        size += sizeofQemuVirtioGpuScanout(value.scanout12, (framebuffers & 0x1000) !== 0);
+      }
+    }
+    if (value.maxOutputs > 13) {
+      if (value.scanout13 !== undefined) {
+        size += sizeofQemuVirtioGpuScanout(value.scanout13, (framebuffers & 0x2000) !== 0);
+      }
+    }
+    if (value.maxOutputs > 14) {
+      if (value.scanout14 !== undefined) {
+        size += sizeofQemuVirtioGpuScanout(value.scanout14, (framebuffers & 0x4000) !== 0);
+      }
+    }
+    if (value.maxOutputs > 15) {
+      if (value.scanout15 !== undefined) {
+        size += sizeofQemuVirtioGpuScanout(value.scanout15, (framebuffers & 0x8000) !== 0);
+      }
+    }
+  }
   return size;
 }
 
 /** Writes at the cursor. Offsets in its errors count from the start of the writer's memory. */
-export function writeQemuVirtioGpu(writer: Writer, value: QemuVirtioGpu, hasFramebuffer: boolean): void {
-  const { resources, enable, scanout } = value;
+export function writeQemuVirtioGpu(writer: Writer, value: QemuVirtioGpu, framebuffers: number): void {
+  const {
+    resources,
+    enable,
+    maxOutputs,
+    scanout,
+    scanout0,
+    scanout1,
+    scanout2,
+    scanout3,
+    scanout4,
+    scanout5,
+    scanout6,
+    scanout7,
+    scanout8,
+    scanout9,
+    scanout10,
+    scanout11,
+    scanout12,
+    scanout13,
+    scanout14,
+    scanout15,
+  } = value;
   let i = 0;
   try {
     for (const item of resources) {
@@ -1509,24 +1881,203 @@ export function writeQemuVirtioGpu(writer: Writer, value: QemuVirtioGpu, hasFram
   }
   const at = writer.take(12);
   const { view } = writer;
-  const maxOutputs = scanout.length;
   if (enable !== (enable | 0) || maxOutputs !== maxOutputs >>> 0) {
-    throw misfit(writer, at, FILE, [["enable", enable, -32, 4, 85], ["max_outputs", maxOutputs, 32, 8, 87]]);
+    throw misfit(writer, at, FILE, [["enable", enable, -32, 4, 91], ["max_outputs", maxOutputs, 32, 8, 93]]);
   }
   view.setUint32(at, 0x0, false);
   view.setInt32(at + 4, enable, false);
   view.setUint32(at + 8, maxOutputs, false);
   if (!(maxOutputs >= 1 && maxOutputs <= 16)) {
-    throw writer.error("constraint", "max_outputs", at + 8, `${FILE}:87`, "max_outputs >= 1 && max_outputs <= 16");
+    throw writer.error("constraint", "max_outputs", at + 8, `${FILE}:93`, "max_outputs >= 1 && max_outputs <= 16");
   }
-  let i2 = 0;
-  try {
-    for (const item2 of scanout) {
-      writeQemuVirtioGpuScanout(writer, item2, hasFramebuffer);
-      i2++;
+  if (framebuffers === 0 || framebuffers === 65535) {
+    if (scanout0 !== undefined) throw unexpected(writer, "scanout_0", FILE, 97);
+    if (scanout1 !== undefined) throw unexpected(writer, "scanout_1", FILE, 98);
+    if (scanout2 !== undefined) throw unexpected(writer, "scanout_2", FILE, 99);
+    if (scanout3 !== undefined) throw unexpected(writer, "scanout_3", FILE, 100);
+    if (scanout4 !== undefined) throw unexpected(writer, "scanout_4", FILE, 101);
+    if (scanout5 !== undefined) throw unexpected(writer, "scanout_5", FILE, 102);
+    if (scanout6 !== undefined) throw unexpected(writer, "scanout_6", FILE, 103);
+    if (scanout7 !== undefined) throw unexpected(writer, "scanout_7", FILE, 104);
+    if (scanout8 !== undefined) throw unexpected(writer, "scanout_8", FILE, 105);
+    if (scanout9 !== undefined) throw unexpected(writer, "scanout_9", FILE, 106);
+    if (scanout10 !== undefined) throw unexpected(writer, "scanout_10", FILE, 107);
+    if (scanout11 !== undefined) throw unexpected(writer, "scanout_11", FILE, 108);
+    if (scanout12 !== undefined) throw unexpected(writer, "scanout_12", FILE, 109);
+    if (scanout13 !== undefined) throw unexpected(writer, "scanout_13", FILE, 110);
+    if (scanout14 !== undefined) throw unexpected(writer, "scanout_14", FILE, 111);
+    if (scanout15 !== undefined) throw unexpected(writer, "scanout_15", FILE, 112);
+    if (scanout === undefined) throw missing(writer, "scanout", FILE, 95);
+    if (scanout.length !== maxOutputs) {
+      throw wrongLength(writer, "scanout", writer.at, FILE, 95, maxOutputs, scanout.length, "elements");
     }
-  } catch (error) {
-    throw inside(error, "scanout", i2);
+    let i2 = 0;
+    try {
+      for (const item2 of scanout) {
+        writeQemuVirtioGpuScanout(writer, item2, framebuffers !== 0);
+        i2++;
+      }
+    } catch (error) {
+      throw inside(error, "scanout", i2);
+    }
+  } else {
+    if (scanout !== undefined) throw unexpected(writer, "scanout", FILE, 95);
+    if (scanout0 === undefined) throw missing(writer, "scanout_0", FILE, 97);
+    try {
+      writeQemuVirtioGpuScanout(writer, scanout0, (framebuffers & 0x1) !== 0);
+    } catch (error) {
+      throw inside(error, "scanout_0");
+    }
+    if (maxOutputs > 1) {
+      if (scanout1 === undefined) throw missing(writer, "scanout_1", FILE, 98);
+      try {
+        writeQemuVirtioGpuScanout(writer, scanout1, (framebuffers & 0x2) !== 0);
+      } catch (error) {
+        throw inside(error, "scanout_1");
+      }
+    } else {
+      if (scanout1 !== undefined) throw unexpected(writer, "scanout_1", FILE, 98);
+    }
+    if (maxOutputs > 2) {
+      if (scanout2 === undefined) throw missing(writer, "scanout_2", FILE, 99);
+      try {
+        writeQemuVirtioGpuScanout(writer, scanout2, (framebuffers & 0x4) !== 0);
+      } catch (error) {
+        throw inside(error, "scanout_2");
+      }
+    } else {
+      if (scanout2 !== undefined) throw unexpected(writer, "scanout_2", FILE, 99);
+    }
+    if (maxOutputs > 3) {
+      if (scanout3 === undefined) throw missing(writer, "scanout_3", FILE, 100);
+      try {
+        writeQemuVirtioGpuScanout(writer, scanout3, (framebuffers & 0x8) !== 0);
+      } catch (error) {
+        throw inside(error, "scanout_3");
+      }
+    } else {
+      if (scanout3 !== undefined) throw unexpected(writer, "scanout_3", FILE, 100);
+    }
+    if (maxOutputs > 4) {
+      if (scanout4 === undefined) throw missing(writer, "scanout_4", FILE, 101);
+      try {
+        writeQemuVirtioGpuScanout(writer, scanout4, (framebuffers & 0x10) !== 0);
+      } catch (error) {
+        throw inside(error, "scanout_4");
+      }
+    } else {
+      if (scanout4 !== undefined) throw unexpected(writer, "scanout_4", FILE, 101);
+    }
+    if (maxOutputs > 5) {
+      if (scanout5 === undefined) throw missing(writer, "scanout_5", FILE, 102);
+      try {
+        writeQemuVirtioGpuScanout(writer, scanout5, (framebuffers & 0x20) !== 0);
+      } catch (error) {
+        throw inside(error, "scanout_5");
+      }
+    } else {
+      if (scanout5 !== undefined) throw unexpected(writer, "scanout_5", FILE, 102);
+    }
+    if (maxOutputs > 6) {
+      if (scanout6 === undefined) throw missing(writer, "scanout_6", FILE, 103);
+      try {
+        writeQemuVirtioGpuScanout(writer, scanout6, (framebuffers & 0x40) !== 0);
+      } catch (error) {
+        throw inside(error, "scanout_6");
+      }
+    } else {
+      if (scanout6 !== undefined) throw unexpected(writer, "scanout_6", FILE, 103);
+    }
+    if (maxOutputs > 7) {
+      if (scanout7 === undefined) throw missing(writer, "scanout_7", FILE, 104);
+      try {
+        writeQemuVirtioGpuScanout(writer, scanout7, (framebuffers & 0x80) !== 0);
+      } catch (error) {
+        throw inside(error, "scanout_7");
+      }
+    } else {
+      if (scanout7 !== undefined) throw unexpected(writer, "scanout_7", FILE, 104);
+    }
+    if (maxOutputs > 8) {
+      if (scanout8 === undefined) throw missing(writer, "scanout_8", FILE, 105);
+      try {
+        writeQemuVirtioGpuScanout(writer, scanout8, (framebuffers & 0x100) !== 0);
+      } catch (error) {
+        throw inside(error, "scanout_8");
+      }
+    } else {
+      if (scanout8 !== undefined) throw unexpected(writer, "scanout_8", FILE, 105);
+    }
+    if (maxOutputs > 9) {
+      if (scanout9 === undefined) throw missing(writer, "scanout_9", FILE, 106);
+      try {
+        writeQemuVirtioGpuScanout(writer, scanout9, (framebuffers & 0x200) !== 0);
+      } catch (error) {
+        throw inside(error, "scanout_9");
+      }
+    } else {
+      if (scanout9 !== undefined) throw unexpected(writer, "scanout_9", FILE, 106);
+    }
+    if (maxOutputs > 10) {
+      if (scanout10 === undefined) throw missing(writer, "scanout_10", FILE, 107);
+      try {
+        writeQemuVirtioGpuScanout(writer, scanout10, (framebuffers & 0x400) !== 0);
+      } catch (error) {
+        throw inside(error, "scanout_10");
+      }
+    } else {
+      if (scanout10 !== undefined) throw unexpected(writer, "scanout_10", FILE, 107);
+    }
+    if (maxOutputs > 11) {
+      if (scanout11 === undefined) throw missing(writer, "scanout_11", FILE, 108);
+      try {
+        writeQemuVirtioGpuScanout(writer, scanout11, (framebuffers & 0x800) !== 0);
+      } catch (error) {
+        throw inside(error, "scanout_11");
+      }
+    } else {
+      if (scanout11 !== undefined) throw unexpected(writer, "scanout_11", FILE, 108);
+    }
+    if (maxOutputs > 12) {
+      if (scanout12 === undefined) throw missing(writer, "scanout_12", FILE, 109);
+      try {
+        writeQemuVirtioGpuScanout(writer, scanout12, (framebuffers & 0x1000) !== 0);
+      } catch (error) {
+        throw inside(error, "scanout_12");
+      }
+    } else {
+      if (scanout12 !== undefined) throw unexpected(writer, "scanout_12", FILE, 109);
+    }
+    if (maxOutputs > 13) {
+      if (scanout13 === undefined) throw missing(writer, "scanout_13", FILE, 110);
+      try {
+        writeQemuVirtioGpuScanout(writer, scanout13, (framebuffers & 0x2000) !== 0);
+      } catch (error) {
+        throw inside(error, "scanout_13");
+      }
+    } else {
+      if (scanout13 !== undefined) throw unexpected(writer, "scanout_13", FILE, 110);
+    }
+    if (maxOutputs > 14) {
+      if (scanout14 === undefined) throw missing(writer, "scanout_14", FILE, 111);
+      try {
+        writeQemuVirtioGpuScanout(writer, scanout14, (framebuffers & 0x4000) !== 0);
+      } catch (error) {
+        throw inside(error, "scanout_14");
+      }
+    } else {
+      if (scanout14 !== undefined) throw unexpected(writer, "scanout_14", FILE, 111);
+    }
+    if (maxOutputs > 15) {
+      if (scanout15 === undefined) throw missing(writer, "scanout_15", FILE, 112);
+      try {
+        writeQemuVirtioGpuScanout(writer, scanout15, (framebuffers & 0x8000) !== 0);
+      } catch (error) {
+        throw inside(error, "scanout_15");
+      }
+    } else {
+      if (scanout15 !== undefined) throw unexpected(writer, "scanout_15", FILE, 112);
+    }
   }
 }
 
@@ -1534,9 +2085,9 @@ export function writeQemuVirtioGpu(writer: Writer, value: QemuVirtioGpu, hasFram
  * Encodes `struct qemu_virtio_gpu`.
  * @throws WireError when a part of the value does not fit its field, or breaks a rule of the schema.
  */
-export function encodeQemuVirtioGpu(value: QemuVirtioGpu, hasFramebuffer: boolean): Uint8Array {
-  const writer = new Writer(sizeofQemuVirtioGpu(value, hasFramebuffer));
-  writeQemuVirtioGpu(writer, value, hasFramebuffer);
+export function encodeQemuVirtioGpu(value: QemuVirtioGpu, framebuffers: number): Uint8Array {
+  const writer = new Writer(sizeofQemuVirtioGpu(value, framebuffers));
+  writeQemuVirtioGpu(writer, value, framebuffers);
   return writer.written();
 }
 
@@ -1546,22 +2097,55 @@ export function encodeQemuVirtioGpu(value: QemuVirtioGpu, hasFramebuffer: boolea
  * Setters check that a value fits its field, not the constraints of the schema: those are for `check…`.
  */
 export class QemuVirtioGpuView extends View {
-  readonly #hasFramebuffer: boolean;
+  readonly #framebuffers: number;
   #resourcesEnd = 0;
   #resourcesStarts: number[] = [];
   #endAt = 0;
+  #scanoutAt = -1;
   #scanoutEnd = 0;
   #scanoutStarts: number[] = [];
+  #scanout0At = -1;
+  #scanout0End = 0;
+  #scanout1At = -1;
+  #scanout1End = 0;
+  #scanout2At = -1;
+  #scanout2End = 0;
+  #scanout3At = -1;
+  #scanout3End = 0;
+  #scanout4At = -1;
+  #scanout4End = 0;
+  #scanout5At = -1;
+  #scanout5End = 0;
+  #scanout6At = -1;
+  #scanout6End = 0;
+  #scanout7At = -1;
+  #scanout7End = 0;
+  #scanout8At = -1;
+  #scanout8End = 0;
+  #scanout9At = -1;
+  #scanout9End = 0;
+  #scanout10At = -1;
+  #scanout10End = 0;
+  #scanout11At = -1;
+  #scanout11End = 0;
+  #scanout12At = -1;
+  #scanout12End = 0;
+  #scanout13At = -1;
+  #scanout13End = 0;
+  #scanout14At = -1;
+  #scanout14End = 0;
+  #scanout15At = -1;
+  #scanout15End = 0;
 
   /** @throws WireError when there is no such value at `at`. */
-  constructor(source: Source, at: number, hasFramebuffer: boolean) {
+  constructor(source: Source, at: number, framebuffers: number) {
     super(source);
-    this.#hasFramebuffer = hasFramebuffer;
+    this.#framebuffers = framebuffers;
     this.moveTo(at);
   }
 
   override moveTo(at: number): this {
-    if (!scanQemuVirtioGpu(this.$aim(at), this.#hasFramebuffer)) throw this.$refused();
+    if (!scanQemuVirtioGpu(this.$aim(at), this.#framebuffers)) throw this.$refused();
     this.$at = at;
     this.$end = this.$reader.at;
     this.#locate(this.$aim(at));
@@ -1595,36 +2179,199 @@ export class QemuVirtioGpuView extends View {
     return this.$view.getInt32(this.#endAt + 4, false);
   }
   set enable(value: number) {
-    if (value !== (value | 0)) throw this.$error("range", "enable", this.#endAt + 4, FILE, 85, String(value));
+    if (value !== (value | 0)) throw this.$error("range", "enable", this.#endAt + 4, FILE, 91, String(value));
     this.$view.setInt32(this.#endAt + 4, value, false);
   }
 
   /**
    * 4 bytes.
    * Must be that of the destination.
-   * Read only: it says how much there is of `scanout`.
+   * Read only: other fields lie where they do because of its value.
    */
   get maxOutputs(): number {
     return this.$view.getUint32(this.#endAt + 8, false);
   }
 
-  /** How many elements `scanout` has. */
-  get scanoutCount(): number {
+  /** How many elements `scanout` has. Undefined where it is not there. */
+  get scanoutCount(): number | undefined {
+    if (this.#scanoutAt < 0) return undefined;
     return this.#scanoutStarts.length;
   }
 
   /**
    * 40 to 1024 bytes.
+   * Undefined where the condition of the schema does not hold.
    * @throws RangeError when there is no such element.
    */
   scanout(i: number): QemuVirtioGpuScanoutView {
-    this.$index(i, this.scanoutCount);
-    return new QemuVirtioGpuScanoutView(this.$within(this.#scanoutEnd), (this.#scanoutStarts[i] as number), this.#hasFramebuffer);
+    this.$index(i, this.scanoutCount ?? 0);
+    return new QemuVirtioGpuScanoutView(this.$within(this.#scanoutEnd), (this.#scanoutStarts[i] as number), this.#framebuffers !== 0);
+  }
+
+  /**
+   * 40 to 64 bytes.
+   * Undefined where the condition of the schema does not hold.
+   */
+  get scanout0(): QemuVirtioGpuScanoutView | undefined {
+    if (this.#scanout0At < 0) return undefined;
+    return new QemuVirtioGpuScanoutView(this.$within(this.#scanout0End), this.#scanout0At, (this.#framebuffers & 0x1) !== 0);
+  }
+
+  /**
+   * 40 to 64 bytes.
+   * Undefined where the condition of the schema does not hold.
+   */
+  get scanout1(): QemuVirtioGpuScanoutView | undefined {
+    if (this.#scanout1At < 0) return undefined;
+    return new QemuVirtioGpuScanoutView(this.$within(this.#scanout1End), this.#scanout1At, (this.#framebuffers & 0x2) !== 0);
+  }
+
+  /**
+   * 40 to 64 bytes.
+   * Undefined where the condition of the schema does not hold.
+   */
+  get scanout2(): QemuVirtioGpuScanoutView | undefined {
+    if (this.#scanout2At < 0) return undefined;
+    return new QemuVirtioGpuScanoutView(this.$within(this.#scanout2End), this.#scanout2At, (this.#framebuffers & 0x4) !== 0);
+  }
+
+  /**
+   * 40 to 64 bytes.
+   * Undefined where the condition of the schema does not hold.
+   */
+  get scanout3(): QemuVirtioGpuScanoutView | undefined {
+    if (this.#scanout3At < 0) return undefined;
+    return new QemuVirtioGpuScanoutView(this.$within(this.#scanout3End), this.#scanout3At, (this.#framebuffers & 0x8) !== 0);
+  }
+
+  /**
+   * 40 to 64 bytes.
+   * Undefined where the condition of the schema does not hold.
+   */
+  get scanout4(): QemuVirtioGpuScanoutView | undefined {
+    if (this.#scanout4At < 0) return undefined;
+    return new QemuVirtioGpuScanoutView(this.$within(this.#scanout4End), this.#scanout4At, (this.#framebuffers & 0x10) !== 0);
+  }
+
+  /**
+   * 40 to 64 bytes.
+   * Undefined where the condition of the schema does not hold.
+   */
+  get scanout5(): QemuVirtioGpuScanoutView | undefined {
+    if (this.#scanout5At < 0) return undefined;
+    return new QemuVirtioGpuScanoutView(this.$within(this.#scanout5End), this.#scanout5At, (this.#framebuffers & 0x20) !== 0);
+  }
+
+  /**
+   * 40 to 64 bytes.
+   * Undefined where the condition of the schema does not hold.
+   */
+  get scanout6(): QemuVirtioGpuScanoutView | undefined {
+    if (this.#scanout6At < 0) return undefined;
+    return new QemuVirtioGpuScanoutView(this.$within(this.#scanout6End), this.#scanout6At, (this.#framebuffers & 0x40) !== 0);
+  }
+
+  /**
+   * 40 to 64 bytes.
+   * Undefined where the condition of the schema does not hold.
+   */
+  get scanout7(): QemuVirtioGpuScanoutView | undefined {
+    if (this.#scanout7At < 0) return undefined;
+    return new QemuVirtioGpuScanoutView(this.$within(this.#scanout7End), this.#scanout7At, (this.#framebuffers & 0x80) !== 0);
+  }
+
+  /**
+   * 40 to 64 bytes.
+   * Undefined where the condition of the schema does not hold.
+   */
+  get scanout8(): QemuVirtioGpuScanoutView | undefined {
+    if (this.#scanout8At < 0) return undefined;
+    return new QemuVirtioGpuScanoutView(this.$within(this.#scanout8End), this.#scanout8At, (this.#framebuffers & 0x100) !== 0);
+  }
+
+  /**
+   * 40 to 64 bytes.
+   * Undefined where the condition of the schema does not hold.
+   */
+  get scanout9(): QemuVirtioGpuScanoutView | undefined {
+    if (this.#scanout9At < 0) return undefined;
+    return new QemuVirtioGpuScanoutView(this.$within(this.#scanout9End), this.#scanout9At, (this.#framebuffers & 0x200) !== 0);
+  }
+
+  /**
+   * 40 to 64 bytes.
+   * Undefined where the condition of the schema does not hold.
+   */
+  get scanout10(): QemuVirtioGpuScanoutView | undefined {
+    if (this.#scanout10At < 0) return undefined;
+    return new QemuVirtioGpuScanoutView(this.$within(this.#scanout10End), this.#scanout10At, (this.#framebuffers & 0x400) !== 0);
+  }
+
+  /**
+   * 40 to 64 bytes.
+   * Undefined where the condition of the schema does not hold.
+   */
+  get scanout11(): QemuVirtioGpuScanoutView | undefined {
+    if (this.#scanout11At < 0) return undefined;
+    return new QemuVirtioGpuScanoutView(this.$within(this.#scanout11End), this.#scanout11At, (this.#framebuffers & 0x800) !== 0);
+  }
+
+  /**
+   * 40 to 64 bytes.
+   * Undefined where the condition of the schema does not hold.
+   */
+  get scanout12(): QemuVirtioGpuScanoutView | undefined {
+    if (this.#scanout12At < 0) return undefined;
+    return new QemuVirtioGpuScanoutView(this.$within(this.#scanout12End), this.#scanout12At, (this.#framebuffers & 0x1000) !== 0);
+  }
+
+  /**
+   * 40 to 64 bytes.
+   * Undefined where the condition of the schema does not hold.
+   */
+  get scanout13(): QemuVirtioGpuScanoutView | undefined {
+    if (this.#scanout13At < 0) return undefined;
+    return new QemuVirtioGpuScanoutView(this.$within(this.#scanout13End), this.#scanout13At, (this.#framebuffers & 0x2000) !== 0);
+  }
+
+  /**
+   * 40 to 64 bytes.
+   * Undefined where the condition of the schema does not hold.
+   */
+  get scanout14(): QemuVirtioGpuScanoutView | undefined {
+    if (this.#scanout14At < 0) return undefined;
+    return new QemuVirtioGpuScanoutView(this.$within(this.#scanout14End), this.#scanout14At, (this.#framebuffers & 0x4000) !== 0);
+  }
+
+  /**
+   * 40 to 64 bytes.
+   * Undefined where the condition of the schema does not hold.
+   */
+  get scanout15(): QemuVirtioGpuScanoutView | undefined {
+    if (this.#scanout15At < 0) return undefined;
+    return new QemuVirtioGpuScanoutView(this.$within(this.#scanout15End), this.#scanout15At, (this.#framebuffers & 0x8000) !== 0);
   }
 
   #locate(reader: Reader): void {
     this.#resourcesStarts.length = 0;
+    this.#scanoutAt = -1;
     this.#scanoutStarts.length = 0;
+    this.#scanout0At = -1;
+    this.#scanout1At = -1;
+    this.#scanout2At = -1;
+    this.#scanout3At = -1;
+    this.#scanout4At = -1;
+    this.#scanout5At = -1;
+    this.#scanout6At = -1;
+    this.#scanout7At = -1;
+    this.#scanout8At = -1;
+    this.#scanout9At = -1;
+    this.#scanout10At = -1;
+    this.#scanout11At = -1;
+    this.#scanout12At = -1;
+    this.#scanout13At = -1;
+    this.#scanout14At = -1;
+    this.#scanout15At = -1;
     while (reader.end - reader.at >= 4 && reader.view.getUint32(reader.at, false) !== 0) {
       this.#resourcesStarts.push(reader.at);
       if (!scanQemuVirtioGpuResource(reader)) throw this.$refused();
@@ -1632,32 +2379,130 @@ export class QemuVirtioGpuView extends View {
     this.#resourcesEnd = reader.at;
     this.#endAt = reader.at;
     reader.take(12);
-    for (let i = 0, count = this.$view.getUint32(this.#endAt + 8, false); i < count; i++) {
-      this.#scanoutStarts.push(reader.at);
-      if (!scanQemuVirtioGpuScanout(reader, this.#hasFramebuffer)) throw this.$refused();
+    if (this.#framebuffers === 0 || this.#framebuffers === 65535) {
+      this.#scanoutAt = reader.at;
+      for (let i = 0, count = this.$view.getUint32(this.#endAt + 8, false); i < count; i++) {
+        this.#scanoutStarts.push(reader.at);
+        if (!scanQemuVirtioGpuScanout(reader, this.#framebuffers !== 0)) throw this.$refused();
+      }
+      this.#scanoutEnd = reader.at;
     }
-    this.#scanoutEnd = reader.at;
+    else {
+      this.#scanout0At = reader.at;
+      if (!scanQemuVirtioGpuScanout(reader, (this.#framebuffers & 0x1) !== 0)) throw this.$refused();
+      this.#scanout0End = reader.at;
+      if (this.$view.getUint32(this.#endAt + 8, false) > 1) {
+        this.#scanout1At = reader.at;
+        if (!scanQemuVirtioGpuScanout(reader, (this.#framebuffers & 0x2) !== 0)) throw this.$refused();
+        this.#scanout1End = reader.at;
+      }
+      if (this.$view.getUint32(this.#endAt + 8, false) > 2) {
+        this.#scanout2At = reader.at;
+        if (!scanQemuVirtioGpuScanout(reader, (this.#framebuffers & 0x4) !== 0)) throw this.$refused();
+        this.#scanout2End = reader.at;
+      }
+      if (this.$view.getUint32(this.#endAt + 8, false) > 3) {
+        this.#scanout3At = reader.at;
+        if (!scanQemuVirtioGpuScanout(reader, (this.#framebuffers & 0x8) !== 0)) throw this.$refused();
+        this.#scanout3End = reader.at;
+      }
+      if (this.$view.getUint32(this.#endAt + 8, false) > 4) {
+        this.#scanout4At = reader.at;
+        if (!scanQemuVirtioGpuScanout(reader, (this.#framebuffers & 0x10) !== 0)) throw this.$refused();
+        this.#scanout4End = reader.at;
+      }
+      if (this.$view.getUint32(this.#endAt + 8, false) > 5) {
+        this.#scanout5At = reader.at;
+        if (!scanQemuVirtioGpuScanout(reader, (this.#framebuffers & 0x20) !== 0)) throw this.$refused();
+        this.#scanout5End = reader.at;
+      }
+      if (this.$view.getUint32(this.#endAt + 8, false) > 6) {
+        this.#scanout6At = reader.at;
+        if (!scanQemuVirtioGpuScanout(reader, (this.#framebuffers & 0x40) !== 0)) throw this.$refused();
+        this.#scanout6End = reader.at;
+      }
+      if (this.$view.getUint32(this.#endAt + 8, false) > 7) {
+        this.#scanout7At = reader.at;
+        if (!scanQemuVirtioGpuScanout(reader, (this.#framebuffers & 0x80) !== 0)) throw this.$refused();
+        this.#scanout7End = reader.at;
+      }
+      if (this.$view.getUint32(this.#endAt + 8, false) > 8) {
+        this.#scanout8At = reader.at;
+        if (!scanQemuVirtioGpuScanout(reader, (this.#framebuffers & 0x100) !== 0)) throw this.$refused();
+        this.#scanout8End = reader.at;
+      }
+      if (this.$view.getUint32(this.#endAt + 8, false) > 9) {
+        this.#scanout9At = reader.at;
+        if (!scanQemuVirtioGpuScanout(reader, (this.#framebuffers & 0x200) !== 0)) throw this.$refused();
+        this.#scanout9End = reader.at;
+      }
+      if (this.$view.getUint32(this.#endAt + 8, false) > 10) {
+        this.#scanout10At = reader.at;
+        if (!scanQemuVirtioGpuScanout(reader, (this.#framebuffers & 0x400) !== 0)) throw this.$refused();
+        this.#scanout10End = reader.at;
+      }
+      if (this.$view.getUint32(this.#endAt + 8, false) > 11) {
+        this.#scanout11At = reader.at;
+        if (!scanQemuVirtioGpuScanout(reader, (this.#framebuffers & 0x800) !== 0)) throw this.$refused();
+        this.#scanout11End = reader.at;
+      }
+      if (this.$view.getUint32(this.#endAt + 8, false) > 12) {
+        this.#scanout12At = reader.at;
+        if (!scanQemuVirtioGpuScanout(reader, (this.#framebuffers & 0x1000) !== 0)) throw this.$refused();
+        this.#scanout12End = reader.at;
+      }
+      if (this.$view.getUint32(this.#endAt + 8, false) > 13) {
+        this.#scanout13At = reader.at;
+        if (!scanQemuVirtioGpuScanout(reader, (this.#framebuffers & 0x2000) !== 0)) throw this.$refused();
+        this.#scanout13End = reader.at;
+      }
+      if (this.$view.getUint32(this.#endAt + 8, false) > 14) {
+        this.#scanout14At = reader.at;
+        if (!scanQemuVirtioGpuScanout(reader, (this.#framebuffers & 0x4000) !== 0)) throw this.$refused();
+        this.#scanout14End = reader.at;
+      }
+      if (this.$view.getUint32(this.#endAt + 8, false) > 15) {
+        this.#scanout15At = reader.at;
+        if (!scanQemuVirtioGpuScanout(reader, (this.#framebuffers & 0x8000) !== 0)) throw this.$refused();
+        this.#scanout15End = reader.at;
+      }
+    }
   }
 }
 
 const QEMU_VIRTIO_GPU_SITES = {
-  resources: { name: "resources", type: "qemu_virtio_gpu_resource[]", schema: "qemu/virtio/gpu.wire:83" },
-  end$: { name: "end", type: "be32", schema: "qemu/virtio/gpu.wire:84", role: "constant" },
-  enable: { name: "enable", type: "sbe32", schema: "qemu/virtio/gpu.wire:85" },
+  resources: { name: "resources", type: "qemu_virtio_gpu_resource[]", schema: "qemu/virtio/gpu.wire:89" },
+  end$: { name: "end", type: "be32", schema: "qemu/virtio/gpu.wire:90", role: "constant" },
+  enable: { name: "enable", type: "sbe32", schema: "qemu/virtio/gpu.wire:91" },
   maxOutputs: {
     name: "max_outputs",
     type: "be32",
-    schema: "qemu/virtio/gpu.wire:87",
+    schema: "qemu/virtio/gpu.wire:93",
     doc: "Must be that of the destination.",
-    role: "derived",
   },
-  scanout: { name: "scanout", type: "qemu_virtio_gpu_scanout[]", schema: "qemu/virtio/gpu.wire:88" },
+  scanout: { name: "scanout", type: "qemu_virtio_gpu_scanout[]", schema: "qemu/virtio/gpu.wire:95" },
+  scanout0: { name: "scanout_0", type: "qemu_virtio_gpu_scanout", schema: "qemu/virtio/gpu.wire:97" },
+  scanout1: { name: "scanout_1", type: "qemu_virtio_gpu_scanout", schema: "qemu/virtio/gpu.wire:98" },
+  scanout2: { name: "scanout_2", type: "qemu_virtio_gpu_scanout", schema: "qemu/virtio/gpu.wire:99" },
+  scanout3: { name: "scanout_3", type: "qemu_virtio_gpu_scanout", schema: "qemu/virtio/gpu.wire:100" },
+  scanout4: { name: "scanout_4", type: "qemu_virtio_gpu_scanout", schema: "qemu/virtio/gpu.wire:101" },
+  scanout5: { name: "scanout_5", type: "qemu_virtio_gpu_scanout", schema: "qemu/virtio/gpu.wire:102" },
+  scanout6: { name: "scanout_6", type: "qemu_virtio_gpu_scanout", schema: "qemu/virtio/gpu.wire:103" },
+  scanout7: { name: "scanout_7", type: "qemu_virtio_gpu_scanout", schema: "qemu/virtio/gpu.wire:104" },
+  scanout8: { name: "scanout_8", type: "qemu_virtio_gpu_scanout", schema: "qemu/virtio/gpu.wire:105" },
+  scanout9: { name: "scanout_9", type: "qemu_virtio_gpu_scanout", schema: "qemu/virtio/gpu.wire:106" },
+  scanout10: { name: "scanout_10", type: "qemu_virtio_gpu_scanout", schema: "qemu/virtio/gpu.wire:107" },
+  scanout11: { name: "scanout_11", type: "qemu_virtio_gpu_scanout", schema: "qemu/virtio/gpu.wire:108" },
+  scanout12: { name: "scanout_12", type: "qemu_virtio_gpu_scanout", schema: "qemu/virtio/gpu.wire:109" },
+  scanout13: { name: "scanout_13", type: "qemu_virtio_gpu_scanout", schema: "qemu/virtio/gpu.wire:110" },
+  scanout14: { name: "scanout_14", type: "qemu_virtio_gpu_scanout", schema: "qemu/virtio/gpu.wire:111" },
+  scanout15: { name: "scanout_15", type: "qemu_virtio_gpu_scanout", schema: "qemu/virtio/gpu.wire:112" },
 } satisfies Record<string, Site>;
 
 /**
  * Reports every field of the `qemu_virtio_gpu` at the cursor. False when it had to end before the value does.
  */
-export function walkQemuVirtioGpu(reader: Reader, visitor: Visitor, hasFramebuffer: boolean): boolean {
+export function walkQemuVirtioGpu(reader: Reader, visitor: Visitor, framebuffers: number): boolean {
   const { view } = reader;
   visitor.open(QEMU_VIRTIO_GPU_SITES.resources, -1, reader.at);
   let whole = true;
@@ -1674,7 +2519,7 @@ export function walkQemuVirtioGpu(reader: Reader, visitor: Visitor, hasFramebuff
   const end$ = view.getUint32(at, false);
   visitor.field(QEMU_VIRTIO_GPU_SITES.end$, -1, at, 4, end$);
   if (sound && end$ !== 0x0) {
-    sound = otherConstant(reader, "end", at, FILE, 84, 0x0, end$) || report(reader, visitor);
+    sound = otherConstant(reader, "end", at, FILE, 90, 0x0, end$) || report(reader, visitor);
   }
   if (8 > reader.end - at) return reportShort(reader, visitor, at, QEMU_VIRTIO_GPU_LEAVES, FILE);
   visitor.field(QEMU_VIRTIO_GPU_SITES.enable, -1, at + 4, 4, view.getInt32(at + 4, false));
@@ -1684,21 +2529,118 @@ export function walkQemuVirtioGpu(reader: Reader, visitor: Visitor, hasFramebuff
   reader.at = at + 12;
   if (!sound) return false;
   if (!(maxOutputs >= 1 && maxOutputs <= 16)) {
-    return reader.fail("constraint", "max_outputs", at + 8, FILE, 87, "max_outputs >= 1 && max_outputs <= 16") || report(reader, visitor);
+    return reader.fail("constraint", "max_outputs", at + 8, FILE, 93, "max_outputs >= 1 && max_outputs <= 16") || report(reader, visitor);
   }
-  const from2 = reader.at;
-  const need = maxOutputs * 40;
-  const inner = heeding(reader, visitor, need > reader.end - from2);
-  visitor.open(QEMU_VIRTIO_GPU_SITES.scanout, -1, reader.at);
-  let whole2 = true;
-  for (let i = 0; whole2 && i < maxOutputs; i++) {
-    visitor.open(QEMU_VIRTIO_GPU_SITES.scanout, i, reader.at);
-    whole2 = walkQemuVirtioGpuScanout(reader, inner, hasFramebuffer);
+  if (framebuffers === 0 || framebuffers === 65535) {
+    const from2 = reader.at;
+    const need = maxOutputs * 40;
+    const inner = heeding(reader, visitor, need > reader.end - from2);
+    visitor.open(QEMU_VIRTIO_GPU_SITES.scanout, -1, reader.at);
+    let whole2 = true;
+    for (let i = 0; whole2 && i < maxOutputs; i++) {
+      visitor.open(QEMU_VIRTIO_GPU_SITES.scanout, i, reader.at);
+      whole2 = walkQemuVirtioGpuScanout(reader, inner, framebuffers !== 0);
+      visitor.close(reader.at);
+    }
     visitor.close(reader.at);
+    if (need > reader.end - from2) return reportLack(reader, visitor, "scanout", from2, need, FILE, 95);
+    if (!whole2) return false;
+  } else {
+    visitor.open(QEMU_VIRTIO_GPU_SITES.scanout0, -1, reader.at);
+    const whole3 = walkQemuVirtioGpuScanout(reader, visitor, (framebuffers & 0x1) !== 0);
+    visitor.close(reader.at);
+    if (!whole3) return false;
+    if (maxOutputs > 1) {
+      visitor.open(QEMU_VIRTIO_GPU_SITES.scanout1, -1, reader.at);
+      const whole4 = walkQemuVirtioGpuScanout(reader, visitor, (framebuffers & 0x2) !== 0);
+      visitor.close(reader.at);
+      if (!whole4) return false;
+    }
+    if (maxOutputs > 2) {
+      visitor.open(QEMU_VIRTIO_GPU_SITES.scanout2, -1, reader.at);
+      const whole5 = walkQemuVirtioGpuScanout(reader, visitor, (framebuffers & 0x4) !== 0);
+      visitor.close(reader.at);
+      if (!whole5) return false;
+    }
+    if (maxOutputs > 3) {
+      visitor.open(QEMU_VIRTIO_GPU_SITES.scanout3, -1, reader.at);
+      const whole6 = walkQemuVirtioGpuScanout(reader, visitor, (framebuffers & 0x8) !== 0);
+      visitor.close(reader.at);
+      if (!whole6) return false;
+    }
+    if (maxOutputs > 4) {
+      visitor.open(QEMU_VIRTIO_GPU_SITES.scanout4, -1, reader.at);
+      const whole7 = walkQemuVirtioGpuScanout(reader, visitor, (framebuffers & 0x10) !== 0);
+      visitor.close(reader.at);
+      if (!whole7) return false;
+    }
+    if (maxOutputs > 5) {
+      visitor.open(QEMU_VIRTIO_GPU_SITES.scanout5, -1, reader.at);
+      const whole8 = walkQemuVirtioGpuScanout(reader, visitor, (framebuffers & 0x20) !== 0);
+      visitor.close(reader.at);
+      if (!whole8) return false;
+    }
+    if (maxOutputs > 6) {
+      visitor.open(QEMU_VIRTIO_GPU_SITES.scanout6, -1, reader.at);
+      const whole9 = walkQemuVirtioGpuScanout(reader, visitor, (framebuffers & 0x40) !== 0);
+      visitor.close(reader.at);
+      if (!whole9) return false;
+    }
+    if (maxOutputs > 7) {
+      visitor.open(QEMU_VIRTIO_GPU_SITES.scanout7, -1, reader.at);
+      const whole10 = walkQemuVirtioGpuScanout(reader, visitor, (framebuffers & 0x80) !== 0);
+      visitor.close(reader.at);
+      if (!whole10) return false;
+    }
+    if (maxOutputs > 8) {
+      visitor.open(QEMU_VIRTIO_GPU_SITES.scanout8, -1, reader.at);
+      const whole11 = walkQemuVirtioGpuScanout(reader, visitor, (framebuffers & 0x100) !== 0);
+      visitor.close(reader.at);
+      if (!whole11) return false;
+    }
+    if (maxOutputs > 9) {
+      visitor.open(QEMU_VIRTIO_GPU_SITES.scanout9, -1, reader.at);
+      const whole12 = walkQemuVirtioGpuScanout(reader, visitor, (framebuffers & 0x200) !== 0);
+      visitor.close(reader.at);
+      if (!whole12) return false;
+    }
+    if (maxOutputs > 10) {
+      visitor.open(QEMU_VIRTIO_GPU_SITES.scanout10, -1, reader.at);
+      const whole13 = walkQemuVirtioGpuScanout(reader, visitor, (framebuffers & 0x400) !== 0);
+      visitor.close(reader.at);
+      if (!whole13) return false;
+    }
+    if (maxOutputs > 11) {
+      visitor.open(QEMU_VIRTIO_GPU_SITES.scanout11, -1, reader.at);
+      const whole14 = walkQemuVirtioGpuScanout(reader, visitor, (framebuffers & 0x800) !== 0);
+      visitor.close(reader.at);
+      if (!whole14) return false;
+    }
+    if (maxOutputs > 12) {
+      visitor.open(QEMU_VIRTIO_GPU_SITES.scanout12, -1, reader.at);
+      const whole15 = walkQemuVirtioGpuScanout(reader, visitor, (framebuffers & 0x1000) !== 0);
+      visitor.close(reader.at);
+      if (!whole15) return false;
+    }
+    if (maxOutputs > 13) {
+      visitor.open(QEMU_VIRTIO_GPU_SITES.scanout13, -1, reader.at);
+      const whole16 = walkQemuVirtioGpuScanout(reader, visitor, (framebuffers & 0x2000) !== 0);
+      visitor.close(reader.at);
+      if (!whole16) return false;
+    }
+    if (maxOutputs > 14) {
+      visitor.open(QEMU_VIRTIO_GPU_SITES.scanout14, -1, reader.at);
+      const whole17 = walkQemuVirtioGpuScanout(reader, visitor, (framebuffers & 0x4000) !== 0);
+      visitor.close(reader.at);
+      if (!whole17) return false;
+    }
+    if (maxOutputs > 15) {
+      visitor.open(QEMU_VIRTIO_GPU_SITES.scanout15, -1, reader.at);
+      const whole18 = walkQemuVirtioGpuScanout(reader, visitor, (framebuffers & 0x8000) !== 0);
+      visitor.close(reader.at);
+      if (!whole18) return false;
+    }
   }
-  visitor.close(reader.at);
-  if (need > reader.end - from2) return reportLack(reader, visitor, "scanout", from2, need, FILE, 88);
-  if (!whole2) return false;
   return true;
 }
 
@@ -1749,14 +2691,14 @@ export function decodeQemuVirtioGpuBlob(source: Source): QemuVirtioGpuBlob {
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanQemuVirtioGpuBlob(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 93), reader);
+    throw explain(error, scanQemuVirtioGpuBlob(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 118), reader);
   }
 }
 
 const QEMU_VIRTIO_GPU_BLOB_LEAVES: readonly Leaf[] = [
-  ["resource_id", 0, 4, 94],
-  ["blob_size", 4, 4, 96],
-  ["iov_cnt", 8, 4, 97],
+  ["resource_id", 0, 4, 119],
+  ["blob_size", 4, 4, 121],
+  ["iov_cnt", 8, 4, 122],
 ];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
@@ -1767,9 +2709,9 @@ export function scanQemuVirtioGpuBlob(reader: Reader): boolean {
   reader.at = at + 12;
   const resourceId = view.getUint32(at, false);
   const iovCnt = view.getUint32(at + 8, false);
-  if (resourceId === 0) return reader.fail("constraint", "resource_id", at, FILE, 94, "resource_id != 0");
+  if (resourceId === 0) return reader.fail("constraint", "resource_id", at, FILE, 119, "resource_id != 0");
   const need = iovCnt * 12;
-  if (need > reader.end - reader.at) return reader.lacks("iov", reader.at, need, FILE, 98);
+  if (need > reader.end - reader.at) return reader.lacks("iov", reader.at, need, FILE, 123);
   reader.at += need;
   return true;
 }
@@ -1777,7 +2719,7 @@ export function scanQemuVirtioGpuBlob(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct qemu_virtio_gpu_blob`; undefined when nothing is. */
 export function checkQemuVirtioGpuBlob(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanQemuVirtioGpuBlob(reader) && ended(reader, source, FILE, 93), reader);
+  return verdict(scanQemuVirtioGpuBlob(reader) && ended(reader, source, FILE, 118), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -1793,15 +2735,17 @@ export function writeQemuVirtioGpuBlob(writer: Writer, value: QemuVirtioGpuBlob)
   const iovCnt = iov.length;
   if (resourceId !== resourceId >>> 0 || blobSize !== blobSize >>> 0 || iovCnt !== iovCnt >>> 0) {
     throw misfit(writer, at, FILE, [
-      ["resource_id", resourceId, 32, 0, 94],
-      ["blob_size", blobSize, 32, 4, 96],
-      ["iov_cnt", iovCnt, 32, 8, 97],
+      ["resource_id", resourceId, 32, 0, 119],
+      ["blob_size", blobSize, 32, 4, 121],
+      ["iov_cnt", iovCnt, 32, 8, 122],
     ]);
   }
   view.setUint32(at, resourceId, false);
   view.setUint32(at + 4, blobSize, false);
   view.setUint32(at + 8, iovCnt, false);
-  if (resourceId === 0) throw writer.error("constraint", "resource_id", at, `${FILE}:94`, "resource_id != 0");
+  if (resourceId === 0) {
+    throw writer.error("constraint", "resource_id", at, `${FILE}:119`, "resource_id != 0");
+  }
   const start = writer.take(iov.length * 12);
   let next = start;
   try {
@@ -1851,7 +2795,7 @@ export class QemuVirtioGpuBlobView extends View {
     return this.$view.getUint32(this.$at, false);
   }
   set resourceId(value: number) {
-    if (value !== value >>> 0) throw this.$error("range", "resource_id", this.$at, FILE, 94, String(value));
+    if (value !== value >>> 0) throw this.$error("range", "resource_id", this.$at, FILE, 119, String(value));
     this.$view.setUint32(this.$at, value, false);
   }
 
@@ -1863,7 +2807,9 @@ export class QemuVirtioGpuBlobView extends View {
     return this.$view.getUint32(this.$at + 4, false);
   }
   set blobSize(value: number) {
-    if (value !== value >>> 0) throw this.$error("range", "blob_size", this.$at + 4, FILE, 96, String(value));
+    if (value !== value >>> 0) {
+      throw this.$error("range", "blob_size", this.$at + 4, FILE, 121, String(value));
+    }
     this.$view.setUint32(this.$at + 4, value, false);
   }
 
@@ -1897,10 +2843,10 @@ export class QemuVirtioGpuBlobView extends View {
 }
 
 const QEMU_VIRTIO_GPU_BLOB_SITES = {
-  resourceId: { name: "resource_id", type: "be32", schema: "qemu/virtio/gpu.wire:94" },
-  blobSize: { name: "blob_size", type: "be32", schema: "qemu/virtio/gpu.wire:96", unit: "bytes" },
-  iovCnt: { name: "iov_cnt", type: "be32", schema: "qemu/virtio/gpu.wire:97", role: "derived" },
-  iov: { name: "iov", type: "qemu_virtio_gpu_mem_entry[]", schema: "qemu/virtio/gpu.wire:98" },
+  resourceId: { name: "resource_id", type: "be32", schema: "qemu/virtio/gpu.wire:119" },
+  blobSize: { name: "blob_size", type: "be32", schema: "qemu/virtio/gpu.wire:121", unit: "bytes" },
+  iovCnt: { name: "iov_cnt", type: "be32", schema: "qemu/virtio/gpu.wire:122", role: "derived" },
+  iov: { name: "iov", type: "qemu_virtio_gpu_mem_entry[]", schema: "qemu/virtio/gpu.wire:123" },
 } satisfies Record<string, Site>;
 
 /**
@@ -1919,7 +2865,7 @@ export function walkQemuVirtioGpuBlob(reader: Reader, visitor: Visitor): boolean
   visitor.field(QEMU_VIRTIO_GPU_BLOB_SITES.iovCnt, -1, at + 8, 4, iovCnt);
   reader.at = at + 12;
   if (resourceId === 0) {
-    return reader.fail("constraint", "resource_id", at, FILE, 94, "resource_id != 0") || report(reader, visitor);
+    return reader.fail("constraint", "resource_id", at, FILE, 119, "resource_id != 0") || report(reader, visitor);
   }
   const from = reader.at;
   const need = iovCnt * 12;
@@ -1932,7 +2878,7 @@ export function walkQemuVirtioGpuBlob(reader: Reader, visitor: Visitor): boolean
     visitor.close(reader.at);
   }
   visitor.close(reader.at);
-  if (need > reader.end - from) return reportLack(reader, visitor, "iov", from, need, FILE, 98);
+  if (need > reader.end - from) return reportLack(reader, visitor, "iov", from, need, FILE, 123);
   if (!whole) return false;
   return true;
 }
@@ -1971,11 +2917,11 @@ export function decodeQemuVirtioGpuBlobs(source: Source): QemuVirtioGpuBlobs {
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanQemuVirtioGpuBlobs(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 104), reader);
+    throw explain(error, scanQemuVirtioGpuBlobs(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 129), reader);
   }
 }
 
-const QEMU_VIRTIO_GPU_BLOBS_LEAVES: readonly Leaf[] = [["end", 0, 4, 106]];
+const QEMU_VIRTIO_GPU_BLOBS_LEAVES: readonly Leaf[] = [["end", 0, 4, 131]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanQemuVirtioGpuBlobs(reader: Reader): boolean {
@@ -1987,14 +2933,14 @@ export function scanQemuVirtioGpuBlobs(reader: Reader): boolean {
   if (4 > reader.end - at) return reader.short(at, QEMU_VIRTIO_GPU_BLOBS_LEAVES, FILE);
   reader.at = at + 4;
   const end$ = view.getUint32(at, false);
-  if (end$ !== 0x0) return otherConstant(reader, "end", at, FILE, 106, 0x0, end$);
+  if (end$ !== 0x0) return otherConstant(reader, "end", at, FILE, 131, 0x0, end$);
   return true;
 }
 
 /** What is wrong with the bytes as `struct qemu_virtio_gpu_blobs`; undefined when nothing is. */
 export function checkQemuVirtioGpuBlobs(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanQemuVirtioGpuBlobs(reader) && ended(reader, source, FILE, 104), reader);
+  return verdict(scanQemuVirtioGpuBlobs(reader) && ended(reader, source, FILE, 129), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -2089,8 +3035,8 @@ export class QemuVirtioGpuBlobsView extends View {
 }
 
 const QEMU_VIRTIO_GPU_BLOBS_SITES = {
-  resources: { name: "resources", type: "qemu_virtio_gpu_blob[]", schema: "qemu/virtio/gpu.wire:105" },
-  end$: { name: "end", type: "be32", schema: "qemu/virtio/gpu.wire:106", role: "constant" },
+  resources: { name: "resources", type: "qemu_virtio_gpu_blob[]", schema: "qemu/virtio/gpu.wire:130" },
+  end$: { name: "end", type: "be32", schema: "qemu/virtio/gpu.wire:131", role: "constant" },
 } satisfies Record<string, Site>;
 
 /**
@@ -2113,7 +3059,7 @@ export function walkQemuVirtioGpuBlobs(reader: Reader, visitor: Visitor): boolea
   const end$ = view.getUint32(at, false);
   visitor.field(QEMU_VIRTIO_GPU_BLOBS_SITES.end$, -1, at, 4, end$);
   if (sound && end$ !== 0x0) {
-    sound = otherConstant(reader, "end", at, FILE, 106, 0x0, end$) || report(reader, visitor);
+    sound = otherConstant(reader, "end", at, FILE, 131, 0x0, end$) || report(reader, visitor);
   }
   reader.at = at + 4;
   if (!sound) return false;

@@ -11,6 +11,10 @@ import {
   writeQemuVirtioGpu,
   writeQemuVirtioGpuBlobs,
 } from "../../../../../generated/qemu/virtio/gpu.js";
+import {
+  checkVirtioGpuConfig,
+  decodeVirtioGpuConfig,
+} from "../../../../../generated/virtio/device-config.js";
 import { VirtioDeviceId } from "../../../../../generated/virtio/ids.js";
 import type { VirtioDevice } from "../device.js";
 import { layout } from "../layout.js";
@@ -24,10 +28,26 @@ const RESOURCES = {
   write: writeQemuVirtioGpu,
 };
 
-/** Up to machine type 8.2, scanouts have no framebuffer. */
+/** VIRTIO_GPU_MAX_SCANOUTS */
+const MAX_OUTPUTS = 16;
+
+/** With more outputs than this, not every mix of scanouts with and without a framebuffer is tried. */
+const MAX_MIXED = 6;
+
+/**
+ * Which scanouts have a framebuffer, in the order in which that is likely: all of them, none, any mix of the first few,
+ * and with more outputs the first ones or the others.
+ */
+function framebuffers(): number[] {
+  const all = 2 ** MAX_OUTPUTS - 1;
+  const mixes = Array.from({ length: 2 ** MAX_MIXED - 1 }, (_, i) => i + 1);
+  const halves = Array.from({ length: MAX_OUTPUTS - MAX_MIXED - 1 }, (_, i) => 2 ** (MAX_MIXED + i + 1) - 1);
+  return [all, 0, ...mixes, ...halves.flatMap((first) => [first, all - first])];
+}
+
 const STATE: Vmstate = {
   name: "virtio-gpu-scanouts",
-  layouts: [true, false].map((hasFramebuffer) => layout("qemu_virtio_gpu", RESOURCES, hasFramebuffer)),
+  layouts: framebuffers().map((mask) => layout("qemu_virtio_gpu", RESOURCES, mask)),
   subsections: [],
 };
 
