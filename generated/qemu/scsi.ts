@@ -19,6 +19,7 @@ import {
   explain,
   heeding,
   inside,
+  isCut,
   misfit,
   missing,
   otherConstant,
@@ -2343,7 +2344,7 @@ export function walkQemuScsiRequest(
  */
 export interface QemuScsiRequests {
   /** Any number of bytes at offset 0. */
-  requests: QemuScsiRequest[];
+  inFlight: QemuScsiRequest[];
 }
 
 /**
@@ -2358,11 +2359,11 @@ export function readQemuScsiRequests(
   packed: boolean,
 ): QemuScsiRequests {
   const { view } = reader;
-  const requests: QemuScsiRequest[] = [];
-  while (reader.at < reader.end && reader.view.getUint8(reader.at) !== 0) requests.push(readQemuScsiRequest(reader, virtio, emulated, hostLittleEndian, packed));
+  const inFlight: QemuScsiRequest[] = [];
+  while (reader.at < reader.end && reader.view.getUint8(reader.at) !== 0) inFlight.push(readQemuScsiRequest(reader, virtio, emulated, hostLittleEndian, packed));
   const at = reader.take(1);
   if (view.getUint8(at) !== 0x0) throw reader.error("constant", "end", at);
-  return { requests };
+  return { inFlight };
 }
 
 /**
@@ -2404,7 +2405,7 @@ export function scanQemuScsiRequests(
   const { view } = reader;
   for (let i = 0; reader.at < reader.end && reader.view.getUint8(reader.at) !== 0; i++) {
     if (!scanQemuScsiRequest(reader, virtio, emulated, hostLittleEndian, packed)) {
-      return reader.inside("requests", i);
+      return reader.inside("in_flight", i);
     }
   }
   const at = reader.at;
@@ -2442,7 +2443,7 @@ export function sizeofQemuScsiRequests(
   packed: boolean,
 ): number {
   let size = 1;
-  for (const item of value.requests) size += sizeofQemuScsiRequest(item, virtio, emulated, hostLittleEndian, packed);
+  for (const item of value.inFlight) size += sizeofQemuScsiRequest(item, virtio, emulated, hostLittleEndian, packed);
   return size;
 }
 
@@ -2458,15 +2459,15 @@ export function writeQemuScsiRequests(
   hostLittleEndian: boolean,
   packed: boolean,
 ): void {
-  const { requests } = value;
+  const { inFlight } = value;
   let i = 0;
   try {
-    for (const item of requests) {
+    for (const item of inFlight) {
       writeQemuScsiRequest(writer, item, virtio, emulated, hostLittleEndian, packed);
       i++;
     }
   } catch (error) {
-    throw inside(error, "requests", i);
+    throw inside(error, "in_flight", i);
   }
   const at = writer.take(1);
   const { view } = writer;
@@ -2500,8 +2501,8 @@ export class QemuScsiRequestsView extends View {
   readonly #emulated: boolean;
   readonly #hostLittleEndian: boolean;
   readonly #packed: boolean;
-  #requestsEnd = 0;
-  #requestsStarts: number[] = [];
+  #inFlightEnd = 0;
+  #inFlightStarts: number[] = [];
   #endAt = 0;
 
   /** @throws WireError when there is no such value at `at`. */
@@ -2531,18 +2532,18 @@ export class QemuScsiRequestsView extends View {
     return this;
   }
 
-  /** How many elements `requests` has. */
-  get requestsCount(): number {
-    return this.#requestsStarts.length;
+  /** How many elements `in_flight` has. */
+  get inFlightCount(): number {
+    return this.#inFlightStarts.length;
   }
 
   /**
    * Any number of bytes at offset 0.
    * @throws RangeError when there is no such element.
    */
-  requests(i: number): QemuScsiRequestView {
-    this.$index(i, this.requestsCount);
-    return new QemuScsiRequestView(this.$within(this.#requestsEnd), (this.#requestsStarts[i] as number), this.#virtio, this.#emulated, this.#hostLittleEndian, this.#packed);
+  inFlight(i: number): QemuScsiRequestView {
+    this.$index(i, this.inFlightCount);
+    return new QemuScsiRequestView(this.$within(this.#inFlightEnd), (this.#inFlightStarts[i] as number), this.#virtio, this.#emulated, this.#hostLittleEndian, this.#packed);
   }
 
   /**
@@ -2554,20 +2555,20 @@ export class QemuScsiRequestsView extends View {
   }
 
   #locate(reader: Reader): void {
-    this.#requestsStarts.length = 0;
+    this.#inFlightStarts.length = 0;
     while (reader.at < reader.end && reader.view.getUint8(reader.at) !== 0) {
-      this.#requestsStarts.push(reader.at);
+      this.#inFlightStarts.push(reader.at);
       if (!scanQemuScsiRequest(reader, this.#virtio, this.#emulated, this.#hostLittleEndian, this.#packed)) {
         throw this.$refused();
       }
     }
-    this.#requestsEnd = reader.at;
+    this.#inFlightEnd = reader.at;
     this.#endAt = reader.at;
   }
 }
 
 const QEMU_SCSI_REQUESTS_SITES = {
-  requests: { name: "requests", type: "qemu_scsi_request[]", schema: "qemu/scsi.wire:129" },
+  inFlight: { name: "in_flight", type: "qemu_scsi_request[]", schema: "qemu/scsi.wire:129" },
   end$: { name: "end", type: "u8", schema: "qemu/scsi.wire:130", role: "constant" },
 } satisfies Record<string, Site>;
 
@@ -2584,10 +2585,10 @@ export function walkQemuScsiRequests(
   packed: boolean,
 ): boolean {
   const { view } = reader;
-  visitor.open(QEMU_SCSI_REQUESTS_SITES.requests, -1, reader.at);
+  visitor.open(QEMU_SCSI_REQUESTS_SITES.inFlight, -1, reader.at);
   let whole = true;
   for (let i = 0; whole && reader.at < reader.end && reader.view.getUint8(reader.at) !== 0; i++) {
-    visitor.open(QEMU_SCSI_REQUESTS_SITES.requests, i, reader.at);
+    visitor.open(QEMU_SCSI_REQUESTS_SITES.inFlight, i, reader.at);
     whole = walkQemuScsiRequest(reader, visitor, virtio, emulated, hostLittleEndian, packed);
     visitor.close(reader.at);
   }
@@ -2603,5 +2604,115 @@ export function walkQemuScsiRequests(
   }
   reader.at = at + 1;
   if (!sound) return false;
+  return true;
+}
+
+/**
+ * `struct qemu_scsi_requests_unknown`: any number of bytes.
+ * Of other devices, and on controllers that save something else with each request.
+ */
+export interface QemuScsiRequestsUnknown {
+  /** Any number of bytes at offset 0. */
+  data: Uint8Array;
+}
+
+/** Reads at the cursor. For structs inside others: its errors have no path. Otherwise, decode. */
+export function readQemuScsiRequestsUnknown(reader: Reader): QemuScsiRequestsUnknown {
+  const data = reader.rest();
+  return { data };
+}
+
+/**
+ * Decodes `struct qemu_scsi_requests_unknown`: the whole of the bytes, or what begins at the cursor of a reader.
+ * @throws WireError when the bytes are no such value.
+ */
+export function decodeQemuScsiRequestsUnknown(source: Source): QemuScsiRequestsUnknown {
+  const reader = readerOf(source);
+  const { at, end, depth } = reader;
+  try {
+    const value = readQemuScsiRequestsUnknown(reader);
+    if (reader !== source) reader.finish();
+    return value;
+  } catch (error) {
+    throw explain(error, scanQemuScsiRequestsUnknown(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 134), reader);
+  }
+}
+
+/** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
+export function scanQemuScsiRequestsUnknown(reader: Reader): boolean {
+  reader.at = reader.end;
+  return true;
+}
+
+/** What is wrong with the bytes as `struct qemu_scsi_requests_unknown`; undefined when nothing is. */
+export function checkQemuScsiRequestsUnknown(source: Source): WireError | undefined {
+  const reader = readerOf(source);
+  return verdict(scanQemuScsiRequestsUnknown(reader) && ended(reader, source, FILE, 134), reader);
+}
+
+/** How many bytes encoding the value takes. */
+export function sizeofQemuScsiRequestsUnknown(value: QemuScsiRequestsUnknown): number {
+  return value.data.length;
+}
+
+/** Writes at the cursor. Offsets in its errors count from the start of the writer's memory. */
+export function writeQemuScsiRequestsUnknown(writer: Writer, value: QemuScsiRequestsUnknown): void {
+  const { data } = value;
+  writer.put(data);
+}
+
+/**
+ * Encodes `struct qemu_scsi_requests_unknown`.
+ * @throws WireError when a part of the value does not fit its field, or breaks a rule of the schema.
+ */
+export function encodeQemuScsiRequestsUnknown(value: QemuScsiRequestsUnknown): Uint8Array {
+  const writer = new Writer(sizeofQemuScsiRequestsUnknown(value));
+  writeQemuScsiRequestsUnknown(writer, value);
+  return writer.written();
+}
+
+/**
+ * A `qemu_scsi_requests_unknown` (any number of bytes) where it lies in memory: fields in any order, nothing is copied.
+ */
+export class QemuScsiRequestsUnknownView extends View {
+  #dataEnd = 0;
+
+  /** @throws WireError when there is no such value at `at`. */
+  constructor(source: Source, at = 0) {
+    super(source);
+    this.moveTo(at);
+  }
+
+  override moveTo(at: number): this {
+    if (!scanQemuScsiRequestsUnknown(this.$aim(at))) throw this.$refused();
+    this.$at = at;
+    this.$end = this.$reader.at;
+    this.#locate(this.$aim(at));
+    return this;
+  }
+
+  /** Any number of bytes at offset 0. */
+  get data(): Uint8Array {
+    return this.$bytes(this.$at, this.#dataEnd);
+  }
+
+  #locate(reader: Reader): void {
+    reader.at = reader.end;
+    this.#dataEnd = reader.at;
+  }
+}
+
+const QEMU_SCSI_REQUESTS_UNKNOWN_SITES = {
+  data: { name: "data", type: "u8[]", schema: "qemu/scsi.wire:135" },
+} satisfies Record<string, Site>;
+
+/**
+ * Reports every field of the `qemu_scsi_requests_unknown` at the cursor. False when it had to end before the value does.
+ */
+export function walkQemuScsiRequestsUnknown(reader: Reader, visitor: Visitor): boolean {
+  const from = reader.at;
+  if (isCut(reader, visitor)) return false;
+  reader.at = reader.end;
+  visitor.field(QEMU_SCSI_REQUESTS_UNKNOWN_SITES.data, -1, from, reader.at - from, reader.bytes.subarray(from, reader.at));
   return true;
 }

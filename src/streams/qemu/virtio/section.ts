@@ -1,6 +1,7 @@
 /** The fields of a virtio device's section: as the description names them, or all of them where there is none. */
 import type { Reader, Visitor } from "../../../runtime/index.js";
 import type { FieldDescription } from "../description.js";
+import { opaqueField } from "../opaque-fields.js";
 import type { WalkInside } from "../state.js";
 import { Judge } from "./judge.js";
 import {
@@ -11,6 +12,7 @@ import {
   type VirtioSection,
 } from "./locate.js";
 import { walkPieces } from "./pieces.js";
+import type { Vmstate } from "./vmstate.js";
 
 /** What VMStateInfo calls the field. */
 const VIRTIO = "virtio";
@@ -32,14 +34,20 @@ export class VirtioFields {
 
   private inside(field: FieldDescription): WalkInside | undefined {
     if (field.type === VIRTIO) return (reader, visitor, path) => this.field(reader, visitor, path);
-    const behind = this.found?.device?.behind?.find(({ field: name }) => name === field.name);
-    const saved = this.found?.saved;
-    if (behind === undefined || saved === undefined) return undefined;
+    const state = this.behind(field) ?? opaqueField(field.type);
+    if (state === undefined) return undefined;
     return (reader, visitor, path) => {
-      const { pieces, damage } = locateState(reader, behind.state(saved));
+      const { pieces, damage } = locateState(reader, state);
       walkPieces(reader, pieces, visitor, path);
       return damage === 0;
     };
+  }
+
+  /** A field of the device's own behind `virtio`. */
+  private behind({ name }: FieldDescription): Vmstate | undefined {
+    if (this.found === undefined) return undefined;
+    const { device, saved } = this.found;
+    return device?.behind?.find(({ field }) => field === name)?.state(saved);
   }
 
   /** The whole body of the section, without a description. */

@@ -11,10 +11,6 @@ import {
   writeQemuVirtioGpu,
   writeQemuVirtioGpuBlobs,
 } from "../../../../../generated/qemu/virtio/gpu.js";
-import {
-  checkVirtioGpuConfig,
-  decodeVirtioGpuConfig,
-} from "../../../../../generated/virtio/device-config.js";
 import { VirtioDeviceId } from "../../../../../generated/virtio/ids.js";
 import type { VirtioDevice } from "../device.js";
 import { layout } from "../layout.js";
@@ -51,7 +47,8 @@ const STATE: Vmstate = {
   subsections: [],
 };
 
-const BLOBS = vmstate(
+/** `virtio-gpu/blob` */
+export const GPU_BLOBS: Vmstate = vmstate(
   "virtio-gpu/blob",
   layout("qemu_virtio_gpu_blobs", {
     scan: scanQemuVirtioGpuBlobs,
@@ -67,5 +64,5 @@ export const GPU: VirtioDevice = {
   id: VirtioDeviceId.VIRTIO_ID_GPU,
   own: undefined,
   behind: [{ field: "virtio-gpu", state: () => STATE }],
-  subsections: [BLOBS],
+  subsections: [GPU_BLOBS],
 };

@@ -41,7 +41,7 @@ const SUBSECTIONS: readonly Vmstate[] = [
     layouts: [1, 2].map((version) => layout("qemu_virtio_net_rss", RSS, version)),
     subsections: [],
   },
-  backendState("virtio-net-device/backend"),
+  backendState("virtio-net-device/backend", VirtioDeviceId.VIRTIO_ID_NET),
 ];
 
 /**
