@@ -2,13 +2,14 @@
 import { VirtioDeviceId } from "../../../generated/virtio/ids.js";
 import { SCSI_REQUESTS } from "./scsi-requests.js";
 import { backendState } from "./virtio/devices/backend-state.js";
-import { GPU_BLOBS } from "./virtio/devices/gpu.js";
+import { GPU_BLOBS, GPU_RESOURCES } from "./virtio/devices/gpu.js";
 import type { Vmstate } from "./virtio/vmstate.js";
 
 /** By the name of their VMStateInfo. */
 const OPAQUE: ReadonlyMap<string, Vmstate> = new Map([
   ["scsi-requests", SCSI_REQUESTS],
   ["virtio-fs back-end state", backendState("vhost-user-fs-backend", VirtioDeviceId.VIRTIO_ID_FS)],
+  ["virtio-gpu", GPU_RESOURCES],
   ["blob", GPU_BLOBS],
 ]);
 

@@ -10,7 +10,7 @@ import { Coverage } from "./coverage.js";
 import { savedDevices } from "./saved-devices.js";
 
 /** Forward directions of channels that carry sections. */
-const STREAM = /^(?!.*(return|-ch[1-9]|-forward\.[1-9])).*\.bin$/;
+const STREAM = /^(?!.*(return|-ch[1-9]|-forward\.[1-9])).*\.bin(\.gz)?$/;
 
 function streamsIn(folder: string): string[] {
   return readdirSync(folder)
@@ -19,7 +19,11 @@ function streamsIn(folder: string): string[] {
 }
 
 const own = process.env["VIRTWIRE_CAPTURES"];
-const streams = [...streamsIn("test/captures"), ...(own === undefined ? [] : streamsIn(own))];
+const streams = [
+  ...streamsIn("test/captures"),
+  ...streamsIn("test/captures/virtio-states"),
+  ...(own === undefined ? [] : streamsIn(own)),
+];
 
 describe("virtio devices of real streams", () => {
   it.each(streams)("%s", (path) => {

@@ -6,6 +6,9 @@ import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { type Leaf, openInspection, printPath, Query, type Summary } from "../../../../src/inspect/index.js";
+import { Reader, Writer } from "../../../../src/runtime/index.js";
+import { opaqueField } from "../../../../src/streams/qemu/opaque-fields.js";
+import type { Vmstate } from "../../../../src/streams/qemu/virtio/vmstate.js";
 
 function capture(name: string): Uint8Array {
   return new Uint8Array(gunzipSync(readFileSync(`test/captures/virtio-states/${name}.bin.gz`)));
@@ -40,6 +43,47 @@ function expectTold({ summary, values }: Values, prefix: string, told: Told): vo
   const found = Object.keys(told).map((path) => [path, values.get(prefix + path)]);
   expect(Object.fromEntries(found)).toEqual(told);
 }
+
+/** The bytes that the values at a pattern take, and the layout of those given that fits them. */
+function encoded(
+  bytes: Uint8Array,
+  pattern: string,
+  { layouts }: Vmstate,
+): readonly [Uint8Array, Uint8Array] {
+  let from = bytes.length;
+  let to = 0;
+  const query = new Query([pattern], ({ at, size = 0 }) => {
+    if (at === undefined) return;
+    from = Math.min(from, at);
+    to = Math.max(to, at + size);
+  });
+  const inspection = openInspection("qemu-stream", query, { withFields: true });
+  inspection.push(bytes);
+  inspection.end();
+  const field = bytes.subarray(from, to);
+  const fitting = layouts.find((one) => {
+    const reader = new Reader(field);
+    return one.scan(reader) && reader.at === reader.end;
+  });
+  const writer = new Writer();
+  const value = fitting?.read(new Reader(field));
+  fitting?.write(writer, value);
+  return [writer.written(), field];
+}
+
+describe("fields behind the field virtio, and in other sections", () => {
+  it.each([
+    ["gpu", "sections[*/virtio-gpu].virtio-gpu.**", "virtio-gpu"],
+    ["gpu-8.2", "sections[*/virtio-gpu].virtio-gpu.**", "virtio-gpu"],
+    ["in-flight", "sections[*/scsi-disk].qdev.requests.**", "scsi-requests"],
+  ])("of %s encode to the bytes that they were decoded from", (name, pattern, type) => {
+    const state = opaqueField(type);
+    if (state === undefined) throw new Error(`${type} is not known`);
+    const [again, bytes] = encoded(capture(name), pattern, state);
+    expect(bytes.length).toBeGreaterThan(100);
+    expect(Buffer.from(again).equals(bytes)).toBe(true);
+  });
+});
 
 describe("the saved state of", () => {
   it("an IOMMU has its domains, mappings and endpoints", () => {

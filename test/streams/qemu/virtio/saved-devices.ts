@@ -1,5 +1,6 @@
 /** The virtio devices of real captures: their field `virtio`, as the description bounds it or, without one, their section. */
 import { readFileSync } from "node:fs";
+import { gunzipSync } from "node:zlib";
 import {
   type Description,
   findDescription,
@@ -17,7 +18,8 @@ export interface Saved {
 }
 
 export function savedDevices(path: string): Saved[] {
-  const file = new Uint8Array(readFileSync(path));
+  const packed = readFileSync(path);
+  const file = new Uint8Array(path.endsWith(".gz") ? gunzipSync(packed) : packed);
   const description = findDescription(file);
   const found: Saved[] = [];
   let machine: string | undefined;

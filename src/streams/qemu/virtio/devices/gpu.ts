@@ -16,7 +16,7 @@ import type { VirtioDevice } from "../device.js";
 import { layout } from "../layout.js";
 import { type Vmstate, vmstate } from "../vmstate.js";
 
-const RESOURCES = {
+const FUNCTIONS = {
   scan: scanQemuVirtioGpu,
   read: readQemuVirtioGpu,
   walk: walkQemuVirtioGpu,
@@ -41,9 +41,10 @@ function framebuffers(): number[] {
   return [all, 0, ...mixes, ...halves.flatMap((first) => [first, all - first])];
 }
 
-const STATE: Vmstate = {
+/** The field `virtio-gpu` */
+export const GPU_RESOURCES: Vmstate = {
   name: "virtio-gpu-scanouts",
-  layouts: framebuffers().map((mask) => layout("qemu_virtio_gpu", RESOURCES, mask)),
+  layouts: framebuffers().map((mask) => layout("qemu_virtio_gpu", FUNCTIONS, mask)),
   subsections: [],
 };
 
@@ -63,6 +64,6 @@ export const GPU: VirtioDevice = {
   sections: ["virtio-gpu"],
   id: VirtioDeviceId.VIRTIO_ID_GPU,
   own: undefined,
-  behind: [{ field: "virtio-gpu", state: () => STATE }],
+  behind: [{ field: "virtio-gpu", state: () => GPU_RESOURCES }],
   subsections: [GPU_BLOBS],
 };
