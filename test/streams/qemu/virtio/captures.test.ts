@@ -10,18 +10,19 @@ import { Coverage } from "./coverage.js";
 import { savedDevices } from "./saved-devices.js";
 
 /** Forward directions of channels that carry sections. */
-const STREAM = /^(?!.*(return|-ch[1-9]|-forward\.[1-9])).*\.bin(\.gz)?$/;
+const STREAM = /^(?!.*(return|-ch[1-9]|-forward\.[1-9])).*\.bin$/;
+const PACKED_STREAM = /\.bin\.gz$/;
 
-function streamsIn(folder: string): string[] {
+function streamsIn(folder: string, pattern = STREAM): string[] {
   return readdirSync(folder)
-    .filter((name) => STREAM.test(name))
+    .filter((name) => pattern.test(name))
     .map((name) => `${folder}/${name}`);
 }
 
 const own = process.env["VIRTWIRE_CAPTURES"];
 const streams = [
   ...streamsIn("test/captures"),
-  ...streamsIn("test/captures/virtio-states"),
+  ...streamsIn("test/captures/virtio-states", PACKED_STREAM),
   ...(own === undefined ? [] : streamsIn(own)),
 ];
 
