@@ -26,7 +26,7 @@ const house: Readonly<Record<string, Room>> = {
   compat: { rooms: ["schema"] },
   runtime: { rooms: [] },
   generated: { rooms: ["runtime"] },
-  streams: { rooms: ["runtime", "generated"] },
+  streams: { rooms: ["runtime", "generated"], packages: ["fflate", "fzstd"] },
   device: { rooms: ["runtime", "generated", "streams"] },
   inspect: { rooms: ["runtime", "generated", "streams"] },
   "vhost-user": { rooms: ["runtime", "generated", "streams", "device"], packages: ["koffi"], node: true },

@@ -780,6 +780,213 @@ export function walkRamSaveXbzrle(reader: Reader, visitor: Visitor): boolean {
 }
 
 /**
+ * `struct xbzrle_run_length`: 1 to 2 bytes.
+ * The length of a run in XBZRLE data: low | high << 7.
+ * @see QEMU 10.0.2, util/cutils.c, uleb128_decode_small
+ */
+export interface XbzrleRunLength {
+  /** Bits 0 to 6 of 1 byte at offset 0. */
+  low: number;
+  /** Bit 7 of 1 byte at offset 0. */
+  more: number;
+  /**
+   * 1 byte at offset 1.
+   * Undefined where the condition of the schema does not hold.
+   */
+  high?: number | undefined;
+}
+
+/** Reads at the cursor. For structs inside others: its errors have no path. Otherwise, decode. */
+export function readXbzrleRunLength(reader: Reader): XbzrleRunLength {
+  const { view } = reader;
+  let high: number | undefined;
+  const at = reader.take(1);
+  const bits = view.getUint8(at);
+  const more = bits >>> 7;
+  if (more !== 0) {
+    const at2 = reader.take(1);
+    high = view.getUint8(at2);
+    if (high >= 128) throw reader.error("constraint", "high", at2);
+  }
+  return { low: bits & 0x7f, more, high };
+}
+
+/**
+ * Decodes `struct xbzrle_run_length`: the whole of the bytes, or what begins at the cursor of a reader.
+ * @throws WireError when the bytes are no such value.
+ */
+export function decodeXbzrleRunLength(source: Source): XbzrleRunLength {
+  const reader = readerOf(source);
+  const { at, end, depth } = reader;
+  try {
+    const value = readXbzrleRunLength(reader);
+    if (reader !== source) reader.finish();
+    return value;
+  } catch (error) {
+    throw explain(error, scanXbzrleRunLength(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 73), reader);
+  }
+}
+
+const XBZRLE_RUN_LENGTH_LEAVES: readonly Leaf[] = [["low", 0, 1, 75]];
+const XBZRLE_RUN_LENGTH_LEAVES2: readonly Leaf[] = [["high", 0, 1, 78]];
+
+/** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
+export function scanXbzrleRunLength(reader: Reader): boolean {
+  const { view } = reader;
+  const at = reader.at;
+  if (1 > reader.end - at) return reader.short(at, XBZRLE_RUN_LENGTH_LEAVES, FILE);
+  reader.at = at + 1;
+  const more = view.getUint8(at) >>> 7;
+  if (more !== 0) {
+    const at2 = reader.at;
+    if (1 > reader.end - at2) return reader.short(at2, XBZRLE_RUN_LENGTH_LEAVES2, FILE);
+    reader.at = at2 + 1;
+    const high = view.getUint8(at2);
+    if (high >= 128) return reader.fail("constraint", "high", at2, FILE, 78, "high < 0x80");
+  }
+  return true;
+}
+
+/** What is wrong with the bytes as `struct xbzrle_run_length`; undefined when nothing is. */
+export function checkXbzrleRunLength(source: Source): WireError | undefined {
+  const reader = readerOf(source);
+  return verdict(scanXbzrleRunLength(reader) && ended(reader, source, FILE, 73), reader);
+}
+
+/** How many bytes encoding the value takes. */
+export function sizeofXbzrleRunLength(value: XbzrleRunLength): number {
+  let size = 1;
+  if (value.more !== 0) {
+    size += 1;
+  }
+  return size;
+}
+
+/** Writes at the cursor. Offsets in its errors count from the start of the writer's memory. */
+export function writeXbzrleRunLength(writer: Writer, value: XbzrleRunLength): void {
+  const { low, more, high } = value;
+  const at = writer.take(1);
+  const { view } = writer;
+  if (low !== (low & 0x7f) || more !== (more & 0x1)) {
+    throw misfit(writer, at, FILE, [["low", low, 7, 0, 75], ["more", more, 1, 0, 76]]);
+  }
+  view.setUint8(at, low | (more << 7));
+  if (more !== 0) {
+    const at2 = writer.take(1);
+    const view2 = writer.view;
+    if (high === undefined) throw missing(writer, "high", FILE, 78);
+    if (high !== (high & 0xff)) {
+      throw misfit(writer, at2, FILE, [["high", high, 8, 0, 78]]);
+    }
+    view2.setUint8(at2, high);
+    if (high >= 128) throw writer.error("constraint", "high", at2, `${FILE}:78`, "high < 0x80");
+  } else {
+    if (high !== undefined) throw unexpected(writer, "high", FILE, 78);
+  }
+}
+
+/**
+ * Encodes `struct xbzrle_run_length`.
+ * @throws WireError when a part of the value does not fit its field, or breaks a rule of the schema.
+ */
+export function encodeXbzrleRunLength(value: XbzrleRunLength): Uint8Array {
+  const writer = new Writer(sizeofXbzrleRunLength(value));
+  writeXbzrleRunLength(writer, value);
+  return writer.written();
+}
+
+/**
+ * A `xbzrle_run_length` (1 to 2 bytes) where it lies in memory: fields in any order, nothing is copied.
+ * Setters check that a value fits its field, not the constraints of the schema: those are for `check…`.
+ */
+export class XbzrleRunLengthView extends View {
+  #highAt = -1;
+
+  /** @throws WireError when there is no such value at `at`. */
+  constructor(source: Source, at = 0) {
+    super(source);
+    this.moveTo(at);
+  }
+
+  override moveTo(at: number): this {
+    if (!scanXbzrleRunLength(this.$aim(at))) throw this.$refused();
+    this.$at = at;
+    this.$end = this.$reader.at;
+    this.#locate(this.$aim(at));
+    return this;
+  }
+
+  /** Bits 0 to 6 of 1 byte at offset 0. */
+  get low(): number {
+    return this.$view.getUint8(this.$at) & 0x7f;
+  }
+  set low(value: number) {
+    if (value !== (value & 0x7f)) throw this.$error("range", "low", this.$at, FILE, 75, String(value));
+    this.$view.setUint8(this.$at, (this.$view.getUint8(this.$at) & 0x80) | value);
+  }
+
+  /**
+   * Bit 7 of 1 byte at offset 0.
+   * Read only: other fields lie where they do because of its value.
+   */
+  get more(): number {
+    return this.$view.getUint8(this.$at) >>> 7;
+  }
+
+  /**
+   * 1 byte at offset 1.
+   * Undefined where the condition of the schema does not hold.
+   */
+  get high(): number | undefined {
+    if (this.#highAt < 0) return undefined;
+    return this.$view.getUint8(this.#highAt);
+  }
+  set high(value: number) {
+    if (this.#highAt < 0) throw this.$error("unexpected", "high", this.$at, FILE, 78);
+    if (value !== (value & 0xff)) throw this.$error("range", "high", this.#highAt, FILE, 78, String(value));
+    this.$view.setUint8(this.#highAt, value);
+  }
+
+  #locate(reader: Reader): void {
+    this.#highAt = -1;
+    reader.take(1);
+    if ((this.$view.getUint8(this.$at) >>> 7) !== 0) {
+      this.#highAt = reader.at;
+    }
+  }
+}
+
+const XBZRLE_RUN_LENGTH_SITES = {
+  low: { name: "low", type: "u8:7", schema: "qemu/ram.wire:75" },
+  more: { name: "more", type: "u8:1", schema: "qemu/ram.wire:76" },
+  high: { name: "high", type: "u8", schema: "qemu/ram.wire:78" },
+} satisfies Record<string, Site>;
+
+/**
+ * Reports every field of the `xbzrle_run_length` at the cursor. False when it had to end before the value does.
+ */
+export function walkXbzrleRunLength(reader: Reader, visitor: Visitor): boolean {
+  const { view } = reader;
+  const at = reader.at;
+  if (1 > reader.end - at) return reportShort(reader, visitor, at, XBZRLE_RUN_LENGTH_LEAVES, FILE);
+  visitor.field(XBZRLE_RUN_LENGTH_SITES.low, -1, at, 1, view.getUint8(at) & 0x7f, 0, 7);
+  const more = view.getUint8(at) >>> 7;
+  visitor.field(XBZRLE_RUN_LENGTH_SITES.more, -1, at, 1, more, 7, 1);
+  reader.at = at + 1;
+  if (more !== 0) {
+    const at2 = reader.at;
+    if (1 > reader.end - at2) return reportShort(reader, visitor, at2, XBZRLE_RUN_LENGTH_LEAVES2, FILE);
+    const high = view.getUint8(at2);
+    visitor.field(XBZRLE_RUN_LENGTH_SITES.high, -1, at2, 1, high);
+    reader.at = at2 + 1;
+    if (high >= 128) {
+      return reader.fail("constraint", "high", at2, FILE, 78, "high < 0x80") || report(reader, visitor);
+    }
+  }
+  return true;
+}
+
+/**
  * `struct ram_save_compressed`: 4 bytes.
  * After the word of a COMPRESS_PAGE record and its block, before `length` bytes of zlib data.
  */
@@ -814,11 +1021,11 @@ export function decodeRamSaveCompressed(source: Source): RamSaveCompressed {
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanRamSaveCompressed(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 72), reader);
+    throw explain(error, scanRamSaveCompressed(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 82), reader);
   }
 }
 
-const RAM_SAVE_COMPRESSED_LEAVES: readonly Leaf[] = [["length", 0, 4, 74]];
+const RAM_SAVE_COMPRESSED_LEAVES: readonly Leaf[] = [["length", 0, 4, 84]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanRamSaveCompressed(reader: Reader): boolean {
@@ -831,7 +1038,7 @@ export function scanRamSaveCompressed(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct ram_save_compressed`; undefined when nothing is. */
 export function checkRamSaveCompressed(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanRamSaveCompressed(reader) && ended(reader, source, FILE, 72), reader);
+  return verdict(scanRamSaveCompressed(reader) && ended(reader, source, FILE, 82), reader);
 }
 
 /** The size of every `ram_save_compressed` in bytes. */
@@ -847,7 +1054,7 @@ export function writeRamSaveCompressedAt(writer: Writer, at: number, value: RamS
   const { view } = writer;
   const { length } = value;
   if (length !== length >>> 0) {
-    throw misfit(writer, at, FILE, [["length", length, 32, 0, 74]]);
+    throw misfit(writer, at, FILE, [["length", length, 32, 0, 84]]);
   }
   view.setUint32(at, length, false);
 }
@@ -893,13 +1100,13 @@ export class RamSaveCompressedView extends View {
     return this.$view.getUint32(this.$at, false);
   }
   set length(value: number) {
-    if (value !== value >>> 0) throw this.$error("range", "length", this.$at, FILE, 74, String(value));
+    if (value !== value >>> 0) throw this.$error("range", "length", this.$at, FILE, 84, String(value));
     this.$view.setUint32(this.$at, value, false);
   }
 }
 
 const RAM_SAVE_COMPRESSED_SITES = {
-  length: { name: "length", type: "be32", schema: "qemu/ram.wire:74", unit: "bytes" },
+  length: { name: "length", type: "be32", schema: "qemu/ram.wire:84", unit: "bytes" },
 } satisfies Record<string, Site>;
 
 /**
@@ -980,15 +1187,15 @@ export function decodeMappedRamHeader(source: Source): MappedRamHeader {
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanMappedRamHeader(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 82), reader);
+    throw explain(error, scanMappedRamHeader(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 92), reader);
   }
 }
 
 const MAPPED_RAM_HEADER_LEAVES: readonly Leaf[] = [
-  ["version", 0, 4, 83],
-  ["page_size", 4, 8, 86],
-  ["bitmap_offset", 12, 8, 89],
-  ["pages_offset", 20, 8, 92],
+  ["version", 0, 4, 93],
+  ["page_size", 4, 8, 96],
+  ["bitmap_offset", 12, 8, 99],
+  ["pages_offset", 20, 8, 102],
 ];
 
 /** Checks the 28 bytes at `at`, which the caller has made sure of. Otherwise like scan. */
@@ -996,15 +1203,15 @@ export function scanMappedRamHeaderAt(reader: Reader, at: number): boolean {
   const { view } = reader;
   const version = view.getUint32(at, false);
   if (view.getUint32(at + 4, false) > MAX_SAFE_HIGH) {
-    return reader.fail("range", "page_size", at + 4, FILE, 86);
+    return reader.fail("range", "page_size", at + 4, FILE, 96);
   }
   if (view.getUint32(at + 12, false) > MAX_SAFE_HIGH) {
-    return reader.fail("range", "bitmap_offset", at + 12, FILE, 89);
+    return reader.fail("range", "bitmap_offset", at + 12, FILE, 99);
   }
   if (view.getUint32(at + 20, false) > MAX_SAFE_HIGH) {
-    return reader.fail("range", "pages_offset", at + 20, FILE, 92);
+    return reader.fail("range", "pages_offset", at + 20, FILE, 102);
   }
-  if (version !== 1) return reader.fail("constraint", "version", at, FILE, 83, "version == 1");
+  if (version !== 1) return reader.fail("constraint", "version", at, FILE, 93, "version == 1");
   return true;
 }
 
@@ -1019,7 +1226,7 @@ export function scanMappedRamHeader(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct mapped_ram_header`; undefined when nothing is. */
 export function checkMappedRamHeader(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanMappedRamHeader(reader) && ended(reader, source, FILE, 82), reader);
+  return verdict(scanMappedRamHeader(reader) && ended(reader, source, FILE, 92), reader);
 }
 
 /** The size of every `mapped_ram_header` in bytes. */
@@ -1041,10 +1248,10 @@ export function writeMappedRamHeaderAt(writer: Writer, at: number, value: Mapped
     || !Number.isSafeInteger(pagesOffset) || pagesOffset < 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["version", version, 32, 0, 83],
-      ["page_size", pageSize, 64, 4, 86],
-      ["bitmap_offset", bitmapOffset, 64, 12, 89],
-      ["pages_offset", pagesOffset, 64, 20, 92],
+      ["version", version, 32, 0, 93],
+      ["page_size", pageSize, 64, 4, 96],
+      ["bitmap_offset", bitmapOffset, 64, 12, 99],
+      ["pages_offset", pagesOffset, 64, 20, 102],
     ]);
   }
   view.setUint32(at, version, false);
@@ -1054,7 +1261,7 @@ export function writeMappedRamHeaderAt(writer: Writer, at: number, value: Mapped
   view.setUint32(at + 16, bitmapOffset, false);
   view.setUint32(at + 20, pagesOffset / 0x1_0000_0000, false);
   view.setUint32(at + 24, pagesOffset, false);
-  if (version !== 1) throw writer.error("constraint", "version", at, `${FILE}:83`, "version == 1");
+  if (version !== 1) throw writer.error("constraint", "version", at, `${FILE}:93`, "version == 1");
 }
 
 /** Writes at the cursor. Offsets in its errors count from the start of the writer's memory. */
@@ -1099,7 +1306,7 @@ export class MappedRamHeaderView extends View {
     return this.$view.getUint32(this.$at, false);
   }
   set version(value: number) {
-    if (value !== value >>> 0) throw this.$error("range", "version", this.$at, FILE, 83, String(value));
+    if (value !== value >>> 0) throw this.$error("range", "version", this.$at, FILE, 93, String(value));
     this.$view.setUint32(this.$at, value, false);
   }
 
@@ -1109,11 +1316,11 @@ export class MappedRamHeaderView extends View {
    * Unit: bytes.
    */
   get pageSize(): number {
-    return this.$u64(this.$at + 4, false, "page_size", FILE, 86);
+    return this.$u64(this.$at + 4, false, "page_size", FILE, 96);
   }
   set pageSize(value: number) {
     if (!Number.isSafeInteger(value) || value < 0) {
-      throw this.$error("range", "page_size", this.$at + 4, FILE, 86, String(value));
+      throw this.$error("range", "page_size", this.$at + 4, FILE, 96, String(value));
     }
     this.$view.setUint32(this.$at + 4, value / 0x1_0000_0000, false);
     this.$view.setUint32(this.$at + 8, value, false);
@@ -1125,11 +1332,11 @@ export class MappedRamHeaderView extends View {
    * Unit: bytes.
    */
   get bitmapOffset(): number {
-    return this.$u64(this.$at + 12, false, "bitmap_offset", FILE, 89);
+    return this.$u64(this.$at + 12, false, "bitmap_offset", FILE, 99);
   }
   set bitmapOffset(value: number) {
     if (!Number.isSafeInteger(value) || value < 0) {
-      throw this.$error("range", "bitmap_offset", this.$at + 12, FILE, 89, String(value));
+      throw this.$error("range", "bitmap_offset", this.$at + 12, FILE, 99, String(value));
     }
     this.$view.setUint32(this.$at + 12, value / 0x1_0000_0000, false);
     this.$view.setUint32(this.$at + 16, value, false);
@@ -1141,11 +1348,11 @@ export class MappedRamHeaderView extends View {
    * Unit: bytes.
    */
   get pagesOffset(): number {
-    return this.$u64(this.$at + 20, false, "pages_offset", FILE, 92);
+    return this.$u64(this.$at + 20, false, "pages_offset", FILE, 102);
   }
   set pagesOffset(value: number) {
     if (!Number.isSafeInteger(value) || value < 0) {
-      throw this.$error("range", "pages_offset", this.$at + 20, FILE, 92, String(value));
+      throw this.$error("range", "pages_offset", this.$at + 20, FILE, 102, String(value));
     }
     this.$view.setUint32(this.$at + 20, value / 0x1_0000_0000, false);
     this.$view.setUint32(this.$at + 24, value, false);
@@ -1153,25 +1360,25 @@ export class MappedRamHeaderView extends View {
 }
 
 const MAPPED_RAM_HEADER_SITES = {
-  version: { name: "version", type: "be32", schema: "qemu/ram.wire:83" },
+  version: { name: "version", type: "be32", schema: "qemu/ram.wire:93" },
   pageSize: {
     name: "page_size",
     type: "be64",
-    schema: "qemu/ram.wire:86",
+    schema: "qemu/ram.wire:96",
     doc: "The size of a target page.",
     unit: "bytes",
   },
   bitmapOffset: {
     name: "bitmap_offset",
     type: "be64",
-    schema: "qemu/ram.wire:89",
+    schema: "qemu/ram.wire:99",
     doc: "From the start of the file.",
     unit: "bytes",
   },
   pagesOffset: {
     name: "pages_offset",
     type: "be64",
-    schema: "qemu/ram.wire:92",
+    schema: "qemu/ram.wire:102",
     doc: "From the start of the file, aligned to 1 MiB.",
     unit: "bytes",
   },
@@ -1191,24 +1398,24 @@ export function walkMappedRamHeader(reader: Reader, visitor: Visitor): boolean {
   const pageSize = rawU64(view, at + 4, false);
   visitor.field(MAPPED_RAM_HEADER_SITES.pageSize, -1, at + 4, 8, exactU64(view, at + 4, false));
   if (sound && pageSize > Number.MAX_SAFE_INTEGER) {
-    sound = reader.fail("range", "page_size", at + 4, FILE, 86) || report(reader, visitor);
+    sound = reader.fail("range", "page_size", at + 4, FILE, 96) || report(reader, visitor);
   }
   if (20 > reader.end - at) return reportShort(reader, visitor, at, MAPPED_RAM_HEADER_LEAVES, FILE);
   const bitmapOffset = rawU64(view, at + 12, false);
   visitor.field(MAPPED_RAM_HEADER_SITES.bitmapOffset, -1, at + 12, 8, exactU64(view, at + 12, false));
   if (sound && bitmapOffset > Number.MAX_SAFE_INTEGER) {
-    sound = reader.fail("range", "bitmap_offset", at + 12, FILE, 89) || report(reader, visitor);
+    sound = reader.fail("range", "bitmap_offset", at + 12, FILE, 99) || report(reader, visitor);
   }
   if (28 > reader.end - at) return reportShort(reader, visitor, at, MAPPED_RAM_HEADER_LEAVES, FILE);
   const pagesOffset = rawU64(view, at + 20, false);
   visitor.field(MAPPED_RAM_HEADER_SITES.pagesOffset, -1, at + 20, 8, exactU64(view, at + 20, false));
   if (sound && pagesOffset > Number.MAX_SAFE_INTEGER) {
-    sound = reader.fail("range", "pages_offset", at + 20, FILE, 92) || report(reader, visitor);
+    sound = reader.fail("range", "pages_offset", at + 20, FILE, 102) || report(reader, visitor);
   }
   reader.at = at + 28;
   if (!sound) return false;
   if (version !== 1) {
-    return reader.fail("constraint", "version", at, FILE, 83, "version == 1") || report(reader, visitor);
+    return reader.fail("constraint", "version", at, FILE, 93, "version == 1") || report(reader, visitor);
   }
   return true;
 }
@@ -1297,18 +1504,18 @@ export function decodeRamBlockEntry(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanRamBlockEntry(reader.rewind(at, end, depth), pageSized, ignoreShared, mappedRam) && ended(reader, source, FILE, 100), reader);
+    throw explain(error, scanRamBlockEntry(reader.rewind(at, end, depth), pageSized, ignoreShared, mappedRam) && ended(reader, source, FILE, 110), reader);
   }
 }
 
-const RAM_BLOCK_ENTRY_LEAVES: readonly Leaf[] = [["used_length", 0, 8, 104]];
-const RAM_BLOCK_ENTRY_LEAVES2: readonly Leaf[] = [["page_size", 0, 8, 105]];
-const RAM_BLOCK_ENTRY_LEAVES3: readonly Leaf[] = [["mr_addr", 0, 8, 106]];
+const RAM_BLOCK_ENTRY_LEAVES: readonly Leaf[] = [["used_length", 0, 8, 114]];
+const RAM_BLOCK_ENTRY_LEAVES2: readonly Leaf[] = [["page_size", 0, 8, 115]];
+const RAM_BLOCK_ENTRY_LEAVES3: readonly Leaf[] = [["mr_addr", 0, 8, 116]];
 const RAM_BLOCK_ENTRY_LEAVES4: readonly Leaf[] = [
-  ["mapped.version", 0, 4, 83],
-  ["mapped.page_size", 4, 8, 86],
-  ["mapped.bitmap_offset", 12, 8, 89],
-  ["mapped.pages_offset", 20, 8, 92],
+  ["mapped.version", 0, 4, 93],
+  ["mapped.page_size", 4, 8, 96],
+  ["mapped.bitmap_offset", 12, 8, 99],
+  ["mapped.pages_offset", 20, 8, 102],
 ];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
@@ -1323,12 +1530,12 @@ export function scanRamBlockEntry(
   const at = reader.at;
   if (8 > reader.end - at) return reader.short(at, RAM_BLOCK_ENTRY_LEAVES, FILE);
   reader.at = at + 8;
-  if (view.getUint32(at, false) > MAX_SAFE_HIGH) return reader.fail("range", "used_length", at, FILE, 104);
+  if (view.getUint32(at, false) > MAX_SAFE_HIGH) return reader.fail("range", "used_length", at, FILE, 114);
   if (pageSized) {
     const at2 = reader.at;
     if (8 > reader.end - at2) return reader.short(at2, RAM_BLOCK_ENTRY_LEAVES2, FILE);
     reader.at = at2 + 8;
-    if (view.getUint32(at2, false) > MAX_SAFE_HIGH) return reader.fail("range", "page_size", at2, FILE, 105);
+    if (view.getUint32(at2, false) > MAX_SAFE_HIGH) return reader.fail("range", "page_size", at2, FILE, 115);
   }
   if (ignoreShared) {
     const at3 = reader.at;
@@ -1352,7 +1559,7 @@ export function checkRamBlockEntry(
   mappedRam: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanRamBlockEntry(reader, pageSized, ignoreShared, mappedRam) && ended(reader, source, FILE, 100), reader);
+  return verdict(scanRamBlockEntry(reader, pageSized, ignoreShared, mappedRam) && ended(reader, source, FILE, 110), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -1393,43 +1600,43 @@ export function writeRamBlockEntry(
   const at = writer.take(8);
   const { view } = writer;
   if (!Number.isSafeInteger(usedLength) || usedLength < 0) {
-    throw misfit(writer, at, FILE, [["used_length", usedLength, 64, 0, 104]]);
+    throw misfit(writer, at, FILE, [["used_length", usedLength, 64, 0, 114]]);
   }
   view.setUint32(at, usedLength / 0x1_0000_0000, false);
   view.setUint32(at + 4, usedLength, false);
   if (pageSized) {
     const at2 = writer.take(8);
     const view2 = writer.view;
-    if (pageSize === undefined) throw missing(writer, "page_size", FILE, 105);
+    if (pageSize === undefined) throw missing(writer, "page_size", FILE, 115);
     if (!Number.isSafeInteger(pageSize) || pageSize < 0) {
-      throw misfit(writer, at2, FILE, [["page_size", pageSize, 64, 0, 105]]);
+      throw misfit(writer, at2, FILE, [["page_size", pageSize, 64, 0, 115]]);
     }
     view2.setUint32(at2, pageSize / 0x1_0000_0000, false);
     view2.setUint32(at2 + 4, pageSize, false);
   } else {
-    if (pageSize !== undefined) throw unexpected(writer, "page_size", FILE, 105);
+    if (pageSize !== undefined) throw unexpected(writer, "page_size", FILE, 115);
   }
   if (ignoreShared) {
     const at3 = writer.take(8);
     const view3 = writer.view;
-    if (mrAddr === undefined) throw missing(writer, "mr_addr", FILE, 106);
+    if (mrAddr === undefined) throw missing(writer, "mr_addr", FILE, 116);
     if (mrAddr !== BigInt.asUintN(64, mrAddr)) {
-      throw misfit(writer, at3, FILE, [["mr_addr", mrAddr, 64, 0, 106]]);
+      throw misfit(writer, at3, FILE, [["mr_addr", mrAddr, 64, 0, 116]]);
     }
     view3.setBigUint64(at3, mrAddr, false);
   } else {
-    if (mrAddr !== undefined) throw unexpected(writer, "mr_addr", FILE, 106);
+    if (mrAddr !== undefined) throw unexpected(writer, "mr_addr", FILE, 116);
   }
   if (mappedRam) {
     const at4 = writer.take(28);
-    if (mapped === undefined) throw missing(writer, "mapped", FILE, 107);
+    if (mapped === undefined) throw missing(writer, "mapped", FILE, 117);
     try {
       writeMappedRamHeaderAt(writer, at4, mapped);
     } catch (error) {
       throw inside(error, "mapped");
     }
   } else {
-    if (mapped !== undefined) throw unexpected(writer, "mapped", FILE, 107);
+    if (mapped !== undefined) throw unexpected(writer, "mapped", FILE, 117);
   }
 }
 
@@ -1495,11 +1702,11 @@ export class RamBlockEntryView extends View {
    * Unit: bytes.
    */
   get usedLength(): number {
-    return this.$u64(this.#usedLengthAt, false, "used_length", FILE, 104);
+    return this.$u64(this.#usedLengthAt, false, "used_length", FILE, 114);
   }
   set usedLength(value: number) {
     if (!Number.isSafeInteger(value) || value < 0) {
-      throw this.$error("range", "used_length", this.#usedLengthAt, FILE, 104, String(value));
+      throw this.$error("range", "used_length", this.#usedLengthAt, FILE, 114, String(value));
     }
     this.$view.setUint32(this.#usedLengthAt, value / 0x1_0000_0000, false);
     this.$view.setUint32(this.#usedLengthAt + 4, value, false);
@@ -1511,12 +1718,12 @@ export class RamBlockEntryView extends View {
    */
   get pageSize(): number | undefined {
     if (this.#pageSizeAt < 0) return undefined;
-    return this.$u64(this.#pageSizeAt, false, "page_size", FILE, 105);
+    return this.$u64(this.#pageSizeAt, false, "page_size", FILE, 115);
   }
   set pageSize(value: number) {
-    if (this.#pageSizeAt < 0) throw this.$error("unexpected", "page_size", this.$at, FILE, 105);
+    if (this.#pageSizeAt < 0) throw this.$error("unexpected", "page_size", this.$at, FILE, 115);
     if (!Number.isSafeInteger(value) || value < 0) {
-      throw this.$error("range", "page_size", this.#pageSizeAt, FILE, 105, String(value));
+      throw this.$error("range", "page_size", this.#pageSizeAt, FILE, 115, String(value));
     }
     this.$view.setUint32(this.#pageSizeAt, value / 0x1_0000_0000, false);
     this.$view.setUint32(this.#pageSizeAt + 4, value, false);
@@ -1531,9 +1738,9 @@ export class RamBlockEntryView extends View {
     return this.$view.getBigUint64(this.#mrAddrAt, false);
   }
   set mrAddr(value: bigint) {
-    if (this.#mrAddrAt < 0) throw this.$error("unexpected", "mr_addr", this.$at, FILE, 106);
+    if (this.#mrAddrAt < 0) throw this.$error("unexpected", "mr_addr", this.$at, FILE, 116);
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "mr_addr", this.#mrAddrAt, FILE, 106, String(value));
+      throw this.$error("range", "mr_addr", this.#mrAddrAt, FILE, 116, String(value));
     }
     this.$view.setBigUint64(this.#mrAddrAt, value, false);
   }
@@ -1570,11 +1777,11 @@ export class RamBlockEntryView extends View {
 }
 
 const RAM_BLOCK_ENTRY_SITES = {
-  idstr: { name: "idstr", type: "qemu_string8", schema: "qemu/ram.wire:102", doc: "E.g." },
-  usedLength: { name: "used_length", type: "be64", schema: "qemu/ram.wire:104", unit: "bytes" },
-  pageSize: { name: "page_size", type: "be64", schema: "qemu/ram.wire:105" },
-  mrAddr: { name: "mr_addr", type: "be64", schema: "qemu/ram.wire:106" },
-  mapped: { name: "mapped", type: "mapped_ram_header", schema: "qemu/ram.wire:107" },
+  idstr: { name: "idstr", type: "qemu_string8", schema: "qemu/ram.wire:112", doc: "E.g." },
+  usedLength: { name: "used_length", type: "be64", schema: "qemu/ram.wire:114", unit: "bytes" },
+  pageSize: { name: "page_size", type: "be64", schema: "qemu/ram.wire:115" },
+  mrAddr: { name: "mr_addr", type: "be64", schema: "qemu/ram.wire:116" },
+  mapped: { name: "mapped", type: "mapped_ram_header", schema: "qemu/ram.wire:117" },
 } satisfies Record<string, Site>;
 
 /**
@@ -1598,7 +1805,7 @@ export function walkRamBlockEntry(
   const usedLength = rawU64(view, at, false);
   visitor.field(RAM_BLOCK_ENTRY_SITES.usedLength, -1, at, 8, exactU64(view, at, false));
   if (sound && usedLength > Number.MAX_SAFE_INTEGER) {
-    sound = reader.fail("range", "used_length", at, FILE, 104) || report(reader, visitor);
+    sound = reader.fail("range", "used_length", at, FILE, 114) || report(reader, visitor);
   }
   reader.at = at + 8;
   if (!sound) return false;
@@ -1609,7 +1816,7 @@ export function walkRamBlockEntry(
     const pageSize = rawU64(view, at2, false);
     visitor.field(RAM_BLOCK_ENTRY_SITES.pageSize, -1, at2, 8, exactU64(view, at2, false));
     if (sound2 && pageSize > Number.MAX_SAFE_INTEGER) {
-      sound2 = reader.fail("range", "page_size", at2, FILE, 105) || report(reader, visitor);
+      sound2 = reader.fail("range", "page_size", at2, FILE, 115) || report(reader, visitor);
     }
     reader.at = at2 + 8;
     if (!sound2) return false;

@@ -43,6 +43,11 @@ const VERBS: Readonly<Record<string, Entry>> = {
     example: "virtwire send vm.mig --to unix:vm.sock",
     load: async (io) => (await import("./send.js")).sendVerb(io),
   },
+  ram: {
+    about: "List, extract or read the guest's memory from the streams of a migration.",
+    example: "virtwire ram extract vm.mig --block pc.ram -o memory.bin",
+    load: async (io) => (await import("./ram/index.js")).ramVerb(io),
+  },
   gen: {
     about: "Generate codecs from schemas.",
     example: "virtwire gen schemas --out generated --target ts",

@@ -30,6 +30,7 @@ export {
   detectKind,
 } from "./kinds.js";
 export type { Leaf } from "./leaves.js";
+export { MemoryDump } from "./memory-dump.js";
 export { type Node, TreeBuilder } from "./node.js";
 export { openInspection } from "./open.js";
 export {

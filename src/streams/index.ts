@@ -36,6 +36,7 @@ export {
 } from "./qemu/multifd.js";
 export { type QemuStreamOptions, QemuStreamParser } from "./qemu/parser.js";
 export type { RamBlock, RamCounts } from "./qemu/ram.js";
+export * from "./qemu/ram-image/index.js";
 export {
   type PageRequest,
   type ReturnPathBitmapEvent,

@@ -27,7 +27,7 @@ import type { QemuEvent, SectionPhase } from "./events.js";
 import { qemuFault } from "./faults.js";
 import { liveVersion } from "./handlers.js";
 import type { StreamContext } from "./plausible.js";
-import { RamParser } from "./ram.js";
+import { type RamPageSink, RamParser } from "./ram.js";
 import { RamSection } from "./ram-section.js";
 import { findAnchor } from "./scan.js";
 import { type Section, SectionNumbers } from "./sections.js";
@@ -39,6 +39,10 @@ const DEFAULT_MAX_BODY = 16 << 20;
 export interface QemuStreamOptions {
   /** The description, when it was found before the stream is read. */
   readonly description?: Description | undefined;
+  /** The size of a target page, when it was found before the stream is read. */
+  readonly pageSize?: number | undefined;
+  /** Is told where the contents of pages lie. */
+  readonly pages?: RamPageSink | undefined;
   /** Bodies and descriptions up to this size are lent to the listener, in bytes. */
   readonly maxBody?: number;
   /**
@@ -71,13 +75,16 @@ export class QemuStreamParser {
     const { description } = options;
     this.listener = listener;
     this.maxBody = options.maxBody ?? DEFAULT_MAX_BODY;
-    this.ram = new RamParser({
-      pageSize: description?.pageSize,
-      ignoreShared: false,
-      mappedRam: false,
-      postcopy: false,
-      origin: options.origin ?? 0,
-    });
+    this.ram = new RamParser(
+      {
+        pageSize: options.pageSize ?? description?.pageSize,
+        ignoreShared: false,
+        mappedRam: false,
+        postcopy: false,
+        origin: options.origin ?? 0,
+      },
+      options.pages,
+    );
     this.states = new Map(
       (description?.devices ?? []).map((device) => [keyOf(device.name, device.instanceId), device.state]),
     );

@@ -66,6 +66,21 @@ export interface RamTraits {
   origin: number;
 }
 
+/** Is told where the contents of pages lie, in the order of the stream. Offsets in the stream are absolute. */
+export interface RamPageSink {
+  /** The contents of a page begin at `at`. */
+  page(block: RamBlock, offset: number, at: number): void;
+  zero(block: RamBlock, offset: number): void;
+  /** What has changed in a page since it was sent last: `length` bytes of XBZRLE at `at`. */
+  changes(block: RamBlock, offset: number, at: number, length: number): void;
+  /** A piece of the bitmap of a mapped-ram block; its first bit stands for page `first`. Lent. */
+  bitmap(block: RamBlock, first: number, bytes: Uint8Array): void;
+  /** A barrier for the multifd channels. */
+  flush(): void;
+  /** A part of the section is over. */
+  partEnd(): void;
+}
+
 /** Why reading stopped: more bytes are wanted, the part is over, or it is damaged. */
 export type RamStop =
   | { readonly kind: "wanted"; readonly bytes: number; readonly lacking: Fault }
@@ -78,6 +93,7 @@ export class RamParser {
   /** In the order of the stream. */
   readonly blocks = new Map<string, RamBlock>();
   readonly traits: RamTraits;
+  private readonly sink: RamPageSink | undefined;
   /** The page size was found by trying. */
   pageSizeGuessed = false;
   /** Hears of every page, by its offset in the block in bytes, as soon as the head of its record has been read. */
@@ -95,8 +111,9 @@ export class RamParser {
     | { block: RamBlock; readonly bitmapAt: number; readonly bitmapEnd: number; readonly resumeAt: number }
     | undefined;
 
-  constructor(traits: RamTraits) {
+  constructor(traits: RamTraits, sink?: RamPageSink) {
     this.traits = traits;
+    this.sink = sink;
   }
 
   /** A part of the section begins; the first one holds the list of blocks. */
@@ -206,10 +223,12 @@ export class RamParser {
         return this.page(reader, at, flags, offset, ended);
       case RamSaveFlag.RAM_SAVE_FLAG_EOS:
         if (flags !== RamSaveFlag.RAM_SAVE_FLAG_EOS || offset !== 0) break;
+        this.sink?.partEnd();
         return DONE;
       case RamSaveFlag.RAM_SAVE_FLAG_MULTIFD_FLUSH:
         if (flags !== RamSaveFlag.RAM_SAVE_FLAG_MULTIFD_FLUSH || offset !== 0) break;
         this.part.flushes++;
+        this.sink?.flush();
         return undefined;
       case RamSaveFlag.RAM_SAVE_FLAG_MEM_SIZE:
         if (flags !== RamSaveFlag.RAM_SAVE_FLAG_MEM_SIZE || !this.first || this.blocks.size > 0) break;
@@ -270,6 +289,7 @@ export class RamParser {
     const headAt = reader.at;
     if (flags & RamSaveFlag.RAM_SAVE_FLAG_ZERO) {
       if (!scanRamSaveZero(reader)) return this.short(reader, at, "record.fill");
+      this.sink?.zero(block, offset);
       block.pages.zero++;
       this.part.zero++;
     } else if (flags & RamSaveFlag.RAM_SAVE_FLAG_PAGE) {
@@ -279,6 +299,7 @@ export class RamParser {
         return size;
       }
       this.skip = size;
+      this.sink?.page(block, offset, reader.base + reader.at);
       block.pages.normal++;
       this.part.normal++;
     } else {
@@ -289,6 +310,7 @@ export class RamParser {
         return this.wrong(reader, at, "constraint", `${length} bytes of changes to a page of ${pageSize}`);
       }
       this.skip = length;
+      this.sink?.changes(block, offset, reader.base + reader.at, length);
       for (const counts of [block.pages, this.part]) {
         counts.xbzrle++;
         counts.xbzrleBytes += length;
@@ -441,7 +463,9 @@ export class RamParser {
         reader.at += Math.min(left, until - position);
       } else {
         const size = Math.min(left, mapped.bitmapEnd - position);
-        const set = bitsSet(reader.slice(size));
+        const bytes = reader.slice(size);
+        this.sink?.bitmap(mapped.block, (position - mapped.bitmapAt) * 8, bytes);
+        const set = bitsSet(bytes);
         mapped.block.pages.normal += set;
         this.part.normal += set;
       }

@@ -1,0 +1,134 @@
+/** Opens the files of a migration, finds out which is which, and makes an image of the guest's memory from them. */
+import { DETECTION_SIZE, describeFault, detectKind, hex } from "../../inspect/index.js";
+import {
+  type ImageBlock,
+  PageReader,
+  type RamImage,
+  RamImageBuilder,
+  type StreamTarget,
+} from "../../streams/index.js";
+import { describe } from "../capture.js";
+import { type Input, openInput } from "../input.js";
+import { type Io, UsageError } from "../io.js";
+import { Progress } from "../progress.js";
+
+export interface GuestMemory {
+  readonly image: RamImage;
+  readonly machine: string | undefined;
+  /** Blocks that both sides share are left out of the stream, and no migration carries them. */
+  readonly sharedIgnored: boolean;
+  readonly reader: PageReader;
+  /** Faults of the streams, already said. */
+  readonly faults: number;
+  readonly inputs: readonly Input[];
+  /** Pushes all of an input. */
+  readonly feed: (input: number, target: StreamTarget) => Promise<void>;
+}
+
+/** Faults that are said in full; a damaged stream can have any number. */
+const SAID = 10;
+
+/** Gives the files to `use` as long as they are open. */
+export async function withMemory<T>(
+  files: readonly string[],
+  io: Io,
+  use: (memory: GuestMemory) => Promise<T>,
+): Promise<T> {
+  const inputs: Input[] = [];
+  try {
+    for (const file of files) inputs.push(openInput(file, io));
+    return await use(await load(inputs, io));
+  } finally {
+    for (const input of inputs) input.close();
+  }
+}
+
+async function load(inputs: readonly Input[], io: Io): Promise<GuestMemory> {
+  const roles = inputs.map(roleOf);
+  const main = roles.indexOf("main");
+  if (main < 0 || main !== roles.lastIndexOf("main")) {
+    throw new UsageError(
+      `${main < 0 ? "no" : "more than one"} main stream of a QEMU migration among the files`,
+    );
+  }
+  const feed = async (index: number, target: StreamTarget): Promise<void> => {
+    const input = inputs[index];
+    if (input === undefined) return;
+    const progress = new Progress(input.size, io);
+    for await (const chunk of input.chunks()) {
+      progress.advance(chunk.length);
+      target.push(chunk);
+    }
+    target.end();
+    progress.end();
+  };
+  const channels = roles.includes("channel");
+  const description = inputs[main] && describe(inputs[main]);
+  let pageSize: number | undefined;
+  while (true) {
+    const said: string[] = [];
+    let faults = 0;
+    const builder = new RamImageBuilder({
+      channels,
+      description,
+      origin: inputs[main]?.origin ?? 0,
+      pageSize,
+      onFault: (fault, input) => {
+        faults++;
+        const name = inputs[input]?.name ?? "";
+        if (said.length < SAID) said.push(`${name}:${hex(fault.offset)}: ${describeFault(fault)}\n`);
+      },
+    });
+    await feed(main, builder.main(main));
+    if (builder.mustRestart) {
+      pageSize = builder.pageSize;
+      continue;
+    }
+    for (const [index, role] of roles.entries()) {
+      if (role === "channel") await feed(index, builder.channel(index));
+    }
+    for (const { name, damage } of inputs) {
+      if (damage === undefined) continue;
+      faults++;
+      said.push(`${name}:${hex(damage.offset)}: ${describeFault(damage)}\n`);
+    }
+    for (const line of said) io.err(line);
+    if (faults > said.length) io.err(`and ${faults - said.length} more\n`);
+    const { image, machine, capabilities } = builder;
+    const reader = new PageReader(image, main, (input, at, size) => {
+      return inputs[input]?.read?.(at, size) ?? new Uint8Array(0);
+    });
+    const sharedIgnored = capabilities.includes("x-ignore-shared");
+    return { image, machine, sharedIgnored, reader, faults, inputs, feed };
+  }
+}
+
+function roleOf(input: Input): "main" | "channel" | "none" {
+  const prefix = input.read?.(0, DETECTION_SIZE);
+  if (prefix === undefined) {
+    throw new UsageError(
+      `${input.name} cannot be read at any place: pages are read where they lie, in a file`,
+    );
+  }
+  const detected = detectKind(prefix);
+  switch (detected.kind) {
+    case "qemu-stream":
+      return "main";
+    case "qemu-multifd":
+      return "channel";
+    case "qemu-return-path":
+      return "none";
+    default:
+      throw new UsageError(
+        `${input.name} is no stream of a QEMU migration${detected.kind === "unsupported" ? `: ${detected.what}` : ""}`,
+      );
+  }
+}
+
+/** Throws `UsageError` when there is no such block. */
+export function blockNamed({ image }: GuestMemory, name: string): ImageBlock {
+  const block = image.block(name);
+  if (block !== undefined) return block;
+  const names = image.blocks.map((one) => one.name).join(", ");
+  throw new UsageError(`no block is called ${JSON.stringify(name)}: there are ${names || "none"}`);
+}

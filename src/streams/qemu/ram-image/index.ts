@@ -1,0 +1,6 @@
+/** The guest's memory, found in the streams of a migration. */
+export { type BuilderOptions, RamImageBuilder, type StreamTarget } from "./builder.js";
+export { type PageContent, PageReader, type ReadAt } from "./content.js";
+export type { BlockCoverage, ImageBlock, RamImage } from "./image.js";
+export { guestAddress, type MemoryPlace } from "./memory-map.js";
+export { ChannelUnpacker, type UnpackHandler } from "./unpack.js";

@@ -1,0 +1,82 @@
+/**
+ * Where in the blocks a guest-physical address lies. A stream does not carry the map; that of the machine types below follows
+ * from the type and the size of the memory, unless somebody moved the split of x86 with max-ram-below-4g.
+ * @source QEMU 10.0.2, hw/i386/pc_piix.c, pc_q35.c, microvm.c, hw/arm/virt.c, hw/riscv/virt.c, hw/s390x, hw/ppc/spapr.c
+ */
+import type { ImageBlock } from "./image.js";
+
+export type MemoryPlace =
+  | { readonly block: string; readonly offset: number; readonly note: string | undefined }
+  /** There is no memory at the address, or it cannot be told: why. */
+  | { readonly problem: string };
+
+const GiB = 2 ** 30;
+/** Recent machine types for AMD processors move what would reach into the hole below 1 TiB. */
+const HOLE_AT = 1012 * GiB;
+const VGA_AT = 0xa0000;
+const MiB = 2 ** 20;
+
+interface Machine {
+  readonly names: RegExp;
+  readonly block: string;
+  /** First address of the memory. */
+  readonly base: number;
+  /** How much of the memory lies below 4 GiB, where the rest goes on at 4 GiB. */
+  readonly low?: (size: number, machine: string) => number;
+}
+
+const MACHINES: readonly Machine[] = [
+  { names: /^(?:pc|pc-i440fx-.*)$/, block: "pc.ram", base: 0, low: lowOfPc },
+  {
+    names: /^(?:q35|pc-q35-.*)$/,
+    block: "pc.ram",
+    base: 0,
+    low: (size) => (size >= 0xb0000000 ? 2 * GiB : size),
+  },
+  { names: /^microvm/, block: "microvm.ram", base: 0, low: (size) => Math.min(size, 3 * GiB) },
+  { names: /^virt(?:-.*)?$/, block: "mach-virt.ram", base: GiB },
+  { names: /^virt(?:-.*)?$/, block: "riscv_virt_board.ram", base: 2 * GiB },
+  { names: /^s390-ccw-virtio/, block: "s390.ram", base: 0 },
+  { names: /^pseries/, block: "ppc_spapr.ram", base: 0 },
+];
+
+export function guestAddress(
+  machine: string | undefined,
+  blocks: readonly ImageBlock[],
+  address: number,
+): MemoryPlace {
+  if (machine === undefined) return { problem: "the stream does not name the machine: use BLOCK+OFFSET" };
+  const sizes = new Map(blocks.map(({ name, usedLength }) => [name, usedLength]));
+  const known = MACHINES.find(({ names, block }) => names.test(machine) && sizes.has(block));
+  if (known === undefined) {
+    return { problem: `the memory map of ${machine} with these blocks is not known: use BLOCK+OFFSET` };
+  }
+  const size = sizes.get(known.block) ?? 0;
+  const low = known.low?.(size, machine) ?? size;
+  if (known.low !== undefined && size - low + 4 * GiB > HOLE_AT) {
+    return { problem: "where so much memory lies depends on the processor: use BLOCK+OFFSET" };
+  }
+  const at = address - known.base;
+  if (at >= 0 && at < low) {
+    const note =
+      known.block === "pc.ram" && at >= VGA_AT && at < MiB
+        ? "what the guest sees from 0xa0000 to 0xfffff is up to its chipset; this is the memory behind"
+        : undefined;
+    return { block: known.block, offset: at, note };
+  }
+  if (known.low !== undefined) {
+    const above = address - 4 * GiB;
+    if (above >= 0 && above < size - low) return { block: known.block, offset: low + above, note: undefined };
+    const bios = sizes.get("pc.bios") ?? 0;
+    if (above < 0 && -above <= bios) return { block: "pc.bios", offset: bios + above, note: undefined };
+  }
+  return { problem: `no memory at 0x${address.toString(16)} in the map of ${machine}` };
+}
+
+/** Since 1.8 memory that has to be split is split at 3 GiB; before, at 3.5 GiB. */
+function lowOfPc(size: number, machine: string): number {
+  if (size < 0xe0000000) return size;
+  const [, major, minor] = /^pc-i440fx-(\d+)\.(\d+)$/.exec(machine) ?? [];
+  const isOld = Number(major) === 0 || (Number(major) === 1 && Number(minor) < 8);
+  return isOld ? 0xe0000000 : 3 * GiB;
+}
