@@ -14,11 +14,16 @@ import { analyzeMigration } from "./analyze-migration.js";
 import { countFlag } from "./arguments.js";
 import { blame, captureArgs, describe, deviceId, readCapture } from "./capture.js";
 import { type Input, openInput } from "./input.js";
-import { Batch, EXIT, type Io, wantsColour } from "./io.js";
+import { Batch, EXIT, type Io, UsageError, wantsColour } from "./io.js";
+import { inspectMigration } from "./migration.js";
 import { defineVerb, type Verb } from "./verb.js";
 
 const args = {
-  file: { type: "positional", description: "The capture, or - for standard input.", required: true },
+  file: {
+    type: "positional",
+    description: "The capture, or - for standard input. Several files: the channels of one migration.",
+    required: true,
+  },
   format: {
     type: "enum",
     options: ["text", "json", "jsonl"],
@@ -52,11 +57,14 @@ const examples = [
   "virtwire inspect --format jsonl vm.mig | jq -r 'select(.record == \"section\") | .name'",
   "virtwire inspect --as device-parts --device net parts.bin",
   "virtwire inspect vhost-user.jsonl",
+  "virtwire inspect main.bin channel0.bin channel1.bin return.bin",
   "virtwire inspect --compat analyze-migration -d state vm.mig",
 ];
 
 interface InspectArguments {
   readonly file: string;
+  /** All of them, the first included. */
+  readonly files: readonly string[];
   readonly format: string;
   readonly as: string | undefined;
   readonly device: string | undefined;
@@ -71,14 +79,22 @@ export function inspectVerb(io: Io): Verb {
     about: "Explain a captured stream: which byte, which field, which meaning.",
     args,
     examples,
-    run: ({ file, format, as, device, snapshot, compat, dump }, rawArgs) =>
-      inspect({ file, format, as, device, snapshot, compat, dump }, rawArgs, io),
+    repeats: true,
+    run: ({ file, format, as, device, snapshot, compat, dump, _: files }, rawArgs) =>
+      inspect({ file, files, format, as, device, snapshot, compat, dump }, rawArgs, io),
   });
 }
 
 async function inspect(given: InspectArguments, rawArgs: readonly string[], io: Io): Promise<number> {
   const device = given.device === undefined ? undefined : deviceId(given.device);
   const verbosity = countFlag(rawArgs, "v", "verbose");
+  if (given.files.length > 1) {
+    if (given.compat !== undefined || given.as !== undefined) {
+      throw new UsageError("--compat and --as are for one file");
+    }
+    const options = { as: undefined, device, withFields: given.format !== "text" || verbosity > 0 };
+    return inspectMigration(given.files, options, given.format, verbosity, io);
+  }
   const input = openInput(given.file, io, { snapshot: given.snapshot });
   try {
     if (given.compat !== undefined) return await analyzeMigration(input, given.dump, describe(input), io);

@@ -31,6 +31,7 @@ export {
 } from "./kinds.js";
 export type { Leaf } from "./leaves.js";
 export { MemoryDump } from "./memory-dump.js";
+export { MigrationCheck } from "./migration.js";
 export { type Node, TreeBuilder } from "./node.js";
 export { openInspection } from "./open.js";
 export {

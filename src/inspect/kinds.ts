@@ -13,6 +13,7 @@ import { scanVirtioDevPart } from "../../generated/virtio/device-parts.js";
 import { VirtioDeviceId } from "../../generated/virtio/ids.js";
 import { Reader } from "../runtime/index.js";
 import { type ContainerKind, containerKind } from "../streams/containers/kinds.js";
+import { isPreemptChannel } from "../streams/qemu/preempt.js";
 import { isReturnPath } from "../streams/qemu/return-path.js";
 import { recordingForm } from "../streams/vhost-user/form.js";
 import { readFieldCount } from "../streams/virtio/context.js";
@@ -22,6 +23,7 @@ export type CaptureKind =
   | "qemu-stream"
   | "qemu-return-path"
   | "qemu-multifd"
+  | "qemu-preempt"
   | "device-context"
   | "device-parts"
   | "vfio-stream"
@@ -31,6 +33,7 @@ export const CAPTURE_TITLES: Readonly<Record<CaptureKind, string>> = {
   "qemu-stream": "QEMU migration stream",
   "qemu-return-path": "return path of a QEMU migration",
   "qemu-multifd": "multifd channel of a QEMU migration",
+  "qemu-preempt": "postcopy-preempt channel of a QEMU migration",
   "device-context": "virtio device context (draft v2)",
   "device-parts": "virtio device parts",
   "vfio-stream": "vfio-virtio migration data",
@@ -59,11 +62,12 @@ export function detectKind(prefix: Uint8Array): Detection {
   for (const { magic, what } of FOREIGN) {
     if (startsWith(prefix, magic)) return { kind: "unsupported", what };
   }
-  // Four kinds without a magic number: the one that makes sense of what is there, element after element, is it.
+  // Five kinds without a magic number: the one that makes sense of what is there, element after element, is it.
   if (isVfioStream(prefix)) return { kind: "vfio-stream" };
   if (isChain(new Reader(prefix, { strict: true }), scanPart)) return { kind: "device-parts" };
   if (isContext(prefix)) return { kind: "device-context" };
   if (isReturnPath(prefix)) return { kind: "qemu-return-path" };
+  if (isPreemptChannel(prefix)) return { kind: "qemu-preempt" };
   // Messages have no magic number either, and their headers ask for less than the kinds above.
   if (form === "raw") return { kind: "vhost-user" };
   return { kind: "unknown" };

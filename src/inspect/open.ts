@@ -4,6 +4,7 @@ import { DeviceContextInspection, DevicePartsInspection, VfioStreamInspection } 
 import type { CaptureInspection, InspectOptions } from "./inspection.js";
 import type { CaptureKind } from "./kinds.js";
 import { MultifdInspection } from "./multifd.js";
+import { PreemptInspection } from "./preempt.js";
 import { QemuInspection } from "./qemu/inspection.js";
 import type { Sink } from "./report.js";
 import { ReturnPathInspection } from "./return-path.js";
@@ -16,6 +17,8 @@ export function openInspection(kind: CaptureKind, sink: Sink, options: InspectOp
       return new ReturnPathInspection(sink, options);
     case "qemu-multifd":
       return new MultifdInspection(sink, options);
+    case "qemu-preempt":
+      return new PreemptInspection(sink);
     case "device-context":
       return new DeviceContextInspection(sink, options);
     case "device-parts":

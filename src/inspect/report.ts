@@ -55,7 +55,8 @@ export interface Table {
 }
 
 export interface Summary {
-  readonly kind: CaptureKind;
+  /** `qemu-migration`: of several captures together. */
+  readonly kind: CaptureKind | "qemu-migration";
   /** E.g. `QEMU migration stream`. */
   readonly title: string;
   /** Bytes of the whole input. */

@@ -86,6 +86,7 @@ async function load(inputs: readonly Input[], io: Io): Promise<GuestMemory> {
     }
     for (const [index, role] of roles.entries()) {
       if (role === "channel") await feed(index, builder.channel(index));
+      else if (role === "preempt") await feed(index, builder.preempt(index));
     }
     for (const { name, damage } of inputs) {
       if (damage === undefined) continue;
@@ -103,7 +104,7 @@ async function load(inputs: readonly Input[], io: Io): Promise<GuestMemory> {
   }
 }
 
-function roleOf(input: Input): "main" | "channel" | "none" {
+function roleOf(input: Input): "main" | "channel" | "preempt" | "none" {
   const prefix = input.read?.(0, DETECTION_SIZE);
   if (prefix === undefined) {
     throw new UsageError(
@@ -116,6 +117,8 @@ function roleOf(input: Input): "main" | "channel" | "none" {
       return "main";
     case "qemu-multifd":
       return "channel";
+    case "qemu-preempt":
+      return "preempt";
     case "qemu-return-path":
       return "none";
     default:

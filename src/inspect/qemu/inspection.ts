@@ -136,7 +136,7 @@ export class QemuInspection implements CaptureInspection {
   }
 
   private command(event: CommandEvent): void {
-    const { cmd } = event.command;
+    const { cmd, data } = event.command;
     this.commands.set(cmd, (this.commands.get(cmd) ?? 0) + 1);
     const tree = this.withFields ? new TreeBuilder(event.at) : undefined;
     if (tree !== undefined) walkQemuVmRecord(new Reader(event.bytes, { base: event.at }), tree);
@@ -146,7 +146,7 @@ export class QemuInspection implements CaptureInspection {
       path: elementPath("commands", this.records.commands++),
       at: event.at,
       size: event.size,
-      attributes: { cmd },
+      attributes: { cmd, value: data.body.case === "migCmdPing" ? data.body.value.value : undefined },
       fields: tree?.roots,
       faults: [],
     });

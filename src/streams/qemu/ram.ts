@@ -62,6 +62,8 @@ export interface RamTraits {
   ignoreShared: boolean;
   mappedRam: boolean;
   postcopy: boolean;
+  /** No list of blocks comes: whatever block a record names is one, of unknown length. */
+  anyBlock?: boolean;
   /** Where the stream begins in the file that the offsets of mapped-ram are those of. */
   origin: number;
 }
@@ -128,6 +130,11 @@ export class RamParser {
     this.skip = 0;
     this.inList = false;
     this.mapped = undefined;
+  }
+
+  /** The contents of a page have not all come yet. */
+  get isInsidePage(): boolean {
+    return this.skip > 0;
   }
 
   /** What the part that is being read has brought so far. */
@@ -269,7 +276,7 @@ export class RamParser {
       if (!scanQemuString8(reader)) return this.short(reader, at, "record.block");
       reader.at = nameAt;
       const name = readQemuString8(reader).text;
-      block = this.blocks.get(name);
+      block = this.blocks.get(name) ?? this.admit(name);
       if (block === undefined)
         return this.wrong(reader, at, "constraint", `no block is called ${JSON.stringify(name)}`);
     }
@@ -321,6 +328,15 @@ export class RamParser {
     return undefined;
   }
 
+  /** A block that no list has announced. */
+  private admit(name: string): RamBlock | undefined {
+    if (this.traits.anyBlock !== true || name === "" || this.blocks.size === MAX_BLOCKS) return undefined;
+    const usedLength = Number.POSITIVE_INFINITY;
+    const block = { name, usedLength, pageSize: undefined, mapped: undefined, pages: noPages() };
+    this.blocks.set(name, block);
+    return block;
+  }
+
   /**
    * The size of a page, tried on the record that must stand behind it. Streams of machines with a fixed page size do not
    * carry it before the description at their end.
@@ -334,7 +350,7 @@ export class RamParser {
       const known = scanRamSaveWord(reader);
       const wanted = reader.wanted - at;
       reader.at = at + size;
-      const fits = known && this.fits(reader, size);
+      const fits = known ? this.fits(reader, size) : ended && reader.end - at === size;
       reader.at = at;
       if (!known && !ended) return this.lacks(reader, wanted, "page data", size);
       if (fits) {

@@ -3,8 +3,10 @@ import type { Fault } from "../../../runtime/index.js";
 import type { Description } from "../description.js";
 import { MultifdParser } from "../multifd.js";
 import { QemuStreamParser } from "../parser.js";
+import { PreemptParser } from "../preempt.js";
 import { ChannelPages } from "./channel-pages.js";
 import { RamImage } from "./image.js";
+import { ZERO_CODE } from "./location.js";
 import { MainPages } from "./main-pages.js";
 
 /** Takes the bytes of one stream. */
@@ -85,6 +87,19 @@ export class RamImageBuilder {
       if (event.kind === "fault") this.fault(event.fault);
       else pages.take(event);
     });
+  }
+
+  /** Postcopy sends each page once: what came here was still missing in the main stream. */
+  preempt(input: number): StreamTarget {
+    this.input = input;
+    const arrival = { round: 0xffff_ffff, wins: true };
+    return new PreemptParser((event) => {
+      if (event.kind === "fault") this.fault(event.fault);
+      if (event.kind !== "page") return;
+      const { block, offset, at } = event;
+      if (at === undefined) this.image.put(block, offset, ZERO_CODE, arrival, 0);
+      else this.image.putPlain(block, offset, input, at, arrival);
+    }, this.pageSize);
   }
 
   /** Blocks of which the main stream brought no page are blocks all the same. */

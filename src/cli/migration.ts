@@ -1,0 +1,63 @@
+/** `virtwire inspect` of several files: the channels of one migration, each by itself and then together. */
+import {
+  type CaptureKind,
+  JsonLinesRenderer,
+  JsonRenderer,
+  MigrationCheck,
+  type Summary,
+  TextRenderer,
+} from "../inspect/index.js";
+import { blame, type CaptureOptions, readCapture } from "./capture.js";
+import { openInput } from "./input.js";
+import { Batch, EXIT, type Io, wantsColour } from "./io.js";
+
+type Renderer = TextRenderer | JsonRenderer | JsonLinesRenderer;
+
+export async function inspectMigration(
+  files: readonly string[],
+  options: CaptureOptions,
+  format: string,
+  verbosity: number,
+  io: Io,
+): Promise<number> {
+  const batch = new Batch(io.out);
+  const check = new MigrationCheck();
+  const text = (name: string): TextRenderer =>
+    new TextRenderer({ colour: wantsColour(io), verbosity, name: name === "-" ? "standard input" : name });
+  const all =
+    format === "json"
+      ? new JsonRenderer(batch.write)
+      : format === "jsonl"
+        ? new JsonLinesRenderer(batch.write)
+        : undefined;
+  let unreadable = 0;
+  for (const file of files) {
+    const input = openInput(file, io);
+    const renderer: Renderer = all ?? text(file);
+    try {
+      const open = (kind: CaptureKind) => check.open(file, kind, renderer);
+      const summary = await readCapture(input, options, open, io);
+      if (summary === undefined) {
+        unreadable++;
+        continue;
+      }
+      blame(input, summary, io);
+      check.close(summary);
+      if (renderer instanceof TextRenderer) {
+        finish(renderer, summary, batch);
+        batch.write("\n");
+      } else if (renderer instanceof JsonLinesRenderer) renderer.finish(summary);
+    } finally {
+      input.close();
+    }
+  }
+  const summary = check.end();
+  finish(all ?? text("together"), summary, batch);
+  batch.flush();
+  return summary.faultCount === 0 && unreadable === 0 ? EXIT.ok : EXIT.malformed;
+}
+
+function finish(renderer: Renderer, summary: Summary, batch: Batch): void {
+  if (renderer instanceof TextRenderer) renderer.finish(summary, batch.write);
+  else renderer.finish(summary);
+}

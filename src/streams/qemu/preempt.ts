@@ -1,0 +1,95 @@
+/**
+ * A push parser for the channel of the capability postcopy-preempt, by itself: records of pages, and EOS. It has no header
+ * and no list of blocks, so any name is one, and the size of a page is found by trying.
+ *
+ * Memory: a page and the head of the record behind it, besides one chunk.
+ */
+import { RamSaveFlag, readRamSavePageHead, scanRamSavePageHead } from "../../../generated/qemu/ram.js";
+import { type Fault, Reader } from "../../runtime/index.js";
+import { Window } from "../window.js";
+import { type RamBlock, RamParser } from "./ram.js";
+
+export type PreemptEvent =
+  | {
+      readonly kind: "page";
+      readonly block: string;
+      /** In the block, in bytes. */
+      readonly offset: number;
+      /** Where the content begins; undefined for a page of zeroes. */
+      readonly at: number | undefined;
+    }
+  /** Bytes that were not looked at, behind a fault. */
+  | { readonly kind: "gap"; readonly at: number; readonly size: number }
+  | { readonly kind: "fault"; readonly fault: Fault };
+
+export class PreemptParser {
+  private readonly listener: (event: PreemptEvent) => void;
+  private readonly ram: RamParser;
+  private readonly window = new Window();
+  private gapAt: number | undefined;
+  private ended = false;
+
+  /** `pageSize`: of a target page, when the main stream has told it. */
+  constructor(listener: (event: PreemptEvent) => void, pageSize?: number) {
+    this.listener = listener;
+    const page = (block: RamBlock, offset: number, at: number | undefined): void =>
+      listener({ kind: "page", block: block.name, offset, at });
+    this.ram = new RamParser(
+      { pageSize, ignoreShared: false, mappedRam: false, postcopy: true, origin: 0, anyBlock: true },
+      {
+        page,
+        zero: (block, offset) => page(block, offset, undefined),
+        // Postcopy sends neither of them.
+        changes: () => {},
+        bitmap: () => {},
+        flush: () => {},
+        partEnd: () => {},
+      },
+    );
+    this.ram.begin(false);
+  }
+
+  /** Of a target page, once it is known. */
+  get pageSize(): number | undefined {
+    return this.ram.traits.pageSize;
+  }
+
+  push(chunk: Uint8Array): void {
+    this.window.push(chunk, (reader) => this.parse(reader));
+  }
+
+  /** The input is over. */
+  end(): void {
+    this.ended = true;
+    this.window.finish((reader) => this.parse(reader));
+    if (this.gapAt !== undefined && this.window.at > this.gapAt) {
+      this.listener({ kind: "gap", at: this.gapAt, size: this.window.at - this.gapAt });
+    }
+  }
+
+  private parse(reader: Reader): number {
+    while (this.gapAt === undefined) {
+      // The channel may end behind any record, with EOS or without.
+      if (reader.at === reader.end && !this.ram.isInsidePage) return 1;
+      const stop = this.ram.read(reader, this.ended);
+      if (stop.kind === "done") continue;
+      const isOver = this.ended && reader.at === reader.end && !this.ram.isInsidePage;
+      if (isOver) return 1;
+      if (stop.kind === "wanted" && !this.ended) return stop.bytes;
+      this.gapAt = reader.base + reader.at;
+      this.listener({ kind: "fault", fault: stop.kind === "wanted" ? stop.lacking : stop.fault });
+    }
+    reader.at = reader.end;
+    return 1;
+  }
+}
+
+/** Whether a capture could be such a channel: it begins with a page of a named block. */
+export function isPreemptChannel(prefix: Uint8Array): boolean {
+  const reader = new Reader(prefix);
+  if (!scanRamSavePageHead(reader)) return false;
+  reader.at = 0;
+  const { word, block } = readRamSavePageHead(reader);
+  const isNamed = block !== undefined && /^[\x21-\x7e]+$/.test(block.text);
+  return word.flags === RamSaveFlag.RAM_SAVE_FLAG_PAGE && isNamed && reader.at < prefix.length;
+}

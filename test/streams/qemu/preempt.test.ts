@@ -1,0 +1,59 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { detectKind } from "../../../src/inspect/index.js";
+import { type PreemptEvent, PreemptParser } from "../../../src/streams/qemu/preempt.js";
+import { inspectBytes } from "../../inspect/inspect-bytes.js";
+import { anyCuts, evenCuts, feed } from "../splits.js";
+import { bytes } from "../wire-bytes.js";
+import { PAGE, page, RAM_EOS, zeroPage } from "./stream-bytes.js";
+
+function read(input: Uint8Array, cuts: readonly number[] = []): PreemptEvent[] {
+  const events: PreemptEvent[] = [];
+  feed(new PreemptParser((event) => events.push(event)), input, cuts);
+  return events;
+}
+
+const PAGES = bytes(page(0x7000, "pc.ram", 1), page(0x9000, undefined, 2), zeroPage(0, "rom"));
+
+describe("the channel of postcopy-preempt", () => {
+  it("is told by its first page, and read to the last", () => {
+    expect(detectKind(PAGES.subarray(0, 4096))).toEqual({ kind: "qemu-preempt" });
+    expect(read(PAGES)).toEqual([
+      { kind: "page", block: "pc.ram", offset: 0x7000, at: 15 },
+      { kind: "page", block: "pc.ram", offset: 0x9000, at: 15 + PAGE + 8 },
+      { kind: "page", block: "rom", offset: 0, at: undefined },
+    ]);
+  });
+
+  // QEMU 10.0 ends the channel without EOS, 7.2 with it.
+  it.each([
+    ["a single page", bytes(page(0x7000, "pc.ram", 1)), 1],
+    ["a single page and EOS", bytes(page(0x7000, "pc.ram", 1), RAM_EOS), 1],
+    ["pages and EOS", bytes(PAGES, RAM_EOS), 3],
+  ])("may end behind %s", (_, input, pages) => {
+    const events = read(input);
+    expect(events.map(({ kind }) => kind)).toEqual(new Array(pages).fill("page"));
+    expect(inspectBytes(input).summary).toMatchObject({ kind: "qemu-preempt", faultCount: 0 });
+  });
+
+  it("says the same however the input is cut", () => {
+    for (const input of [PAGES, bytes(PAGES, [1, 2, 3, 4, 5, 6, 7, 8, 9])]) {
+      const whole = read(input);
+      expect(read(input, evenCuts(input.length, 1))).toEqual(whole);
+      fc.assert(
+        fc.property(anyCuts(input.length), (cuts) => {
+          expect(read(input, cuts)).toEqual(whole);
+        }),
+        { numRuns: 20 },
+      );
+    }
+  });
+
+  it("gives a fault wherever it is cut inside a record", () => {
+    const ends = [0, 15 + PAGE, 15 + PAGE + 8 + PAGE];
+    for (let size = 1; size < PAGES.length; size += 53) {
+      const faults = read(PAGES.subarray(0, size)).filter(({ kind }) => kind === "fault");
+      if (!ends.includes(size)) expect(faults, `cut at ${size}`).toHaveLength(1);
+    }
+  });
+});
