@@ -34,9 +34,15 @@ async function receiving(
       if (err.includes("listening")) listening();
     },
     interrupted,
-  }).then((result) => ({ ...result, err: err.replace(/^listening.*\n/, "") }));
+  }).then((result) => ({ ...result, err: withoutProgress(err).replace(/^listening.*\n/, "") }));
   await Promise.race([listens, ran]);
   return { socket, file, ran };
+}
+
+/** A slow machine shows lines of progress, which a fast one has no time for: each begins anew, and is erased. */
+function withoutProgress(text: string): string {
+  const erased = text.lastIndexOf("\u001b[K");
+  return erased < 0 ? text : text.slice(erased + "\u001b[K".length);
 }
 
 function connectTo(path: string): Promise<Socket> {

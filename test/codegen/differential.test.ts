@@ -190,7 +190,9 @@ function messages(
   const noise = new Noise(Buffer.from(`${struct.name}${seed}`));
   const found: { bytes: Uint8Array; value: unknown }[] = [];
   for (let attempt = 0; attempt < 200 && found.length < 8; attempt++) {
-    const length = struct.fixed ?? noise.below(64) + struct.size.min;
+    // Nothing behind what must be there is a case of its own for a struct that takes all there is.
+    const beyond = noise.below(4) === 0 ? 0 : noise.below(64);
+    const length = struct.fixed ?? beyond + struct.size.min;
     // Small numbers are as likely as all others, so that counts and closed enums are met.
     const small = noise.below(2) === 0;
     let bytes = Uint8Array.from(
@@ -198,21 +200,34 @@ function messages(
       () => (small && noise.below(4) > 0 ? 0 : small ? noise.below(4) : noise.below(256)),
     );
     putKnown(struct, bytes, 0, noise);
-    for (let repairs = 0; repairs < 4; repairs++) {
+    for (let repairs = 0; repairs < 12; repairs++) {
       try {
         found.push({ bytes, value: decode(bytes) });
         break;
       } catch (error) {
         if (!(error instanceof WireError)) throw error;
-        const { code, offset } = error;
+        const { code, offset, need } = error;
         if (code === "trailing") bytes = bytes.slice(0, offset);
-        else if (code === "constraint")
-          bytes.fill(0, offset, offset + 3).fill(noise.below(32), offset + 3, offset + 4);
-        else break;
+        else if (code === "constraint") putSmall(bytes, offset, noise);
+        else if (code === "truncated" && offset + (need ?? 0) < LONGEST) {
+          const longer = new Uint8Array(offset + (need ?? 0));
+          longer.set(bytes);
+          bytes = longer;
+        } else break;
       }
     }
   }
   return found;
+}
+
+/** No struct of the schemas needs more than this for sure. */
+const LONGEST = 1 << 17;
+
+/** A small number where a constraint asks for another one: of 4 bytes, big-endian, or of 2, little-endian. */
+function putSmall(bytes: Uint8Array, at: number, noise: Noise): void {
+  const value = noise.below(2) === 0 ? noise.below(32) : noise.below(3);
+  if (noise.below(2) === 0) bytes.fill(0, at, at + 3).fill(value, at + 3, at + 4);
+  else bytes.fill(value, at, at + 1).fill(0, at + 1, at + 2);
 }
 
 /** What random bytes would hardly ever hold, at places that are the same in every message: constants, and tags. */
