@@ -52,6 +52,7 @@ const FILE = "qemu/virtio/body.wire";
 
 /**
  * `struct qemu_virtio_queue`: 14 to 20 bytes.
+ * `vectors`: how many the device has; 0 where queues have none, 0xffff where any number may stand there.
  * @see QEMU 10.0.2, hw/virtio/virtio.c, virtio_save
  */
 export interface QemuVirtioQueue {
@@ -76,18 +77,14 @@ export interface QemuVirtioQueue {
   lastAvailIdx: number;
   /**
    * 2 bytes.
-   * MSI-X vector; of CCW devices the index of the indicator.
+   * MSI-X vector; of CCW devices the index of the indicator. VIRTIO_MSI_NO_VECTOR for none.
    * Undefined where the condition of the schema does not hold.
    */
   vector?: number | undefined;
 }
 
 /** Reads at the cursor. For structs inside others: its errors have no path. Otherwise, decode. */
-export function readQemuVirtioQueue(
-  reader: Reader,
-  hasAlignment: boolean,
-  hasVector: boolean,
-): QemuVirtioQueue {
+export function readQemuVirtioQueue(reader: Reader, hasAlignment: boolean, vectors: number): QemuVirtioQueue {
   const { view } = reader;
   let align: number | undefined;
   let vector: number | undefined;
@@ -101,9 +98,12 @@ export function readQemuVirtioQueue(
   const at3 = reader.take(10);
   const desc = view.getBigUint64(at3, false);
   const lastAvailIdx = view.getUint16(at3 + 8, false);
-  if (hasVector) {
+  if (vectors > 0) {
     const at4 = reader.take(2);
     vector = view.getUint16(at4, false);
+    if (!(vector < vectors || vector === 0xffff /* VIRTIO_MSI_NO_VECTOR */)) {
+      throw reader.error("constraint", "vector", at4);
+    }
   }
   if (!(desc !== 0n || lastAvailIdx === 0)) throw reader.error("constraint", "", reader.at);
   return { num, align, desc, lastAvailIdx, vector };
@@ -116,32 +116,32 @@ export function readQemuVirtioQueue(
 export function decodeQemuVirtioQueue(
   source: Source,
   hasAlignment: boolean,
-  hasVector: boolean,
+  vectors: number,
 ): QemuVirtioQueue {
   const reader = readerOf(source);
   const { at, end, depth } = reader;
   try {
-    const value = readQemuVirtioQueue(reader, hasAlignment, hasVector);
+    const value = readQemuVirtioQueue(reader, hasAlignment, vectors);
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanQemuVirtioQueue(reader.rewind(at, end, depth), hasAlignment, hasVector) && ended(reader, source, FILE, 15), reader);
+    throw explain(error, scanQemuVirtioQueue(reader.rewind(at, end, depth), hasAlignment, vectors) && ended(reader, source, FILE, 16), reader);
   }
 }
 
-const QEMU_VIRTIO_QUEUE_LEAVES: readonly Leaf[] = [["num", 0, 4, 17]];
-const QEMU_VIRTIO_QUEUE_LEAVES2: readonly Leaf[] = [["align", 0, 4, 20]];
-const QEMU_VIRTIO_QUEUE_LEAVES3: readonly Leaf[] = [["desc", 0, 8, 22], ["last_avail_idx", 8, 2, 23]];
-const QEMU_VIRTIO_QUEUE_LEAVES4: readonly Leaf[] = [["vector", 0, 2, 25]];
+const QEMU_VIRTIO_QUEUE_LEAVES: readonly Leaf[] = [["num", 0, 4, 18]];
+const QEMU_VIRTIO_QUEUE_LEAVES2: readonly Leaf[] = [["align", 0, 4, 21]];
+const QEMU_VIRTIO_QUEUE_LEAVES3: readonly Leaf[] = [["desc", 0, 8, 23], ["last_avail_idx", 8, 2, 24]];
+const QEMU_VIRTIO_QUEUE_LEAVES4: readonly Leaf[] = [["vector", 0, 2, 26]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
-export function scanQemuVirtioQueue(reader: Reader, hasAlignment: boolean, hasVector: boolean): boolean {
+export function scanQemuVirtioQueue(reader: Reader, hasAlignment: boolean, vectors: number): boolean {
   const { view } = reader;
   const at = reader.at;
   if (4 > reader.end - at) return reader.short(at, QEMU_VIRTIO_QUEUE_LEAVES, FILE);
   reader.at = at + 4;
   const num = view.getUint32(at, false);
-  if (num <= 0) return reader.fail("constraint", "num", at, FILE, 17, "num > 0");
+  if (num <= 0) return reader.fail("constraint", "num", at, FILE, 18, "num > 0");
   if (hasAlignment) {
     const at2 = reader.at;
     if (4 > reader.end - at2) return reader.short(at2, QEMU_VIRTIO_QUEUE_LEAVES2, FILE);
@@ -152,13 +152,17 @@ export function scanQemuVirtioQueue(reader: Reader, hasAlignment: boolean, hasVe
   reader.at = at3 + 10;
   const desc = view.getBigUint64(at3, false);
   const lastAvailIdx = view.getUint16(at3 + 8, false);
-  if (hasVector) {
+  if (vectors > 0) {
     const at4 = reader.at;
     if (2 > reader.end - at4) return reader.short(at4, QEMU_VIRTIO_QUEUE_LEAVES4, FILE);
     reader.at = at4 + 2;
+    const vector = view.getUint16(at4, false);
+    if (!(vector < vectors || vector === 0xffff /* VIRTIO_MSI_NO_VECTOR */)) {
+      return reader.fail("constraint", "vector", at4, FILE, 26, "vector < vectors || vector == VIRTIO_MSI_NO_VECTOR");
+    }
   }
   if (!(desc !== 0n || lastAvailIdx === 0)) {
-    return reader.fail("constraint", "", at, FILE, 27, "desc != 0 || last_avail_idx == 0");
+    return reader.fail("constraint", "", at, FILE, 28, "desc != 0 || last_avail_idx == 0");
   }
   return true;
 }
@@ -167,23 +171,23 @@ export function scanQemuVirtioQueue(reader: Reader, hasAlignment: boolean, hasVe
 export function checkQemuVirtioQueue(
   source: Source,
   hasAlignment: boolean,
-  hasVector: boolean,
+  vectors: number,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanQemuVirtioQueue(reader, hasAlignment, hasVector) && ended(reader, source, FILE, 15), reader);
+  return verdict(scanQemuVirtioQueue(reader, hasAlignment, vectors) && ended(reader, source, FILE, 16), reader);
 }
 
 /** How many bytes encoding the value takes. */
 export function sizeofQemuVirtioQueue(
   _value: QemuVirtioQueue,
   hasAlignment: boolean,
-  hasVector: boolean,
+  vectors: number,
 ): number {
   let size = 14;
   if (hasAlignment) {
     size += 4;
   }
-  if (hasVector) {
+  if (vectors > 0) {
     size += 2;
   }
   return size;
@@ -194,47 +198,50 @@ export function writeQemuVirtioQueue(
   writer: Writer,
   value: QemuVirtioQueue,
   hasAlignment: boolean,
-  hasVector: boolean,
+  vectors: number,
 ): void {
   const { num, align, desc, lastAvailIdx, vector } = value;
   const at = writer.take(4);
   const { view } = writer;
   if (num !== num >>> 0) {
-    throw misfit(writer, at, FILE, [["num", num, 32, 0, 17]]);
+    throw misfit(writer, at, FILE, [["num", num, 32, 0, 18]]);
   }
   view.setUint32(at, num, false);
-  if (num <= 0) throw writer.error("constraint", "num", at, `${FILE}:17`, "num > 0");
+  if (num <= 0) throw writer.error("constraint", "num", at, `${FILE}:18`, "num > 0");
   if (hasAlignment) {
     const at2 = writer.take(4);
     const view2 = writer.view;
-    if (align === undefined) throw missing(writer, "align", FILE, 20);
+    if (align === undefined) throw missing(writer, "align", FILE, 21);
     if (align !== align >>> 0) {
-      throw misfit(writer, at2, FILE, [["align", align, 32, 0, 20]]);
+      throw misfit(writer, at2, FILE, [["align", align, 32, 0, 21]]);
     }
     view2.setUint32(at2, align, false);
   } else {
-    if (align !== undefined) throw unexpected(writer, "align", FILE, 20);
+    if (align !== undefined) throw unexpected(writer, "align", FILE, 21);
   }
   const at3 = writer.take(10);
   const view3 = writer.view;
   if (desc !== BigInt.asUintN(64, desc) || lastAvailIdx !== (lastAvailIdx & 0xffff)) {
-    throw misfit(writer, at3, FILE, [["desc", desc, 64, 0, 22], ["last_avail_idx", lastAvailIdx, 16, 8, 23]]);
+    throw misfit(writer, at3, FILE, [["desc", desc, 64, 0, 23], ["last_avail_idx", lastAvailIdx, 16, 8, 24]]);
   }
   view3.setBigUint64(at3, desc, false);
   view3.setUint16(at3 + 8, lastAvailIdx, false);
-  if (hasVector) {
+  if (vectors > 0) {
     const at4 = writer.take(2);
     const view4 = writer.view;
-    if (vector === undefined) throw missing(writer, "vector", FILE, 25);
+    if (vector === undefined) throw missing(writer, "vector", FILE, 26);
     if (vector !== (vector & 0xffff)) {
-      throw misfit(writer, at4, FILE, [["vector", vector, 16, 0, 25]]);
+      throw misfit(writer, at4, FILE, [["vector", vector, 16, 0, 26]]);
     }
     view4.setUint16(at4, vector, false);
+    if (!(vector < vectors || vector === 0xffff /* VIRTIO_MSI_NO_VECTOR */)) {
+      throw writer.error("constraint", "vector", at4, `${FILE}:26`, "vector < vectors || vector == VIRTIO_MSI_NO_VECTOR");
+    }
   } else {
-    if (vector !== undefined) throw unexpected(writer, "vector", FILE, 25);
+    if (vector !== undefined) throw unexpected(writer, "vector", FILE, 26);
   }
   if (!(desc !== 0n || lastAvailIdx === 0)) {
-    throw writer.error("constraint", "", writer.at, `${FILE}:27`, "desc != 0 || last_avail_idx == 0");
+    throw writer.error("constraint", "", writer.at, `${FILE}:28`, "desc != 0 || last_avail_idx == 0");
   }
 }
 
@@ -245,10 +252,10 @@ export function writeQemuVirtioQueue(
 export function encodeQemuVirtioQueue(
   value: QemuVirtioQueue,
   hasAlignment: boolean,
-  hasVector: boolean,
+  vectors: number,
 ): Uint8Array {
-  const writer = new Writer(sizeofQemuVirtioQueue(value, hasAlignment, hasVector));
-  writeQemuVirtioQueue(writer, value, hasAlignment, hasVector);
+  const writer = new Writer(sizeofQemuVirtioQueue(value, hasAlignment, vectors));
+  writeQemuVirtioQueue(writer, value, hasAlignment, vectors);
   return writer.written();
 }
 
@@ -258,21 +265,21 @@ export function encodeQemuVirtioQueue(
  */
 export class QemuVirtioQueueView extends View {
   readonly #hasAlignment: boolean;
-  readonly #hasVector: boolean;
+  readonly #vectors: number;
   #alignAt = -1;
   #descAt = 0;
   #vectorAt = -1;
 
   /** @throws WireError when there is no such value at `at`. */
-  constructor(source: Source, at: number, hasAlignment: boolean, hasVector: boolean) {
+  constructor(source: Source, at: number, hasAlignment: boolean, vectors: number) {
     super(source);
     this.#hasAlignment = hasAlignment;
-    this.#hasVector = hasVector;
+    this.#vectors = vectors;
     this.moveTo(at);
   }
 
   override moveTo(at: number): this {
-    if (!scanQemuVirtioQueue(this.$aim(at), this.#hasAlignment, this.#hasVector)) throw this.$refused();
+    if (!scanQemuVirtioQueue(this.$aim(at), this.#hasAlignment, this.#vectors)) throw this.$refused();
     this.$at = at;
     this.$end = this.$reader.at;
     this.#locate(this.$aim(at));
@@ -287,7 +294,7 @@ export class QemuVirtioQueueView extends View {
     return this.$view.getUint32(this.$at, false);
   }
   set num(value: number) {
-    if (value !== value >>> 0) throw this.$error("range", "num", this.$at, FILE, 17, String(value));
+    if (value !== value >>> 0) throw this.$error("range", "num", this.$at, FILE, 18, String(value));
     this.$view.setUint32(this.$at, value, false);
   }
 
@@ -302,8 +309,8 @@ export class QemuVirtioQueueView extends View {
     return this.$view.getUint32(this.#alignAt, false);
   }
   set align(value: number) {
-    if (this.#alignAt < 0) throw this.$error("unexpected", "align", this.$at, FILE, 20);
-    if (value !== value >>> 0) throw this.$error("range", "align", this.#alignAt, FILE, 20, String(value));
+    if (this.#alignAt < 0) throw this.$error("unexpected", "align", this.$at, FILE, 21);
+    if (value !== value >>> 0) throw this.$error("range", "align", this.#alignAt, FILE, 21, String(value));
     this.$view.setUint32(this.#alignAt, value, false);
   }
 
@@ -316,7 +323,7 @@ export class QemuVirtioQueueView extends View {
   }
   set desc(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "desc", this.#descAt, FILE, 22, String(value));
+      throw this.$error("range", "desc", this.#descAt, FILE, 23, String(value));
     }
     this.$view.setBigUint64(this.#descAt, value, false);
   }
@@ -327,14 +334,14 @@ export class QemuVirtioQueueView extends View {
   }
   set lastAvailIdx(value: number) {
     if (value !== (value & 0xffff)) {
-      throw this.$error("range", "last_avail_idx", this.#descAt + 8, FILE, 23, String(value));
+      throw this.$error("range", "last_avail_idx", this.#descAt + 8, FILE, 24, String(value));
     }
     this.$view.setUint16(this.#descAt + 8, value, false);
   }
 
   /**
    * 2 bytes.
-   * MSI-X vector; of CCW devices the index of the indicator.
+   * MSI-X vector; of CCW devices the index of the indicator. VIRTIO_MSI_NO_VECTOR for none.
    * Undefined where the condition of the schema does not hold.
    */
   get vector(): number | undefined {
@@ -342,9 +349,9 @@ export class QemuVirtioQueueView extends View {
     return this.$view.getUint16(this.#vectorAt, false);
   }
   set vector(value: number) {
-    if (this.#vectorAt < 0) throw this.$error("unexpected", "vector", this.$at, FILE, 25);
+    if (this.#vectorAt < 0) throw this.$error("unexpected", "vector", this.$at, FILE, 26);
     if (value !== (value & 0xffff)) {
-      throw this.$error("range", "vector", this.#vectorAt, FILE, 25, String(value));
+      throw this.$error("range", "vector", this.#vectorAt, FILE, 26, String(value));
     }
     this.$view.setUint16(this.#vectorAt, value, false);
   }
@@ -359,32 +366,32 @@ export class QemuVirtioQueueView extends View {
     }
     this.#descAt = reader.at;
     reader.take(10);
-    if (this.#hasVector) {
+    if (this.#vectors > 0) {
       this.#vectorAt = reader.at;
     }
   }
 }
 
 const QEMU_VIRTIO_QUEUE_SITES = {
-  num: { name: "num", type: "be32", schema: "qemu/virtio/body.wire:17", doc: "Size of the ring." },
+  num: { name: "num", type: "be32", schema: "qemu/virtio/body.wire:18", doc: "Size of the ring." },
   align: {
     name: "align",
     type: "be32",
-    schema: "qemu/virtio/body.wire:20",
+    schema: "qemu/virtio/body.wire:21",
     doc: "Only MMIO devices save it.",
     unit: "bytes",
   },
   desc: {
     name: "desc",
     type: "be64",
-    schema: "qemu/virtio/body.wire:22",
+    schema: "qemu/virtio/body.wire:23",
     doc: "Guest address of the descriptors, 0 while the queue is not set up.",
   },
-  lastAvailIdx: { name: "last_avail_idx", type: "be16", schema: "qemu/virtio/body.wire:23" },
+  lastAvailIdx: { name: "last_avail_idx", type: "be16", schema: "qemu/virtio/body.wire:24" },
   vector: {
     name: "vector",
     type: "be16",
-    schema: "qemu/virtio/body.wire:25",
+    schema: "qemu/virtio/body.wire:26",
     doc: "MSI-X vector; of CCW devices the index of the indicator.",
   },
 } satisfies Record<string, Site>;
@@ -396,7 +403,7 @@ export function walkQemuVirtioQueue(
   reader: Reader,
   visitor: Visitor,
   hasAlignment: boolean,
-  hasVector: boolean,
+  vectors: number,
 ): boolean {
   const { view } = reader;
   const start = reader.at;
@@ -405,7 +412,7 @@ export function walkQemuVirtioQueue(
   const num = view.getUint32(at, false);
   visitor.field(QEMU_VIRTIO_QUEUE_SITES.num, -1, at, 4, num);
   reader.at = at + 4;
-  if (num <= 0) return reader.fail("constraint", "num", at, FILE, 17, "num > 0") || report(reader, visitor);
+  if (num <= 0) return reader.fail("constraint", "num", at, FILE, 18, "num > 0") || report(reader, visitor);
   if (hasAlignment) {
     const at2 = reader.at;
     if (4 > reader.end - at2) return reportShort(reader, visitor, at2, QEMU_VIRTIO_QUEUE_LEAVES2, FILE);
@@ -420,21 +427,25 @@ export function walkQemuVirtioQueue(
   const lastAvailIdx = view.getUint16(at3 + 8, false);
   visitor.field(QEMU_VIRTIO_QUEUE_SITES.lastAvailIdx, -1, at3 + 8, 2, lastAvailIdx);
   reader.at = at3 + 10;
-  if (hasVector) {
+  if (vectors > 0) {
     const at4 = reader.at;
     if (2 > reader.end - at4) return reportShort(reader, visitor, at4, QEMU_VIRTIO_QUEUE_LEAVES4, FILE);
-    visitor.field(QEMU_VIRTIO_QUEUE_SITES.vector, -1, at4, 2, view.getUint16(at4, false));
+    const vector = view.getUint16(at4, false);
+    visitor.field(QEMU_VIRTIO_QUEUE_SITES.vector, -1, at4, 2, vector);
     reader.at = at4 + 2;
+    if (!(vector < vectors || vector === 0xffff /* VIRTIO_MSI_NO_VECTOR */)) {
+      return reader.fail("constraint", "vector", at4, FILE, 26, "vector < vectors || vector == VIRTIO_MSI_NO_VECTOR") || report(reader, visitor);
+    }
   }
   if (!(desc !== 0n || lastAvailIdx === 0)) {
-    return reader.fail("constraint", "", start, FILE, 27, "desc != 0 || last_avail_idx == 0") || report(reader, visitor);
+    return reader.fail("constraint", "", start, FILE, 28, "desc != 0 || last_avail_idx == 0") || report(reader, visitor);
   }
   return true;
 }
 
 /**
  * `struct qemu_virtio_common`: 16 to 4294987791 bytes.
- * What all devices save.
+ * What all devices save. `vectors`: as for a queue.
  * `config_len` is not part of the value: encoding derives it.
  * `nvqs` is not part of the value: encoding derives it.
  * @see QEMU 10.0.2, hw/virtio/virtio.c, virtio_save
@@ -469,7 +480,7 @@ export function readQemuVirtioCommon(
   device: VirtioDeviceId,
   guestLittleEndian: boolean,
   hasAlignment: boolean,
-  hasVector: boolean,
+  vectors: number,
 ): QemuVirtioCommon {
   const { view } = reader;
   const at = reader.take(12);
@@ -484,7 +495,7 @@ export function readQemuVirtioCommon(
   if (nvqs > 0x400 /* VIRTIO_QUEUE_MAX */) throw reader.error("constraint", "nvqs", at2);
   needBytes(reader, nvqs * 14);
   const queues: QemuVirtioQueue[] = new Array(nvqs);
-  for (let i = 0; i < nvqs; i++) queues[i] = readQemuVirtioQueue(reader, hasAlignment, hasVector);
+  for (let i = 0; i < nvqs; i++) queues[i] = readQemuVirtioQueue(reader, hasAlignment, vectors);
   return {
     status: view.getUint8(at),
     isr: view.getUint8(at + 1),
@@ -505,27 +516,27 @@ export function decodeQemuVirtioCommon(
   device: VirtioDeviceId,
   guestLittleEndian: boolean,
   hasAlignment: boolean,
-  hasVector: boolean,
+  vectors: number,
 ): QemuVirtioCommon {
   const reader = readerOf(source);
   const { at, end, depth } = reader;
   try {
-    const value = readQemuVirtioCommon(reader, device, guestLittleEndian, hasAlignment, hasVector);
+    const value = readQemuVirtioCommon(reader, device, guestLittleEndian, hasAlignment, vectors);
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanQemuVirtioCommon(reader.rewind(at, end, depth), device, guestLittleEndian, hasAlignment, hasVector) && ended(reader, source, FILE, 32), reader);
+    throw explain(error, scanQemuVirtioCommon(reader.rewind(at, end, depth), device, guestLittleEndian, hasAlignment, vectors) && ended(reader, source, FILE, 33), reader);
   }
 }
 
 const QEMU_VIRTIO_COMMON_LEAVES: readonly Leaf[] = [
-  ["status", 0, 1, 33],
-  ["isr", 1, 1, 34],
-  ["queue_sel", 2, 2, 35],
-  ["guest_features_lo", 4, 4, 37],
-  ["config_len", 8, 4, 38],
+  ["status", 0, 1, 34],
+  ["isr", 1, 1, 35],
+  ["queue_sel", 2, 2, 36],
+  ["guest_features_lo", 4, 4, 38],
+  ["config_len", 8, 4, 39],
 ];
-const QEMU_VIRTIO_COMMON_LEAVES2: readonly Leaf[] = [["nvqs", 0, 4, 41]];
+const QEMU_VIRTIO_COMMON_LEAVES2: readonly Leaf[] = [["nvqs", 0, 4, 42]];
 
 /**
  * Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong.
@@ -536,7 +547,7 @@ export function scanQemuVirtioCommon(
   device: VirtioDeviceId,
   guestLittleEndian: boolean,
   hasAlignment: boolean,
-  hasVector: boolean,
+  vectors: number,
 ): boolean {
   const { view } = reader;
   const at = reader.at;
@@ -545,23 +556,23 @@ export function scanQemuVirtioCommon(
   const queueSel = view.getUint16(at + 2, false);
   const configLen = view.getUint32(at + 8, false);
   if (queueSel >= 0x400 /* VIRTIO_QUEUE_MAX */) {
-    return reader.fail("constraint", "queue_sel", at + 2, FILE, 35, "queue_sel < VIRTIO_QUEUE_MAX");
+    return reader.fail("constraint", "queue_sel", at + 2, FILE, 36, "queue_sel < VIRTIO_QUEUE_MAX");
   }
   const outer = reader.end;
-  if (!narrow(reader, configLen, "config", FILE, 40)) return false;
+  if (!narrow(reader, configLen, "config", FILE, 41)) return false;
   if (!scanVirtioDeviceConfig(reader, device, guestLittleEndian)) return reader.inside("config");
-  if (!widen(reader, outer, "config", FILE, 40)) return false;
+  if (!widen(reader, outer, "config", FILE, 41)) return false;
   const at2 = reader.at;
   if (4 > reader.end - at2) return reader.short(at2, QEMU_VIRTIO_COMMON_LEAVES2, FILE);
   reader.at = at2 + 4;
   const nvqs = view.getUint32(at2, false);
   if (nvqs > 0x400 /* VIRTIO_QUEUE_MAX */) {
-    return reader.fail("constraint", "nvqs", at2, FILE, 41, "nvqs <= VIRTIO_QUEUE_MAX");
+    return reader.fail("constraint", "nvqs", at2, FILE, 42, "nvqs <= VIRTIO_QUEUE_MAX");
   }
   const need = nvqs * 14;
-  if (need > reader.end - reader.at) return reader.lacks("queues", reader.at, need, FILE, 42);
+  if (need > reader.end - reader.at) return reader.lacks("queues", reader.at, need, FILE, 43);
   for (let i = 0; i < nvqs; i++) {
-    if (!scanQemuVirtioQueue(reader, hasAlignment, hasVector)) return reader.inside("queues", i);
+    if (!scanQemuVirtioQueue(reader, hasAlignment, vectors)) return reader.inside("queues", i);
   }
   return true;
 }
@@ -575,10 +586,10 @@ export function checkQemuVirtioCommon(
   device: VirtioDeviceId,
   guestLittleEndian: boolean,
   hasAlignment: boolean,
-  hasVector: boolean,
+  vectors: number,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanQemuVirtioCommon(reader, device, guestLittleEndian, hasAlignment, hasVector) && ended(reader, source, FILE, 32), reader);
+  return verdict(scanQemuVirtioCommon(reader, device, guestLittleEndian, hasAlignment, vectors) && ended(reader, source, FILE, 33), reader);
 }
 
 /**
@@ -590,11 +601,11 @@ export function sizeofQemuVirtioCommon(
   device: VirtioDeviceId,
   guestLittleEndian: boolean,
   hasAlignment: boolean,
-  hasVector: boolean,
+  vectors: number,
 ): number {
   let size = 16;
   size += sizeofVirtioDeviceConfig(value.config, device, guestLittleEndian);
-  for (const item of value.queues) size += sizeofQemuVirtioQueue(item, hasAlignment, hasVector);
+  for (const item of value.queues) size += sizeofQemuVirtioQueue(item, hasAlignment, vectors);
   return size;
 }
 
@@ -608,7 +619,7 @@ export function writeQemuVirtioCommon(
   device: VirtioDeviceId,
   guestLittleEndian: boolean,
   hasAlignment: boolean,
-  hasVector: boolean,
+  vectors: number,
 ): void {
   const { status, isr, queueSel, guestFeaturesLo, config, queues } = value;
   const at = writer.take(12);
@@ -620,10 +631,10 @@ export function writeQemuVirtioCommon(
     || guestFeaturesLo !== guestFeaturesLo >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["status", status, 8, 0, 33],
-      ["isr", isr, 8, 1, 34],
-      ["queue_sel", queueSel, 16, 2, 35],
-      ["guest_features_lo", guestFeaturesLo, 32, 4, 37],
+      ["status", status, 8, 0, 34],
+      ["isr", isr, 8, 1, 35],
+      ["queue_sel", queueSel, 16, 2, 36],
+      ["guest_features_lo", guestFeaturesLo, 32, 4, 38],
     ]);
   }
   view.setUint8(at, status);
@@ -632,7 +643,7 @@ export function writeQemuVirtioCommon(
   view.setUint32(at + 4, guestFeaturesLo, false);
   view.setUint32(at + 8, 0, false);
   if (queueSel >= 0x400 /* VIRTIO_QUEUE_MAX */) {
-    throw writer.error("constraint", "queue_sel", at + 2, `${FILE}:35`, "queue_sel < VIRTIO_QUEUE_MAX");
+    throw writer.error("constraint", "queue_sel", at + 2, `${FILE}:36`, "queue_sel < VIRTIO_QUEUE_MAX");
   }
   const from = writer.at;
   try {
@@ -642,23 +653,23 @@ export function writeQemuVirtioCommon(
   }
   const configLen = writer.at - from;
   if (configLen !== configLen >>> 0) {
-    throw misfit(writer, at + 8, FILE, [["config_len", configLen, 32, 0, 38]]);
+    throw misfit(writer, at + 8, FILE, [["config_len", configLen, 32, 0, 39]]);
   }
   writer.view.setUint32(at + 8, configLen, false);
   const at2 = writer.take(4);
   const view2 = writer.view;
   const nvqs = queues.length;
   if (nvqs !== nvqs >>> 0) {
-    throw misfit(writer, at2, FILE, [["nvqs", nvqs, 32, 0, 41]]);
+    throw misfit(writer, at2, FILE, [["nvqs", nvqs, 32, 0, 42]]);
   }
   view2.setUint32(at2, nvqs, false);
   if (nvqs > 0x400 /* VIRTIO_QUEUE_MAX */) {
-    throw writer.error("constraint", "nvqs", at2, `${FILE}:41`, "nvqs <= VIRTIO_QUEUE_MAX");
+    throw writer.error("constraint", "nvqs", at2, `${FILE}:42`, "nvqs <= VIRTIO_QUEUE_MAX");
   }
   let i = 0;
   try {
     for (const item of queues) {
-      writeQemuVirtioQueue(writer, item, hasAlignment, hasVector);
+      writeQemuVirtioQueue(writer, item, hasAlignment, vectors);
       i++;
     }
   } catch (error) {
@@ -676,10 +687,10 @@ export function encodeQemuVirtioCommon(
   device: VirtioDeviceId,
   guestLittleEndian: boolean,
   hasAlignment: boolean,
-  hasVector: boolean,
+  vectors: number,
 ): Uint8Array {
-  const writer = new Writer(sizeofQemuVirtioCommon(value, device, guestLittleEndian, hasAlignment, hasVector));
-  writeQemuVirtioCommon(writer, value, device, guestLittleEndian, hasAlignment, hasVector);
+  const writer = new Writer(sizeofQemuVirtioCommon(value, device, guestLittleEndian, hasAlignment, vectors));
+  writeQemuVirtioCommon(writer, value, device, guestLittleEndian, hasAlignment, vectors);
   return writer.written();
 }
 
@@ -692,7 +703,7 @@ export class QemuVirtioCommonView extends View {
   readonly #device: VirtioDeviceId;
   readonly #guestLittleEndian: boolean;
   readonly #hasAlignment: boolean;
-  readonly #hasVector: boolean;
+  readonly #vectors: number;
   #configEnd = 0;
   #nvqsAt = 0;
   #queuesEnd = 0;
@@ -705,18 +716,18 @@ export class QemuVirtioCommonView extends View {
     device: VirtioDeviceId,
     guestLittleEndian: boolean,
     hasAlignment: boolean,
-    hasVector: boolean,
+    vectors: number,
   ) {
     super(source);
     this.#device = device;
     this.#guestLittleEndian = guestLittleEndian;
     this.#hasAlignment = hasAlignment;
-    this.#hasVector = hasVector;
+    this.#vectors = vectors;
     this.moveTo(at);
   }
 
   override moveTo(at: number): this {
-    if (!scanQemuVirtioCommon(this.$aim(at), this.#device, this.#guestLittleEndian, this.#hasAlignment, this.#hasVector)) {
+    if (!scanQemuVirtioCommon(this.$aim(at), this.#device, this.#guestLittleEndian, this.#hasAlignment, this.#vectors)) {
       throw this.$refused();
     }
     this.$at = at;
@@ -730,7 +741,7 @@ export class QemuVirtioCommonView extends View {
     return this.$view.getUint8(this.$at);
   }
   set status(value: VirtioDeviceStatus) {
-    if (value !== (value & 0xff)) throw this.$error("range", "status", this.$at, FILE, 33, String(value));
+    if (value !== (value & 0xff)) throw this.$error("range", "status", this.$at, FILE, 34, String(value));
     this.$view.setUint8(this.$at, value);
   }
 
@@ -739,7 +750,7 @@ export class QemuVirtioCommonView extends View {
     return this.$view.getUint8(this.$at + 1);
   }
   set isr(value: VirtioPciIsr) {
-    if (value !== (value & 0xff)) throw this.$error("range", "isr", this.$at + 1, FILE, 34, String(value));
+    if (value !== (value & 0xff)) throw this.$error("range", "isr", this.$at + 1, FILE, 35, String(value));
     this.$view.setUint8(this.$at + 1, value);
   }
 
@@ -749,7 +760,7 @@ export class QemuVirtioCommonView extends View {
   }
   set queueSel(value: number) {
     if (value !== (value & 0xffff)) {
-      throw this.$error("range", "queue_sel", this.$at + 2, FILE, 35, String(value));
+      throw this.$error("range", "queue_sel", this.$at + 2, FILE, 36, String(value));
     }
     this.$view.setUint16(this.$at + 2, value, false);
   }
@@ -763,7 +774,7 @@ export class QemuVirtioCommonView extends View {
   }
   set guestFeaturesLo(value: number) {
     if (value !== value >>> 0) {
-      throw this.$error("range", "guest_features_lo", this.$at + 4, FILE, 37, String(value));
+      throw this.$error("range", "guest_features_lo", this.$at + 4, FILE, 38, String(value));
     }
     this.$view.setUint32(this.$at + 4, value, false);
   }
@@ -803,7 +814,7 @@ export class QemuVirtioCommonView extends View {
    */
   queues(i: number): QemuVirtioQueueView {
     this.$index(i, this.queuesCount);
-    return new QemuVirtioQueueView(this.$within(this.#queuesEnd), (this.#queuesStarts[i] as number), this.#hasAlignment, this.#hasVector);
+    return new QemuVirtioQueueView(this.$within(this.#queuesEnd), (this.#queuesStarts[i] as number), this.#hasAlignment, this.#vectors);
   }
 
   #locate(reader: Reader): void {
@@ -817,7 +828,7 @@ export class QemuVirtioCommonView extends View {
     reader.take(4);
     for (let i = 0, count = this.$view.getUint32(this.#nvqsAt, false); i < count; i++) {
       this.#queuesStarts.push(reader.at);
-      if (!scanQemuVirtioQueue(reader, this.#hasAlignment, this.#hasVector)) throw this.$refused();
+      if (!scanQemuVirtioQueue(reader, this.#hasAlignment, this.#vectors)) throw this.$refused();
     }
     this.#queuesEnd = reader.at;
   }
@@ -827,31 +838,31 @@ const QEMU_VIRTIO_COMMON_SITES = {
   status: {
     name: "status",
     type: "virtio_device_status",
-    schema: "qemu/virtio/body.wire:33",
+    schema: "qemu/virtio/body.wire:34",
     meaning: (value) => virtioDeviceStatusNames(value).join(" | ") || undefined,
   },
   isr: {
     name: "isr",
     type: "virtio_pci_isr",
-    schema: "qemu/virtio/body.wire:34",
+    schema: "qemu/virtio/body.wire:35",
     meaning: (value) => virtioPciIsrNames(value).join(" | ") || undefined,
   },
-  queueSel: { name: "queue_sel", type: "be16", schema: "qemu/virtio/body.wire:35" },
+  queueSel: { name: "queue_sel", type: "be16", schema: "qemu/virtio/body.wire:36" },
   guestFeaturesLo: {
     name: "guest_features_lo",
     type: "be32",
-    schema: "qemu/virtio/body.wire:37",
+    schema: "qemu/virtio/body.wire:38",
     doc: "Features 0 to 31 that the driver accepted.",
   },
-  configLen: { name: "config_len", type: "be32", schema: "qemu/virtio/body.wire:38", role: "derived" },
+  configLen: { name: "config_len", type: "be32", schema: "qemu/virtio/body.wire:39", role: "derived" },
   config: {
     name: "config",
     type: "virtio_device_config",
-    schema: "qemu/virtio/body.wire:40",
+    schema: "qemu/virtio/body.wire:41",
     doc: "What the guest sees of the device:",
   },
-  nvqs: { name: "nvqs", type: "be32", schema: "qemu/virtio/body.wire:41", role: "derived" },
-  queues: { name: "queues", type: "qemu_virtio_queue[]", schema: "qemu/virtio/body.wire:42" },
+  nvqs: { name: "nvqs", type: "be32", schema: "qemu/virtio/body.wire:42", role: "derived" },
+  queues: { name: "queues", type: "qemu_virtio_queue[]", schema: "qemu/virtio/body.wire:43" },
 } satisfies Record<string, Site>;
 
 /**
@@ -864,7 +875,7 @@ export function walkQemuVirtioCommon(
   device: VirtioDeviceId,
   guestLittleEndian: boolean,
   hasAlignment: boolean,
-  hasVector: boolean,
+  vectors: number,
 ): boolean {
   const { view } = reader;
   const at = reader.at;
@@ -882,20 +893,20 @@ export function walkQemuVirtioCommon(
   visitor.field(QEMU_VIRTIO_COMMON_SITES.configLen, -1, at + 8, 4, configLen);
   reader.at = at + 12;
   if (queueSel >= 0x400 /* VIRTIO_QUEUE_MAX */) {
-    return reader.fail("constraint", "queue_sel", at + 2, FILE, 35, "queue_sel < VIRTIO_QUEUE_MAX") || report(reader, visitor);
+    return reader.fail("constraint", "queue_sel", at + 2, FILE, 36, "queue_sel < VIRTIO_QUEUE_MAX") || report(reader, visitor);
   }
   const from2 = reader.at;
   const outer = reader.end;
   const inner = enterRange(reader, visitor, configLen);
   const whole2 = walkQemuVirtioCommonConfig(reader, inner, device, guestLittleEndian);
-  if (!leaveRange(reader, visitor, whole2, from2, configLen, outer, "config", FILE, 40)) return false;
+  if (!leaveRange(reader, visitor, whole2, from2, configLen, outer, "config", FILE, 41)) return false;
   const at2 = reader.at;
   if (4 > reader.end - at2) return reportShort(reader, visitor, at2, QEMU_VIRTIO_COMMON_LEAVES2, FILE);
   const nvqs = view.getUint32(at2, false);
   visitor.field(QEMU_VIRTIO_COMMON_SITES.nvqs, -1, at2, 4, nvqs);
   reader.at = at2 + 4;
   if (nvqs > 0x400 /* VIRTIO_QUEUE_MAX */) {
-    return reader.fail("constraint", "nvqs", at2, FILE, 41, "nvqs <= VIRTIO_QUEUE_MAX") || report(reader, visitor);
+    return reader.fail("constraint", "nvqs", at2, FILE, 42, "nvqs <= VIRTIO_QUEUE_MAX") || report(reader, visitor);
   }
   const from3 = reader.at;
   const need = nvqs * 14;
@@ -904,11 +915,11 @@ export function walkQemuVirtioCommon(
   let whole3 = true;
   for (let i = 0; whole3 && i < nvqs; i++) {
     visitor.open(QEMU_VIRTIO_COMMON_SITES.queues, i, reader.at);
-    whole3 = walkQemuVirtioQueue(reader, inner2, hasAlignment, hasVector);
+    whole3 = walkQemuVirtioQueue(reader, inner2, hasAlignment, vectors);
     visitor.close(reader.at);
   }
   visitor.close(reader.at);
-  if (need > reader.end - from3) return reportLack(reader, visitor, "queues", from3, need, FILE, 42);
+  if (need > reader.end - from3) return reportLack(reader, visitor, "queues", from3, need, FILE, 43);
   if (!whole3) return false;
   return true;
 }
@@ -982,11 +993,11 @@ export function decodeQemuVirtioDeviceEndianState(source: Source): QemuVirtioDev
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanQemuVirtioDeviceEndianState(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 53), reader);
+    throw explain(error, scanQemuVirtioDeviceEndianState(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 54), reader);
   }
 }
 
-const QEMU_VIRTIO_DEVICE_ENDIAN_STATE_LEAVES: readonly Leaf[] = [["device_endian", 0, 1, 54]];
+const QEMU_VIRTIO_DEVICE_ENDIAN_STATE_LEAVES: readonly Leaf[] = [["device_endian", 0, 1, 55]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanQemuVirtioDeviceEndianState(reader: Reader): boolean {
@@ -999,7 +1010,7 @@ export function scanQemuVirtioDeviceEndianState(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct qemu_virtio_device_endian_state`; undefined when nothing is. */
 export function checkQemuVirtioDeviceEndianState(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanQemuVirtioDeviceEndianState(reader) && ended(reader, source, FILE, 53), reader);
+  return verdict(scanQemuVirtioDeviceEndianState(reader) && ended(reader, source, FILE, 54), reader);
 }
 
 /** The size of every `qemu_virtio_device_endian_state` in bytes. */
@@ -1019,7 +1030,7 @@ export function writeQemuVirtioDeviceEndianStateAt(
   const { view } = writer;
   const { deviceEndian } = value;
   if (deviceEndian !== (deviceEndian & 0xff)) {
-    throw misfit(writer, at, FILE, [["device_endian", deviceEndian, 8, 0, 54]]);
+    throw misfit(writer, at, FILE, [["device_endian", deviceEndian, 8, 0, 55]]);
   }
   view.setUint8(at, deviceEndian);
 }
@@ -1065,7 +1076,7 @@ export class QemuVirtioDeviceEndianStateView extends View {
   }
   set deviceEndian(value: QemuVirtioDeviceEndian) {
     if (value !== (value & 0xff)) {
-      throw this.$error("range", "device_endian", this.$at, FILE, 54, String(value));
+      throw this.$error("range", "device_endian", this.$at, FILE, 55, String(value));
     }
     this.$view.setUint8(this.$at, value);
   }
@@ -1075,7 +1086,7 @@ const QEMU_VIRTIO_DEVICE_ENDIAN_STATE_SITES = {
   deviceEndian: {
     name: "device_endian",
     type: "qemu_virtio_device_endian",
-    schema: "qemu/virtio/body.wire:54",
+    schema: "qemu/virtio/body.wire:55",
     meaning: qemuVirtioDeviceEndianName,
   },
 } satisfies Record<string, Site>;
@@ -1127,11 +1138,11 @@ export function decodeQemuVirtio128bitFeatures(source: Source): QemuVirtio128bit
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanQemuVirtio128bitFeatures(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 59), reader);
+    throw explain(error, scanQemuVirtio128bitFeatures(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 60), reader);
   }
 }
 
-const QEMU_VIRTIO_128BIT_FEATURES_LEAVES: readonly Leaf[] = [["guest_features_hi", 0, 8, 60]];
+const QEMU_VIRTIO_128BIT_FEATURES_LEAVES: readonly Leaf[] = [["guest_features_hi", 0, 8, 61]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanQemuVirtio128bitFeatures(reader: Reader): boolean {
@@ -1144,7 +1155,7 @@ export function scanQemuVirtio128bitFeatures(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct qemu_virtio_128bit_features`; undefined when nothing is. */
 export function checkQemuVirtio128bitFeatures(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanQemuVirtio128bitFeatures(reader) && ended(reader, source, FILE, 59), reader);
+  return verdict(scanQemuVirtio128bitFeatures(reader) && ended(reader, source, FILE, 60), reader);
 }
 
 /** The size of every `qemu_virtio_128bit_features` in bytes. */
@@ -1164,7 +1175,7 @@ export function writeQemuVirtio128bitFeaturesAt(
   const { view } = writer;
   const { guestFeaturesHi } = value;
   if (guestFeaturesHi !== BigInt.asUintN(64, guestFeaturesHi)) {
-    throw misfit(writer, at, FILE, [["guest_features_hi", guestFeaturesHi, 64, 0, 60]]);
+    throw misfit(writer, at, FILE, [["guest_features_hi", guestFeaturesHi, 64, 0, 61]]);
   }
   view.setBigUint64(at, guestFeaturesHi, false);
 }
@@ -1210,14 +1221,14 @@ export class QemuVirtio128bitFeaturesView extends View {
   }
   set guestFeaturesHi(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "guest_features_hi", this.$at, FILE, 60, String(value));
+      throw this.$error("range", "guest_features_hi", this.$at, FILE, 61, String(value));
     }
     this.$view.setBigUint64(this.$at, value, false);
   }
 }
 
 const QEMU_VIRTIO_128BIT_FEATURES_SITES = {
-  guestFeaturesHi: { name: "guest_features_hi", type: "be64", schema: "qemu/virtio/body.wire:60" },
+  guestFeaturesHi: { name: "guest_features_hi", type: "be64", schema: "qemu/virtio/body.wire:61" },
 } satisfies Record<string, Site>;
 
 /**
@@ -1265,11 +1276,11 @@ export function decodeQemuVirtio64bitFeatures(source: Source): QemuVirtio64bitFe
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanQemuVirtio64bitFeatures(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 65), reader);
+    throw explain(error, scanQemuVirtio64bitFeatures(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 66), reader);
   }
 }
 
-const QEMU_VIRTIO_64BIT_FEATURES_LEAVES: readonly Leaf[] = [["guest_features", 0, 8, 66]];
+const QEMU_VIRTIO_64BIT_FEATURES_LEAVES: readonly Leaf[] = [["guest_features", 0, 8, 67]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanQemuVirtio64bitFeatures(reader: Reader): boolean {
@@ -1282,7 +1293,7 @@ export function scanQemuVirtio64bitFeatures(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct qemu_virtio_64bit_features`; undefined when nothing is. */
 export function checkQemuVirtio64bitFeatures(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanQemuVirtio64bitFeatures(reader) && ended(reader, source, FILE, 65), reader);
+  return verdict(scanQemuVirtio64bitFeatures(reader) && ended(reader, source, FILE, 66), reader);
 }
 
 /** The size of every `qemu_virtio_64bit_features` in bytes. */
@@ -1302,7 +1313,7 @@ export function writeQemuVirtio64bitFeaturesAt(
   const { view } = writer;
   const { guestFeatures } = value;
   if (guestFeatures !== BigInt.asUintN(64, guestFeatures)) {
-    throw misfit(writer, at, FILE, [["guest_features", guestFeatures, 64, 0, 66]]);
+    throw misfit(writer, at, FILE, [["guest_features", guestFeatures, 64, 0, 67]]);
   }
   view.setBigUint64(at, guestFeatures, false);
 }
@@ -1348,14 +1359,14 @@ export class QemuVirtio64bitFeaturesView extends View {
   }
   set guestFeatures(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "guest_features", this.$at, FILE, 66, String(value));
+      throw this.$error("range", "guest_features", this.$at, FILE, 67, String(value));
     }
     this.$view.setBigUint64(this.$at, value, false);
   }
 }
 
 const QEMU_VIRTIO_64BIT_FEATURES_SITES = {
-  guestFeatures: { name: "guest_features", type: "be64", schema: "qemu/virtio/body.wire:66" },
+  guestFeatures: { name: "guest_features", type: "be64", schema: "qemu/virtio/body.wire:67" },
 } satisfies Record<string, Site>;
 
 /**
@@ -1404,11 +1415,11 @@ export function decodeQemuVirtqueueState(source: Source): QemuVirtqueueState {
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanQemuVirtqueueState(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 70), reader);
+    throw explain(error, scanQemuVirtqueueState(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 71), reader);
   }
 }
 
-const QEMU_VIRTQUEUE_STATE_LEAVES: readonly Leaf[] = [["avail", 0, 8, 71], ["used", 8, 8, 72]];
+const QEMU_VIRTQUEUE_STATE_LEAVES: readonly Leaf[] = [["avail", 0, 8, 72], ["used", 8, 8, 73]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanQemuVirtqueueState(reader: Reader): boolean {
@@ -1421,7 +1432,7 @@ export function scanQemuVirtqueueState(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct qemu_virtqueue_state`; undefined when nothing is. */
 export function checkQemuVirtqueueState(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanQemuVirtqueueState(reader) && ended(reader, source, FILE, 70), reader);
+  return verdict(scanQemuVirtqueueState(reader) && ended(reader, source, FILE, 71), reader);
 }
 
 /** The size of every `qemu_virtqueue_state` in bytes. */
@@ -1437,7 +1448,7 @@ export function writeQemuVirtqueueStateAt(writer: Writer, at: number, value: Qem
   const { view } = writer;
   const { avail, used } = value;
   if (avail !== BigInt.asUintN(64, avail) || used !== BigInt.asUintN(64, used)) {
-    throw misfit(writer, at, FILE, [["avail", avail, 64, 0, 71], ["used", used, 64, 8, 72]]);
+    throw misfit(writer, at, FILE, [["avail", avail, 64, 0, 72], ["used", used, 64, 8, 73]]);
   }
   view.setBigUint64(at, avail, false);
   view.setBigUint64(at + 8, used, false);
@@ -1482,7 +1493,7 @@ export class QemuVirtqueueStateView extends View {
   }
   set avail(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "avail", this.$at, FILE, 71, String(value));
+      throw this.$error("range", "avail", this.$at, FILE, 72, String(value));
     }
     this.$view.setBigUint64(this.$at, value, false);
   }
@@ -1493,15 +1504,15 @@ export class QemuVirtqueueStateView extends View {
   }
   set used(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "used", this.$at + 8, FILE, 72, String(value));
+      throw this.$error("range", "used", this.$at + 8, FILE, 73, String(value));
     }
     this.$view.setBigUint64(this.$at + 8, value, false);
   }
 }
 
 const QEMU_VIRTQUEUE_STATE_SITES = {
-  avail: { name: "avail", type: "be64", schema: "qemu/virtio/body.wire:71" },
-  used: { name: "used", type: "be64", schema: "qemu/virtio/body.wire:72" },
+  avail: { name: "avail", type: "be64", schema: "qemu/virtio/body.wire:72" },
+  used: { name: "used", type: "be64", schema: "qemu/virtio/body.wire:73" },
 } satisfies Record<string, Site>;
 
 /**
@@ -1556,11 +1567,11 @@ export function decodeQemuVirtioVirtqueues(source: Source): QemuVirtioVirtqueues
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanQemuVirtioVirtqueues(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 77), reader);
+    throw explain(error, scanQemuVirtioVirtqueues(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 78), reader);
   }
 }
 
-const QEMU_VIRTIO_VIRTQUEUES_LEAVES: readonly Leaf[] = [["vq", 0, 16384, 78]];
+const QEMU_VIRTIO_VIRTQUEUES_LEAVES: readonly Leaf[] = [["vq", 0, 16384, 79]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanQemuVirtioVirtqueues(reader: Reader): boolean {
@@ -1573,7 +1584,7 @@ export function scanQemuVirtioVirtqueues(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct qemu_virtio_virtqueues`; undefined when nothing is. */
 export function checkQemuVirtioVirtqueues(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanQemuVirtioVirtqueues(reader) && ended(reader, source, FILE, 77), reader);
+  return verdict(scanQemuVirtioVirtqueues(reader) && ended(reader, source, FILE, 78), reader);
 }
 
 /** The size of every `qemu_virtio_virtqueues` in bytes. */
@@ -1587,7 +1598,7 @@ export function sizeofQemuVirtioVirtqueues(_value: QemuVirtioVirtqueues): number
 /** Writes the 16384 bytes at `at`, for which the caller has made room. */
 export function writeQemuVirtioVirtqueuesAt(writer: Writer, at: number, value: QemuVirtioVirtqueues): void {
   const { vq } = value;
-  if (vq.length !== 1024) throw wrongLength(writer, "vq", at, FILE, 78, 1024, vq.length, "elements");
+  if (vq.length !== 1024) throw wrongLength(writer, "vq", at, FILE, 79, 1024, vq.length, "elements");
   let next = at;
   try {
     for (const item of vq) {
@@ -1651,7 +1662,7 @@ export class QemuVirtioVirtqueuesView extends View {
 }
 
 const QEMU_VIRTIO_VIRTQUEUES_SITES = {
-  vq: { name: "vq", type: "qemu_virtqueue_state[1024]", schema: "qemu/virtio/body.wire:78" },
+  vq: { name: "vq", type: "qemu_virtqueue_state[1024]", schema: "qemu/virtio/body.wire:79" },
 } satisfies Record<string, Site>;
 
 /**
@@ -1716,11 +1727,11 @@ export function decodeQemuVirtioRingsize(source: Source): QemuVirtioRingsize {
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanQemuVirtioRingsize(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 83), reader);
+    throw explain(error, scanQemuVirtioRingsize(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 84), reader);
   }
 }
 
-const QEMU_VIRTIO_RINGSIZE_LEAVES: readonly Leaf[] = [["num_default", 0, 4096, 84]];
+const QEMU_VIRTIO_RINGSIZE_LEAVES: readonly Leaf[] = [["num_default", 0, 4096, 85]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanQemuVirtioRingsize(reader: Reader): boolean {
@@ -1733,7 +1744,7 @@ export function scanQemuVirtioRingsize(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct qemu_virtio_ringsize`; undefined when nothing is. */
 export function checkQemuVirtioRingsize(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanQemuVirtioRingsize(reader) && ended(reader, source, FILE, 83), reader);
+  return verdict(scanQemuVirtioRingsize(reader) && ended(reader, source, FILE, 84), reader);
 }
 
 /** The size of every `qemu_virtio_ringsize` in bytes. */
@@ -1749,12 +1760,12 @@ export function writeQemuVirtioRingsizeAt(writer: Writer, at: number, value: Qem
   const { view } = writer;
   const { numDefault } = value;
   if (numDefault.length !== 1024) {
-    throw wrongLength(writer, "num_default", at, FILE, 84, 1024, numDefault.length, "elements");
+    throw wrongLength(writer, "num_default", at, FILE, 85, 1024, numDefault.length, "elements");
   }
   let next = at;
   for (const item of numDefault) {
     if (item !== item >>> 0) {
-      throw misfit(writer, next, FILE, [[`num_default[${(next - at) / 4}]`, item, 32, 0, 84]]);
+      throw misfit(writer, next, FILE, [[`num_default[${(next - at) / 4}]`, item, 32, 0, 85]]);
     }
     view.setUint32(next, item, false);
     next += 4;
@@ -1810,13 +1821,13 @@ export class QemuVirtioRingsizeView extends View {
   setNumDefault(i: number, value: number): void {
     this.$index(i, this.numDefaultCount);
     const at = this.$at + i * 4;
-    if (value !== value >>> 0) throw this.$error("range", "num_default", at, FILE, 84, String(value));
+    if (value !== value >>> 0) throw this.$error("range", "num_default", at, FILE, 85, String(value));
     this.$view.setUint32(at, value, false);
   }
 }
 
 const QEMU_VIRTIO_RINGSIZE_SITES = {
-  numDefault: { name: "num_default", type: "be32[1024]", schema: "qemu/virtio/body.wire:84" },
+  numDefault: { name: "num_default", type: "be32[1024]", schema: "qemu/virtio/body.wire:85" },
 } satisfies Record<string, Site>;
 
 /**
@@ -1859,7 +1870,9 @@ export interface QemuVirtioBroken {
 /** Reads the 1 byte at `at`, which the caller has made sure of. */
 export function readQemuVirtioBrokenAt(reader: Reader, at: number): QemuVirtioBroken {
   const { view } = reader;
-  return { broken: view.getUint8(at) };
+  const broken = view.getUint8(at);
+  if (broken > 1) throw reader.error("constraint", "broken", at);
+  return { broken };
 }
 
 /** Reads at the cursor. For structs inside others: its errors have no path. Otherwise, decode. */
@@ -1879,24 +1892,32 @@ export function decodeQemuVirtioBroken(source: Source): QemuVirtioBroken {
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanQemuVirtioBroken(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 89), reader);
+    throw explain(error, scanQemuVirtioBroken(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 90), reader);
   }
 }
 
-const QEMU_VIRTIO_BROKEN_LEAVES: readonly Leaf[] = [["broken", 0, 1, 90]];
+const QEMU_VIRTIO_BROKEN_LEAVES: readonly Leaf[] = [["broken", 0, 1, 91]];
+
+/** Checks the 1 bytes at `at`, which the caller has made sure of. Otherwise like scan. */
+export function scanQemuVirtioBrokenAt(reader: Reader, at: number): boolean {
+  const { view } = reader;
+  const broken = view.getUint8(at);
+  if (broken > 1) return reader.fail("constraint", "broken", at, FILE, 91, "broken <= 1");
+  return true;
+}
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanQemuVirtioBroken(reader: Reader): boolean {
   const at = reader.at;
   if (1 > reader.end - at) return reader.short(at, QEMU_VIRTIO_BROKEN_LEAVES, FILE);
   reader.at = at + 1;
-  return true;
+  return scanQemuVirtioBrokenAt(reader, at);
 }
 
 /** What is wrong with the bytes as `struct qemu_virtio_broken`; undefined when nothing is. */
 export function checkQemuVirtioBroken(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanQemuVirtioBroken(reader) && ended(reader, source, FILE, 89), reader);
+  return verdict(scanQemuVirtioBroken(reader) && ended(reader, source, FILE, 90), reader);
 }
 
 /** The size of every `qemu_virtio_broken` in bytes. */
@@ -1912,9 +1933,10 @@ export function writeQemuVirtioBrokenAt(writer: Writer, at: number, value: QemuV
   const { view } = writer;
   const { broken } = value;
   if (broken !== (broken & 0xff)) {
-    throw misfit(writer, at, FILE, [["broken", broken, 8, 0, 90]]);
+    throw misfit(writer, at, FILE, [["broken", broken, 8, 0, 91]]);
   }
   view.setUint8(at, broken);
+  if (broken > 1) throw writer.error("constraint", "broken", at, `${FILE}:91`, "broken <= 1");
 }
 
 /** Writes at the cursor. Offsets in its errors count from the start of the writer's memory. */
@@ -1932,7 +1954,10 @@ export function encodeQemuVirtioBroken(value: QemuVirtioBroken): Uint8Array {
   return writer.written();
 }
 
-/** A `qemu_virtio_broken` (1 byte) where it lies in memory: fields in any order, nothing is copied. */
+/**
+ * A `qemu_virtio_broken` (1 byte) where it lies in memory: fields in any order, nothing is copied.
+ * Setters check that a value fits its field, not the constraints of the schema: those are for `check…`.
+ */
 export class QemuVirtioBrokenView extends View {
   /** @throws WireError when there is no such value at `at`. */
   constructor(source: Source, at = 0) {
@@ -1945,6 +1970,7 @@ export class QemuVirtioBrokenView extends View {
       scanQemuVirtioBroken(this.$aim(at));
       throw this.$refused();
     }
+    if (!scanQemuVirtioBrokenAt(this.$reader, at)) throw this.$refused();
     this.$at = at;
     this.$end = at + 1;
     return this;
@@ -1955,13 +1981,13 @@ export class QemuVirtioBrokenView extends View {
     return this.$view.getUint8(this.$at);
   }
   set broken(value: number) {
-    if (value !== (value & 0xff)) throw this.$error("range", "broken", this.$at, FILE, 90, String(value));
+    if (value !== (value & 0xff)) throw this.$error("range", "broken", this.$at, FILE, 91, String(value));
     this.$view.setUint8(this.$at, value);
   }
 }
 
 const QEMU_VIRTIO_BROKEN_SITES = {
-  broken: { name: "broken", type: "u8", schema: "qemu/virtio/body.wire:90" },
+  broken: { name: "broken", type: "u8", schema: "qemu/virtio/body.wire:91" },
 } satisfies Record<string, Site>;
 
 /**
@@ -1971,8 +1997,12 @@ export function walkQemuVirtioBroken(reader: Reader, visitor: Visitor): boolean 
   const { view } = reader;
   const at = reader.at;
   if (1 > reader.end - at) return reportShort(reader, visitor, at, QEMU_VIRTIO_BROKEN_LEAVES, FILE);
-  visitor.field(QEMU_VIRTIO_BROKEN_SITES.broken, -1, at, 1, view.getUint8(at));
+  const broken = view.getUint8(at);
+  visitor.field(QEMU_VIRTIO_BROKEN_SITES.broken, -1, at, 1, broken);
   reader.at = at + 1;
+  if (broken > 1) {
+    return reader.fail("constraint", "broken", at, FILE, 91, "broken <= 1") || report(reader, visitor);
+  }
   return true;
 }
 
@@ -1989,7 +2019,9 @@ export interface QemuVirtioStarted {
 /** Reads the 1 byte at `at`, which the caller has made sure of. */
 export function readQemuVirtioStartedAt(reader: Reader, at: number): QemuVirtioStarted {
   const { view } = reader;
-  return { started: view.getUint8(at) };
+  const started = view.getUint8(at);
+  if (started > 1) throw reader.error("constraint", "started", at);
+  return { started };
 }
 
 /** Reads at the cursor. For structs inside others: its errors have no path. Otherwise, decode. */
@@ -2009,24 +2041,32 @@ export function decodeQemuVirtioStarted(source: Source): QemuVirtioStarted {
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanQemuVirtioStarted(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 95), reader);
+    throw explain(error, scanQemuVirtioStarted(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 96), reader);
   }
 }
 
-const QEMU_VIRTIO_STARTED_LEAVES: readonly Leaf[] = [["started", 0, 1, 96]];
+const QEMU_VIRTIO_STARTED_LEAVES: readonly Leaf[] = [["started", 0, 1, 97]];
+
+/** Checks the 1 bytes at `at`, which the caller has made sure of. Otherwise like scan. */
+export function scanQemuVirtioStartedAt(reader: Reader, at: number): boolean {
+  const { view } = reader;
+  const started = view.getUint8(at);
+  if (started > 1) return reader.fail("constraint", "started", at, FILE, 97, "started <= 1");
+  return true;
+}
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanQemuVirtioStarted(reader: Reader): boolean {
   const at = reader.at;
   if (1 > reader.end - at) return reader.short(at, QEMU_VIRTIO_STARTED_LEAVES, FILE);
   reader.at = at + 1;
-  return true;
+  return scanQemuVirtioStartedAt(reader, at);
 }
 
 /** What is wrong with the bytes as `struct qemu_virtio_started`; undefined when nothing is. */
 export function checkQemuVirtioStarted(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanQemuVirtioStarted(reader) && ended(reader, source, FILE, 95), reader);
+  return verdict(scanQemuVirtioStarted(reader) && ended(reader, source, FILE, 96), reader);
 }
 
 /** The size of every `qemu_virtio_started` in bytes. */
@@ -2042,9 +2082,10 @@ export function writeQemuVirtioStartedAt(writer: Writer, at: number, value: Qemu
   const { view } = writer;
   const { started } = value;
   if (started !== (started & 0xff)) {
-    throw misfit(writer, at, FILE, [["started", started, 8, 0, 96]]);
+    throw misfit(writer, at, FILE, [["started", started, 8, 0, 97]]);
   }
   view.setUint8(at, started);
+  if (started > 1) throw writer.error("constraint", "started", at, `${FILE}:97`, "started <= 1");
 }
 
 /** Writes at the cursor. Offsets in its errors count from the start of the writer's memory. */
@@ -2062,7 +2103,10 @@ export function encodeQemuVirtioStarted(value: QemuVirtioStarted): Uint8Array {
   return writer.written();
 }
 
-/** A `qemu_virtio_started` (1 byte) where it lies in memory: fields in any order, nothing is copied. */
+/**
+ * A `qemu_virtio_started` (1 byte) where it lies in memory: fields in any order, nothing is copied.
+ * Setters check that a value fits its field, not the constraints of the schema: those are for `check…`.
+ */
 export class QemuVirtioStartedView extends View {
   /** @throws WireError when there is no such value at `at`. */
   constructor(source: Source, at = 0) {
@@ -2075,6 +2119,7 @@ export class QemuVirtioStartedView extends View {
       scanQemuVirtioStarted(this.$aim(at));
       throw this.$refused();
     }
+    if (!scanQemuVirtioStartedAt(this.$reader, at)) throw this.$refused();
     this.$at = at;
     this.$end = at + 1;
     return this;
@@ -2085,13 +2130,13 @@ export class QemuVirtioStartedView extends View {
     return this.$view.getUint8(this.$at);
   }
   set started(value: number) {
-    if (value !== (value & 0xff)) throw this.$error("range", "started", this.$at, FILE, 96, String(value));
+    if (value !== (value & 0xff)) throw this.$error("range", "started", this.$at, FILE, 97, String(value));
     this.$view.setUint8(this.$at, value);
   }
 }
 
 const QEMU_VIRTIO_STARTED_SITES = {
-  started: { name: "started", type: "u8", schema: "qemu/virtio/body.wire:96" },
+  started: { name: "started", type: "u8", schema: "qemu/virtio/body.wire:97" },
 } satisfies Record<string, Site>;
 
 /**
@@ -2101,8 +2146,12 @@ export function walkQemuVirtioStarted(reader: Reader, visitor: Visitor): boolean
   const { view } = reader;
   const at = reader.at;
   if (1 > reader.end - at) return reportShort(reader, visitor, at, QEMU_VIRTIO_STARTED_LEAVES, FILE);
-  visitor.field(QEMU_VIRTIO_STARTED_SITES.started, -1, at, 1, view.getUint8(at));
+  const started = view.getUint8(at);
+  visitor.field(QEMU_VIRTIO_STARTED_SITES.started, -1, at, 1, started);
   reader.at = at + 1;
+  if (started > 1) {
+    return reader.fail("constraint", "started", at, FILE, 97, "started <= 1") || report(reader, visitor);
+  }
   return true;
 }
 
@@ -2129,11 +2178,15 @@ export interface QemuPackedVirtqueueState {
 /** Reads the 10 bytes at `at`, which the caller has made sure of. */
 export function readQemuPackedVirtqueueStateAt(reader: Reader, at: number): QemuPackedVirtqueueState {
   const { view } = reader;
+  const lastAvailWrapCounter = view.getUint8(at + 2);
+  const usedWrapCounter = view.getUint8(at + 5);
+  if (lastAvailWrapCounter > 1) throw reader.error("constraint", "last_avail_wrap_counter", at + 2);
+  if (usedWrapCounter > 1) throw reader.error("constraint", "used_wrap_counter", at + 5);
   return {
     lastAvailIdx: view.getUint16(at, false),
-    lastAvailWrapCounter: view.getUint8(at + 2),
+    lastAvailWrapCounter,
     usedIdx: view.getUint16(at + 3, false),
-    usedWrapCounter: view.getUint8(at + 5),
+    usedWrapCounter,
     inuse: view.getUint32(at + 6, false),
   };
 }
@@ -2155,30 +2208,44 @@ export function decodeQemuPackedVirtqueueState(source: Source): QemuPackedVirtqu
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanQemuPackedVirtqueueState(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 100), reader);
+    throw explain(error, scanQemuPackedVirtqueueState(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 101), reader);
   }
 }
 
 const QEMU_PACKED_VIRTQUEUE_STATE_LEAVES: readonly Leaf[] = [
-  ["last_avail_idx", 0, 2, 101],
-  ["last_avail_wrap_counter", 2, 1, 102],
-  ["used_idx", 3, 2, 103],
-  ["used_wrap_counter", 5, 1, 104],
-  ["inuse", 6, 4, 106],
+  ["last_avail_idx", 0, 2, 102],
+  ["last_avail_wrap_counter", 2, 1, 103],
+  ["used_idx", 3, 2, 104],
+  ["used_wrap_counter", 5, 1, 105],
+  ["inuse", 6, 4, 107],
 ];
+
+/** Checks the 10 bytes at `at`, which the caller has made sure of. Otherwise like scan. */
+export function scanQemuPackedVirtqueueStateAt(reader: Reader, at: number): boolean {
+  const { view } = reader;
+  const lastAvailWrapCounter = view.getUint8(at + 2);
+  const usedWrapCounter = view.getUint8(at + 5);
+  if (lastAvailWrapCounter > 1) {
+    return reader.fail("constraint", "last_avail_wrap_counter", at + 2, FILE, 103, "last_avail_wrap_counter <= 1");
+  }
+  if (usedWrapCounter > 1) {
+    return reader.fail("constraint", "used_wrap_counter", at + 5, FILE, 105, "used_wrap_counter <= 1");
+  }
+  return true;
+}
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanQemuPackedVirtqueueState(reader: Reader): boolean {
   const at = reader.at;
   if (10 > reader.end - at) return reader.short(at, QEMU_PACKED_VIRTQUEUE_STATE_LEAVES, FILE);
   reader.at = at + 10;
-  return true;
+  return scanQemuPackedVirtqueueStateAt(reader, at);
 }
 
 /** What is wrong with the bytes as `struct qemu_packed_virtqueue_state`; undefined when nothing is. */
 export function checkQemuPackedVirtqueueState(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanQemuPackedVirtqueueState(reader) && ended(reader, source, FILE, 100), reader);
+  return verdict(scanQemuPackedVirtqueueState(reader) && ended(reader, source, FILE, 101), reader);
 }
 
 /** The size of every `qemu_packed_virtqueue_state` in bytes. */
@@ -2205,11 +2272,11 @@ export function writeQemuPackedVirtqueueStateAt(
     || inuse !== inuse >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["last_avail_idx", lastAvailIdx, 16, 0, 101],
-      ["last_avail_wrap_counter", lastAvailWrapCounter, 8, 2, 102],
-      ["used_idx", usedIdx, 16, 3, 103],
-      ["used_wrap_counter", usedWrapCounter, 8, 5, 104],
-      ["inuse", inuse, 32, 6, 106],
+      ["last_avail_idx", lastAvailIdx, 16, 0, 102],
+      ["last_avail_wrap_counter", lastAvailWrapCounter, 8, 2, 103],
+      ["used_idx", usedIdx, 16, 3, 104],
+      ["used_wrap_counter", usedWrapCounter, 8, 5, 105],
+      ["inuse", inuse, 32, 6, 107],
     ]);
   }
   view.setUint16(at, lastAvailIdx, false);
@@ -2217,6 +2284,12 @@ export function writeQemuPackedVirtqueueStateAt(
   view.setUint16(at + 3, usedIdx, false);
   view.setUint8(at + 5, usedWrapCounter);
   view.setUint32(at + 6, inuse, false);
+  if (lastAvailWrapCounter > 1) {
+    throw writer.error("constraint", "last_avail_wrap_counter", at + 2, `${FILE}:103`, "last_avail_wrap_counter <= 1");
+  }
+  if (usedWrapCounter > 1) {
+    throw writer.error("constraint", "used_wrap_counter", at + 5, `${FILE}:105`, "used_wrap_counter <= 1");
+  }
 }
 
 /** Writes at the cursor. Offsets in its errors count from the start of the writer's memory. */
@@ -2236,6 +2309,7 @@ export function encodeQemuPackedVirtqueueState(value: QemuPackedVirtqueueState):
 
 /**
  * A `qemu_packed_virtqueue_state` (10 bytes) where it lies in memory: fields in any order, nothing is copied.
+ * Setters check that a value fits its field, not the constraints of the schema: those are for `check…`.
  */
 export class QemuPackedVirtqueueStateView extends View {
   /** @throws WireError when there is no such value at `at`. */
@@ -2249,6 +2323,7 @@ export class QemuPackedVirtqueueStateView extends View {
       scanQemuPackedVirtqueueState(this.$aim(at));
       throw this.$refused();
     }
+    if (!scanQemuPackedVirtqueueStateAt(this.$reader, at)) throw this.$refused();
     this.$at = at;
     this.$end = at + 10;
     return this;
@@ -2260,7 +2335,7 @@ export class QemuPackedVirtqueueStateView extends View {
   }
   set lastAvailIdx(value: number) {
     if (value !== (value & 0xffff)) {
-      throw this.$error("range", "last_avail_idx", this.$at, FILE, 101, String(value));
+      throw this.$error("range", "last_avail_idx", this.$at, FILE, 102, String(value));
     }
     this.$view.setUint16(this.$at, value, false);
   }
@@ -2271,7 +2346,7 @@ export class QemuPackedVirtqueueStateView extends View {
   }
   set lastAvailWrapCounter(value: number) {
     if (value !== (value & 0xff)) {
-      throw this.$error("range", "last_avail_wrap_counter", this.$at + 2, FILE, 102, String(value));
+      throw this.$error("range", "last_avail_wrap_counter", this.$at + 2, FILE, 103, String(value));
     }
     this.$view.setUint8(this.$at + 2, value);
   }
@@ -2282,7 +2357,7 @@ export class QemuPackedVirtqueueStateView extends View {
   }
   set usedIdx(value: number) {
     if (value !== (value & 0xffff)) {
-      throw this.$error("range", "used_idx", this.$at + 3, FILE, 103, String(value));
+      throw this.$error("range", "used_idx", this.$at + 3, FILE, 104, String(value));
     }
     this.$view.setUint16(this.$at + 3, value, false);
   }
@@ -2293,7 +2368,7 @@ export class QemuPackedVirtqueueStateView extends View {
   }
   set usedWrapCounter(value: number) {
     if (value !== (value & 0xff)) {
-      throw this.$error("range", "used_wrap_counter", this.$at + 5, FILE, 104, String(value));
+      throw this.$error("range", "used_wrap_counter", this.$at + 5, FILE, 105, String(value));
     }
     this.$view.setUint8(this.$at + 5, value);
   }
@@ -2306,20 +2381,20 @@ export class QemuPackedVirtqueueStateView extends View {
     return this.$view.getUint32(this.$at + 6, false);
   }
   set inuse(value: number) {
-    if (value !== value >>> 0) throw this.$error("range", "inuse", this.$at + 6, FILE, 106, String(value));
+    if (value !== value >>> 0) throw this.$error("range", "inuse", this.$at + 6, FILE, 107, String(value));
     this.$view.setUint32(this.$at + 6, value, false);
   }
 }
 
 const QEMU_PACKED_VIRTQUEUE_STATE_SITES = {
-  lastAvailIdx: { name: "last_avail_idx", type: "be16", schema: "qemu/virtio/body.wire:101" },
-  lastAvailWrapCounter: { name: "last_avail_wrap_counter", type: "u8", schema: "qemu/virtio/body.wire:102" },
-  usedIdx: { name: "used_idx", type: "be16", schema: "qemu/virtio/body.wire:103" },
-  usedWrapCounter: { name: "used_wrap_counter", type: "u8", schema: "qemu/virtio/body.wire:104" },
+  lastAvailIdx: { name: "last_avail_idx", type: "be16", schema: "qemu/virtio/body.wire:102" },
+  lastAvailWrapCounter: { name: "last_avail_wrap_counter", type: "u8", schema: "qemu/virtio/body.wire:103" },
+  usedIdx: { name: "used_idx", type: "be16", schema: "qemu/virtio/body.wire:104" },
+  usedWrapCounter: { name: "used_wrap_counter", type: "u8", schema: "qemu/virtio/body.wire:105" },
   inuse: {
     name: "inuse",
     type: "be32",
-    schema: "qemu/virtio/body.wire:106",
+    schema: "qemu/virtio/body.wire:107",
     doc: "Descriptors taken and not given back.",
   },
 } satisfies Record<string, Site>;
@@ -2333,14 +2408,22 @@ export function walkQemuPackedVirtqueueState(reader: Reader, visitor: Visitor): 
   if (2 > reader.end - at) return reportShort(reader, visitor, at, QEMU_PACKED_VIRTQUEUE_STATE_LEAVES, FILE);
   visitor.field(QEMU_PACKED_VIRTQUEUE_STATE_SITES.lastAvailIdx, -1, at, 2, view.getUint16(at, false));
   if (3 > reader.end - at) return reportShort(reader, visitor, at, QEMU_PACKED_VIRTQUEUE_STATE_LEAVES, FILE);
-  visitor.field(QEMU_PACKED_VIRTQUEUE_STATE_SITES.lastAvailWrapCounter, -1, at + 2, 1, view.getUint8(at + 2));
+  const lastAvailWrapCounter = view.getUint8(at + 2);
+  visitor.field(QEMU_PACKED_VIRTQUEUE_STATE_SITES.lastAvailWrapCounter, -1, at + 2, 1, lastAvailWrapCounter);
   if (5 > reader.end - at) return reportShort(reader, visitor, at, QEMU_PACKED_VIRTQUEUE_STATE_LEAVES, FILE);
   visitor.field(QEMU_PACKED_VIRTQUEUE_STATE_SITES.usedIdx, -1, at + 3, 2, view.getUint16(at + 3, false));
   if (6 > reader.end - at) return reportShort(reader, visitor, at, QEMU_PACKED_VIRTQUEUE_STATE_LEAVES, FILE);
-  visitor.field(QEMU_PACKED_VIRTQUEUE_STATE_SITES.usedWrapCounter, -1, at + 5, 1, view.getUint8(at + 5));
+  const usedWrapCounter = view.getUint8(at + 5);
+  visitor.field(QEMU_PACKED_VIRTQUEUE_STATE_SITES.usedWrapCounter, -1, at + 5, 1, usedWrapCounter);
   if (10 > reader.end - at) return reportShort(reader, visitor, at, QEMU_PACKED_VIRTQUEUE_STATE_LEAVES, FILE);
   visitor.field(QEMU_PACKED_VIRTQUEUE_STATE_SITES.inuse, -1, at + 6, 4, view.getUint32(at + 6, false));
   reader.at = at + 10;
+  if (lastAvailWrapCounter > 1) {
+    return reader.fail("constraint", "last_avail_wrap_counter", at + 2, FILE, 103, "last_avail_wrap_counter <= 1") || report(reader, visitor);
+  }
+  if (usedWrapCounter > 1) {
+    return reader.fail("constraint", "used_wrap_counter", at + 5, FILE, 105, "used_wrap_counter <= 1") || report(reader, visitor);
+  }
   return true;
 }
 
@@ -2382,24 +2465,34 @@ export function decodeQemuVirtioPackedVirtqueues(source: Source): QemuVirtioPack
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanQemuVirtioPackedVirtqueues(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 111), reader);
+    throw explain(error, scanQemuVirtioPackedVirtqueues(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 112), reader);
   }
 }
 
-const QEMU_VIRTIO_PACKED_VIRTQUEUES_LEAVES: readonly Leaf[] = [["vq", 0, 10240, 112]];
+const QEMU_VIRTIO_PACKED_VIRTQUEUES_LEAVES: readonly Leaf[] = [["vq", 0, 10240, 113]];
+
+/** Checks the 10240 bytes at `at`, which the caller has made sure of. Otherwise like scan. */
+export function scanQemuVirtioPackedVirtqueuesAt(reader: Reader, at: number): boolean {
+  let next = at;
+  for (let i = 0; i < 1024; i++) {
+    if (!scanQemuPackedVirtqueueStateAt(reader, next)) return reader.inside("vq", i);
+    next += 10;
+  }
+  return true;
+}
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanQemuVirtioPackedVirtqueues(reader: Reader): boolean {
   const at = reader.at;
   if (10240 > reader.end - at) return reader.short(at, QEMU_VIRTIO_PACKED_VIRTQUEUES_LEAVES, FILE);
   reader.at = at + 10240;
-  return true;
+  return scanQemuVirtioPackedVirtqueuesAt(reader, at);
 }
 
 /** What is wrong with the bytes as `struct qemu_virtio_packed_virtqueues`; undefined when nothing is. */
 export function checkQemuVirtioPackedVirtqueues(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanQemuVirtioPackedVirtqueues(reader) && ended(reader, source, FILE, 111), reader);
+  return verdict(scanQemuVirtioPackedVirtqueues(reader) && ended(reader, source, FILE, 112), reader);
 }
 
 /** The size of every `qemu_virtio_packed_virtqueues` in bytes. */
@@ -2417,7 +2510,7 @@ export function writeQemuVirtioPackedVirtqueuesAt(
   value: QemuVirtioPackedVirtqueues,
 ): void {
   const { vq } = value;
-  if (vq.length !== 1024) throw wrongLength(writer, "vq", at, FILE, 112, 1024, vq.length, "elements");
+  if (vq.length !== 1024) throw wrongLength(writer, "vq", at, FILE, 113, 1024, vq.length, "elements");
   let next = at;
   try {
     for (const item of vq) {
@@ -2447,6 +2540,7 @@ export function encodeQemuVirtioPackedVirtqueues(value: QemuVirtioPackedVirtqueu
 /**
  * A `qemu_virtio_packed_virtqueues` (10240 bytes) where it lies in memory: fields in any order, nothing is copied.
  * What holds further fields comes as a view of its own, a new object at each call.
+ * Setters check that a value fits its field, not the constraints of the schema: those are for `check…`.
  */
 export class QemuVirtioPackedVirtqueuesView extends View {
   /** @throws WireError when there is no such value at `at`. */
@@ -2460,6 +2554,7 @@ export class QemuVirtioPackedVirtqueuesView extends View {
       scanQemuVirtioPackedVirtqueues(this.$aim(at));
       throw this.$refused();
     }
+    if (!scanQemuVirtioPackedVirtqueuesAt(this.$reader, at)) throw this.$refused();
     this.$at = at;
     this.$end = at + 10240;
     return this;
@@ -2481,7 +2576,7 @@ export class QemuVirtioPackedVirtqueuesView extends View {
 }
 
 const QEMU_VIRTIO_PACKED_VIRTQUEUES_SITES = {
-  vq: { name: "vq", type: "qemu_packed_virtqueue_state[1024]", schema: "qemu/virtio/body.wire:112" },
+  vq: { name: "vq", type: "qemu_packed_virtqueue_state[1024]", schema: "qemu/virtio/body.wire:113" },
 } satisfies Record<string, Site>;
 
 /**
@@ -2522,7 +2617,9 @@ export interface QemuVirtioDisabled {
 /** Reads the 1 byte at `at`, which the caller has made sure of. */
 export function readQemuVirtioDisabledAt(reader: Reader, at: number): QemuVirtioDisabled {
   const { view } = reader;
-  return { disabled: view.getUint8(at) };
+  const disabled = view.getUint8(at);
+  if (disabled > 1) throw reader.error("constraint", "disabled", at);
+  return { disabled };
 }
 
 /** Reads at the cursor. For structs inside others: its errors have no path. Otherwise, decode. */
@@ -2542,24 +2639,32 @@ export function decodeQemuVirtioDisabled(source: Source): QemuVirtioDisabled {
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanQemuVirtioDisabled(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 117), reader);
+    throw explain(error, scanQemuVirtioDisabled(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 118), reader);
   }
 }
 
-const QEMU_VIRTIO_DISABLED_LEAVES: readonly Leaf[] = [["disabled", 0, 1, 118]];
+const QEMU_VIRTIO_DISABLED_LEAVES: readonly Leaf[] = [["disabled", 0, 1, 119]];
+
+/** Checks the 1 bytes at `at`, which the caller has made sure of. Otherwise like scan. */
+export function scanQemuVirtioDisabledAt(reader: Reader, at: number): boolean {
+  const { view } = reader;
+  const disabled = view.getUint8(at);
+  if (disabled > 1) return reader.fail("constraint", "disabled", at, FILE, 119, "disabled <= 1");
+  return true;
+}
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanQemuVirtioDisabled(reader: Reader): boolean {
   const at = reader.at;
   if (1 > reader.end - at) return reader.short(at, QEMU_VIRTIO_DISABLED_LEAVES, FILE);
   reader.at = at + 1;
-  return true;
+  return scanQemuVirtioDisabledAt(reader, at);
 }
 
 /** What is wrong with the bytes as `struct qemu_virtio_disabled`; undefined when nothing is. */
 export function checkQemuVirtioDisabled(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanQemuVirtioDisabled(reader) && ended(reader, source, FILE, 117), reader);
+  return verdict(scanQemuVirtioDisabled(reader) && ended(reader, source, FILE, 118), reader);
 }
 
 /** The size of every `qemu_virtio_disabled` in bytes. */
@@ -2575,9 +2680,10 @@ export function writeQemuVirtioDisabledAt(writer: Writer, at: number, value: Qem
   const { view } = writer;
   const { disabled } = value;
   if (disabled !== (disabled & 0xff)) {
-    throw misfit(writer, at, FILE, [["disabled", disabled, 8, 0, 118]]);
+    throw misfit(writer, at, FILE, [["disabled", disabled, 8, 0, 119]]);
   }
   view.setUint8(at, disabled);
+  if (disabled > 1) throw writer.error("constraint", "disabled", at, `${FILE}:119`, "disabled <= 1");
 }
 
 /** Writes at the cursor. Offsets in its errors count from the start of the writer's memory. */
@@ -2595,7 +2701,10 @@ export function encodeQemuVirtioDisabled(value: QemuVirtioDisabled): Uint8Array 
   return writer.written();
 }
 
-/** A `qemu_virtio_disabled` (1 byte) where it lies in memory: fields in any order, nothing is copied. */
+/**
+ * A `qemu_virtio_disabled` (1 byte) where it lies in memory: fields in any order, nothing is copied.
+ * Setters check that a value fits its field, not the constraints of the schema: those are for `check…`.
+ */
 export class QemuVirtioDisabledView extends View {
   /** @throws WireError when there is no such value at `at`. */
   constructor(source: Source, at = 0) {
@@ -2608,6 +2717,7 @@ export class QemuVirtioDisabledView extends View {
       scanQemuVirtioDisabled(this.$aim(at));
       throw this.$refused();
     }
+    if (!scanQemuVirtioDisabledAt(this.$reader, at)) throw this.$refused();
     this.$at = at;
     this.$end = at + 1;
     return this;
@@ -2618,13 +2728,13 @@ export class QemuVirtioDisabledView extends View {
     return this.$view.getUint8(this.$at);
   }
   set disabled(value: number) {
-    if (value !== (value & 0xff)) throw this.$error("range", "disabled", this.$at, FILE, 118, String(value));
+    if (value !== (value & 0xff)) throw this.$error("range", "disabled", this.$at, FILE, 119, String(value));
     this.$view.setUint8(this.$at, value);
   }
 }
 
 const QEMU_VIRTIO_DISABLED_SITES = {
-  disabled: { name: "disabled", type: "u8", schema: "qemu/virtio/body.wire:118" },
+  disabled: { name: "disabled", type: "u8", schema: "qemu/virtio/body.wire:119" },
 } satisfies Record<string, Site>;
 
 /**
@@ -2634,7 +2744,11 @@ export function walkQemuVirtioDisabled(reader: Reader, visitor: Visitor): boolea
   const { view } = reader;
   const at = reader.at;
   if (1 > reader.end - at) return reportShort(reader, visitor, at, QEMU_VIRTIO_DISABLED_LEAVES, FILE);
-  visitor.field(QEMU_VIRTIO_DISABLED_SITES.disabled, -1, at, 1, view.getUint8(at));
+  const disabled = view.getUint8(at);
+  visitor.field(QEMU_VIRTIO_DISABLED_SITES.disabled, -1, at, 1, disabled);
   reader.at = at + 1;
+  if (disabled > 1) {
+    return reader.fail("constraint", "disabled", at, FILE, 119, "disabled <= 1") || report(reader, visitor);
+  }
   return true;
 }

@@ -668,6 +668,7 @@ export function readQemuVirtioPciQueueAt(reader: Reader, at: number): QemuVirtio
   const { view } = reader;
   const reserved = view.getUint8(at + 2);
   if (reader.strict && reserved !== 0) throw reader.error("reserved", "reserved", at + 2);
+  const enabled = view.getUint8(at + 3);
   const desc: number[] = new Array(2);
   let next = at + 4;
   for (let i = 0; i < 2; i++) {
@@ -686,7 +687,8 @@ export function readQemuVirtioPciQueueAt(reader: Reader, at: number): QemuVirtio
     used[i3] = view.getUint32(next3, false);
     next3 += 4;
   }
-  return { num: view.getUint16(at, false), reserved, enabled: view.getUint8(at + 3), desc, avail, used };
+  if (enabled > 1) throw reader.error("constraint", "enabled", at + 3);
+  return { num: view.getUint16(at, false), reserved, enabled, desc, avail, used };
 }
 
 /** Reads at the cursor. For structs inside others: its errors have no path. Otherwise, decode. */
@@ -728,6 +730,8 @@ export function scanQemuVirtioPciQueueAt(reader: Reader, at: number): boolean {
   if (reader.strict && view.getUint8(at + 2) !== 0) {
     return reader.fail("reserved", "reserved", at + 2, FILE, 41);
   }
+  const enabled = view.getUint8(at + 3);
+  if (enabled > 1) return reader.fail("constraint", "enabled", at + 3, FILE, 42, "enabled <= 1");
   return true;
 }
 
@@ -797,6 +801,7 @@ export function writeQemuVirtioPciQueueAt(writer: Writer, at: number, value: Qem
     view.setUint32(next3, item3, false);
     next3 += 4;
   }
+  if (enabled > 1) throw writer.error("constraint", "enabled", at + 3, `${FILE}:42`, "enabled <= 1");
 }
 
 /** Writes at the cursor. Offsets in its errors count from the start of the writer's memory. */
@@ -962,7 +967,8 @@ export function walkQemuVirtioPciQueue(reader: Reader, visitor: Visitor): boolea
     sound = reader.fail("reserved", "reserved", at + 2, FILE, 41) || report(reader, visitor);
   }
   if (4 > reader.end - at) return reportShort(reader, visitor, at, QEMU_VIRTIO_PCI_QUEUE_LEAVES, FILE);
-  visitor.field(QEMU_VIRTIO_PCI_QUEUE_SITES.enabled, -1, at + 3, 1, view.getUint8(at + 3));
+  const enabled = view.getUint8(at + 3);
+  visitor.field(QEMU_VIRTIO_PCI_QUEUE_SITES.enabled, -1, at + 3, 1, enabled);
   reader.at = at + 4;
   visitor.open(QEMU_VIRTIO_PCI_QUEUE_SITES.desc, -1, reader.at);
   let whole = true;
@@ -1010,6 +1016,9 @@ export function walkQemuVirtioPciQueue(reader: Reader, visitor: Visitor): boolea
   if (28 > reader.end - at) return reportShort(reader, visitor, at, QEMU_VIRTIO_PCI_QUEUE_LEAVES, FILE);
   reader.at = at + 28;
   if (!sound) return false;
+  if (enabled > 1) {
+    return reader.fail("constraint", "enabled", at + 3, FILE, 42, "enabled <= 1") || report(reader, visitor);
+  }
   return true;
 }
 
@@ -1709,6 +1718,7 @@ export interface QemuVirtioMmioQueue {
 /** Reads the 27 bytes at `at`, which the caller has made sure of. */
 export function readQemuVirtioMmioQueueAt(reader: Reader, at: number): QemuVirtioMmioQueue {
   const { view } = reader;
+  const enabled = view.getUint8(at + 2);
   const desc: number[] = new Array(2);
   let next = at + 3;
   for (let i = 0; i < 2; i++) {
@@ -1727,7 +1737,8 @@ export function readQemuVirtioMmioQueueAt(reader: Reader, at: number): QemuVirti
     used[i3] = view.getUint32(next3, false);
     next3 += 4;
   }
-  return { num: view.getUint16(at, false), enabled: view.getUint8(at + 2), desc, avail, used };
+  if (enabled > 1) throw reader.error("constraint", "enabled", at + 2);
+  return { num: view.getUint16(at, false), enabled, desc, avail, used };
 }
 
 /** Reads at the cursor. For structs inside others: its errors have no path. Otherwise, decode. */
@@ -1762,12 +1773,20 @@ const QEMU_VIRTIO_MMIO_QUEUE_LEAVES: readonly Leaf[] = [
   ["used[1]", 23, 4, 80],
 ];
 
+/** Checks the 27 bytes at `at`, which the caller has made sure of. Otherwise like scan. */
+export function scanQemuVirtioMmioQueueAt(reader: Reader, at: number): boolean {
+  const { view } = reader;
+  const enabled = view.getUint8(at + 2);
+  if (enabled > 1) return reader.fail("constraint", "enabled", at + 2, FILE, 76, "enabled <= 1");
+  return true;
+}
+
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanQemuVirtioMmioQueue(reader: Reader): boolean {
   const at = reader.at;
   if (27 > reader.end - at) return reader.short(at, QEMU_VIRTIO_MMIO_QUEUE_LEAVES, FILE);
   reader.at = at + 27;
-  return true;
+  return scanQemuVirtioMmioQueueAt(reader, at);
 }
 
 /** What is wrong with the bytes as `struct qemu_virtio_mmio_queue`; undefined when nothing is. */
@@ -1823,6 +1842,7 @@ export function writeQemuVirtioMmioQueueAt(writer: Writer, at: number, value: Qe
     view.setUint32(next3, item3, false);
     next3 += 4;
   }
+  if (enabled > 1) throw writer.error("constraint", "enabled", at + 2, `${FILE}:76`, "enabled <= 1");
 }
 
 /** Writes at the cursor. Offsets in its errors count from the start of the writer's memory. */
@@ -1840,7 +1860,10 @@ export function encodeQemuVirtioMmioQueue(value: QemuVirtioMmioQueue): Uint8Arra
   return writer.written();
 }
 
-/** A `qemu_virtio_mmio_queue` (27 bytes) where it lies in memory: fields in any order, nothing is copied. */
+/**
+ * A `qemu_virtio_mmio_queue` (27 bytes) where it lies in memory: fields in any order, nothing is copied.
+ * Setters check that a value fits its field, not the constraints of the schema: those are for `check…`.
+ */
 export class QemuVirtioMmioQueueView extends View {
   /** @throws WireError when there is no such value at `at`. */
   constructor(source: Source, at = 0) {
@@ -1853,6 +1876,7 @@ export class QemuVirtioMmioQueueView extends View {
       scanQemuVirtioMmioQueue(this.$aim(at));
       throw this.$refused();
     }
+    if (!scanQemuVirtioMmioQueueAt(this.$reader, at)) throw this.$refused();
     this.$at = at;
     this.$end = at + 27;
     return this;
@@ -1963,7 +1987,8 @@ export function walkQemuVirtioMmioQueue(reader: Reader, visitor: Visitor): boole
   if (2 > reader.end - at) return reportShort(reader, visitor, at, QEMU_VIRTIO_MMIO_QUEUE_LEAVES, FILE);
   visitor.field(QEMU_VIRTIO_MMIO_QUEUE_SITES.num, -1, at, 2, view.getUint16(at, false));
   if (3 > reader.end - at) return reportShort(reader, visitor, at, QEMU_VIRTIO_MMIO_QUEUE_LEAVES, FILE);
-  visitor.field(QEMU_VIRTIO_MMIO_QUEUE_SITES.enabled, -1, at + 2, 1, view.getUint8(at + 2));
+  const enabled = view.getUint8(at + 2);
+  visitor.field(QEMU_VIRTIO_MMIO_QUEUE_SITES.enabled, -1, at + 2, 1, enabled);
   reader.at = at + 3;
   visitor.open(QEMU_VIRTIO_MMIO_QUEUE_SITES.desc, -1, reader.at);
   let whole = true;
@@ -2011,6 +2036,9 @@ export function walkQemuVirtioMmioQueue(reader: Reader, visitor: Visitor): boole
   if (27 > reader.end - at) return reportShort(reader, visitor, at, QEMU_VIRTIO_MMIO_QUEUE_LEAVES, FILE);
   reader.at = at + 27;
   if (!sound) return false;
+  if (enabled > 1) {
+    return reader.fail("constraint", "enabled", at + 2, FILE, 76, "enabled <= 1") || report(reader, visitor);
+  }
   return true;
 }
 
@@ -2071,12 +2099,22 @@ const QEMU_VIRTIO_MMIO_STATE_LEAVES: readonly Leaf[] = [
   ["vqs", 8, 27648, 87],
 ];
 
+/** Checks the 27656 bytes at `at`, which the caller has made sure of. Otherwise like scan. */
+export function scanQemuVirtioMmioStateAt(reader: Reader, at: number): boolean {
+  let next = at + 8;
+  for (let i = 0; i < 1024; i++) {
+    if (!scanQemuVirtioMmioQueueAt(reader, next)) return reader.inside("vqs", i);
+    next += 27;
+  }
+  return true;
+}
+
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanQemuVirtioMmioState(reader: Reader): boolean {
   const at = reader.at;
   if (27656 > reader.end - at) return reader.short(at, QEMU_VIRTIO_MMIO_STATE_LEAVES, FILE);
   reader.at = at + 27656;
-  return true;
+  return scanQemuVirtioMmioStateAt(reader, at);
 }
 
 /** What is wrong with the bytes as `struct qemu_virtio_mmio_state`; undefined when nothing is. */
@@ -2139,6 +2177,7 @@ export function encodeQemuVirtioMmioState(value: QemuVirtioMmioState): Uint8Arra
 /**
  * A `qemu_virtio_mmio_state` (27656 bytes) where it lies in memory: fields in any order, nothing is copied.
  * What holds further fields comes as a view of its own, a new object at each call.
+ * Setters check that a value fits its field, not the constraints of the schema: those are for `check…`.
  */
 export class QemuVirtioMmioStateView extends View {
   /** @throws WireError when there is no such value at `at`. */
@@ -2152,6 +2191,7 @@ export class QemuVirtioMmioStateView extends View {
       scanQemuVirtioMmioState(this.$aim(at));
       throw this.$refused();
     }
+    if (!scanQemuVirtioMmioStateAt(this.$reader, at)) throw this.$refused();
     this.$at = at;
     this.$end = at + 27656;
     return this;
@@ -4134,6 +4174,12 @@ export function readQemuS390SubchDev(reader: Reader, hasOrb: boolean): QemuS390S
   const { view } = reader;
   let orb: QemuS390SubchDevOrb | undefined;
   const at = reader.take(366);
+  const thinintActive = view.getUint8(at + 6);
+  const lastCmdValid = view.getUint8(at + 107);
+  const ccwFmt1 = view.getUint8(at + 364);
+  if (thinintActive > 1) throw reader.error("constraint", "thinint_active", at + 6);
+  if (lastCmdValid > 1) throw reader.error("constraint", "last_cmd_valid", at + 107);
+  if (ccwFmt1 > 1) throw reader.error("constraint", "ccw_fmt_1", at + 364);
   if (hasOrb) {
     orb = readQemuS390SubchDevOrb(reader);
   }
@@ -4142,14 +4188,14 @@ export function readQemuS390SubchDev(reader: Reader, hasOrb: boolean): QemuS390S
     ssid: view.getUint8(at + 1),
     migratedSchid: view.getUint16(at + 2, false),
     devno: view.getUint16(at + 4, false),
-    thinintActive: view.getUint8(at + 6),
+    thinintActive,
     currStatus: readQemuS390SchibAt(reader, at + 7),
     senseData: reader.bytes.subarray(at + 59, at + 91),
     channelProg: view.getBigUint64(at + 91, false),
     lastCmd: readQemuS390Ccw1At(reader, at + 99),
-    lastCmdValid: view.getUint8(at + 107),
+    lastCmdValid,
     id: readQemuS390SenseIdAt(reader, at + 108),
-    ccwFmt1: view.getUint8(at + 364),
+    ccwFmt1,
     ccwNoDataCnt: view.getUint8(at + 365),
     orb,
   };
@@ -4217,10 +4263,21 @@ const QEMU_S390_SUBCH_DEV_LEAVES: readonly Leaf[] = [
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanQemuS390SubchDev(reader: Reader, hasOrb: boolean): boolean {
+  const { view } = reader;
   const at = reader.at;
   if (366 > reader.end - at) return reader.short(at, QEMU_S390_SUBCH_DEV_LEAVES, FILE);
   reader.at = at + 366;
+  const thinintActive = view.getUint8(at + 6);
+  const lastCmdValid = view.getUint8(at + 107);
   if (!scanQemuS390SenseIdAt(reader, at + 108)) return reader.inside("id");
+  const ccwFmt1 = view.getUint8(at + 364);
+  if (thinintActive > 1) {
+    return reader.fail("constraint", "thinint_active", at + 6, FILE, 178, "thinint_active <= 1");
+  }
+  if (lastCmdValid > 1) {
+    return reader.fail("constraint", "last_cmd_valid", at + 107, FILE, 183, "last_cmd_valid <= 1");
+  }
+  if (ccwFmt1 > 1) return reader.fail("constraint", "ccw_fmt_1", at + 364, FILE, 185, "ccw_fmt_1 <= 1");
   if (hasOrb) {
     if (!scanQemuS390SubchDevOrb(reader)) return reader.inside("orb");
   }
@@ -4315,6 +4372,13 @@ export function writeQemuS390SubchDev(writer: Writer, value: QemuS390SubchDev, h
   }
   view.setUint8(at + 364, ccwFmt1);
   view.setUint8(at + 365, ccwNoDataCnt);
+  if (thinintActive > 1) {
+    throw writer.error("constraint", "thinint_active", at + 6, `${FILE}:178`, "thinint_active <= 1");
+  }
+  if (lastCmdValid > 1) {
+    throw writer.error("constraint", "last_cmd_valid", at + 107, `${FILE}:183`, "last_cmd_valid <= 1");
+  }
+  if (ccwFmt1 > 1) throw writer.error("constraint", "ccw_fmt_1", at + 364, `${FILE}:185`, "ccw_fmt_1 <= 1");
   if (hasOrb) {
     if (orb === undefined) throw missing(writer, "orb", FILE, 188);
     try {
@@ -4536,7 +4600,8 @@ export function walkQemuS390SubchDev(reader: Reader, visitor: Visitor, hasOrb: b
   if (6 > reader.end - at) return reportShort(reader, visitor, at, QEMU_S390_SUBCH_DEV_LEAVES, FILE);
   visitor.field(QEMU_S390_SUBCH_DEV_SITES.devno, -1, at + 4, 2, view.getUint16(at + 4, false));
   if (7 > reader.end - at) return reportShort(reader, visitor, at, QEMU_S390_SUBCH_DEV_LEAVES, FILE);
-  visitor.field(QEMU_S390_SUBCH_DEV_SITES.thinintActive, -1, at + 6, 1, view.getUint8(at + 6));
+  const thinintActive = view.getUint8(at + 6);
+  visitor.field(QEMU_S390_SUBCH_DEV_SITES.thinintActive, -1, at + 6, 1, thinintActive);
   const inner = heeding(reader, visitor, !sound);
   reader.at = at + 7;
   visitor.open(QEMU_S390_SUBCH_DEV_SITES.currStatus, -1, at + 7);
@@ -4554,7 +4619,8 @@ export function walkQemuS390SubchDev(reader: Reader, visitor: Visitor, hasOrb: b
   visitor.close(reader.at);
   if (107 > reader.end - at) return reportShort(reader, visitor, at, QEMU_S390_SUBCH_DEV_LEAVES, FILE);
   if (108 > reader.end - at) return reportShort(reader, visitor, at, QEMU_S390_SUBCH_DEV_LEAVES, FILE);
-  visitor.field(QEMU_S390_SUBCH_DEV_SITES.lastCmdValid, -1, at + 107, 1, view.getUint8(at + 107));
+  const lastCmdValid = view.getUint8(at + 107);
+  visitor.field(QEMU_S390_SUBCH_DEV_SITES.lastCmdValid, -1, at + 107, 1, lastCmdValid);
   const inner3 = heeding(reader, visitor, !sound);
   reader.at = at + 108;
   visitor.open(QEMU_S390_SUBCH_DEV_SITES.id, -1, at + 108);
@@ -4562,11 +4628,21 @@ export function walkQemuS390SubchDev(reader: Reader, visitor: Visitor, hasOrb: b
   visitor.close(reader.at);
   if (364 > reader.end - at) return reportShort(reader, visitor, at, QEMU_S390_SUBCH_DEV_LEAVES, FILE);
   if (365 > reader.end - at) return reportShort(reader, visitor, at, QEMU_S390_SUBCH_DEV_LEAVES, FILE);
-  visitor.field(QEMU_S390_SUBCH_DEV_SITES.ccwFmt1, -1, at + 364, 1, view.getUint8(at + 364));
+  const ccwFmt1 = view.getUint8(at + 364);
+  visitor.field(QEMU_S390_SUBCH_DEV_SITES.ccwFmt1, -1, at + 364, 1, ccwFmt1);
   if (366 > reader.end - at) return reportShort(reader, visitor, at, QEMU_S390_SUBCH_DEV_LEAVES, FILE);
   visitor.field(QEMU_S390_SUBCH_DEV_SITES.ccwNoDataCnt, -1, at + 365, 1, view.getUint8(at + 365));
   reader.at = at + 366;
   if (!sound) return false;
+  if (thinintActive > 1) {
+    return reader.fail("constraint", "thinint_active", at + 6, FILE, 178, "thinint_active <= 1") || report(reader, visitor);
+  }
+  if (lastCmdValid > 1) {
+    return reader.fail("constraint", "last_cmd_valid", at + 107, FILE, 183, "last_cmd_valid <= 1") || report(reader, visitor);
+  }
+  if (ccwFmt1 > 1) {
+    return reader.fail("constraint", "ccw_fmt_1", at + 364, FILE, 185, "ccw_fmt_1 <= 1") || report(reader, visitor);
+  }
   if (hasOrb) {
     visitor.open(QEMU_S390_SUBCH_DEV_SITES.orb, -1, reader.at);
     const whole = walkQemuS390SubchDevOrb(reader, visitor);

@@ -190,9 +190,9 @@ class Locator {
   }
 
   private common(guestLittleEndian: boolean): Layout<QemuVirtioCommon> {
-    const { hasAlignment, hasVector } = this.transport;
+    const { hasAlignment, vectors } = this.transport;
     const id = this.device?.id ?? VirtioDeviceId.VIRTIO_ID_INVALID;
-    return layout("qemu_virtio_common", COMMON, id, guestLittleEndian, hasAlignment, hasVector);
+    return layout("qemu_virtio_common", COMMON, id, guestLittleEndian, hasAlignment, vectors);
   }
 
   /** The subsection of that name somewhere behind index `from`. */

@@ -37,6 +37,8 @@ export interface SubsectionPiece extends Place {
   readonly kind: "subsection";
   readonly name: string;
   readonly versionId: number;
+  /** The version that is known, where that is another one. */
+  readonly expected: number | undefined;
   readonly pieces: readonly Piece[];
 }
 
@@ -84,6 +86,11 @@ function walkSubsection(reader: Reader, piece: SubsectionPiece, visitor: Visitor
   visitor.open({ name: piece.name, type: "subsection", schema: SCHEMA }, -1, piece.at);
   visitor.open({ name: "head", type: "qemu_vm_subsection", schema: SCHEMA, role: "constant" }, -1, piece.at);
   walkQemuVmSubsection(reader, visitor);
+  if (piece.expected !== undefined) {
+    const detail = `version ${piece.versionId}, known is ${piece.expected}`;
+    const place = joined(joined(path, piece.name), "version_id");
+    visitor.fault(streamFault(SCHEMA, "constraint", place, reader.base + piece.at, detail));
+  }
   visitor.close(reader.at);
   walkPieces(reader, piece.pieces, visitor, joined(path, piece.name));
   visitor.close(piece.end);

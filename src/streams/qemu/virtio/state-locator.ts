@@ -69,12 +69,16 @@ export class StateLocator {
     const found: Piece[] = [];
     for (let head = headAt(reader, reader.at); head !== undefined; head = headAt(reader, reader.at)) {
       const { at, name, versionId } = head;
-      const known = of.subsections.find((sub) => sub.name === name);
+      const named = of.subsections.filter((sub) => sub.name === name);
+      const known = named.find(({ version = 1 }) => version === versionId) ?? named[0];
       if (known === undefined && !this.isUnknownOf(of, name)) break;
       reader.at = head.bodyAt;
       this.isLost = false;
       const pieces = known === undefined ? this.unknown() : this.state(known);
-      found.push({ kind: "subsection", name, versionId, pieces, at, end: reader.at });
+      const version = known?.version ?? 1;
+      const expected = known === undefined || version === versionId ? undefined : version;
+      if (expected !== undefined) this.damage += UNSOUND;
+      found.push({ kind: "subsection", name, versionId, expected, pieces, at, end: reader.at });
     }
     return found;
   }

@@ -46,9 +46,10 @@ export type VirtioTransport = PciTransport | MmioTransport | CcwTransport;
 
 interface Common<T> {
   readonly layout: Layout<T>;
-  /** Queues have an alignment, a vector. */
+  /** Queues have an alignment. */
   readonly hasAlignment: boolean;
-  readonly hasVector: boolean;
+  /** How many vectors queues can have; 0 for none. */
+  readonly vectors: number;
 }
 
 export interface PciTransport extends Common<QemuVirtioPci>, PciTraits {
@@ -115,7 +116,7 @@ function pciTransport({ configSize, msixVectors }: PciTraits): PciTransport {
     msixVectors,
     layout: layout("qemu_virtio_pci", PCI, configSize, msixVectors),
     hasAlignment: false,
-    hasVector: msixVectors > 0,
+    vectors: msixVectors,
   };
 }
 
@@ -151,8 +152,11 @@ const MMIO: MmioTransport = {
     write: writeQemuVirtioMmio,
   }),
   hasAlignment: true,
-  hasVector: false,
+  vectors: 0,
 };
+
+/** Indicators of CCW devices have no number that the state tells. */
+const ANY_VECTOR = 0xffff;
 
 function ccwTransport(hasOrb: boolean, hasSummaryOffset: boolean): CcwTransport {
   const generated = {
@@ -166,7 +170,7 @@ function ccwTransport(hasOrb: boolean, hasSummaryOffset: boolean): CcwTransport 
     kind: "ccw",
     layout: layout("qemu_virtio_ccw", generated, hasOrb, hasSummaryOffset),
     hasAlignment: false,
-    hasVector: true,
+    vectors: ANY_VECTOR,
   };
 }
 

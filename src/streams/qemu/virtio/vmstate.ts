@@ -13,6 +13,8 @@ export interface Vmstate {
    */
   readonly layouts: readonly Layout[];
   readonly subsections: readonly Vmstate[];
+  /** Of a subsection: the version in its head. 1 if undefined. */
+  readonly version?: number;
 }
 
 /** A vmstate whose fields are always the same. */

@@ -11,7 +11,7 @@ import type { Reader, Site, Visitor } from "../../../../runtime/index.js";
 import { Relay } from "../../relay.js";
 import { backendFormat } from "../backend-formats.js";
 import { layout } from "../layout.js";
-import { type Vmstate, vmstate } from "../vmstate.js";
+import type { Vmstate } from "../vmstate.js";
 
 const CHUNKS = {
   scan: scanQemuVhostBackendState,
@@ -25,7 +25,8 @@ const CHUNKS = {
 export function backendState(name: string, device: VirtioDeviceId): Vmstate {
   const walk = (reader: Reader, visitor: Visitor): boolean =>
     walkQemuVhostBackendState(reader, new Inside(visitor, reader, device));
-  return vmstate(name, layout("qemu_vhost_backend_state", { ...CHUNKS, walk }));
+  const chunks = layout("qemu_vhost_backend_state", { ...CHUNKS, walk });
+  return { name, version: 0, layouts: [chunks], subsections: [] };
 }
 
 /**

@@ -36,11 +36,12 @@ const RSS = {
 };
 
 const SUBSECTIONS: readonly Vmstate[] = [
-  {
+  ...[1, 2].map((version) => ({
     name: "virtio-net-device/rss",
-    layouts: [1, 2].map((version) => layout("qemu_virtio_net_rss", RSS, version)),
+    version,
+    layouts: [layout("qemu_virtio_net_rss", RSS, version)],
     subsections: [],
-  },
+  })),
   backendState("virtio-net-device/backend", VirtioDeviceId.VIRTIO_ID_NET),
 ];
 
