@@ -161,7 +161,7 @@ function checkVersion(event: SectionEvent, state: StateDescription, faults: Faul
 /** A body too large to keep has a size at least. */
 function checkSize(event: SectionEvent, state: StateDescription, faults: Fault[]): string | undefined {
   const size = describedSize(state);
-  if (size === event.bodySize) {
+  if (size === undefined || size === event.bodySize) {
     return `${event.name} is too large (${event.bodySize} bytes) for its fields to be read`;
   }
   const detail = `a state of ${event.bodySize} bytes, described as ${size}`;

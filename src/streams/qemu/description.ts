@@ -27,6 +27,11 @@ export interface FieldDescription {
    * elements are numbered by their order, not by what the description says.
    */
   readonly indexed: boolean;
+  /**
+   * The description does not tell how many bytes it takes: an array of pointers of which the first is NULL. Before 10.0
+   * QEMU described that element alone.
+   */
+  readonly unsized: boolean;
   /** For `struct`: what is inside. */
   readonly struct: StateDescription | undefined;
   /**
@@ -144,6 +149,7 @@ function field(value: JsonValue, path: string): FieldDescription {
     count: length === undefined ? 1 : integer(length, `${path}.array_len`, MAX_FIELD_SIZE),
     indexed: from.get("index") !== undefined,
     // A struct without members of its own (no `vmsd_name`) does not happen in QEMU; it is taken for an opaque field.
+    unsized: length !== undefined && inner instanceof JsonObject && inner.members.length === 0,
     struct: inner instanceof JsonObject ? states(inner, `${path}.struct`)[0] : undefined,
     elements: states(from, path),
   };
@@ -169,12 +175,20 @@ function integer(value: JsonValue | undefined, path: string, max: number = Numbe
   throw new Misshapen(`${path} is not a number from 0 to ${max}`);
 }
 
-/** Bytes that the state takes in the stream, according to its description. */
-export function describedSize(of: StateDescription): number {
-  let size = 0;
-  for (const { size: one, count } of of.fields) size += one * count;
-  for (const sub of of.subsections) {
-    size += sizeofQemuVmSubsection({ name: { text: sub.name }, versionId: 0 }) + describedSize(sub);
-  }
-  return size;
+/** Bytes that the state takes in the stream, according to its description. Undefined when it does not tell. */
+export function describedSize(of: StateDescription): number | undefined {
+  if (of.fields.some(({ unsized }) => unsized)) return undefined;
+  return fieldsSize(of.fields) + subsectionsSize(of.subsections);
+}
+
+/** Of those whose size the description tells. */
+export function fieldsSize(fields: readonly FieldDescription[]): number {
+  return fields.reduce((sum, { size, count, unsized }) => sum + (unsized ? 0 : size * count), 0);
+}
+
+export function subsectionsSize(subsections: readonly StateDescription[]): number {
+  return subsections.reduce((sum, sub) => {
+    const head = sizeofQemuVmSubsection({ name: { text: sub.name }, versionId: 0 });
+    return sum + head + fieldsSize(sub.fields) + subsectionsSize(sub.subsections);
+  }, 0);
 }

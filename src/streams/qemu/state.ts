@@ -4,7 +4,7 @@
  */
 import { readQemuVmSubsection, scanQemuVmSubsection } from "../../../generated/qemu/stream.js";
 import type { Fault, FaultCode, Reader, Site, Visitor } from "../../runtime/index.js";
-import type { FieldDescription, StateDescription } from "./description.js";
+import { type FieldDescription, fieldsSize, type StateDescription, subsectionsSize } from "./description.js";
 import { Muted } from "./relay.js";
 
 /** Where the layout comes from, in the place of a schema line. */
@@ -103,15 +103,24 @@ class StateWalker {
 
   /** False when what follows cannot be found any more. */
   state(state: StateDescription): boolean {
-    return this.fields(state.fields) && this.subsections(state.subsections);
+    const behind = subsectionsSize(state.subsections);
+    return this.fields(state.fields, behind) && this.subsections(state.subsections);
   }
 
-  /** Fields of one name that follow one another are the elements of one array. */
-  private fields(fields: readonly FieldDescription[]): boolean {
+  /**
+   * Fields of one name that follow one another are the elements of one array. `behind`: bytes that follow the last field
+   * in the same state.
+   */
+  private fields(fields: readonly FieldDescription[], behind: number): boolean {
     for (let i = 0; i < fields.length; ) {
       const first = fields[i] as FieldDescription;
       let next = i + 1;
       while (fields[next]?.name === first.name) next++;
+      if (first.unsized) {
+        this.pointers(first, fieldsSize(fields.slice(i + 1)) + behind);
+        i++;
+        continue;
+      }
       if (
         !(next === i + 1 && first.count === 1 ? this.field(first, -1, 1) : this.array(fields.slice(i, next)))
       ) {
@@ -120,6 +129,15 @@ class StateWalker {
       i = next;
     }
     return true;
+  }
+
+  /** NULLs, each one byte, and states that the description says nothing about: all up to what follows. */
+  private pointers(field: FieldDescription, behind: number): void {
+    const { reader } = this;
+    const { at } = reader;
+    const size = Math.max(0, reader.end - at - behind);
+    const site: Site = { name: field.name, type: `${field.type}[${field.count}]`, schema: SCHEMA };
+    this.visitor.field(site, -1, at, size, reader.slice(size));
   }
 
   private array(segments: readonly FieldDescription[]): boolean {

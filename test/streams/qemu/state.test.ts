@@ -91,6 +91,19 @@ describe("fields of a device", () => {
     expect(sound).toBe(true);
   });
 
+  it("may be pointers of which the first is NULL: the description tells nothing of the others", () => {
+    // QEMU 7.2.22, s390-ccw-virtio: the field css of s390_css has 255 NULLs and one state of 768 bytes.
+    const described = `"vmsd_name":"d","version":1,"fields":[
+      {"name":"a","type":"uint8","size":1},
+      {"name":"css","array_len":3,"type":"struct","struct":{},"size":1},
+      {"name":"b","type":"uint16","size":2}
+    ]`;
+    const { tree, left, sound } = walk(described, bytes(1, 0x30, 7, 8, 9, 0x30, be(2, 5)));
+    expect(brief(tree.roots)).toBe("a=1 css=48.7.8.9.48 b=5");
+    expect([left, sound]).toEqual([0, true]);
+    expect(describedSize(stateOf(described))).toBeUndefined();
+  });
+
   it("may be lists, whose elements repeat the keys of the field in the description", () => {
     const element = (name: string): string =>
       `"vmsd_name":"${name}","version":1,"fields":[{"name":"v","type":"uint16","size":2}]`;
