@@ -77,3 +77,14 @@ export function countFlag(rawArgs: readonly string[], letter: string, long: stri
   }
   return count;
 }
+
+/** All values of an option that may be repeated, in order: citty keeps the last one only. */
+export function optionValues(rawArgs: readonly string[], name: string): string[] {
+  const values: string[] = [];
+  for (let i = 0; i < rawArgs.length && rawArgs[i] !== "--"; i++) {
+    const arg = rawArgs[i] ?? "";
+    if (arg.startsWith(`--${name}=`)) values.push(arg.slice(name.length + 3));
+    else if (arg === `--${name}`) values.push(rawArgs[++i] ?? "");
+  }
+  return values;
+}

@@ -28,6 +28,11 @@ const VERBS: Readonly<Record<string, Entry>> = {
     example: "virtwire check vhost-user.jsonl",
     load: async (io) => (await import("./check.js")).checkVerb(io),
   },
+  edit: {
+    about: "Write a migration stream anew, with other values or without some sections.",
+    example: "virtwire edit vm.mig --drop kvmclock -o tcg.mig",
+    load: async (io) => (await import("./edit.js")).editVerb(io),
+  },
   explain: {
     about: "Say what the error messages of a failed migration mean, and where to look.",
     example: 'virtwire explain "Unknown savevm section type 126" failed-migration.bin',

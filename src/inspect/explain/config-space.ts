@@ -94,6 +94,28 @@ const LAYOUTS: readonly Layout[] = [
   { devices: "an ioh3420 or xio3130 port", capabilities: [[0x90, PciCapId.PCI_CAP_ID_EXP]] },
 ];
 
+/** The bytes of a field that holds a configuration space, put together again where its registers are shown one by one. */
+export function configBytes(space: Node): Uint8Array {
+  if (space.value instanceof Uint8Array) return space.value;
+  const bytes = new Uint8Array(space.size);
+  const visit = (node: Node): void => {
+    const { value, children, size, bit = 0 } = node;
+    const at = node.at - space.at;
+    if (children !== undefined) children.forEach(visit);
+    else if (value instanceof Uint8Array) bytes.set(value, at);
+    else if (typeof value === "number" || typeof value === "bigint") {
+      // Bit fields share their bytes with others.
+      let left = BigInt.asUintN(size * 8, BigInt(value) << BigInt(bit));
+      for (let i = at; i < at + size; i++) {
+        bytes[i] = (bytes[i] ?? 0) | Number(left & 0xffn);
+        left >>= 8n;
+      }
+    }
+  };
+  visit(space);
+  return bytes;
+}
+
 /** The register at `offset` of this configuration space; undefined where no known one is. */
 export function registerIn(config: Uint8Array, offset: number): Register | undefined {
   if (offset < HEADER_SIZE) return header(config, offset);
@@ -160,10 +182,17 @@ function fieldsAt(bytes: Uint8Array, walk: Known["walk"], offset: number): Node[
   const visit = (nodes: readonly Node[]): void => {
     for (const node of nodes) {
       if (offset < node.at || offset >= node.at + node.size) continue;
-      if (node.children === undefined) found.push(node);
-      else visit(node.children);
+      if (node.children !== undefined) visit(node.children);
+      else if (hasBitsIn(node, offset)) found.push(node);
     }
   };
   visit(tree.roots);
   return found;
+}
+
+/** Of the bit fields of one register, those that have bits in this byte of it. */
+function hasBitsIn({ at, bit, width = 0 }: Node, offset: number): boolean {
+  if (bit === undefined) return true;
+  const first = (offset - at) * 8;
+  return bit < first + 8 && bit + width > first;
 }

@@ -65,6 +65,34 @@ describe("features", () => {
   });
 });
 
+describe("fields inside virtio devices", () => {
+  const file = captureOf(fileOf("x86-q35-return-path"));
+
+  it("finds what the guest has accepted", () => {
+    const { places } = first("Features 0x100000044 unsupported. Allowed features: 0x100000004", { file });
+    expect(places.map(({ path }) => path)).toEqual([
+      'sections["0000:00:02.0/virtio-blk"].virtio["virtio/64bit_features"].guest_features',
+    ]);
+  });
+
+  it("finds the position of a queue, in the device that the log names", () => {
+    const log = "VQ 1 size 0x100 Guest index 0x4 inconsistent with Host index 0x5: delta 0xffff";
+    const device = "error while loading state for instance 0x0 of device '0000:00:01.0/virtio-net'";
+    const { places } = first(`${log}\n${device}`, { file });
+    expect(places.map(({ path }) => path)).toEqual([
+      'sections["0000:00:01.0/virtio-net"].virtio.queues[1].last_avail_idx',
+    ]);
+  });
+
+  it("finds the register of the device that has this byte there", () => {
+    const { causes, places } = first("Bad config data: i=0x9a read: 3 device: 6", { file });
+    expect(causes[0]).toBe("offset 0x9a is byte 0 of table_size in the MSI-X capability at 0x98");
+    expect(places.map(({ path }) => path)).toEqual([
+      'sections["0000:00:01.0/virtio-net"].virtio.pci.device.config.capability_98.table_size',
+    ]);
+  });
+});
+
 describe("PCI configuration space", () => {
   it("i=0x9a of a virtio device: 4 vectors against 7", () => {
     const { causes } = first("get_pci_config_device: Bad config data: i=0x9a read: 3 device: 6");

@@ -8,7 +8,7 @@ import type { Node } from "../../node.js";
 import { printPath } from "../../path.js";
 import { hex } from "../../report.js";
 import type { Capture, Section } from "../capture.js";
-import { type Register, registerIn, registersAt } from "../config-space.js";
+import { configBytes, type Register, registerIn, registersAt } from "../config-space.js";
 import { type Found, fieldAt, findFields } from "../fields.js";
 import type { Message, Place } from "../message.js";
 import { type Scene, sectionsOf } from "../scene.js";
@@ -34,7 +34,7 @@ export const pciMessages: readonly Message[] = [
 function causes(values: Values, scene: Scene): string[] {
   const offset = values.number("offset");
   const found = configsOf(values, scene).flatMap(({ config }) => {
-    const register = config === undefined ? undefined : registerIn(config, offset);
+    const register = registerIn(config, offset);
     return register === undefined ? [] : [{ devices: undefined, register }];
   });
   const candidates = found.length > 0 ? found.slice(0, 1) : registersAt(offset);
@@ -129,25 +129,21 @@ const HEADER_CAUSES: readonly (readonly [field: string, cause: string])[] = [
 interface Config {
   readonly section: Section;
   readonly found: Found;
-  /** The bytes, where the tree has them in one piece. */
-  readonly config: Uint8Array | undefined;
+  readonly config: Uint8Array;
 }
 
 /** Configuration spaces in the stream that have this byte at the offset: of the device that failed, or of all. */
 function configsOf(values: Values, { subject, file }: Scene): Config[] {
   const offset = values.number("offset");
-  const read = values.number("read");
   const sections =
     subject.section === undefined
       ? (file?.sections ?? [])
       : sectionsOf(file, subject.section, subject.instanceId);
-  return sections.flatMap((section) =>
-    findFields(section, isConfig).flatMap((found): Config[] => {
-      const config = bytesOf(found.node);
-      if (config !== undefined && config[offset] !== read) return [];
-      return offset < found.node.size ? [{ section, found, config }] : [];
-    }),
-  );
+  return sections
+    .flatMap((section) =>
+      findFields(section, isConfig).map((found) => ({ section, found, config: configBytes(found.node) })),
+    )
+    .filter(({ config }) => config[offset] === values.number("read"));
 }
 
 /** The description's encoding, or the schema's field of a virtio device. */
@@ -158,30 +154,18 @@ function isConfig({ name, type, size }: Node): boolean {
   );
 }
 
-function bytesOf(node: Node): Uint8Array | undefined {
-  return node.value instanceof Uint8Array ? node.value : undefined;
-}
-
 const MAX_PLACES = 12;
 
 function places(values: Values, scene: Scene): Place[] {
   const { file } = scene;
   if (file === undefined) return [];
   const configs = configsOf(values, scene);
-  // One section holds several only in multifunction devices: the byte tells them apart.
   return configs.slice(0, MAX_PLACES).map((config) => place(file, values, config));
 }
 
 function place(file: Capture, values: Values, { section, found, config }: Config): Place {
   const offset = values.number("offset");
   const at = found.node.at + offset;
-  const inner = config === undefined ? fieldAt(section, at) : undefined;
-  const register = config === undefined ? undefined : registerIn(config, offset);
-  const name = register === undefined ? undefined : describe(register, offset);
-  return {
-    capture: file.name,
-    at,
-    path: printPath(inner?.path ?? found.path),
-    text: `${section.name}: ${hex(values.number("read"))} in the stream${name === undefined ? "" : `; ${name}`}`,
-  };
+  const path = printPath((fieldAt(section, at) ?? found).path);
+  return { capture: file.name, at, path, text: `${hex(config[offset] ?? 0)} in the stream` };
 }

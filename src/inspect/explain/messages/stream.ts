@@ -350,7 +350,7 @@ function unknownSectionCauses(values: Values, { file, other }: Scene): string[] 
 const MISSING: readonly (readonly [name: RegExp, cause: string])[] = [
   [
     /^kvm|^kvmclock|kvm-tpr-opt/,
-    "It belongs to KVM: the source ran with it, the destination runs with TCG or another accelerator.",
+    "It belongs to KVM: the source ran with it, the destination runs with TCG or another accelerator. A guest that can do without it goes on when `virtwire edit --drop` leaves the section out.",
   ],
   [
     /^serial$/,

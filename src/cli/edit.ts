@@ -1,0 +1,174 @@
+/** `virtwire edit`: writes a migration stream anew with other values, or without some of its sections. */
+import { closeSync, existsSync, openSync, statSync, writeSync } from "node:fs";
+import type { ArgsDef } from "citty";
+import {
+  type Assignment,
+  EditError,
+  EditPlan,
+  OverlapError,
+  type Patch,
+  Patcher,
+  parseAssignment,
+} from "../inspect/edit/index.js";
+import { hex, PathError, printable, type Summary } from "../inspect/index.js";
+import { optionValues } from "./arguments.js";
+import { blame, readCapture } from "./capture.js";
+import { openInput } from "./input.js";
+import { Batch, EXIT, type Io, UsageError } from "./io.js";
+import { defineVerb, type Verb } from "./verb.js";
+
+const args = {
+  file: { type: "positional", description: "The migration stream.", required: true },
+  set: {
+    type: "string",
+    valueHint: "PATH=VALUE",
+    description:
+      "Give a field another value: a number, names of an enum or of features, bytes as hex, text. May be repeated.",
+  },
+  drop: {
+    type: "string",
+    valueHint: "SECTION",
+    description:
+      "Leave a section out, and its entry in the description: a name, name#instance or a path. May be repeated.",
+  },
+  out: { type: "string", alias: "o", valueHint: "FILE", description: "Where to write.", required: true },
+} as const satisfies ArgsDef;
+
+const examples = [
+  "virtwire edit vm.mig --drop kvmclock -o tcg.mig",
+  "virtwire edit vm.mig --set configuration.machine=pc-q35-9.2 -o older.mig",
+  "virtwire edit vm.mig --set 'sections[timer].cpu_clock_offset=0' --drop 'serial#1' -o out.mig",
+];
+
+interface EditArguments {
+  readonly file: string;
+  readonly out: string;
+  readonly sets: readonly string[];
+  readonly drops: readonly string[];
+}
+
+export function editVerb(io: Io): Verb {
+  return defineVerb({
+    name: "edit",
+    about: "Write a migration stream anew, with other values or without some sections.",
+    args,
+    examples,
+    run: ({ file, out }, rawArgs) =>
+      edit({ file, out, sets: optionValues(rawArgs, "set"), drops: optionValues(rawArgs, "drop") }, io),
+  });
+}
+
+async function edit(given: EditArguments, io: Io): Promise<number> {
+  if (given.sets.length + given.drops.length === 0)
+    throw new UsageError("nothing to do: --set or --drop is missing");
+  if (given.file === "-") throw new UsageError("the stream is read twice: it has to be a file");
+  if (isSameFile(given.file, given.out))
+    throw new UsageError(`${given.out} is the stream itself: write to another file`);
+  const assignments = given.sets.map(assignmentOf);
+  const plan = asUsage(() => new EditPlan(assignments, given.drops));
+  const before = await asUsageLater(inspectWith(given.file, plan, io));
+  if (before === undefined) return EXIT.malformed;
+  if (before.kind !== "qemu-stream") throw new UsageError(`${given.file} is no migration stream`);
+  await rewrite(
+    given,
+    asUsage(() => plan.patches()),
+    io,
+  );
+  let check = new EditPlan(assignments, []);
+  let after = await inspectWith(given.out, check, io);
+  if (plan.guessed && !check.isDone) {
+    await rewrite(
+      given,
+      asUsage(() => plan.patches(true)),
+      io,
+    );
+    check = new EditPlan(assignments, []);
+    after = await inspectWith(given.out, check, io);
+  }
+  if (after === undefined) return EXIT.malformed;
+  report(plan, after, given, io);
+  if (!check.isDone) io.err(`${given.out}: with these values the fields around them are read otherwise\n`);
+  return after.faultCount === 0 && check.isDone ? EXIT.ok : EXIT.malformed;
+}
+
+function assignmentOf(text: string): Assignment {
+  const assignment = parseAssignment(text);
+  if (assignment === undefined) throw new UsageError(`--set ${text}: it is written PATH=VALUE`);
+  return assignment;
+}
+
+async function inspectWith(path: string, plan: EditPlan, io: Io): Promise<Summary | undefined> {
+  const input = openInput(path, io);
+  try {
+    const summary = await readCapture(
+      input,
+      { as: undefined, device: undefined, withFields: true },
+      () => plan,
+      io,
+    );
+    if (plan.isMapped && input.origin > 0)
+      throw new UsageError(
+        `${path}: outside its wrapper the pages of a mapped-ram stream would not be found`,
+      );
+    for (const { kind } of input.wrappers)
+      plan.notes.push(`the stream was in a wrapper (${kind}), the result is in none`);
+    if (summary !== undefined) blame(input, summary, io);
+    return summary;
+  } finally {
+    input.close();
+  }
+}
+
+async function rewrite({ file, out }: EditArguments, patches: readonly Patch[], io: Io): Promise<void> {
+  const input = openInput(file, io);
+  const fd = openSync(out, "w");
+  try {
+    const patcher = new Patcher(patches, (bytes) => writeAll(fd, bytes));
+    for await (const chunk of input.chunks()) patcher.push(chunk);
+  } finally {
+    closeSync(fd);
+    input.close();
+  }
+}
+
+function writeAll(fd: number, bytes: Uint8Array): void {
+  let done = 0;
+  while (done < bytes.length) done += writeSync(fd, bytes, done, bytes.length - done);
+}
+
+function isSameFile(a: string, b: string): boolean {
+  if (!existsSync(a) || !existsSync(b)) return false;
+  const [one, other] = [statSync(a), statSync(b)];
+  return one.dev === other.dev && one.ino === other.ino;
+}
+
+function report(plan: EditPlan, after: Summary, { file, out }: EditArguments, io: Io): void {
+  const batch = new Batch(io.out);
+  batch.write(`${file} → ${out}, ${after.size} bytes\n`);
+  for (const { at, path, text } of plan.changes) batch.write(`${hex(at)}  ${path}: ${printable(text)}\n`);
+  for (const note of plan.notes) batch.write(`note     ${note}\n`);
+  batch.write(`verdict  ${after.verdict}\n`);
+  batch.flush();
+}
+
+/** What cannot be done is for the user to put right. */
+function asUsage<T>(act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    throw refusal(error);
+  }
+}
+
+async function asUsageLater<T>(act: Promise<T>): Promise<T> {
+  try {
+    return await act;
+  } catch (error) {
+    throw refusal(error);
+  }
+}
+
+function refusal(error: unknown): unknown {
+  const isRefusal = error instanceof EditError || error instanceof PathError || error instanceof OverlapError;
+  return isRefusal ? new UsageError(error.message) : error;
+}
