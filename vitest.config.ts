@@ -26,7 +26,12 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: "qemu", include: ["test/qemu/**/*.test.ts"], testTimeout: 300_000 },
+        test: {
+          name: "qemu",
+          include: ["test/qemu/**/*.test.ts"],
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+        },
       },
       {
         extends: true,

@@ -4,9 +4,7 @@
  */
 import { readdirSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { Reader } from "../../../../src/runtime/index.js";
-import { decodeVirtioState, encodeVirtioState, walkVirtioState } from "../../../../src/streams/index.js";
-import { Coverage } from "./coverage.js";
+import { expectEveryByteNamed } from "./every-byte.js";
 import { savedDevices } from "./saved-devices.js";
 
 /** Forward directions of channels that carry sections. */
@@ -28,21 +26,7 @@ const streams = [
 
 describe("virtio devices of real streams", () => {
   it.each(streams)("%s", (path) => {
-    const devices = savedDevices(path);
-    for (const { section, at, bytes } of devices) {
-      const coverage = new Coverage();
-      walkVirtioState(new Reader(bytes, { base: at }), section, coverage, section.name);
-      expect({ name: section.name, faults: coverage.faults, breaks: coverage.breaks }).toEqual({
-        name: section.name,
-        faults: [],
-        breaks: [],
-      });
-      expect(coverage.at).toBe(bytes.length);
-      expect([...coverage.fields.keys()].filter((name) => /(^|\.)(unreadable|unknown)$/.test(name))).toEqual(
-        [],
-      );
-      expect(encodeVirtioState(decodeVirtioState(bytes, section))).toEqual(bytes);
-    }
+    expectEveryByteNamed(path);
   });
 
   it("are there", () => {
