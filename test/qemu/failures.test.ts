@@ -33,7 +33,7 @@ function guest({ net = "", blk = "", noRng, serials = 2, uuid, memory = 16 }: Va
   ]);
   return {
     ...Q35,
-    memory: { at: 0, size: memory << 20 },
+    memory: { ...Q35.memory, size: memory << 20 },
     devices: [
       ...[...NET, `virtio-net-pci,netdev=net0${net}`, ...DISK, `virtio-blk-pci,drive=disk0${blk}`],
       ...(noRng ? [] : ["-device", "virtio-rng-pci"]),

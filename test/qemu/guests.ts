@@ -10,8 +10,16 @@ export interface Guest {
   /** Of the newer QEMU, and of the older one where it is tried on that. */
   readonly machine: { readonly newer: string; readonly older?: string };
   readonly devices: readonly string[];
-  /** Where its memory lies in the address space of the guest, in bytes. */
-  readonly memory: { readonly at: number; readonly size: number };
+  /**
+   * Its block, and where it lies in the address space of the guest, in bytes. `hidden`: where a ROM lies in front of it, so
+   * that no look at the guest's addresses shows it.
+   */
+  readonly memory: {
+    readonly block: string;
+    readonly at: number;
+    readonly size: number;
+    readonly hidden?: { readonly from: number; readonly to: number };
+  };
   /** The firmware reads the boot sector of the disk: until then nobody has talked to the device. */
   readonly boots: boolean;
 }
@@ -54,7 +62,7 @@ export const PC: Guest = {
   target: "x86_64",
   machine: { newer: "pc-i440fx-10.0", older: "pc-i440fx-7.2" },
   devices: PCI,
-  memory: { at: 0, size: 16 * MIB },
+  memory: { block: "pc.ram", at: 0, size: 16 * MIB },
   boots: true,
 };
 
@@ -68,7 +76,7 @@ export const Q35: Guest = {
     ...DISK,
     "virtio-blk-pci,drive=disk0,num-queues=4",
   ],
-  memory: { at: 0, size: 16 * MIB },
+  memory: { block: "pc.ram", at: 0, size: 16 * MIB },
   boots: true,
 };
 
@@ -80,7 +88,12 @@ export const GUESTS: readonly Guest[] = [
     target: "x86_64",
     machine: { newer: "microvm", older: "microvm" },
     devices: MMIO,
-    memory: { at: 0, size: 16 * MIB },
+    memory: {
+      block: "microvm.ram",
+      at: 0,
+      size: 16 * MIB,
+      hidden: { from: 0xe0000, to: 0x100000 },
+    },
     boots: false,
   },
   {
@@ -95,7 +108,7 @@ export const GUESTS: readonly Guest[] = [
       ...["-device", "virtio-scsi-ccw", ...SCSI_DISK, "-device", "virtio-serial-ccw", ...PORTS],
       ...["rng", "balloon", "gpu", "keyboard"].flatMap((name) => ["-device", `virtio-${name}-ccw`]),
     ],
-    memory: { at: 0, size: 16 * MIB },
+    memory: { block: "s390.ram", at: 0, size: 16 * MIB },
     boots: true,
   },
   {
@@ -103,7 +116,7 @@ export const GUESTS: readonly Guest[] = [
     target: "aarch64",
     machine: { newer: "virt-10.0" },
     devices: ["-cpu", "cortex-a57", ...PCI, ...["-device", "virtio-iommu-pci"]],
-    memory: { at: 0x4000_0000, size: 16 * MIB },
+    memory: { block: "mach-virt.ram", at: 0x4000_0000, size: 16 * MIB },
     boots: false,
   },
   {
@@ -111,7 +124,7 @@ export const GUESTS: readonly Guest[] = [
     target: "ppc64",
     machine: { newer: "pseries-10.0" },
     devices: ["-vga", "none", ...PCI],
-    memory: { at: 0, size: 256 * MIB },
+    memory: { block: "ppc_spapr.ram", at: 0, size: 256 * MIB },
     boots: true,
   },
 ];
@@ -164,9 +177,4 @@ async function diskReads(qemu: Machine): Promise<number> {
     readonly stats: { readonly rd_operations: number };
   }[];
   return devices.reduce((sum, { stats }) => sum + stats.rd_operations, 0);
-}
-
-/** What the guest's memory holds, by QEMU's own account. The guest must not run. */
-export async function saveMemory(qemu: Machine, { memory }: Guest, file: string): Promise<void> {
-  await qemu.qmp("pmemsave", { val: memory.at, size: memory.size, filename: file });
 }

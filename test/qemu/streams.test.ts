@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { virtwire } from "../cli/harness.js";
 import { expectEveryByteNamed } from "../streams/qemu/virtio/every-byte.js";
 import { GUESTS, type Guest, startGuest } from "./guests.js";
+import { expectMemory, saveMemory } from "./memory.js";
 import { describeWith, newerQemu, olderQemu, type Program } from "./programs.js";
 
 /** QEMU's own reader of streams, from its source package (see .ci/fetch-qemu-source). */
@@ -16,12 +17,14 @@ const MAX_OUTPUT = 1 << 28;
 function proveStream(guest: Guest, program: Program, machine: string): void {
   const folder = mkdtempSync(join(tmpdir(), "virtwire-"));
   const file = join(folder, "vm.mig");
+  const memory = join(folder, "memory.bin");
 
   beforeAll(async () => {
     await using qemu = await startGuest(guest, program, machine, folder);
     await qemu.capabilities();
     await qemu.qmp("migrate", { uri: `exec:cat > ${file}` });
     expect(await qemu.migrated()).toMatchObject({ status: "completed" });
+    await saveMemory(qemu, guest, memory);
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -33,6 +36,8 @@ function proveStream(guest: Guest, program: Program, machine: string): void {
     );
     expect(code).toBe(0);
   });
+
+  it("holds the memory of the guest", () => expectMemory([file], guest, memory));
 
   it("has no byte of a virtio device without a name", () => {
     const given = guest.devices.filter((argument) => /^virtio-(?!scsi)/.test(argument));

@@ -6,10 +6,13 @@ import { SOURCE_STATUS } from "../../src/streams/index.js";
 import { type Ran, temporaryFolder, virtwire } from "../cli/harness.js";
 import { argumentsOf, PC, Q35, startGuest } from "./guests.js";
 import { Machine } from "./machine.js";
+import { expectMemory, saveMemory } from "./memory.js";
 import { describeWith, newerQemu, olderQemu, type Program } from "./programs.js";
 
 interface Received extends Ran {
   readonly file: string;
+  /** What the guest's memory held when it had stopped at the source. */
+  readonly memory: string;
   /** The states of the source, as it reported them. */
   readonly states: readonly string[];
 }
@@ -45,7 +48,9 @@ async function receive({ program, machine, options = [], ...given }: Migration):
   }
   const info = await qemu.migrated();
   expect([info.status, info["error-desc"]]).toEqual(["completed", undefined]);
-  return { ...(await received), file, states: qemu.migrationStates };
+  const memory = join(folder, "memory.bin");
+  await saveMemory(qemu, Q35, memory);
+  return { ...(await received), file, memory, states: qemu.migrationStates };
 }
 
 /** Plays what was received into a QEMU that waits for it, whose guest then runs on. */
@@ -118,7 +123,9 @@ function proveMigrations(program: Program, machine: string): void {
       const received = await receive(migration);
       expect([received.code, received.err]).toEqual([0, ""]);
       expect(received.out.match(/: multifd channel, [1-9]/g)).toHaveLength(2);
-      await playBack(received, migration, [`${received.file}.ch1`, `${received.file}.ch2`]);
+      const channels = [`${received.file}.ch1`, `${received.file}.ch2`];
+      await expectMemory([received.file, ...channels], Q35, received.memory);
+      await playBack(received, migration, channels);
     });
   }
 
@@ -129,6 +136,7 @@ function proveMigrations(program: Program, machine: string): void {
     expect(received.out).toMatch(/postcopy, [1-9]\d* page requests sent\n$/);
     for (const arc of arcsOf(received.states)) expect(KNOWN_ARCS).toContain(arc);
     expect(received.states).toContain("postcopy-active");
+    await expectMemory([received.file], Q35, received.memory);
     await playBack(received, migration);
   });
 
@@ -138,7 +146,9 @@ function proveMigrations(program: Program, machine: string): void {
     const received = await receive(migration);
     expect([received.code, received.err]).toEqual([0, ""]);
     expect(received.out).toMatch(/\.ch1: postcopy-preempt channel, [1-9]/);
-    await playBack(received, migration, [`${received.file}.ch1`]);
+    const channel = `${received.file}.ch1`;
+    await expectMemory([received.file, channel], Q35, received.memory);
+    await playBack(received, migration, [channel]);
   });
 }
 
