@@ -12,6 +12,17 @@ export {
 } from "./drivers/admin-driver.js";
 export { DevicePartsDriver, enableDeviceParts, ObjectIds } from "./drivers/device-parts-driver.js";
 export { DraftV2Driver } from "./drivers/draft-v2-driver.js";
+export { NEXT_STATE, pathBetween, VFIO_STATES, type VfioState } from "./drivers/vfio-states.js";
+export {
+  mergedPolicy,
+  type PrecopyInfo,
+  type PrecopyPolicy,
+  SERIES_POLICY,
+  VfioError,
+  type VfioErrorCode,
+  VfioVirtioDevice,
+  type VfioVirtioOptions,
+} from "./drivers/vfio-virtio.js";
 export { DeviceContextReader, writeDeviceContext } from "./formats/device-context.js";
 export {
   DevicePartsReader,
