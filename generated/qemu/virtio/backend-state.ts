@@ -7,7 +7,7 @@
  * Stands in the subsections `vhost-user-fs-backend` (behind the field `virtio`) and `virtio-net-device/backend`. Put
  * together, the chunks are in the back-end's own format: of virtiofsd backend.virtiofsd, of passt backend.passt.
  * @see QEMU 10.0.2, hw/virtio/vhost.c, vhost_save_backend_state
- * @since QEMU 8.2
+ * @since QEMU 8.2, for network devices 10.0
  */
 import {
   type Leaf,

@@ -955,7 +955,7 @@ export function walkQemuVirtqueueElement(reader: Reader, visitor: Visitor, littl
  * `struct qemu_virtqueue_request`: 16 to 98324 bytes.
  * An element with what a packed ring adds.
  *
- * `packed`: the device offers VIRTIO_F_RING_PACKED, whatever ring the driver uses. QEMU (4.1 to 10.0 at least) then
+ * `packed`: the device offers VIRTIO_F_RING_PACKED, whatever ring the driver uses. QEMU (4.2 to 10.0 at least) then
  * writes the number of descriptors before the element and reads it behind it: such a stream is described as it is
  * written; the destination takes the wrong bytes for every part of it.
  */

@@ -2888,7 +2888,7 @@ export function walkQemuVirtioGpuBlob(reader: Reader, visitor: Visitor): boolean
  * `virtio-gpu/blob`: of a device with `blob=on`.
  * `end` is always 0.
  * @see QEMU 10.0.2, hw/display/virtio-gpu.c, vmstate_virtio_gpu_blob_state
- * @since QEMU 8.1
+ * @since QEMU 8.2
  */
 export interface QemuVirtioGpuBlobs {
   /** Any number of bytes at offset 0. */

@@ -3,7 +3,7 @@
 /**
  * An AWS Nitro Secure Module's own part of what QEMU saves.
  * @see QEMU 10.0.2, hw/virtio/virtio-nsm.c
- * @since QEMU 10.0
+ * @since QEMU 9.2
  */
 import {
   type Leaf,
