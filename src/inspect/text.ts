@@ -22,8 +22,8 @@ export interface TextOptions {
 }
 
 const SUMMARY_LINES = 40;
-/** Elements in a row that are zero are shown up to this many, less one. */
-const SHOWN_ZEROS = 4;
+/** Elements in a row that are zero, or alike, are shown up to this many, less one. */
+const SHOWN_ALIKE = 4;
 /** Faults that the summary shows; the rest are counted. */
 const SHOWN_FAULTS = 5;
 /** Records without fields of their own that are kept for the listing; a long migration has one for every iteration. */
@@ -156,21 +156,32 @@ export class TextRenderer implements Sink {
     for (const fault of node.faults ?? []) this.writeFault(fault, depth + 1, write);
   }
 
-  /** Arrays of a fixed size are mostly empty: a run of elements that are all zero is one line. */
+  /**
+   * Arrays of a fixed size are mostly empty, and what is empty is not always zero: a run of elements that are all zero, or
+   * all like the one before them, is one line.
+   */
   private writeChildren(children: readonly Node[], depth: number, write: Write): void {
-    for (let i = 0; i < children.length; i++) {
+    for (let i = 0; i < children.length; ) {
       const child = children[i] as Node;
-      const run = this.options.verbosity < 2 ? zeroRun(children, i) : 0;
-      if (run < SHOWN_ZEROS) {
-        this.writeNode(child, depth, write);
+      const zeros = this.options.verbosity < 2 ? zeroRun(children, i) : 0;
+      if (zeros >= SHOWN_ALIKE) {
+        this.writeRun(child, zeros, "all zero", depth, write);
+        i += zeros;
         continue;
       }
-      const text = this.dim(`${grouped(run)} elements, all zero`);
-      write(
-        `${this.place(child.at)} ${"  ".repeat(depth)}[${child.index}..${child.index + run - 1}] ${text}\n`,
-      );
-      i += run - 1;
+      this.writeNode(child, depth, write);
+      i++;
+      const alike = this.options.verbosity < 2 ? runLike(child, children, i) : 0;
+      if (alike < SHOWN_ALIKE) continue;
+      this.writeRun(children[i] as Node, alike, `all as [${child.index}]`, depth, write);
+      i += alike;
     }
+  }
+
+  private writeRun(first: Node, count: number, what: string, depth: number, write: Write): void {
+    const range = `[${first.index}..${first.index + count - 1}]`;
+    const text = this.dim(`${grouped(count)} elements, ${what}`);
+    write(`${this.place(first.at)} ${"  ".repeat(depth)}${range} ${text}\n`);
   }
 
   private valueText(node: Node): string {
@@ -226,6 +237,31 @@ function zeroRun(nodes: readonly Node[], from: number): number {
     node = nodes[from + run];
   }
   return run;
+}
+
+/** How many elements of an array from index `from` on say the same as `model`, the one before them. */
+function runLike(model: Node, nodes: readonly Node[], from: number): number {
+  if (model.index < 0) return 0;
+  let run = 0;
+  for (let node = nodes[from]; node !== undefined && node.index >= 0 && isAlike(model, node); ) {
+    run++;
+    node = nodes[from + run];
+  }
+  return run;
+}
+
+function isAlike(a: Node, b: Node): boolean {
+  if (a.faults !== undefined || b.faults !== undefined) return false;
+  if (a.value instanceof Uint8Array) {
+    const { value } = a;
+    return (
+      b.value instanceof Uint8Array &&
+      b.value.length === value.length &&
+      b.value.every((byte, i) => byte === value[i])
+    );
+  }
+  if (a.value !== b.value || a.children?.length !== b.children?.length) return false;
+  return a.children?.every((child, i) => isAlike(child, b.children?.[i] as Node)) ?? true;
 }
 
 function isZero(node: Node): boolean {
