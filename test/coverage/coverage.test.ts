@@ -19,6 +19,14 @@ const NUMBERS: Readonly<Record<string, readonly (readonly [from: number, to: num
     [80, 96],
     [100, 109],
   ],
+  E: [
+    [1, 17],
+    [20, 31],
+    [40, 51],
+    [60, 64],
+    [66, 68],
+    [70, 80],
+  ],
   F: [
     [1, 16],
     [20, 25],

@@ -23,6 +23,7 @@ const FAMILIES: Readonly<Record<string, string>> = {
   B: "virtio 1.4 admin commands, capabilities, resource objects and device parts",
   C: "The vfio-virtio kernel stream and VFIO",
   D: "vhost-user, and the kernel's vhost and vDPA",
+  E: "QEMU's migration streams and channels",
   F: "The state of virtio devices in QEMU's migration stream",
   H: "Formats inside and around captures",
 };

@@ -18,6 +18,7 @@ import { elementPath, member, type Path } from "../path.js";
 import { type CaptureRecord, FaultList, type Sink, type Summary, verdictOf } from "../report.js";
 import { type DeviceReport, Devices } from "./devices.js";
 import { streamFacts } from "./facts.js";
+import { readLive } from "./live.js";
 import { ramAttributes, ramTable } from "./memory.js";
 import { commandName, uuidText } from "./names.js";
 import { OrderedSink } from "./order.js";
@@ -158,7 +159,10 @@ export class QemuInspection implements CaptureInspection {
     if (event.phase === "full") this.devices.take(event, row);
     else {
       const path = [...row.path, ...elementPath("parts", row.parts - 1)];
-      this.put(sectionRecord(event, path, undefined, []));
+      const { fields, faults = [] } = readLive(event, this.withFields) ?? {};
+      row.faults += faults.length;
+      for (const fault of faults) this.faults.add(fault);
+      this.put(sectionRecord(event, path, fields, faults));
     }
   }
 
