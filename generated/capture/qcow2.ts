@@ -6,6 +6,7 @@
  * @see QEMU 10.0.2, docs/interop/qcow2.rst, block/qcow2-snapshot.c
  */
 import {
+  type FlagBit,
   type Leaf,
   MAX_SAFE_HIGH,
   type Reader,
@@ -62,6 +63,15 @@ export type Qcow2IncompatibleFeature = bigint;
 export function qcow2IncompatibleFeatureNames(value: number | bigint): string[] {
   return flagNames(Qcow2IncompatibleFeature, value);
 }
+
+/** What is known of each flag. */
+export const qcow2IncompatibleFeatureBits: readonly FlagBit[] = [
+  { name: "QCOW2_INCOMPAT_DIRTY", mask: 0x1n },
+  { name: "QCOW2_INCOMPAT_CORRUPT", mask: 0x2n },
+  { name: "QCOW2_INCOMPAT_DATA_FILE", mask: 0x4n, doc: "Clusters stand in another file." },
+  { name: "QCOW2_INCOMPAT_COMPRESSION", mask: 0x8n },
+  { name: "QCOW2_INCOMPAT_EXTENDED_L2", mask: 0x10n, doc: "Entries of level 2 have 16 bytes." },
+];
 
 /**
  * `struct qcow2_header`: 72 to 104 bytes.

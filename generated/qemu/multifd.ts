@@ -8,6 +8,7 @@
  * @see QEMU 10.0.2, migration/multifd.h, multifd.c
  */
 import {
+  type FlagBit,
   type Leaf,
   MAX_SAFE_HIGH,
   type Reader,
@@ -341,6 +342,17 @@ export type MultifdFlag = number;
 export function multifdFlagNames(value: number | bigint): string[] {
   return flagNames(MultifdFlag, value);
 }
+
+/** What is known of each flag. */
+export const multifdFlagBits: readonly FlagBit[] = [
+  { name: "MULTIFD_FLAG_SYNC", mask: 0x1, doc: "Ends a round: the destination waits until every channel and the main stream have come as far." },
+  { name: "MULTIFD_FLAG_ZLIB", mask: 0x2, doc: "One stream of zlib a channel, flushed behind each packet." },
+  { name: "MULTIFD_FLAG_ZSTD", mask: 0x4, doc: "One stream of zstd a channel, flushed behind each packet." },
+  { name: "MULTIFD_FLAG_QPL", mask: 0x8, doc: "Each page by itself, by Intel's Query Processing Library: see multifd_page_sizes." },
+  { name: "MULTIFD_FLAG_UADK", mask: 0x10, doc: "Each page by itself, by UADK: see multifd_page_sizes." },
+  { name: "MULTIFD_FLAG_QATZIP", mask: 0x20, doc: "All pages of the packet together, by QATzip." },
+  { name: "MULTIFD_FLAG_DEVICE_STATE", mask: 0x40, doc: "The packet is a multifd_device_state_packet." },
+];
 
 /**
  * `struct multifd_packet_header`: 12 bytes.

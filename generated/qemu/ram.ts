@@ -8,6 +8,7 @@
  * @see QEMU 10.0.2, migration/ram.c, migration/ram.h
  */
 import {
+  type FlagBit,
   type Leaf,
   MAX_SAFE_HIGH,
   type Reader,
@@ -76,6 +77,20 @@ export type RamSaveFlag = number;
 export function ramSaveFlagNames(value: number | bigint): string[] {
   return flagNames(RamSaveFlag, value);
 }
+
+/** What is known of each flag. */
+export const ramSaveFlagBits: readonly FlagBit[] = [
+  { name: "RAM_SAVE_FLAG_FULL", mask: 0x1, doc: "Obsolete since 2009: refused." },
+  { name: "RAM_SAVE_FLAG_ZERO", mask: 0x2, doc: "A page of zeroes." },
+  { name: "RAM_SAVE_FLAG_MEM_SIZE", mask: 0x4, doc: "The list of blocks." },
+  { name: "RAM_SAVE_FLAG_PAGE", mask: 0x8, doc: "A page as it is." },
+  { name: "RAM_SAVE_FLAG_EOS", mask: 0x10, doc: "End of this part of the section." },
+  { name: "RAM_SAVE_FLAG_CONTINUE", mask: 0x20, doc: "The block is that of the record before; its name is left out." },
+  { name: "RAM_SAVE_FLAG_XBZRLE", mask: 0x40, doc: "What changed in a page sent before." },
+  { name: "RAM_SAVE_FLAG_HOOK", mask: 0x80, doc: "RDMA only: never in a file." },
+  { name: "RAM_SAVE_FLAG_COMPRESS_PAGE", mask: 0x100, doc: "A page compressed by zlib." },
+  { name: "RAM_SAVE_FLAG_MULTIFD_FLUSH", mask: 0x200, doc: "Wait for the multifd channels." },
+];
 
 /**
  * `struct ram_save_word`: 8 bytes.

@@ -10,6 +10,7 @@
  * @see QEMU 10.0.2, hw/vfio/migration.c, include/hw/vfio/vfio-common.h
  */
 import {
+  type FlagBit,
   type Leaf,
   type Reader,
   type Site,
@@ -543,6 +544,11 @@ export type VfioDeviceStatePacketFlags = number;
 export function vfioDeviceStatePacketFlagsNames(value: number | bigint): string[] {
   return flagNames(VfioDeviceStatePacketFlags, value);
 }
+
+/** What is known of each flag. */
+export const vfioDeviceStatePacketFlagsBits: readonly FlagBit[] = [
+  { name: "VFIO_DEVICE_STATE_CONFIG_STATE", mask: 0x1, doc: "The data is the configuration, not device data." },
+];
 
 /**
  * `struct vfio_device_state_packet`: 12 bytes or more.

@@ -8,6 +8,7 @@
  * @see Linux 7.2, include/uapi/linux/vfio.h
  */
 import {
+  type FlagBit,
   type Leaf,
   type MessageRow,
   type Reader,
@@ -58,6 +59,13 @@ export type VfioDeviceFeatureFlags = number;
 export function vfioDeviceFeatureFlagsNames(value: number | bigint): string[] {
   return flagNames(VfioDeviceFeatureFlags, value);
 }
+
+/** What is known of each flag. */
+export const vfioDeviceFeatureFlagsBits: readonly FlagBit[] = [
+  { name: "VFIO_DEVICE_FEATURE_GET", mask: 0x10000, doc: "Get the feature into data[]." },
+  { name: "VFIO_DEVICE_FEATURE_SET", mask: 0x20000, doc: "Set the feature from data[]." },
+  { name: "VFIO_DEVICE_FEATURE_PROBE", mask: 0x40000, doc: "Ask whether the feature, and where GET or SET is given that access to it, is supported." },
+];
 
 /**
  * `struct vfio_device_feature`: 8 bytes or more.
@@ -286,6 +294,13 @@ export type VfioMigrationFlags = bigint;
 export function vfioMigrationFlagsNames(value: number | bigint): string[] {
   return flagNames(VfioMigrationFlags, value);
 }
+
+/** What is known of each flag. */
+export const vfioMigrationFlagsBits: readonly FlagBit[] = [
+  { name: "VFIO_MIGRATION_STOP_COPY", mask: 0x1n },
+  { name: "VFIO_MIGRATION_P2P", mask: 0x2n },
+  { name: "VFIO_MIGRATION_PRE_COPY", mask: 0x4n },
+];
 
 /** `struct vfio_device_feature_migration`: 8 bytes. */
 export interface VfioDeviceFeatureMigration {
@@ -750,6 +765,11 @@ export type VfioPrecopyInfoFlags = number;
 export function vfioPrecopyInfoFlagsNames(value: number | bigint): string[] {
   return flagNames(VfioPrecopyInfoFlags, value);
 }
+
+/** What is known of each flag. */
+export const vfioPrecopyInfoFlagsBits: readonly FlagBit[] = [
+  { name: "VFIO_PRECOPY_INFO_REINIT", mask: 0x1, doc: "New initial data is present." },
+];
 
 /**
  * `struct vfio_precopy_info`: 24 bytes.

@@ -15,6 +15,7 @@
  * @see Linux 7.2, drivers/vfio/pci/virtio/common.h, migrate.c
  */
 import {
+  type FlagBit,
   type Leaf,
   type ParserOptions,
   PushParser,
@@ -73,6 +74,11 @@ export type VirtiovfMigfHeaderFlags = number;
 export function virtiovfMigfHeaderFlagsNames(value: number | bigint): string[] {
   return flagNames(VirtiovfMigfHeaderFlags, value);
 }
+
+/** What is known of each flag. */
+export const virtiovfMigfHeaderFlagsBits: readonly FlagBit[] = [
+  { name: "VIRTIOVF_MIGF_HEADER_FLAGS_TAG_OPTIONAL", mask: 0x1, doc: "Who does not know the tag may skip the record." },
+];
 
 /**
  * `enum virtiovf_migf_header_tag`, 32 bits. Other values are kept as they are.

@@ -23,6 +23,7 @@
  * @see rust-vmm/vhost 4e217d99, vhost/src/vhost_user/message.rs, backend_req_handler.rs
  */
 import {
+  type FlagBit,
   type Leaf,
   type MessageRow,
   type ParserOptions,
@@ -182,6 +183,33 @@ export type VhostUserProtocolFeature = bigint;
 export function vhostUserProtocolFeatureNames(value: number | bigint): string[] {
   return flagNames(VhostUserProtocolFeature, value);
 }
+
+/** What is known of each flag. */
+export const vhostUserProtocolFeatureBits: readonly FlagBit[] = [
+  { name: "VHOST_USER_PROTOCOL_F_MQ", mask: 0x1n, doc: "The number of virtqueues can be asked for.", source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features" },
+  { name: "VHOST_USER_PROTOCOL_F_LOG_SHMFD", mask: 0x2n, doc: "The dirty log lies in shared memory, passed with VHOST_USER_SET_LOG_BASE.", source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features" },
+  { name: "VHOST_USER_PROTOCOL_F_RARP", mask: 0x4n, source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features" },
+  { name: "VHOST_USER_PROTOCOL_F_REPLY_ACK", mask: 0x8n, doc: "NEED_REPLY has a meaning.", source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features" },
+  { name: "VHOST_USER_PROTOCOL_F_MTU", mask: 0x10n, doc: "VHOST_USER_PROTOCOL_F_NET_MTU in the code, and once in the document.", source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features" },
+  { name: "VHOST_USER_PROTOCOL_F_BACKEND_REQ", mask: 0x20n, doc: "There is a channel for requests of the back-end.", source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features" },
+  { name: "VHOST_USER_PROTOCOL_F_CROSS_ENDIAN", mask: 0x40n, source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features" },
+  { name: "VHOST_USER_PROTOCOL_F_CRYPTO_SESSION", mask: 0x80n, source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features" },
+  { name: "VHOST_USER_PROTOCOL_F_PAGEFAULT", mask: 0x100n, doc: "Postcopy migration.", source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features" },
+  { name: "VHOST_USER_PROTOCOL_F_CONFIG", mask: 0x200n, source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features" },
+  { name: "VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD", mask: 0x400n, doc: "Requests of the back-end can carry descriptors.", source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features" },
+  { name: "VHOST_USER_PROTOCOL_F_HOST_NOTIFIER", mask: 0x800n, source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features" },
+  { name: "VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD", mask: 0x1000n, source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features" },
+  { name: "VHOST_USER_PROTOCOL_F_RESET_DEVICE", mask: 0x2000n, source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features" },
+  { name: "VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS", mask: 0x4000n, doc: "Only together with BACKEND_REQ and REPLY_ACK.", source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features" },
+  { name: "VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS", mask: 0x8000n, source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features" },
+  { name: "VHOST_USER_PROTOCOL_F_STATUS", mask: 0x10000n, source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features" },
+  { name: "VHOST_USER_PROTOCOL_F_XEN_MMAP", mask: 0x20000n, doc: "Memory regions have two fields more.", source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features" },
+  { name: "VHOST_USER_PROTOCOL_F_SHARED_OBJECT", mask: 0x40000n, source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features" },
+  { name: "VHOST_USER_PROTOCOL_F_DEVICE_STATE", mask: 0x80000n, doc: "The back-end's own state can be migrated.", source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features" },
+  { name: "VHOST_USER_PROTOCOL_F_GET_VRING_BASE_INFLIGHT", mask: 0x100000n, doc: "VHOST_USER_GET_VRING_BASE does not wait for requests in flight: they go on from the inflight region.", source: "rust-vmm/vhost 4e217d99, message.rs, VhostUserProtocolFeatures" },
+  { name: "VHOST_USER_PROTOCOL_F_GPA_ADDRESSES", mask: 0x200000n, doc: "Addresses are guest-physical where they are user addresses otherwise.", source: "rust-vmm/vhost, pull request 367" },
+  { name: "VHOST_USER_PROTOCOL_F_SHMEM", mask: 0x400000n, doc: "Regions of shared memory that the back-end fills.", source: "rust-vmm/vhost, pull request 367" },
+];
 
 /**
  * `struct vhost_user_header`: 12 bytes.
@@ -1853,6 +1881,13 @@ export type VhostUserXenMmapFlags = number;
 export function vhostUserXenMmapFlagsNames(value: number | bigint): string[] {
   return flagNames(VhostUserXenMmapFlags, value);
 }
+
+/** What is known of each flag. */
+export const vhostUserXenMmapFlagsBits: readonly FlagBit[] = [
+  { name: "VHOST_USER_XEN_MMAP_FOREIGN", mask: 0x1, source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Memory region description; rust-vmm/vm-memory for the names" },
+  { name: "VHOST_USER_XEN_MMAP_GRANT", mask: 0x2, source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Memory region description; rust-vmm/vm-memory for the names" },
+  { name: "VHOST_USER_XEN_MMAP_NO_ADVANCE_MAP", mask: 0x100, doc: "Map parts of the region only as they are needed.", source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Memory region description; rust-vmm/vm-memory for the names" },
+];
 
 /**
  * `struct vhost_user_memory_region`: 32 to 40 bytes.
@@ -4292,6 +4327,12 @@ export type VhostUserConfigFlags = number;
 export function vhostUserConfigFlagsNames(value: number | bigint): string[] {
   return flagNames(VhostUserConfigFlags, value);
 }
+
+/** What is known of each flag. */
+export const vhostUserConfigFlagsBits: readonly FlagBit[] = [
+  { name: "VHOST_USER_CONFIG_WRITABLE", mask: 0x1, source: "rust-vmm/vhost 4e217d99, message.rs, VhostUserConfigFlags" },
+  { name: "VHOST_USER_CONFIG_LIVE_MIGRATION", mask: 0x2, source: "rust-vmm/vhost 4e217d99, message.rs, VhostUserConfigFlags" },
+];
 
 /**
  * `struct vhost_user_config`: 12 to 268 bytes.
@@ -6741,6 +6782,11 @@ export type VhostUserMmapFlags = bigint;
 export function vhostUserMmapFlagsNames(value: number | bigint): string[] {
   return flagNames(VhostUserMmapFlags, value);
 }
+
+/** What is known of each flag. */
+export const vhostUserMmapFlagsBits: readonly FlagBit[] = [
+  { name: "VHOST_USER_FLAG_MAP_RW", mask: 0x1n, doc: "Without it the mapping is read-only.", source: "rust-vmm/vhost 4e217d99, message.rs, VhostUserMMapFlags; QEMU for the name" },
+];
 
 /**
  * `struct vhost_user_mmap`: 40 bytes.

@@ -9,6 +9,7 @@
  * @see passt, migrate.c; flow.c, flow_migrate_source; tcp_conn.h, struct tcp_tap_transfer, tcp_tap_transfer_ext
  */
 import {
+  type FlagBit,
   type Leaf,
   type Reader,
   type Site,
@@ -688,6 +689,18 @@ export type PasstTcpEvents = number;
 export function passtTcpEventsNames(value: number | bigint): string[] {
   return flagNames(PasstTcpEvents, value);
 }
+
+/** What is known of each flag. */
+export const passtTcpEventsBits: readonly FlagBit[] = [
+  { name: "SOCK_ACCEPTED", mask: 0x1, source: "passt, tcp_conn.h" },
+  { name: "TAP_SYN_RCVD", mask: 0x2, source: "passt, tcp_conn.h" },
+  { name: "ESTABLISHED", mask: 0x4, source: "passt, tcp_conn.h" },
+  { name: "SOCK_FIN_RCVD", mask: 0x8, doc: "Before ESTABLISHED: TAP_SYN_ACK_SENT.", source: "passt, tcp_conn.h" },
+  { name: "SOCK_FIN_SENT", mask: 0x10, source: "passt, tcp_conn.h" },
+  { name: "TAP_FIN_RCVD", mask: 0x20, source: "passt, tcp_conn.h" },
+  { name: "TAP_FIN_SENT", mask: 0x40, source: "passt, tcp_conn.h" },
+  { name: "TAP_FIN_ACKED", mask: 0x80, source: "passt, tcp_conn.h" },
+];
 
 /**
  * `struct passt_tcp_tap_transfer`: 112 bytes.

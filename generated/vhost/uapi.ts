@@ -9,6 +9,7 @@
  * @see Linux 7.2, include/uapi/linux/vhost.h, include/uapi/linux/vhost_types.h
  */
 import {
+  type FlagBit,
   type Leaf,
   type MessageRow,
   type Reader,
@@ -87,6 +88,18 @@ export type VhostBackendFeature = bigint;
 export function vhostBackendFeatureNames(value: number | bigint): string[] {
   return flagNames(VhostBackendFeature, value);
 }
+
+/** What is known of each flag. */
+export const vhostBackendFeatureBits: readonly FlagBit[] = [
+  { name: "VHOST_BACKEND_F_IOTLB_MSG_V2", mask: 0x2n, doc: "IOTLB messages are vhost_msg_v2." },
+  { name: "VHOST_BACKEND_F_IOTLB_BATCH", mask: 0x4n, doc: "IOTLB updates can be grouped between VHOST_IOTLB_BATCH_BEGIN and VHOST_IOTLB_BATCH_END." },
+  { name: "VHOST_BACKEND_F_IOTLB_ASID", mask: 0x8n, doc: "The IOTLB takes an address space identifier, in vhost_msg_v2." },
+  { name: "VHOST_BACKEND_F_SUSPEND", mask: 0x10n, doc: "The device can be suspended: VHOST_VDPA_SUSPEND." },
+  { name: "VHOST_BACKEND_F_RESUME", mask: 0x20n, doc: "The device can be resumed: VHOST_VDPA_RESUME." },
+  { name: "VHOST_BACKEND_F_ENABLE_AFTER_DRIVER_OK", mask: 0x40n, doc: "Virtqueues can be enabled after DRIVER_OK as well as before." },
+  { name: "VHOST_BACKEND_F_DESC_ASID", mask: 0x80n, doc: "The descriptors of a virtqueue may belong to another group than its buffers." },
+  { name: "VHOST_BACKEND_F_IOTLB_PERSIST", mask: 0x100n, doc: "The IOTLB keeps its mappings when the device is reset." },
+];
 
 /**
  * `struct vhost_vring_state`: 8 bytes.
@@ -464,6 +477,11 @@ export type VhostVringFlags = number;
 export function vhostVringFlagsNames(value: number | bigint): string[] {
   return flagNames(VhostVringFlags, value);
 }
+
+/** What is known of each flag. */
+export const vhostVringFlagsBits: readonly FlagBit[] = [
+  { name: "VHOST_VRING_F_LOG", mask: 0x1, doc: "`log_guest_addr` is valid, and writes to the used ring are logged." },
+];
 
 /**
  * `struct vhost_vring_addr`: 40 bytes.

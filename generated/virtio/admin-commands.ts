@@ -20,6 +20,7 @@
  */
 import {
   type CommandRow,
+  type FlagBit,
   type Leaf,
   type Reader,
   type Site,
@@ -8164,6 +8165,11 @@ export type VirtioAdminCmdDevModeFlags = number;
 export function virtioAdminCmdDevModeFlagsNames(value: number | bigint): string[] {
   return flagNames(VirtioAdminCmdDevModeFlags, value);
 }
+
+/** What is known of each flag. */
+export const virtioAdminCmdDevModeFlagsBits: readonly FlagBit[] = [
+  { name: "VIRTIO_ADMIN_CMD_DEV_MODE_F_STOPPED", mask: 0x1, doc: "The spec and Linux define the constant as 0, which is the number of the bit: Linux sends 1 to stop the device (virtio_pci_admin_mode_set), and 0 to resume it.", source: "virtio 1.4, VIRTIO_ADMIN_CMD_DEV_MODE_SET (admin-cmds-device-parts.tex)" },
+];
 
 /**
  * `struct virtio_admin_cmd_dev_mode_set_data`: 1 byte.

@@ -15,6 +15,7 @@
  * @see linux/virtio_*.h
  */
 import {
+  type FlagBit,
   type Leaf,
   type Reader,
   type Site,
@@ -71,6 +72,12 @@ export type VirtioNetStatus = number;
 export function virtioNetStatusNames(value: number | bigint): string[] {
   return flagNames(VirtioNetStatus, value);
 }
+
+/** What is known of each flag. */
+export const virtioNetStatusBits: readonly FlagBit[] = [
+  { name: "VIRTIO_NET_S_LINK_UP", mask: 0x1, source: "virtio 1.4, Device configuration layout (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_S_ANNOUNCE", mask: 0x2, doc: "The driver is to announce itself with gratuitous packets.", source: "virtio 1.4, Device configuration layout (device-types/net/description.tex)" },
+];
 
 /**
  * `enum virtio_net_duplex`, 8 bits. Other values are kept as they are.
@@ -5348,6 +5355,11 @@ export function virtioGpuEventNames(value: number | bigint): string[] {
   return flagNames(VirtioGpuEvent, value);
 }
 
+/** What is known of each flag. */
+export const virtioGpuEventBits: readonly FlagBit[] = [
+  { name: "VIRTIO_GPU_EVENT_DISPLAY", mask: 0x1, doc: "Display configuration has changed.", source: "virtio 1.4, Device configuration layout (device-types/gpu/description.tex)" },
+];
+
 /**
  * `struct virtio_gpu_config`: 12 bytes or more.
  * QEMU: 16 bytes.
@@ -7189,6 +7201,11 @@ export function virtioCryptoStatusNames(value: number | bigint): string[] {
   return flagNames(VirtioCryptoStatus, value);
 }
 
+/** What is known of each flag. */
+export const virtioCryptoStatusBits: readonly FlagBit[] = [
+  { name: "VIRTIO_CRYPTO_S_HW_READY", mask: 0x1, source: "virtio 1.4, Device configuration layout (device-types/crypto/description.tex)" },
+];
+
 /**
  * `flags virtio_crypto_service`, 32 bits. Bits without a name are kept as they are.
  * The constants of the source are numbers of bits.
@@ -7208,6 +7225,16 @@ export type VirtioCryptoService = number;
 export function virtioCryptoServiceNames(value: number | bigint): string[] {
   return flagNames(VirtioCryptoService, value);
 }
+
+/** What is known of each flag. */
+export const virtioCryptoServiceBits: readonly FlagBit[] = [
+  { name: "VIRTIO_CRYPTO_SERVICE_CIPHER", mask: 0x1, source: "virtio 1.4, Supported crypto services (device-types/crypto/description.tex)" },
+  { name: "VIRTIO_CRYPTO_SERVICE_HASH", mask: 0x2, source: "virtio 1.4, Supported crypto services (device-types/crypto/description.tex)" },
+  { name: "VIRTIO_CRYPTO_SERVICE_MAC", mask: 0x4, source: "virtio 1.4, Supported crypto services (device-types/crypto/description.tex)" },
+  { name: "VIRTIO_CRYPTO_SERVICE_AEAD", mask: 0x8, source: "virtio 1.4, Supported crypto services (device-types/crypto/description.tex)" },
+  { name: "VIRTIO_CRYPTO_SERVICE_AKCIPHER", mask: 0x10, source: "virtio 1.4, Supported crypto services (device-types/crypto/description.tex)" },
+  { name: "VIRTIO_CRYPTO_SERVICE_IPSEC", mask: 0x20, source: "virtio 1.4, Supported crypto services (device-types/crypto/description.tex)" },
+];
 
 /**
  * `struct virtio_crypto_config`: 56 bytes or more.
@@ -9912,6 +9939,11 @@ export function virtioCanStatusNames(value: number | bigint): string[] {
   return flagNames(VirtioCanStatus, value);
 }
 
+/** What is known of each flag. */
+export const virtioCanStatusBits: readonly FlagBit[] = [
+  { name: "VIRTIO_CAN_S_CTRL_BUSOFF", mask: 0x1, doc: "The controller has stopped: bus off.", source: "virtio 1.4, Device configuration layout (device-types/can/description.tex); linux/virtio_can.h" },
+];
+
 /**
  * `struct virtio_can_config`: 2 bytes or more.
  * @see virtio 1.4, Device configuration layout (device-types/can/description.tex); linux/virtio_can.h
@@ -10100,6 +10132,13 @@ export function virtioSpiNbitsNames(value: number | bigint): string[] {
   return flagNames(VirtioSpiNbits, value);
 }
 
+/** What is known of each flag. */
+export const virtioSpiNbitsBits: readonly FlagBit[] = [
+  { name: "VIRTIO_SPI_RX_TX_SUPPORT_DUAL", mask: 0x1, source: "virtio 1.4, Device configuration layout (device-types/spi/description.tex); linux/virtio_spi.h" },
+  { name: "VIRTIO_SPI_RX_TX_SUPPORT_QUAD", mask: 0x2, source: "virtio 1.4, Device configuration layout (device-types/spi/description.tex); linux/virtio_spi.h" },
+  { name: "VIRTIO_SPI_RX_TX_SUPPORT_OCTAL", mask: 0x4, source: "virtio 1.4, Device configuration layout (device-types/spi/description.tex); linux/virtio_spi.h" },
+];
+
 /**
  * `flags virtio_spi_mode_func`, 32 bits. Bits without a name are kept as they are.
  * @see virtio 1.4, Device configuration layout (device-types/spi/description.tex); linux/virtio_spi.h
@@ -10119,6 +10158,17 @@ export type VirtioSpiModeFunc = number;
 export function virtioSpiModeFuncNames(value: number | bigint): string[] {
   return flagNames(VirtioSpiModeFunc, value);
 }
+
+/** What is known of each flag. */
+export const virtioSpiModeFuncBits: readonly FlagBit[] = [
+  { name: "VIRTIO_SPI_MF_SUPPORT_CPHA_0", mask: 0x1, source: "virtio 1.4, Device configuration layout (device-types/spi/description.tex); linux/virtio_spi.h" },
+  { name: "VIRTIO_SPI_MF_SUPPORT_CPHA_1", mask: 0x2, source: "virtio 1.4, Device configuration layout (device-types/spi/description.tex); linux/virtio_spi.h" },
+  { name: "VIRTIO_SPI_MF_SUPPORT_CPOL_0", mask: 0x4, source: "virtio 1.4, Device configuration layout (device-types/spi/description.tex); linux/virtio_spi.h" },
+  { name: "VIRTIO_SPI_MF_SUPPORT_CPOL_1", mask: 0x8, source: "virtio 1.4, Device configuration layout (device-types/spi/description.tex); linux/virtio_spi.h" },
+  { name: "VIRTIO_SPI_MF_SUPPORT_CS_HIGH", mask: 0x10, source: "virtio 1.4, Device configuration layout (device-types/spi/description.tex); linux/virtio_spi.h" },
+  { name: "VIRTIO_SPI_MF_SUPPORT_LSB_FIRST", mask: 0x20, source: "virtio 1.4, Device configuration layout (device-types/spi/description.tex); linux/virtio_spi.h" },
+  { name: "VIRTIO_SPI_MF_SUPPORT_LOOPBACK", mask: 0x40, source: "virtio 1.4, Device configuration layout (device-types/spi/description.tex); linux/virtio_spi.h" },
+];
 
 /**
  * `struct virtio_spi_config`: 32 bytes or more.

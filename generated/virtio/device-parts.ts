@@ -13,6 +13,7 @@
  * @see linux/virtio_pci.h
  */
 import {
+  type FlagBit,
   type Leaf,
   type ParserOptions,
   PushParser,
@@ -186,6 +187,11 @@ export type VirtioDevPartFlags = number;
 export function virtioDevPartFlagsNames(value: number | bigint): string[] {
   return flagNames(VirtioDevPartFlags, value);
 }
+
+/** What is known of each flag. */
+export const virtioDevPartFlagsBits: readonly FlagBit[] = [
+  { name: "VIRTIO_DEV_PART_F_OPTIONAL", mask: 0x1, doc: "The device works without this part, and may ignore it when it is set: DEV_FEATURES, for one, is only compared.", source: "virtio 1.4, Device parts (device-parts.tex)" },
+];
 
 /**
  * `enum virtio_pci_common_cfg_offset`, 32 bits. Other values are kept as they are.

@@ -11,7 +11,7 @@
  * The `@source` of a set is that of all its own bits; a bit from elsewhere has its own.
  * @see virtio 1.4, 2.2 Feature Bits (content.tex)
  */
-import { flagNames } from "../../src/runtime/index.js";
+import { type FlagBit, flagNames } from "../../src/runtime/index.js";
 
 /**
  * `flags virtio_feature`, 64 bits. Bits without a name are kept as they are.
@@ -79,6 +79,27 @@ export type VirtioFeature = bigint;
 export function virtioFeatureNames(value: number | bigint): string[] {
   return flagNames(VirtioFeature, value);
 }
+
+/** What is known of each flag. */
+export const virtioFeatureBits: readonly FlagBit[] = [
+  { name: "VIRTIO_F_NOTIFY_ON_EMPTY", mask: 0x1000000n, doc: "The device notifies when it runs out of available descriptors, even if notifications are suppressed.", source: "virtio 1.4, 6.3 Legacy Interface: Reserved Feature Bits (content.tex)" },
+  { name: "VHOST_F_LOG_ALL", mask: 0x4000000n, doc: "Log all writes to guest memory: set on a vhost back-end while migrating, never offered to the guest.", source: "linux/vhost_types.h" },
+  { name: "VIRTIO_F_ANY_LAYOUT", mask: 0x8000000n, doc: "Any descriptor layout is accepted.", source: "virtio 1.4, 6.3 Legacy Interface: Reserved Feature Bits (content.tex)" },
+  { name: "VIRTIO_F_INDIRECT_DESC", mask: 0x10000000n, doc: "Descriptors can point to tables of descriptors.", source: "virtio 1.4, 6 Reserved Feature Bits (content.tex)" },
+  { name: "VIRTIO_F_EVENT_IDX", mask: 0x20000000n, doc: "`used_event` and `avail_event` are used.", source: "virtio 1.4, 6 Reserved Feature Bits (content.tex)" },
+  { name: "VHOST_USER_F_PROTOCOL_FEATURES", mask: 0x40000000n, doc: "The vhost-user back-end has protocol features; never offered to the guest.", source: "QEMU, docs/interop/vhost-user.rst, Feature bits" },
+  { name: "VIRTIO_F_VERSION_1", mask: 0x100000000n, doc: "The device follows virtio 1.0 or later: it is no legacy device.", source: "virtio 1.4, 6 Reserved Feature Bits (content.tex)" },
+  { name: "VIRTIO_F_ACCESS_PLATFORM", mask: 0x200000000n, doc: "Access to memory goes through what the platform provides, e.g.", source: "virtio 1.4, 6 Reserved Feature Bits (content.tex)" },
+  { name: "VIRTIO_F_RING_PACKED", mask: 0x400000000n, doc: "Packed virtqueues.", source: "virtio 1.4, 6 Reserved Feature Bits (content.tex)" },
+  { name: "VIRTIO_F_IN_ORDER", mask: 0x800000000n, doc: "Buffers are used in the order in which they were made available.", source: "virtio 1.4, 6 Reserved Feature Bits (content.tex)" },
+  { name: "VIRTIO_F_ORDER_PLATFORM", mask: 0x1000000000n, doc: "Memory accesses are ordered as the platform describes, as for hardware.", source: "virtio 1.4, 6 Reserved Feature Bits (content.tex)" },
+  { name: "VIRTIO_F_SR_IOV", mask: 0x2000000000n, doc: "Single root I/O virtualisation.", source: "virtio 1.4, 6 Reserved Feature Bits (content.tex)" },
+  { name: "VIRTIO_F_NOTIFICATION_DATA", mask: 0x4000000000n, doc: "Notifications of the driver carry more than the virtqueue.", source: "virtio 1.4, 6 Reserved Feature Bits (content.tex)" },
+  { name: "VIRTIO_F_NOTIF_CONFIG_DATA", mask: 0x8000000000n, doc: "The device gives the value by which notifications name a virtqueue.", source: "virtio 1.4, 6 Reserved Feature Bits (content.tex)" },
+  { name: "VIRTIO_F_RING_RESET", mask: 0x10000000000n, doc: "Virtqueues can be reset one by one.", source: "virtio 1.4, 6 Reserved Feature Bits (content.tex)" },
+  { name: "VIRTIO_F_ADMIN_VQ", mask: 0x20000000000n, doc: "The device has administration virtqueues.", source: "virtio 1.4, 6 Reserved Feature Bits (content.tex)" },
+  { name: "VIRTIO_F_SUSPEND", mask: 0x80000000000n, doc: "The driver can suspend the device.", source: "virtio 1.4, 6 Reserved Feature Bits (content.tex)" },
+];
 
 /**
  * `flags virtio_net_feature`, 64 bits. Bits without a name are kept as they are.
@@ -222,6 +243,46 @@ export function virtioNetFeatureNames(value: number | bigint): string[] {
   return flagNames(VirtioNetFeature, value);
 }
 
+/** What is known of each flag, besides those of `virtio_feature`. */
+export const virtioNetFeatureBits: readonly FlagBit[] = [
+  { name: "VIRTIO_NET_F_CSUM", mask: 0x1n, doc: "Device handles packets with partial checksum.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_GUEST_CSUM", mask: 0x2n, doc: "Driver handles packets with partial checksum.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_CTRL_GUEST_OFFLOADS", mask: 0x4n, doc: "Offloads can be changed through the control virtqueue.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_MTU", mask: 0x8n, doc: "Device reports its MTU.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_MAC", mask: 0x20n, doc: "Device has a MAC address.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_GSO", mask: 0x40n, doc: "Device handles packets of any GSO type.", source: "virtio 1.4, 5.1.3.2 Legacy Interface: Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_GUEST_TSO4", mask: 0x80n, doc: "Driver can receive TSOv4.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_GUEST_TSO6", mask: 0x100n, doc: "Driver can receive TSOv6.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_GUEST_ECN", mask: 0x200n, doc: "Driver can receive TSO with ECN.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_GUEST_UFO", mask: 0x400n, doc: "Driver can receive UFO.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_HOST_TSO4", mask: 0x800n, doc: "Device can receive TSOv4.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_HOST_TSO6", mask: 0x1000n, doc: "Device can receive TSOv6.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_HOST_ECN", mask: 0x2000n, doc: "Device can receive TSO with ECN.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_HOST_UFO", mask: 0x4000n, doc: "Device can receive UFO.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_MRG_RXBUF", mask: 0x8000n, doc: "Driver can merge receive buffers.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_STATUS", mask: 0x10000n, doc: "`status` of the configuration is there.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_CTRL_VQ", mask: 0x20000n, doc: "There is a control virtqueue.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_CTRL_RX", mask: 0x40000n, doc: "Control virtqueue: receive modes.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_CTRL_VLAN", mask: 0x80000n, doc: "Control virtqueue: VLAN filtering.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_CTRL_RX_EXTRA", mask: 0x100000n, doc: "Control virtqueue: more receive modes.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_GUEST_ANNOUNCE", mask: 0x200000n, doc: "Driver can send gratuitous packets.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_MQ", mask: 0x400000n, doc: "Several queue pairs, with automatic receive steering.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_CTRL_MAC_ADDR", mask: 0x800000n, doc: "Control virtqueue: MAC address.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_DEVICE_STATS", mask: 0x4000000000000n, doc: "Control virtqueue: device statistics.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_HASH_TUNNEL", mask: 0x8000000000000n, doc: "Hash over the inner header of encapsulated packets.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_VQ_NOTF_COAL", mask: 0x10000000000000n, doc: "Notification coalescing for each virtqueue.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_NOTF_COAL", mask: 0x20000000000000n, doc: "Notification coalescing.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_GUEST_USO4", mask: 0x40000000000000n, doc: "Driver can receive USOv4.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_GUEST_USO6", mask: 0x80000000000000n, doc: "Driver can receive USOv6.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_HOST_USO", mask: 0x100000000000000n, doc: "Device can receive USO.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_HASH_REPORT", mask: 0x200000000000000n, doc: "Device reports a hash and its type with each packet.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_GUEST_HDRLEN", mask: 0x800000000000000n, doc: "Driver gives the exact `hdr_len`.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_RSS", mask: 0x1000000000000000n, doc: "Receive-side scaling with Toeplitz hash and configurable parameters.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_RSC_EXT", mask: 0x2000000000000000n, doc: "Device handles duplicated ACKs and reports the number of coalesced segments and duplicated ACKs.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_STANDBY", mask: 0x4000000000000000n, doc: "Device may stand by for a primary device with the same MAC address.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_SPEED_DUPLEX", mask: 0x8000000000000000n, doc: "Device reports speed and duplex.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+];
+
 /**
  * `flags virtio_net_feature_hi`, 64 bits. Bits without a name are kept as they are.
  * Network device, bits 64 to 127: the second 64-bit word of an array of feature bits.
@@ -250,6 +311,17 @@ export function virtioNetFeatureHiNames(value: number | bigint): string[] {
   return flagNames(VirtioNetFeatureHi, value);
 }
 
+/** What is known of each flag. */
+export const virtioNetFeatureHiBits: readonly FlagBit[] = [
+  { name: "VIRTIO_NET_F_RSS_CONTEXT", mask: 0x1n, doc: "Several RSS contexts.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_GUEST_UDP_TUNNEL_GSO", mask: 0x2n, doc: "Driver can receive GSO over UDP tunnels.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_GUEST_UDP_TUNNEL_GSO_CSUM", mask: 0x4n, doc: "Driver handles such packets with partial checksum of the outer header.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_HOST_UDP_TUNNEL_GSO", mask: 0x8n, doc: "Device can receive GSO over UDP tunnels.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_HOST_UDP_TUNNEL_GSO_CSUM", mask: 0x10n, doc: "Device handles such packets with partial checksum of the outer header.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_OUT_NET_HEADER", mask: 0x20n, doc: "Driver gives the start of the outer network header.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_IPSEC", mask: 0x40n, doc: "Inline IPsec.", source: "virtio 1.4, 5.1.3 Feature bits (device-types/net/description.tex)" },
+];
+
 /**
  * `flags virtio_net_legacy_feature`, 64 bits. Bits without a name are kept as they are.
  * Network device, legacy bits whose number means something else now: 41 is VIRTIO_F_ADMIN_VQ. Made for one
@@ -268,6 +340,12 @@ export type VirtioNetLegacyFeature = bigint;
 export function virtioNetLegacyFeatureNames(value: number | bigint): string[] {
   return flagNames(VirtioNetLegacyFeature, value);
 }
+
+/** What is known of each flag. */
+export const virtioNetLegacyFeatureBits: readonly FlagBit[] = [
+  { name: "VIRTIO_NET_F_GUEST_RSC4", mask: 0x20000000000n, doc: "Device coalesces TCP/IPv4 packets.", source: "virtio 1.4, 5.1.3.2 Legacy Interface: Feature bits (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_GUEST_RSC6", mask: 0x40000000000n, doc: "Device coalesces TCP/IPv6 packets.", source: "virtio 1.4, 5.1.3.2 Legacy Interface: Feature bits (device-types/net/description.tex)" },
+];
 
 /**
  * `flags virtio_blk_feature`, 64 bits. Bits without a name are kept as they are.
@@ -371,6 +449,26 @@ export function virtioBlkFeatureNames(value: number | bigint): string[] {
   return flagNames(VirtioBlkFeature, value);
 }
 
+/** What is known of each flag, besides those of `virtio_feature`. */
+export const virtioBlkFeatureBits: readonly FlagBit[] = [
+  { name: "VIRTIO_BLK_F_BARRIER", mask: 0x1n, doc: "Request barriers.", source: "virtio 1.4, 5.2.3.1 Legacy Interface: Feature bits (device-types/blk/description.tex)" },
+  { name: "VIRTIO_BLK_F_SIZE_MAX", mask: 0x2n, doc: "`size_max`, the maximum size of a segment.", source: "virtio 1.4, 5.2.3 Feature bits (device-types/blk/description.tex)" },
+  { name: "VIRTIO_BLK_F_SEG_MAX", mask: 0x4n, doc: "`seg_max`, the maximum number of segments of a request.", source: "virtio 1.4, 5.2.3 Feature bits (device-types/blk/description.tex)" },
+  { name: "VIRTIO_BLK_F_GEOMETRY", mask: 0x10n, doc: "Disk geometry.", source: "virtio 1.4, 5.2.3 Feature bits (device-types/blk/description.tex)" },
+  { name: "VIRTIO_BLK_F_RO", mask: 0x20n, doc: "Read-only device.", source: "virtio 1.4, 5.2.3 Feature bits (device-types/blk/description.tex)" },
+  { name: "VIRTIO_BLK_F_BLK_SIZE", mask: 0x40n, doc: "Block size.", source: "virtio 1.4, 5.2.3 Feature bits (device-types/blk/description.tex)" },
+  { name: "VIRTIO_BLK_F_SCSI", mask: 0x80n, doc: "SCSI packet commands.", source: "virtio 1.4, 5.2.3.1 Legacy Interface: Feature bits (device-types/blk/description.tex)" },
+  { name: "VIRTIO_BLK_F_FLUSH", mask: 0x200n, doc: "Cache flush command.", source: "virtio 1.4, 5.2.3 Feature bits (device-types/blk/description.tex)" },
+  { name: "VIRTIO_BLK_F_TOPOLOGY", mask: 0x400n, doc: "Optimal I/O alignment.", source: "virtio 1.4, 5.2.3 Feature bits (device-types/blk/description.tex)" },
+  { name: "VIRTIO_BLK_F_CONFIG_WCE", mask: 0x800n, doc: "The cache can be switched between writeback and writethrough.", source: "virtio 1.4, 5.2.3 Feature bits (device-types/blk/description.tex)" },
+  { name: "VIRTIO_BLK_F_MQ", mask: 0x1000n, doc: "Several queues.", source: "virtio 1.4, 5.2.3 Feature bits (device-types/blk/description.tex)" },
+  { name: "VIRTIO_BLK_F_DISCARD", mask: 0x2000n, doc: "Discard command.", source: "virtio 1.4, 5.2.3 Feature bits (device-types/blk/description.tex)" },
+  { name: "VIRTIO_BLK_F_WRITE_ZEROES", mask: 0x4000n, doc: "Write zeroes command.", source: "virtio 1.4, 5.2.3 Feature bits (device-types/blk/description.tex)" },
+  { name: "VIRTIO_BLK_F_LIFETIME", mask: 0x8000n, doc: "Storage lifetime information.", source: "virtio 1.4, 5.2.3 Feature bits (device-types/blk/description.tex)" },
+  { name: "VIRTIO_BLK_F_SECURE_ERASE", mask: 0x10000n, doc: "Secure erase command.", source: "virtio 1.4, 5.2.3 Feature bits (device-types/blk/description.tex)" },
+  { name: "VIRTIO_BLK_F_ZONED", mask: 0x20000n, doc: "Zoned block device.", source: "virtio 1.4, 5.2.3 Feature bits (device-types/blk/description.tex)" },
+];
+
 /**
  * `flags virtio_console_feature`, 64 bits. Bits without a name are kept as they are.
  * Console.
@@ -440,6 +538,13 @@ export type VirtioConsoleFeature = bigint;
 export function virtioConsoleFeatureNames(value: number | bigint): string[] {
   return flagNames(VirtioConsoleFeature, value);
 }
+
+/** What is known of each flag, besides those of `virtio_feature`. */
+export const virtioConsoleFeatureBits: readonly FlagBit[] = [
+  { name: "VIRTIO_CONSOLE_F_SIZE", mask: 0x1n, doc: "`cols` and `rows` are valid.", source: "virtio 1.4, 5.3.3 Feature bits (device-types/console/description.tex)" },
+  { name: "VIRTIO_CONSOLE_F_MULTIPORT", mask: 0x2n, doc: "Several ports; `max_nr_ports` is valid and there is a control virtqueue.", source: "virtio 1.4, 5.3.3 Feature bits (device-types/console/description.tex)" },
+  { name: "VIRTIO_CONSOLE_F_EMERG_WRITE", mask: 0x4n, doc: "Emergency write.", source: "virtio 1.4, 5.3.3 Feature bits (device-types/console/description.tex)" },
+];
 
 /**
  * `flags virtio_balloon_feature`, 64 bits. Bits without a name are kept as they are.
@@ -517,6 +622,16 @@ export function virtioBalloonFeatureNames(value: number | bigint): string[] {
   return flagNames(VirtioBalloonFeature, value);
 }
 
+/** What is known of each flag, besides those of `virtio_feature`. */
+export const virtioBalloonFeatureBits: readonly FlagBit[] = [
+  { name: "VIRTIO_BALLOON_F_MUST_TELL_HOST", mask: 0x1n, doc: "The host has to be told before pages of the balloon are used.", source: "virtio 1.4, 5.5.3 Feature bits (device-types/balloon/description.tex)" },
+  { name: "VIRTIO_BALLOON_F_STATS_VQ", mask: 0x2n, doc: "A virtqueue for guest memory statistics.", source: "virtio 1.4, 5.5.3 Feature bits (device-types/balloon/description.tex)" },
+  { name: "VIRTIO_BALLOON_F_DEFLATE_ON_OOM", mask: 0x4n, doc: "The balloon deflates when the guest is out of memory.", source: "virtio 1.4, 5.5.3 Feature bits (device-types/balloon/description.tex)" },
+  { name: "VIRTIO_BALLOON_F_FREE_PAGE_HINT", mask: 0x8n, doc: "Free page hints; `free_page_hint_cmd_id` is valid.", source: "virtio 1.4, 5.5.3 Feature bits (device-types/balloon/description.tex)" },
+  { name: "VIRTIO_BALLOON_F_PAGE_POISON", mask: 0x10n, doc: "`poison_val` is valid.", source: "virtio 1.4, 5.5.3 Feature bits (device-types/balloon/description.tex)" },
+  { name: "VIRTIO_BALLOON_F_PAGE_REPORTING", mask: 0x20n, doc: "Free page reporting.", source: "virtio 1.4, 5.5.3 Feature bits (device-types/balloon/description.tex)" },
+];
+
 /**
  * `flags virtio_scsi_feature`, 64 bits. Bits without a name are kept as they are.
  * SCSI host.
@@ -589,6 +704,14 @@ export function virtioScsiFeatureNames(value: number | bigint): string[] {
   return flagNames(VirtioScsiFeature, value);
 }
 
+/** What is known of each flag, besides those of `virtio_feature`. */
+export const virtioScsiFeatureBits: readonly FlagBit[] = [
+  { name: "VIRTIO_SCSI_F_INOUT", mask: 0x1n, doc: "A request can have both device-readable and device-writable data.", source: "virtio 1.4, 5.6.3 Feature bits (device-types/scsi/description.tex)" },
+  { name: "VIRTIO_SCSI_F_HOTPLUG", mask: 0x2n, doc: "The host reports hot-plug and hot-unplug.", source: "virtio 1.4, 5.6.3 Feature bits (device-types/scsi/description.tex)" },
+  { name: "VIRTIO_SCSI_F_CHANGE", mask: 0x4n, doc: "The host reports changes to LUN parameters.", source: "virtio 1.4, 5.6.3 Feature bits (device-types/scsi/description.tex)" },
+  { name: "VIRTIO_SCSI_F_T10_PI", mask: 0x8n, doc: "The request header has the fields for T10 protection information.", source: "virtio 1.4, 5.6.3 Feature bits (device-types/scsi/description.tex)" },
+];
+
 /**
  * `flags virtio_9p_feature`, 64 bits. Bits without a name are kept as they are.
  * 9P transport. The spec has no section on it.
@@ -654,6 +777,11 @@ export type Virtio9pFeature = bigint;
 export function virtio9pFeatureNames(value: number | bigint): string[] {
   return flagNames(Virtio9pFeature, value);
 }
+
+/** What is known of each flag, besides those of `virtio_feature`. */
+export const virtio9pFeatureBits: readonly FlagBit[] = [
+  { name: "VIRTIO_9P_MOUNT_TAG", mask: 0x1n, doc: "The mount tag is in the configuration.", source: "linux/virtio_9p.h" },
+];
 
 /**
  * `flags virtio_gpu_feature`, 64 bits. Bits without a name are kept as they are.
@@ -731,6 +859,16 @@ export function virtioGpuFeatureNames(value: number | bigint): string[] {
   return flagNames(VirtioGpuFeature, value);
 }
 
+/** What is known of each flag, besides those of `virtio_feature`. */
+export const virtioGpuFeatureBits: readonly FlagBit[] = [
+  { name: "VIRTIO_GPU_F_VIRGL", mask: 0x1n, doc: "virgl 3D mode.", source: "virtio 1.4, 5.7.3 Feature bits (device-types/gpu/description.tex)" },
+  { name: "VIRTIO_GPU_F_EDID", mask: 0x2n, doc: "EDID.", source: "virtio 1.4, 5.7.3 Feature bits (device-types/gpu/description.tex)" },
+  { name: "VIRTIO_GPU_F_RESOURCE_UUID", mask: 0x4n, doc: "UUIDs for resources that are exported to other devices.", source: "virtio 1.4, 5.7.3 Feature bits (device-types/gpu/description.tex)" },
+  { name: "VIRTIO_GPU_F_RESOURCE_BLOB", mask: 0x8n, doc: "Blob resources, given by their size.", source: "virtio 1.4, 5.7.3 Feature bits (device-types/gpu/description.tex)" },
+  { name: "VIRTIO_GPU_F_CONTEXT_INIT", mask: 0x10n, doc: "Several context types and synchronisation timelines.", source: "virtio 1.4, 5.7.3 Feature bits (device-types/gpu/description.tex)" },
+  { name: "VIRTIO_GPU_F_BLOB_ALIGNMENT", mask: 0x20n, doc: "`blob_alignment` is valid.", source: "virtio 1.4, 5.7.3 Feature bits (device-types/gpu/description.tex)" },
+];
+
 /**
  * `flags virtio_crypto_feature`, 64 bits. Bits without a name are kept as they are.
  * Crypto device.
@@ -807,6 +945,16 @@ export function virtioCryptoFeatureNames(value: number | bigint): string[] {
   return flagNames(VirtioCryptoFeature, value);
 }
 
+/** What is known of each flag, besides those of `virtio_feature`. */
+export const virtioCryptoFeatureBits: readonly FlagBit[] = [
+  { name: "VIRTIO_CRYPTO_F_REVISION_1", mask: 0x1n, doc: "Revision 1 of the request format.", source: "virtio 1.4, 5.9.3 Feature bits (device-types/crypto/description.tex)" },
+  { name: "VIRTIO_CRYPTO_F_CIPHER_STATELESS_MODE", mask: 0x2n, doc: "Stateless requests for the CIPHER service.", source: "virtio 1.4, 5.9.3 Feature bits (device-types/crypto/description.tex)" },
+  { name: "VIRTIO_CRYPTO_F_HASH_STATELESS_MODE", mask: 0x4n, doc: "Stateless requests for the HASH service.", source: "virtio 1.4, 5.9.3 Feature bits (device-types/crypto/description.tex)" },
+  { name: "VIRTIO_CRYPTO_F_MAC_STATELESS_MODE", mask: 0x8n, doc: "Stateless requests for the MAC service.", source: "virtio 1.4, 5.9.3 Feature bits (device-types/crypto/description.tex)" },
+  { name: "VIRTIO_CRYPTO_F_AEAD_STATELESS_MODE", mask: 0x10n, doc: "Stateless requests for the AEAD service.", source: "virtio 1.4, 5.9.3 Feature bits (device-types/crypto/description.tex)" },
+  { name: "VIRTIO_CRYPTO_F_AKCIPHER_STATELESS_MODE", mask: 0x20n, doc: "Stateless requests for the AKCIPHER service.", source: "virtio 1.4, 5.9.3 Feature bits (device-types/crypto/description.tex)" },
+];
+
 /**
  * `flags virtio_vsock_feature`, 64 bits. Bits without a name are kept as they are.
  * Socket device.
@@ -877,6 +1025,13 @@ export function virtioVsockFeatureNames(value: number | bigint): string[] {
   return flagNames(VirtioVsockFeature, value);
 }
 
+/** What is known of each flag, besides those of `virtio_feature`. */
+export const virtioVsockFeatureBits: readonly FlagBit[] = [
+  { name: "VIRTIO_VSOCK_F_STREAM", mask: 0x1n, doc: "Stream sockets.", source: "virtio 1.4, 5.10.3 Feature bits (device-types/vsock/description.tex)" },
+  { name: "VIRTIO_VSOCK_F_SEQPACKET", mask: 0x2n, doc: "Sequential packet sockets.", source: "virtio 1.4, 5.10.3 Feature bits (device-types/vsock/description.tex)" },
+  { name: "VIRTIO_VSOCK_F_NO_IMPLIED_STREAM", mask: 0x4n, doc: "The other bits do not imply stream sockets.", source: "virtio 1.4, 5.10.3 Feature bits (device-types/vsock/description.tex)" },
+];
+
 /**
  * `flags virtio_fs_feature`, 64 bits. Bits without a name are kept as they are.
  * File system device.
@@ -942,6 +1097,11 @@ export type VirtioFsFeature = bigint;
 export function virtioFsFeatureNames(value: number | bigint): string[] {
   return flagNames(VirtioFsFeature, value);
 }
+
+/** What is known of each flag, besides those of `virtio_feature`. */
+export const virtioFsFeatureBits: readonly FlagBit[] = [
+  { name: "VIRTIO_FS_F_NOTIFICATION", mask: 0x1n, doc: "FUSE notify messages; the notification queue is virtqueue 1.", source: "virtio 1.4, 5.11.3 Feature bits (device-types/fs/description.tex)" },
+];
 
 /**
  * `flags virtio_iommu_feature`, 64 bits. Bits without a name are kept as they are.
@@ -1021,6 +1181,17 @@ export function virtioIommuFeatureNames(value: number | bigint): string[] {
   return flagNames(VirtioIommuFeature, value);
 }
 
+/** What is known of each flag, besides those of `virtio_feature`. */
+export const virtioIommuFeatureBits: readonly FlagBit[] = [
+  { name: "VIRTIO_IOMMU_F_INPUT_RANGE", mask: 0x1n, doc: "`input_range` is valid.", source: "virtio 1.4, 5.13.3 Feature bits (device-types/iommu/description.tex)" },
+  { name: "VIRTIO_IOMMU_F_DOMAIN_RANGE", mask: 0x2n, doc: "`domain_range` is valid.", source: "virtio 1.4, 5.13.3 Feature bits (device-types/iommu/description.tex)" },
+  { name: "VIRTIO_IOMMU_F_MAP_UNMAP", mask: 0x4n, doc: "MAP and UNMAP requests.", source: "virtio 1.4, 5.13.3 Feature bits (device-types/iommu/description.tex)" },
+  { name: "VIRTIO_IOMMU_F_BYPASS", mask: 0x8n, doc: "Endpoints without a domain are in bypass mode.", source: "virtio 1.4, 5.13.3 Feature bits (device-types/iommu/description.tex)" },
+  { name: "VIRTIO_IOMMU_F_PROBE", mask: 0x10n, doc: "PROBE request.", source: "virtio 1.4, 5.13.3 Feature bits (device-types/iommu/description.tex)" },
+  { name: "VIRTIO_IOMMU_F_MMIO", mask: 0x20n, doc: "VIRTIO_IOMMU_MAP_F_MMIO can be used.", source: "virtio 1.4, 5.13.3 Feature bits (device-types/iommu/description.tex)" },
+  { name: "VIRTIO_IOMMU_F_BYPASS_CONFIG", mask: 0x40n, doc: "`bypass` of the configuration is valid.", source: "virtio 1.4, 5.13.3 Feature bits (device-types/iommu/description.tex)" },
+];
+
 /**
  * `flags virtio_snd_feature`, 64 bits. Bits without a name are kept as they are.
  * Sound device.
@@ -1086,6 +1257,11 @@ export type VirtioSndFeature = bigint;
 export function virtioSndFeatureNames(value: number | bigint): string[] {
   return flagNames(VirtioSndFeature, value);
 }
+
+/** What is known of each flag, besides those of `virtio_feature`. */
+export const virtioSndFeatureBits: readonly FlagBit[] = [
+  { name: "VIRTIO_SND_F_CTLS", mask: 0x1n, doc: "Control elements.", source: "virtio 1.4, 5.14.3 Feature Bits (device-types/sound/description.tex)" },
+];
 
 /**
  * `flags virtio_mem_feature`, 64 bits. Bits without a name are kept as they are.
@@ -1157,6 +1333,13 @@ export function virtioMemFeatureNames(value: number | bigint): string[] {
   return flagNames(VirtioMemFeature, value);
 }
 
+/** What is known of each flag, besides those of `virtio_feature`. */
+export const virtioMemFeatureBits: readonly FlagBit[] = [
+  { name: "VIRTIO_MEM_F_ACPI_PXM", mask: 0x1n, doc: "`node_id` is valid and is an ACPI proximity domain.", source: "virtio 1.4, 5.15.3 Feature bits (device-types/mem/description.tex)" },
+  { name: "VIRTIO_MEM_F_UNPLUGGED_INACCESSIBLE", mask: 0x2n, doc: "Unplugged memory must not be accessed.", source: "virtio 1.4, 5.15.3 Feature bits (device-types/mem/description.tex)" },
+  { name: "VIRTIO_MEM_F_PERSISTENT_SUSPEND", mask: 0x4n, doc: "The guest may be suspended to RAM.", source: "virtio 1.4, 5.15.3 Feature bits (device-types/mem/description.tex)" },
+];
+
 /**
  * `flags virtio_i2c_feature`, 64 bits. Bits without a name are kept as they are.
  * I2C adapter.
@@ -1222,6 +1405,11 @@ export type VirtioI2cFeature = bigint;
 export function virtioI2cFeatureNames(value: number | bigint): string[] {
   return flagNames(VirtioI2cFeature, value);
 }
+
+/** What is known of each flag, besides those of `virtio_feature`. */
+export const virtioI2cFeatureBits: readonly FlagBit[] = [
+  { name: "VIRTIO_I2C_F_ZERO_LENGTH_REQUEST", mask: 0x1n, doc: "Requests of length zero.", source: "virtio 1.4, 5.16.3 Feature bits (device-types/i2c/description.tex)" },
+];
 
 /**
  * `flags virtio_scmi_feature`, 64 bits. Bits without a name are kept as they are.
@@ -1291,6 +1479,12 @@ export function virtioScmiFeatureNames(value: number | bigint): string[] {
   return flagNames(VirtioScmiFeature, value);
 }
 
+/** What is known of each flag, besides those of `virtio_feature`. */
+export const virtioScmiFeatureBits: readonly FlagBit[] = [
+  { name: "VIRTIO_SCMI_F_P2A_CHANNELS", mask: 0x1n, doc: "Some notifications or delayed responses; there is an event queue.", source: "virtio 1.4, 5.17.3 Feature bits (device-types/scmi/description.tex)" },
+  { name: "VIRTIO_SCMI_F_SHARED_MEMORY", mask: 0x2n, doc: "Some statistics shared memory region.", source: "virtio 1.4, 5.17.3 Feature bits (device-types/scmi/description.tex)" },
+];
+
 /**
  * `flags virtio_gpio_feature`, 64 bits. Bits without a name are kept as they are.
  * GPIO device.
@@ -1357,6 +1551,11 @@ export function virtioGpioFeatureNames(value: number | bigint): string[] {
   return flagNames(VirtioGpioFeature, value);
 }
 
+/** What is known of each flag, besides those of `virtio_feature`. */
+export const virtioGpioFeatureBits: readonly FlagBit[] = [
+  { name: "VIRTIO_GPIO_F_IRQ", mask: 0x1n, doc: "Interrupts on GPIO lines.", source: "virtio 1.4, 5.18.3 Feature bits (device-types/gpio/description.tex)" },
+];
+
 /**
  * `flags virtio_pmem_feature`, 64 bits. Bits without a name are kept as they are.
  * PMEM device.
@@ -1422,6 +1621,11 @@ export type VirtioPmemFeature = bigint;
 export function virtioPmemFeatureNames(value: number | bigint): string[] {
   return flagNames(VirtioPmemFeature, value);
 }
+
+/** What is known of each flag, besides those of `virtio_feature`. */
+export const virtioPmemFeatureBits: readonly FlagBit[] = [
+  { name: "VIRTIO_PMEM_F_SHMEM_REGION", mask: 0x1n, doc: "The address range is given as a shared memory region.", source: "virtio 1.4, 5.19.3 Feature bits (device-types/pmem/description.tex)" },
+];
 
 /**
  * `flags virtio_can_feature`, 64 bits. Bits without a name are kept as they are.
@@ -1495,6 +1699,14 @@ export function virtioCanFeatureNames(value: number | bigint): string[] {
   return flagNames(VirtioCanFeature, value);
 }
 
+/** What is known of each flag, besides those of `virtio_feature`. */
+export const virtioCanFeatureBits: readonly FlagBit[] = [
+  { name: "VIRTIO_CAN_F_CAN_CLASSIC", mask: 0x1n, doc: "Classic CAN frames.", source: "virtio 1.4, 5.20.3 Feature bits (device-types/can/description.tex)" },
+  { name: "VIRTIO_CAN_F_CAN_FD", mask: 0x2n, doc: "CAN FD frames.", source: "virtio 1.4, 5.20.3 Feature bits (device-types/can/description.tex)" },
+  { name: "VIRTIO_CAN_F_RTR_FRAMES", mask: 0x4n, doc: "Remote transmission request frames.", source: "virtio 1.4, 5.20.3 Feature bits (device-types/can/description.tex)" },
+  { name: "VIRTIO_CAN_F_LATE_TX_ACK", mask: 0x8n, doc: "Transmission requests are used once the message is on the bus.", source: "virtio 1.4, 5.20.3 Feature bits (device-types/can/description.tex)" },
+];
+
 /**
  * `flags virtio_rtc_feature`, 64 bits. Bits without a name are kept as they are.
  * RTC device.
@@ -1560,6 +1772,11 @@ export type VirtioRtcFeature = bigint;
 export function virtioRtcFeatureNames(value: number | bigint): string[] {
   return flagNames(VirtioRtcFeature, value);
 }
+
+/** What is known of each flag, besides those of `virtio_feature`. */
+export const virtioRtcFeatureBits: readonly FlagBit[] = [
+  { name: "VIRTIO_RTC_F_ALARM", mask: 0x1n, doc: "Alarms.", source: "virtio 1.4, 5.23.3 Feature bits (device-types/rtc/description.tex)" },
+];
 
 /**
  * `flags virtio_bt_feature`, 64 bits. Bits without a name are kept as they are.
@@ -1633,6 +1850,14 @@ export function virtioBtFeatureNames(value: number | bigint): string[] {
   return flagNames(VirtioBtFeature, value);
 }
 
+/** What is known of each flag, besides those of `virtio_feature`. */
+export const virtioBtFeatureBits: readonly FlagBit[] = [
+  { name: "VIRTIO_BT_F_VND_HCI", mask: 0x1n, doc: "Vendor commands.", source: "linux/virtio_bt.h" },
+  { name: "VIRTIO_BT_F_MSFT_EXT", mask: 0x2n, doc: "Microsoft vendor commands.", source: "linux/virtio_bt.h" },
+  { name: "VIRTIO_BT_F_AOSP_EXT", mask: 0x4n, doc: "Android vendor commands.", source: "linux/virtio_bt.h" },
+  { name: "VIRTIO_BT_F_CONFIG_V2", mask: 0x8n, doc: "Second version of the configuration.", source: "linux/virtio_bt.h" },
+];
+
 /**
  * `flags virtio_rpmsg_feature`, 64 bits. Bits without a name are kept as they are.
  * Remote processor messaging. The spec has no section on it.
@@ -1698,3 +1923,8 @@ export type VirtioRpmsgFeature = bigint;
 export function virtioRpmsgFeatureNames(value: number | bigint): string[] {
   return flagNames(VirtioRpmsgFeature, value);
 }
+
+/** What is known of each flag, besides those of `virtio_feature`. */
+export const virtioRpmsgFeatureBits: readonly FlagBit[] = [
+  { name: "VIRTIO_RPMSG_F_NS", mask: 0x1n, doc: "Name service notifications.", source: "Linux, drivers/rpmsg/virtio_rpmsg_bus.c" },
+];

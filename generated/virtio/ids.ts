@@ -5,7 +5,7 @@
  * @see virtio 1.4, content.tex (Device Status Field, Device Types); transport-pci.tex
  * @see linux/virtio_ids.h, linux/virtio_config.h, linux/virtio_pci.h for the names
  */
-import { flagNames } from "../../src/runtime/index.js";
+import { type FlagBit, flagNames } from "../../src/runtime/index.js";
 
 /**
  * `enum virtio_device_id`, 16 bits. Other values are kept as they are.
@@ -298,6 +298,17 @@ export type VirtioDeviceStatus = number;
 export function virtioDeviceStatusNames(value: number | bigint): string[] {
   return flagNames(VirtioDeviceStatus, value);
 }
+
+/** What is known of each flag. */
+export const virtioDeviceStatusBits: readonly FlagBit[] = [
+  { name: "VIRTIO_CONFIG_S_ACKNOWLEDGE", mask: 0x1, doc: "The guest has found the device and recognised it as a virtio device.", source: "virtio 1.4, Device Status Field (content.tex); linux/virtio_config.h for the prefix" },
+  { name: "VIRTIO_CONFIG_S_DRIVER", mask: 0x2, doc: "The guest knows how to drive the device.", source: "virtio 1.4, Device Status Field (content.tex); linux/virtio_config.h for the prefix" },
+  { name: "VIRTIO_CONFIG_S_DRIVER_OK", mask: 0x4, doc: "The driver is set up and ready.", source: "virtio 1.4, Device Status Field (content.tex); linux/virtio_config.h for the prefix" },
+  { name: "VIRTIO_CONFIG_S_FEATURES_OK", mask: 0x8, doc: "Feature negotiation is complete.", source: "virtio 1.4, Device Status Field (content.tex); linux/virtio_config.h for the prefix" },
+  { name: "VIRTIO_CONFIG_S_SUSPEND", mask: 0x10, doc: "The driver has suspended the device.", source: "virtio 1.4, Device Status Field (content.tex); linux/virtio_config.h for the prefix" },
+  { name: "VIRTIO_CONFIG_S_NEEDS_RESET", mask: 0x40, doc: "The device has met an error from which it cannot recover.", source: "virtio 1.4, Device Status Field (content.tex); linux/virtio_config.h for the prefix" },
+  { name: "VIRTIO_CONFIG_S_FAILED", mask: 0x80, doc: "The driver has given up on the device.", source: "virtio 1.4, Device Status Field (content.tex); linux/virtio_config.h for the prefix" },
+];
 
 /**
  * `enum virtio_pci_cap_type`, 8 bits. Other values are kept as they are.

@@ -6,6 +6,7 @@
  * @see virtio 1.4, IPsec Operation (device-types/net/description.tex)
  */
 import {
+  type FlagBit,
   type Leaf,
   type Reader,
   type Site,
@@ -86,6 +87,17 @@ export type VirtioCryptoIpsecOptions = number;
 export function virtioCryptoIpsecOptionsNames(value: number | bigint): string[] {
   return flagNames(VirtioCryptoIpsecOptions, value);
 }
+
+/** What is known of each flag. */
+export const virtioCryptoIpsecOptionsBits: readonly FlagBit[] = [
+  { name: "VIRTIO_CRYPTO_IPSEC_ESN", mask: 0x1, doc: "Extended sequence numbers.", source: "virtio 1.4, VIRTIO_CRYPTO_IPSEC_SA_CAP, table of IPsec options (device-types/crypto/description.tex)" },
+  { name: "VIRTIO_CRYPTO_IPSEC_UDP_ENCAP", mask: 0x2, doc: "UDP encapsulation, ESP only.", source: "virtio 1.4, VIRTIO_CRYPTO_IPSEC_SA_CAP, table of IPsec options (device-types/crypto/description.tex)" },
+  { name: "VIRTIO_CRYPTO_IPSEC_COPY_DSCP", mask: 0x4, doc: "Copies the differentiated services code point.", source: "virtio 1.4, VIRTIO_CRYPTO_IPSEC_SA_CAP, table of IPsec options (device-types/crypto/description.tex)" },
+  { name: "VIRTIO_CRYPTO_IPSEC_DEC_TTL", mask: 0x8, doc: "Decrements the time to live.", source: "virtio 1.4, VIRTIO_CRYPTO_IPSEC_SA_CAP, table of IPsec options (device-types/crypto/description.tex)" },
+  { name: "VIRTIO_CRYPTO_IPSEC_COPY_DF", mask: 0x10, doc: "Copies the Don't Fragment bit.", source: "virtio 1.4, VIRTIO_CRYPTO_IPSEC_SA_CAP, table of IPsec options (device-types/crypto/description.tex)" },
+  { name: "VIRTIO_CRYPTO_IPSEC_ECN", mask: 0x20, doc: "Copies Explicit Congestion Notification.", source: "virtio 1.4, VIRTIO_CRYPTO_IPSEC_SA_CAP, table of IPsec options (device-types/crypto/description.tex)" },
+  { name: "VIRTIO_CRYPTO_IPSEC_SA_LIFETIME", mask: 0x40, doc: "Lifetime of the security association.", source: "virtio 1.4, VIRTIO_CRYPTO_IPSEC_SA_CAP, table of IPsec options (device-types/crypto/description.tex)" },
+];
 
 /**
  * `enum virtio_crypto_ipsec_dir`, 8 bits. Other values are kept as they are.

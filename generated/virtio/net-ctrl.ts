@@ -11,6 +11,7 @@
  */
 import {
   type CommandRow,
+  type FlagBit,
   type Leaf,
   type Reader,
   type Site,
@@ -147,6 +148,19 @@ export function virtioNetHashTypeNames(value: number | bigint): string[] {
   return flagNames(VirtioNetHashType, value);
 }
 
+/** What is known of each flag. */
+export const virtioNetHashTypeBits: readonly FlagBit[] = [
+  { name: "VIRTIO_NET_HASH_TYPE_IPv4", mask: 0x1, source: "virtio 1.4, Supported/enabled hash types (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_HASH_TYPE_TCPv4", mask: 0x2, source: "virtio 1.4, Supported/enabled hash types (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_HASH_TYPE_UDPv4", mask: 0x4, source: "virtio 1.4, Supported/enabled hash types (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_HASH_TYPE_IPv6", mask: 0x8, source: "virtio 1.4, Supported/enabled hash types (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_HASH_TYPE_TCPv6", mask: 0x10, source: "virtio 1.4, Supported/enabled hash types (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_HASH_TYPE_UDPv6", mask: 0x20, source: "virtio 1.4, Supported/enabled hash types (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_HASH_TYPE_IP_EX", mask: 0x40, source: "virtio 1.4, Supported/enabled hash types (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_HASH_TYPE_TCP_EX", mask: 0x80, source: "virtio 1.4, Supported/enabled hash types (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_HASH_TYPE_UDP_EX", mask: 0x100, source: "virtio 1.4, Supported/enabled hash types (device-types/net/description.tex)" },
+];
+
 /**
  * `flags virtio_net_hash_tunnel_type`, 32 bits. Bits without a name are kept as they are.
  * Encapsulation types for the inner header hash that are supported or enabled.
@@ -169,6 +183,19 @@ export type VirtioNetHashTunnelType = number;
 export function virtioNetHashTunnelTypeNames(value: number | bigint): string[] {
   return flagNames(VirtioNetHashTunnelType, value);
 }
+
+/** What is known of each flag. */
+export const virtioNetHashTunnelTypeBits: readonly FlagBit[] = [
+  { name: "VIRTIO_NET_HASH_TUNNEL_TYPE_GRE_2784", mask: 0x1, source: "virtio 1.4, Encapsulation types supported/enabled for inner header hash (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_HASH_TUNNEL_TYPE_GRE_2890", mask: 0x2, source: "virtio 1.4, Encapsulation types supported/enabled for inner header hash (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_HASH_TUNNEL_TYPE_GRE_7676", mask: 0x4, source: "virtio 1.4, Encapsulation types supported/enabled for inner header hash (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_HASH_TUNNEL_TYPE_GRE_UDP", mask: 0x8, source: "virtio 1.4, Encapsulation types supported/enabled for inner header hash (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_HASH_TUNNEL_TYPE_VXLAN", mask: 0x10, source: "virtio 1.4, Encapsulation types supported/enabled for inner header hash (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_HASH_TUNNEL_TYPE_VXLAN_GPE", mask: 0x20, source: "virtio 1.4, Encapsulation types supported/enabled for inner header hash (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_HASH_TUNNEL_TYPE_GENEVE", mask: 0x40, source: "virtio 1.4, Encapsulation types supported/enabled for inner header hash (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_HASH_TUNNEL_TYPE_IPIP", mask: 0x80, source: "virtio 1.4, Encapsulation types supported/enabled for inner header hash (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_HASH_TUNNEL_TYPE_NVGRE", mask: 0x100, source: "virtio 1.4, Encapsulation types supported/enabled for inner header hash (device-types/net/description.tex)" },
+];
 
 /**
  * `struct virtio_net_ctrl_rx`: 1 byte.
@@ -1957,6 +1984,19 @@ export function virtioNetGuestOffloadsNames(value: number | bigint): string[] {
   return flagNames(VirtioNetGuestOffloads, value);
 }
 
+/** What is known of each flag. */
+export const virtioNetGuestOffloadsBits: readonly FlagBit[] = [
+  { name: "VIRTIO_NET_F_GUEST_CSUM", mask: 0x2n, source: "virtio 1.4, Setting Offloads State (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_GUEST_TSO4", mask: 0x80n, source: "virtio 1.4, Setting Offloads State (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_GUEST_TSO6", mask: 0x100n, source: "virtio 1.4, Setting Offloads State (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_GUEST_ECN", mask: 0x200n, source: "virtio 1.4, Setting Offloads State (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_GUEST_UFO", mask: 0x400n, source: "virtio 1.4, Setting Offloads State (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_GUEST_UDP_TUNNEL_GSO", mask: 0x400000000000n, source: "virtio 1.4, Setting Offloads State (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_GUEST_UDP_TUNNEL_GSO_CSUM", mask: 0x800000000000n, source: "virtio 1.4, Setting Offloads State (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_GUEST_USO4", mask: 0x40000000000000n, source: "virtio 1.4, Setting Offloads State (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_F_GUEST_USO6", mask: 0x80000000000000n, source: "virtio 1.4, Setting Offloads State (device-types/net/description.tex)" },
+];
+
 /**
  * `struct virtio_net_ctrl_guest_offloads`: 8 bytes.
  * @see virtio 1.4, Setting Offloads State (device-types/net/description.tex)
@@ -2859,6 +2899,19 @@ export type VirtioNetStatsType = bigint;
 export function virtioNetStatsTypeNames(value: number | bigint): string[] {
   return flagNames(VirtioNetStatsType, value);
 }
+
+/** What is known of each flag. */
+export const virtioNetStatsTypeBits: readonly FlagBit[] = [
+  { name: "VIRTIO_NET_STATS_TYPE_RX_BASIC", mask: 0x1n, source: "virtio 1.4, Query Statistic Capabilities (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_STATS_TYPE_RX_CSUM", mask: 0x2n, source: "virtio 1.4, Query Statistic Capabilities (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_STATS_TYPE_RX_GSO", mask: 0x4n, source: "virtio 1.4, Query Statistic Capabilities (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_STATS_TYPE_RX_SPEED", mask: 0x8n, source: "virtio 1.4, Query Statistic Capabilities (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_STATS_TYPE_TX_BASIC", mask: 0x10000n, source: "virtio 1.4, Query Statistic Capabilities (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_STATS_TYPE_TX_CSUM", mask: 0x20000n, source: "virtio 1.4, Query Statistic Capabilities (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_STATS_TYPE_TX_GSO", mask: 0x40000n, source: "virtio 1.4, Query Statistic Capabilities (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_STATS_TYPE_TX_SPEED", mask: 0x80000n, source: "virtio 1.4, Query Statistic Capabilities (device-types/net/description.tex)" },
+  { name: "VIRTIO_NET_STATS_TYPE_CVQ", mask: 0x100000000n, source: "virtio 1.4, Query Statistic Capabilities (device-types/net/description.tex)" },
+];
 
 /**
  * `struct virtio_net_stats_capabilities`: 8 bytes.

@@ -5,6 +5,7 @@
  * @see virtio 1.4, Flow filter (device-types/net/description.tex)
  */
 import {
+  type FlagBit,
   type Leaf,
   type Reader,
   type Site,
@@ -82,6 +83,11 @@ export type VirtioNetFfMaskFlags = number;
 export function virtioNetFfMaskFlagsNames(value: number | bigint): string[] {
   return flagNames(VirtioNetFfMaskFlags, value);
 }
+
+/** What is known of each flag. */
+export const virtioNetFfMaskFlagsBits: readonly FlagBit[] = [
+  { name: "VIRTIO_NET_FF_MASK_F_PARTIAL_MASK", mask: 0x1, doc: "Any bits of a field can be matched, not only all of them or none." },
+];
 
 /**
  * `enum virtio_net_ff_action`, 8 bits. Other values are kept as they are.

@@ -7,6 +7,7 @@
  * @see linux/pci_regs.h for the names
  */
 import {
+  type FlagBit,
   type Leaf,
   type Reader,
   type Site,
@@ -62,6 +63,21 @@ export function pciCommandNames(value: number | bigint): string[] {
   return flagNames(PciCommand, value);
 }
 
+/** What is known of each flag. */
+export const pciCommandBits: readonly FlagBit[] = [
+  { name: "PCI_COMMAND_IO", mask: 0x1 },
+  { name: "PCI_COMMAND_MEMORY", mask: 0x2 },
+  { name: "PCI_COMMAND_MASTER", mask: 0x4, doc: "The device may access memory." },
+  { name: "PCI_COMMAND_SPECIAL", mask: 0x8 },
+  { name: "PCI_COMMAND_INVALIDATE", mask: 0x10 },
+  { name: "PCI_COMMAND_VGA_PALETTE", mask: 0x20 },
+  { name: "PCI_COMMAND_PARITY", mask: 0x40 },
+  { name: "PCI_COMMAND_WAIT", mask: 0x80 },
+  { name: "PCI_COMMAND_SERR", mask: 0x100 },
+  { name: "PCI_COMMAND_FAST_BACK", mask: 0x200 },
+  { name: "PCI_COMMAND_INTX_DISABLE", mask: 0x400 },
+];
+
 /** `flags pci_status`, 16 bits. Bits without a name are kept as they are. */
 export const PciStatus = {
   PCI_STATUS_IMM_READY: 0x1,
@@ -83,6 +99,21 @@ export type PciStatus = number;
 export function pciStatusNames(value: number | bigint): string[] {
   return flagNames(PciStatus, value);
 }
+
+/** What is known of each flag. */
+export const pciStatusBits: readonly FlagBit[] = [
+  { name: "PCI_STATUS_IMM_READY", mask: 0x1 },
+  { name: "PCI_STATUS_INTERRUPT", mask: 0x8 },
+  { name: "PCI_STATUS_CAP_LIST", mask: 0x10, doc: "There is a list of capabilities." },
+  { name: "PCI_STATUS_66MHZ", mask: 0x20 },
+  { name: "PCI_STATUS_FAST_BACK", mask: 0x80 },
+  { name: "PCI_STATUS_PARITY", mask: 0x100 },
+  { name: "PCI_STATUS_SIG_TARGET_ABORT", mask: 0x800 },
+  { name: "PCI_STATUS_REC_TARGET_ABORT", mask: 0x1000 },
+  { name: "PCI_STATUS_REC_MASTER_ABORT", mask: 0x2000 },
+  { name: "PCI_STATUS_SIG_SYSTEM_ERROR", mask: 0x4000 },
+  { name: "PCI_STATUS_DETECTED_PARITY", mask: 0x8000 },
+];
 
 /**
  * `struct pci_config_header`: 64 bytes.
@@ -3108,6 +3139,19 @@ export type PciExpSltsta = number;
 export function pciExpSltstaNames(value: number | bigint): string[] {
   return flagNames(PciExpSltsta, value);
 }
+
+/** What is known of each flag. */
+export const pciExpSltstaBits: readonly FlagBit[] = [
+  { name: "PCI_EXP_SLTSTA_ABP", mask: 0x1 },
+  { name: "PCI_EXP_SLTSTA_PFD", mask: 0x2 },
+  { name: "PCI_EXP_SLTSTA_MRLSC", mask: 0x4 },
+  { name: "PCI_EXP_SLTSTA_PDC", mask: 0x8 },
+  { name: "PCI_EXP_SLTSTA_CC", mask: 0x10 },
+  { name: "PCI_EXP_SLTSTA_MRLSS", mask: 0x20 },
+  { name: "PCI_EXP_SLTSTA_PDS", mask: 0x40, doc: "Presence detect: something is plugged into the slot." },
+  { name: "PCI_EXP_SLTSTA_EIS", mask: 0x80 },
+  { name: "PCI_EXP_SLTSTA_DLLSC", mask: 0x100 },
+];
 
 /**
  * `struct pci_exp_cap`: 60 bytes.

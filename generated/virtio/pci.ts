@@ -6,6 +6,7 @@
  * @see virtio 1.4, transport-pci.tex
  */
 import {
+  type FlagBit,
   type Leaf,
   type Reader,
   type Site,
@@ -2158,6 +2159,12 @@ export type VirtioPciIsr = number;
 export function virtioPciIsrNames(value: number | bigint): string[] {
   return flagNames(VirtioPciIsr, value);
 }
+
+/** What is known of each flag. */
+export const virtioPciIsrBits: readonly FlagBit[] = [
+  { name: "VIRTIO_PCI_ISR_QUEUE", mask: 0x1, source: "virtio 1.4, ISR status capability (transport-pci.tex)" },
+  { name: "VIRTIO_PCI_ISR_CONFIG", mask: 0x2, doc: "Device configuration change.", source: "virtio 1.4, ISR status capability (transport-pci.tex)" },
+];
 
 /**
  * `struct virtio_pci_legacy_common_cfg`: 20 to 24 bytes.

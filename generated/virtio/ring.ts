@@ -8,6 +8,7 @@
  * @see virtio 1.4, split-ring.tex, packed-ring.tex; linux/virtio_ring.h for `vring_…`
  */
 import {
+  type FlagBit,
   type Leaf,
   type Reader,
   type Site,
@@ -56,6 +57,13 @@ export function virtqDescFlagsNames(value: number | bigint): string[] {
   return flagNames(VirtqDescFlags, value);
 }
 
+/** What is known of each flag. */
+export const virtqDescFlagsBits: readonly FlagBit[] = [
+  { name: "VIRTQ_DESC_F_NEXT", mask: 0x1, doc: "The buffer goes on in the descriptor `next`.", source: "virtio 1.4, The Virtqueue Descriptor Table (split-ring.tex)" },
+  { name: "VIRTQ_DESC_F_WRITE", mask: 0x2, doc: "The device writes the buffer; without it the device reads it.", source: "virtio 1.4, The Virtqueue Descriptor Table (split-ring.tex)" },
+  { name: "VIRTQ_DESC_F_INDIRECT", mask: 0x4, doc: "The buffer holds a table of descriptors.", source: "virtio 1.4, The Virtqueue Descriptor Table (split-ring.tex)" },
+];
+
 /**
  * `flags virtq_avail_flags`, 16 bits. Bits without a name are kept as they are.
  * Flags of the available ring.
@@ -72,6 +80,11 @@ export function virtqAvailFlagsNames(value: number | bigint): string[] {
   return flagNames(VirtqAvailFlags, value);
 }
 
+/** What is known of each flag. */
+export const virtqAvailFlagsBits: readonly FlagBit[] = [
+  { name: "VIRTQ_AVAIL_F_NO_INTERRUPT", mask: 0x1, doc: "The driver does not need to be told of used buffers.", source: "virtio 1.4, The Virtqueue Available Ring (split-ring.tex)" },
+];
+
 /**
  * `flags virtq_used_flags`, 16 bits. Bits without a name are kept as they are.
  * Flags of the used ring.
@@ -87,6 +100,11 @@ export type VirtqUsedFlags = number;
 export function virtqUsedFlagsNames(value: number | bigint): string[] {
   return flagNames(VirtqUsedFlags, value);
 }
+
+/** What is known of each flag. */
+export const virtqUsedFlagsBits: readonly FlagBit[] = [
+  { name: "VIRTQ_USED_F_NO_NOTIFY", mask: 0x1, doc: "The device does not need to be told of available buffers.", source: "virtio 1.4, The Virtqueue Used Ring (split-ring.tex)" },
+];
 
 /**
  * `struct virtq_desc`: 16 bytes.
@@ -2509,6 +2527,12 @@ export type PvirtqDescFlags = number;
 export function pvirtqDescFlagsNames(value: number | bigint): string[] {
   return flagNames(PvirtqDescFlags, value);
 }
+
+/** What is known of each flag, besides those of `virtq_desc_flags`. */
+export const pvirtqDescFlagsBits: readonly FlagBit[] = [
+  { name: "VIRTQ_DESC_F_AVAIL", mask: 0x80, doc: "Equal to the driver's wrap counter and unlike VIRTQ_DESC_F_USED: the descriptor is available.", source: "virtio 1.4, Packed Virtqueues (packed-ring.tex)" },
+  { name: "VIRTQ_DESC_F_USED", mask: 0x8000, doc: "Equal to the device's wrap counter and like VIRTQ_DESC_F_AVAIL: the descriptor is used.", source: "virtio 1.4, Packed Virtqueues (packed-ring.tex)" },
+];
 
 /**
  * `struct pvirtq_desc`: 16 bytes.

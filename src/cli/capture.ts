@@ -30,7 +30,7 @@ export const captureArgs = {
     type: "string",
     valueHint: "TYPE",
     description:
-      "Type of the virtio device, by name or number (net, blk, 1, …): for device contexts and parts.",
+      "Type of the virtio device, by name or number (net, blk, 1, …), where the capture does not say it.",
   },
   snapshot: {
     type: "string",

@@ -23,6 +23,11 @@ const VERBS: Readonly<Record<string, Entry>> = {
     example: "virtwire get vm.mig 'sections[*virtio-net*].**'",
     load: async (io) => (await import("./get.js")).getVerb(io),
   },
+  features: {
+    about: "Name the bits of a mask of features, or what differs between two.",
+    example: "virtwire features 0x1c0010130afffaf 0x10179bfffef",
+    load: async (io) => (await import("./features.js")).featuresVerb(io),
+  },
   check: {
     about: "Hold a vhost-user conversation to the rules of its specification.",
     example: "virtwire check vhost-user.jsonl",

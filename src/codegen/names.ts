@@ -112,7 +112,7 @@ export const RUNTIME_NAMES: ReadonlySet<string> = new Set(
   (
     "Fault FaultCode formatFault WireError MAX_SAFE_HIGH rawS64 rawU64 writeS64 writeU64 explain Leaf Reader " +
     "ReaderOptions readerOf Source readPaddedText readText writeText FieldValue Site Visitor inside Writer Fitting " +
-    "misfit missing unexpected writeReserved wrongLength flagNames ended narrow needBytes otherConstant partElement " +
+    "misfit missing unexpected writeReserved wrongLength FlagBit flagNames ended narrow needBytes otherConstant partElement " +
     "verdict wholeElements widen CommandRow MessageRow View PushParser ParserOptions enterRange exactS64 exactU64 " +
     "heeding isCut leaveRange report reportLack reportShort"
   ).split(" "),
@@ -150,6 +150,7 @@ const DERIVED: Readonly<Record<string, (source: string, type: string) => string>
   // Enums, flags and tables.
   nameOf: (_, type) => `${lowerFirst(type)}Name`,
   namesOf: (_, type) => `${lowerFirst(type)}Names`,
+  bits: (_, type) => `${lowerFirst(type)}Bits`,
   is: (_, type) => `is${type}`,
   table: (_, type) => `${lowerFirst(type)}Table`,
   descriptors: (_, type) => `${lowerFirst(type)}Descriptors`,
@@ -158,7 +159,7 @@ const DERIVED: Readonly<Record<string, (source: string, type: string) => string>
 const FEATURES_OF: Readonly<Record<Decl["kind"], readonly string[]>> = {
   const: [],
   enum: ["nameOf", "is"],
-  flags: ["namesOf"],
+  flags: ["namesOf", "bits"],
   struct: [
     "read",
     "readAt",

@@ -7,7 +7,7 @@ import {
   walkVhostUserFrontendRequestReply,
   walkVhostUserHeader,
 } from "../../generated/vhost-user/messages.js";
-import { virtioFeatureNames } from "../../generated/virtio/features.js";
+import { VirtioDeviceId } from "../../generated/virtio/ids.js";
 import { type Fault, Reader } from "../runtime/index.js";
 import {
   type ConversationEvent,
@@ -22,7 +22,8 @@ import {
   type Session,
   type VhostUserMessage,
 } from "../streams/index.js";
-import type { CaptureInspection } from "./inspection.js";
+import { featureMeaning, featureNames } from "./features.js";
+import type { CaptureInspection, InspectOptions } from "./inspection.js";
 import { CAPTURE_TITLES, DETECTION_SIZE } from "./kinds.js";
 import { type Node, TreeBuilder } from "./node.js";
 import { elementPath } from "./path.js";
@@ -60,6 +61,7 @@ export class ConversationInspection implements CaptureInspection {
   /** Places where the recording, or one direction of it, cannot be read. A payload of the wrong size is a broken rule. */
   damageCount = 0;
   private readonly sink: Sink;
+  private readonly device: VirtioDeviceId;
   private readonly faults = new FaultList();
   private readonly notes: string[] = [];
   private readonly talks = new Map<string | undefined, Talk>();
@@ -71,8 +73,10 @@ export class ConversationInspection implements CaptureInspection {
   messages = 0;
   private descriptors: number | undefined = 0;
 
-  constructor(sink: Sink) {
+  /** Of the options, the device is what counts here: fields are read in any case. */
+  constructor(sink: Sink, { device = VirtioDeviceId.VIRTIO_ID_INVALID }: Partial<InspectOptions> = {}) {
     this.sink = sink;
+    this.device = device;
   }
 
   push(chunk: Uint8Array): void {
@@ -212,7 +216,7 @@ export class ConversationInspection implements CaptureInspection {
         answers: message.answers?.index,
         ...rulesOf(found),
       },
-      fields: fieldsOf(message),
+      fields: fieldsOf(message, this.device),
       faults: message.fault === undefined ? [] : [message.fault],
     });
   }
@@ -250,7 +254,7 @@ export class ConversationInspection implements CaptureInspection {
     }
     const [talk] = this.talks.values();
     // What several sessions have agreed on stands in their table.
-    if (size === 1 && talk !== undefined) facts.push(...agreed(talk.parser.session));
+    if (size === 1 && talk !== undefined) facts.push(...agreed(talk.parser.session, this.device));
     facts.push({ key: "broken_rule_count", label: "broken rules", value: this.findingCount });
     return facts;
   }
@@ -320,7 +324,7 @@ export class ConversationInspection implements CaptureInspection {
 }
 
 /** What a session has agreed on. */
-function agreed(session: Session): Fact[] {
+function agreed(session: Session, device: VirtioDeviceId): Fact[] {
   const facts: Fact[] = [];
   const flags = (
     key: string,
@@ -331,7 +335,7 @@ function agreed(session: Session): Fact[] {
     if (value !== undefined)
       facts.push({ key, label, value: names(value), text: `${hex(value)} ${names(value).join(" ")}` });
   };
-  flags("features", "features", session.features, virtioFeatureNames);
+  flags("features", "features", session.features, (mask) => featureNames(device, mask));
   flags("protocol_features", "protocol features", session.protocolFeatures, vhostUserProtocolFeatureNames);
   if (session.queueCount !== undefined) {
     facts.push({ key: "queue_num", label: "queues", value: session.queueCount });
@@ -358,10 +362,10 @@ function rulesOf(found: readonly Finding[]): Readonly<Record<string, readonly Sc
     : { rules: found.map(({ rule }) => rule.id), broken: found.map(({ detail }) => detail) };
 }
 
-function fieldsOf(message: VhostUserMessage): readonly Node[] {
+function fieldsOf(message: VhostUserMessage, device: VirtioDeviceId): readonly Node[] {
   const { channel, isReply, negotiated, row, header, body, fault } = message;
   const { features, protocolFeatures, littleEndian } = negotiated;
-  const tree = new TreeBuilder(message.at);
+  const tree = new TreeBuilder(message.at, featureMeaning(device));
   const reader = new Reader(message.bytes);
   walkVhostUserHeader(reader, tree, littleEndian);
   // What postcopy puts in the place of a region is no fault, and has no layout of its own.

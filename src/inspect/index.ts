@@ -19,6 +19,15 @@ export {
   type Sighting,
   type Source,
 } from "./explain/index.js";
+export {
+  compareFeatures,
+  type Feature,
+  type FeatureComparison,
+  type FeatureName,
+  type FeatureSpace,
+  parseMask,
+} from "./feature-masks.js";
+export { featureJson, featureLines } from "./feature-text.js";
 export type { CaptureInspection, InspectOptions } from "./inspection.js";
 export { JsonLinesRenderer, JsonRenderer, leafText } from "./json.js";
 export {

@@ -38,7 +38,7 @@ export class TreeBuilder implements Visitor {
 
   /**
    * `base`: where index 0 of the walked bytes stands in the capture. `meaningOf`: what a value means that the schema
-   * alone cannot say.
+   * alone cannot say, or can say only in part.
    */
   constructor(base: number, meaningOf?: MeaningOf) {
     this.base = base;
@@ -70,7 +70,7 @@ export class TreeBuilder implements Visitor {
   ): void {
     const meaning =
       typeof value === "number" || typeof value === "bigint"
-        ? (site.meaning?.(value) ?? this.meaningOf?.(site, index, value))
+        ? (this.meaningOf?.(site, index, value) ?? site.meaning?.(value))
         : undefined;
     const node: Node = {
       ...described(site, index),

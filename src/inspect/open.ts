@@ -26,6 +26,6 @@ export function openInspection(kind: CaptureKind, sink: Sink, options: InspectOp
     case "vfio-stream":
       return new VfioStreamInspection(sink, options);
     case "vhost-user":
-      return new ConversationInspection(sink);
+      return new ConversationInspection(sink, options);
   }
 }

@@ -4,7 +4,7 @@
 export { type Fitting, misfit, missing, unexpected, writeReserved, wrongLength } from "./encode.js";
 export { type Fault, type FaultCode, formatFault, WireError } from "./errors.js";
 export { MAX_SAFE_HIGH, rawS64, rawU64, writeS64, writeU64 } from "./integers.js";
-export { flagNames } from "./meanings.js";
+export { type FlagBit, flagNames } from "./meanings.js";
 export { type ParserOptions, PushParser } from "./push.js";
 export { explain, type Leaf, Reader, type ReaderOptions, readerOf, type Source } from "./reader.js";
 export {

@@ -1,4 +1,13 @@
-/** Names of flags. */
+/** Flags: their names, and what is known of each. */
+
+export interface FlagBit {
+  readonly name: string;
+  readonly mask: number | bigint;
+  /** The first sentence of the doc comment. */
+  readonly doc?: string;
+  /** The document, and the section of it, that defines the flag. */
+  readonly source?: string;
+}
 
 /** The names of the flags that are set, in the order of the schema; bits without a name last, as one number. */
 export function flagNames(

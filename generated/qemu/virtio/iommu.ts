@@ -5,6 +5,7 @@
  * @see QEMU 10.0.2, hw/virtio/virtio-iommu.c
  */
 import {
+  type FlagBit,
   type Leaf,
   type Reader,
   type Site,
@@ -47,6 +48,13 @@ export type QemuVirtioIommuMapFlags = number;
 export function qemuVirtioIommuMapFlagsNames(value: number | bigint): string[] {
   return flagNames(QemuVirtioIommuMapFlags, value);
 }
+
+/** What is known of each flag. */
+export const qemuVirtioIommuMapFlagsBits: readonly FlagBit[] = [
+  { name: "VIRTIO_IOMMU_MAP_F_READ", mask: 0x1, source: "virtio 1.4, MAP request (device-types/iommu/description.tex)" },
+  { name: "VIRTIO_IOMMU_MAP_F_WRITE", mask: 0x2, source: "virtio 1.4, MAP request (device-types/iommu/description.tex)" },
+  { name: "VIRTIO_IOMMU_MAP_F_MMIO", mask: 0x4, source: "virtio 1.4, MAP request (device-types/iommu/description.tex)" },
+];
 
 /**
  * `struct qemu_virtio_iommu_mapping`: 29 bytes.

@@ -1,5 +1,5 @@
 /** What numbers stand for: constants, enums and flag sets, and the functions that name a value. */
-import type { Const, Enum, EnumMember, Flags } from "../../schema/ir.js";
+import type { Const, Doc, Enum, EnumMember, Flags } from "../../schema/ir.js";
 import { PROTOTYPE_NAMES } from "../names.js";
 import type { Part, Printer } from "../printer.js";
 import type { ModuleContext } from "./context.js";
@@ -58,6 +58,44 @@ export function printFlags(out: Printer, decl: Flags, context: ModuleContext): v
   out.block(`export function ${context.names.of(decl, "namesOf")}(value: number | bigint): string[]`, () => {
     out.line("return ", context.runtime("flagNames"), `(${name}, value);`);
   });
+  out.blank();
+  printBits(out, decl, context);
+}
+
+/** Of the set's own flags only: those that many sets extend would be repeated in each. */
+function printBits(out: Printer, decl: Flags, context: ModuleContext): void {
+  const inherited = new Set(decl.extends?.members);
+  const own = decl.members.filter((member) => !inherited.has(member));
+  const sourceOf = (doc: Doc): string | undefined => doc.notes.find(({ tag }) => tag === "source")?.text;
+  out.doc([
+    decl.extends === undefined
+      ? "What is known of each flag."
+      : `What is known of each flag, besides those of \`${decl.extends.name}\`.`,
+  ]);
+  out.line(
+    `export const ${context.names.of(decl, "bits")}: readonly `,
+    context.runtimeType("FlagBit"),
+    "[] = [",
+  );
+  out.indented(() => {
+    for (const { name, mask, doc } of own) {
+      const said = firstSentence(doc.text);
+      const source = sourceOf(doc) ?? sourceOf(decl.doc);
+      const parts = [
+        `name: ${JSON.stringify(name)}`,
+        `mask: ${literal(mask, decl.int.rep, 16)}`,
+        ...(said === "" ? [] : [`doc: ${JSON.stringify(said)}`]),
+        ...(source === undefined ? [] : [`source: ${JSON.stringify(source)}`]),
+      ];
+      out.line(`{ ${parts.join(", ")} },`);
+    }
+  });
+  out.line("];");
+}
+
+function firstSentence(text: string): string {
+  const flat = text.replace(/\s+/g, " ").trim();
+  return /^.*?[.!?](?= |$)/.exec(flat)?.[0] ?? flat;
 }
 
 interface MemberText {

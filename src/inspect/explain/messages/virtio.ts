@@ -1,9 +1,11 @@
 /** Messages about virtio devices: features, queues, and what the devices themselves refuse. */
+
+import { deviceOfMask } from "../../features.js";
 import type { Node } from "../../node.js";
 import { printPath } from "../../path.js";
 import { hex } from "../../report.js";
 import type { Capture, Section } from "../capture.js";
-import { bitTexts, deviceOfMask } from "../devices.js";
+import { bitTexts } from "../devices.js";
 import { findFields } from "../fields.js";
 import type { Message, Place, Source } from "../message.js";
 import { type Scene, sectionsOf, subjectPlaces } from "../scene.js";
