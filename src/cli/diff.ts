@@ -1,121 +1,152 @@
-/** Unified diffs of two texts, for `gen --check`. */
+/** `virtwire diff`: compares two captures by what they mean. */
+import type { ArgsDef } from "citty";
+import {
+  compareTrees,
+  type Difference,
+  differenceJson,
+  differenceText,
+  PathError,
+  type Pattern,
+  parsePattern,
+  type Summary,
+  ValueTree,
+} from "../inspect/index.js";
+import { optionValues } from "./arguments.js";
+import { blame, captureArgs, deviceId, readCapture } from "./capture.js";
+import { openInput } from "./input.js";
+import { Batch, EXIT, type Io, UsageError } from "./io.js";
+import { defineVerb, type Verb } from "./verb.js";
 
-const CONTEXT = 3;
-/** Beyond this many changed lines, finding the shortest diff takes too long for what anybody reads of it. */
-const MAX_CHANGES = 2000;
+const args = {
+  first: { type: "positional", description: "A capture, or - for standard input.", required: true },
+  second: { type: "positional", description: "Another of the same kind.", required: true },
+  ignore: {
+    type: "string",
+    valueHint: "PATH",
+    description: "Leave out what this path or pattern names, and all below it. May be given several times.",
+  },
+  schema: {
+    type: "boolean",
+    description: "Compare which fields there are, their types and versions, not what they hold.",
+  },
+  format: {
+    type: "enum",
+    options: ["text", "jsonl"],
+    default: "text",
+    description: "How to print the differences.",
+  },
+  ...captureArgs,
+} as const satisfies ArgsDef;
 
-interface Edit {
-  readonly kind: " " | "-" | "+";
-  readonly line: string;
-}
+const examples = [
+  "virtwire diff good.mig bad.mig --ignore 'sections[timer]' --ignore '**.timer*'",
+  "virtwire diff --schema qemu-9.mig qemu-10.mig",
+  "virtwire diff a.mig b.mig --format jsonl | jq -r 'select(.gone) | .path, .gone[]'",
+];
 
-/** Empty when the texts are equal. */
-export function unifiedDiff(name: string, before: string, after: string): string {
-  if (before === after) return "";
-  const edits = editsBetween(linesOf(before), linesOf(after));
-  const out = [`--- ${name}`, `+++ ${name} (generated)`];
-  for (const [from, to] of hunksOf(edits)) out.push(...hunkText(edits, from, to));
-  return `${out.join("\n")}\n`;
-}
-
-function linesOf(text: string): string[] {
-  const lines = text.split("\n");
-  if (lines[lines.length - 1] === "") lines.pop();
-  return lines;
-}
-
-function editsBetween(before: readonly string[], after: readonly string[]): Edit[] {
-  let start = 0;
-  while (start < before.length && start < after.length && before[start] === after[start]) start++;
-  let end = 0;
-  while (
-    end < before.length - start &&
-    end < after.length - start &&
-    before[before.length - 1 - end] === after[after.length - 1 - end]
-  ) {
-    end++;
-  }
-  const same = (line: string): Edit => ({ kind: " ", line });
-  return [
-    ...before.slice(0, start).map(same),
-    ...shortestEdits(before.slice(start, before.length - end), after.slice(start, after.length - end)),
-    ...before.slice(before.length - end).map(same),
-  ];
-}
-
-/** Myers' greedy algorithm: for each number of changes, how far each diagonal gets. */
-function shortestEdits(before: readonly string[], after: readonly string[]): Edit[] {
-  const max = Math.min(before.length + after.length, MAX_CHANGES);
-  const reach = new Map<number, number>([[1, 0]]);
-  const history: Map<number, number>[] = [];
-  for (let changes = 0; changes <= max; changes++) {
-    history.push(new Map(reach));
-    for (let diagonal = -changes; diagonal <= changes; diagonal += 2) {
-      const below = reach.get(diagonal + 1) ?? -1;
-      const left = reach.get(diagonal - 1) ?? -1;
-      let x = diagonal === -changes || (diagonal !== changes && left < below) ? below : left + 1;
-      while (x < before.length && x - diagonal < after.length && before[x] === after[x - diagonal]) x++;
-      reach.set(diagonal, x);
-      if (x >= before.length && x - diagonal >= after.length) return backtrack(before, after, history);
-    }
-  }
-  return [
-    ...before.map((line): Edit => ({ kind: "-", line })),
-    ...after.map((line): Edit => ({ kind: "+", line })),
-  ];
-}
-
-function backtrack(
-  before: readonly string[],
-  after: readonly string[],
-  history: readonly Map<number, number>[],
-): Edit[] {
-  const edits: Edit[] = [];
-  let x = before.length;
-  let y = after.length;
-  for (let changes = history.length - 1; changes >= 0; changes--) {
-    const reach = history[changes] ?? new Map<number, number>();
-    const diagonal = x - y;
-    const down =
-      diagonal === -changes ||
-      (diagonal !== changes && (reach.get(diagonal - 1) ?? -1) < (reach.get(diagonal + 1) ?? -1));
-    const previous = diagonal + (down ? 1 : -1);
-    const startX = changes === 0 ? 0 : (reach.get(previous) ?? 0);
-    const startY = changes === 0 ? 0 : startX - previous;
-    while (x > startX && y > startY && (changes > 0 || (x > 0 && y > 0))) {
-      edits.push({ kind: " ", line: before[--x] ?? "" });
-      y--;
-    }
-    if (changes === 0) break;
-    if (down) edits.push({ kind: "+", line: after[--y] ?? "" });
-    else edits.push({ kind: "-", line: before[--x] ?? "" });
-  }
-  return edits.reverse();
-}
-
-/** Ranges of edits that hold a change and its context. */
-function hunksOf(edits: readonly Edit[]): [from: number, to: number][] {
-  const hunks: [number, number][] = [];
-  edits.forEach(({ kind }, i) => {
-    if (kind === " ") return;
-    const last = hunks[hunks.length - 1];
-    const from = Math.max(0, i - CONTEXT);
-    const to = Math.min(edits.length, i + CONTEXT + 1);
-    if (last !== undefined && from <= last[1]) last[1] = to;
-    else hunks.push([from, to]);
+export function diffVerb(io: Io): Verb {
+  return defineVerb({
+    name: "diff",
+    about: "Compare two captures by section and field. Exit 1 when they differ.",
+    args,
+    examples,
+    run: ({ first, second, schema, format, as, device, snapshot }, rawArgs) => {
+      if (first === "-" && second === "-") throw new UsageError("standard input cannot be read twice");
+      const ignored = optionValues(rawArgs, "ignore").map(patternOf);
+      const given = { as, device: device === undefined ? undefined : deviceId(device), snapshot };
+      return diff([first, second], ignored, { schema: schema === true, format }, given, io);
+    },
   });
-  return hunks;
 }
 
-function hunkText(edits: readonly Edit[], from: number, to: number): string[] {
-  const count = (part: readonly Edit[], without: string): number =>
-    part.filter(({ kind }) => kind !== without).length;
-  const before = edits.slice(0, from);
-  const hunk = edits.slice(from, to);
-  const place = (sign: "-" | "+"): string => {
-    const other = sign === "-" ? "+" : "-";
-    const length = count(hunk, other);
-    return `${sign}${count(before, other) + (length === 0 ? 0 : 1)},${length}`;
-  };
-  return [`@@ ${place("-")} ${place("+")} @@`, ...hunk.map(({ kind, line }) => kind + line)];
+interface DiffOptions {
+  readonly schema: boolean;
+  readonly format: string;
+}
+
+interface CaptureArguments {
+  readonly as: string | undefined;
+  readonly device: number | undefined;
+  readonly snapshot: string | undefined;
+}
+
+interface Side {
+  readonly name: string;
+  readonly tree: ValueTree;
+  readonly summary: Summary;
+}
+
+async function diff(
+  files: readonly [string, string],
+  ignored: readonly Pattern[],
+  { schema, format }: DiffOptions,
+  given: CaptureArguments,
+  io: Io,
+): Promise<number> {
+  const first = await read(files[0], ignored, given, io);
+  const second = await read(files[1], ignored, given, io);
+  if (first === undefined || second === undefined) return EXIT.malformed;
+  const [kind, other] = [first.summary.kind, second.summary.kind];
+  if (kind !== other)
+    throw new UsageError(`${first.summary.title} and ${second.summary.title}: nothing to compare`);
+  const batch = new Batch(io.out);
+  const counts = { changed: 0, "only-first": 0, "only-second": 0 };
+  if (format === "text") batch.write(`- ${first.name}\n+ ${second.name}\n`);
+  compareTrees(first.tree, second.tree, { schema }, (difference: Difference) => {
+    counts[difference.kind]++;
+    batch.write(`${(format === "text" ? differenceText : differenceJson)(difference)}\n`);
+  });
+  const all = counts.changed + counts["only-first"] + counts["only-second"];
+  if (format === "text") {
+    batch.write(`${verdict(all, counts)}\n`);
+    if (kind === "qemu-stream" && !schema)
+      batch.write("note: of memory, sizes and numbers of pages are compared, not what the pages hold\n");
+  } else {
+    const { changed } = counts;
+    batch.write(
+      `${JSON.stringify({ change: "summary", changed, only_first: counts["only-first"], only_second: counts["only-second"] })}\n`,
+    );
+  }
+  batch.flush();
+  const damaged = [first, second].some(({ summary }) => summary.faultCount > 0);
+  return damaged ? EXIT.malformed : all > 0 ? EXIT.differs : EXIT.ok;
+}
+
+async function read(
+  file: string,
+  ignored: readonly Pattern[],
+  { snapshot, ...given }: CaptureArguments,
+  io: Io,
+): Promise<Side | undefined> {
+  const input = openInput(file, io, { snapshot });
+  try {
+    const tree = new ValueTree(ignored);
+    const summary = await readCapture(input, { ...given, withFields: true }, () => tree, io);
+    if (summary === undefined) return undefined;
+    tree.finish(summary);
+    if (tree.overflow)
+      throw new UsageError(`${input.name} has more values than can be compared: use --ignore`);
+    blame(input, summary, io);
+    return { name: input.name, tree, summary };
+  } finally {
+    input.close();
+  }
+}
+
+function verdict(all: number, counts: Readonly<Record<Difference["kind"], number>>): string {
+  if (all === 0) return "no differences";
+  const parts = [
+    `${counts.changed} changed`,
+    `${counts["only-first"]} only in the first`,
+    `${counts["only-second"]} only in the second`,
+  ];
+  return `${all} ${all === 1 ? "difference" : "differences"}: ${parts.join(", ")}`;
+}
+
+function patternOf(text: string): Pattern {
+  try {
+    return parsePattern(text);
+  } catch (error) {
+    throw error instanceof PathError ? new UsageError(`--ignore ${error.message}`) : error;
+  }
 }

@@ -9,8 +9,8 @@ import { readIfThere, staleFiles, writeFiles } from "../project/files.js";
 import { ClashError, type Generated, Project } from "../project/project.js";
 import { watchFolder } from "../project/watch.js";
 import { formatDiagnostic, type SchemaFile } from "../schema/index.js";
-import { unifiedDiff } from "./diff.js";
 import { EXIT, type Io, UsageError } from "./io.js";
+import { unifiedDiff } from "./unified-diff.js";
 import { defineVerb, type Verb } from "./verb.js";
 
 const args = {

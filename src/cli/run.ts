@@ -23,6 +23,11 @@ const VERBS: Readonly<Record<string, Entry>> = {
     example: "virtwire get vm.mig 'sections[*virtio-net*].**'",
     load: async (io) => (await import("./get.js")).getVerb(io),
   },
+  diff: {
+    about: "Compare two captures by section and field.",
+    example: "virtwire diff good.mig bad.mig --ignore '**.timer*'",
+    load: async (io) => (await import("./diff.js")).diffVerb(io),
+  },
   features: {
     about: "Name the bits of a mask of features, or what differs between two.",
     example: "virtwire features 0x1c0010130afffaf 0x10179bfffef",

@@ -5,6 +5,14 @@ export { ChartRenderer } from "./chart.js";
 export { ConversationInspection, nameOf } from "./conversation.js";
 export { deviceByName } from "./device-names.js";
 export {
+  compareTrees,
+  type Difference,
+  differenceJson,
+  differenceText,
+  type Part,
+  ValueTree,
+} from "./diff/index.js";
+export {
   type Capture,
   CaptureCollector,
   type Explanation,

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { unifiedDiff } from "../../src/cli/diff.js";
+import { unifiedDiff } from "../../src/cli/unified-diff.js";
 import { temporaryFolder, virtwire } from "./harness.js";
 
 const SCHEMA = "module a.first little;\n\nstruct first { le16 x; le32 y; }\n";
