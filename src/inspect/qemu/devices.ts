@@ -6,6 +6,7 @@ import { type Fault, Reader } from "../../runtime/index.js";
 import { streamFault } from "../../streams/faults.js";
 import { type Description, describedSize, type StateDescription } from "../../streams/qemu/description.js";
 import type { SectionEvent } from "../../streams/qemu/events.js";
+import { undescribedSection } from "../../streams/qemu/opaque-fields.js";
 import { walkState } from "../../streams/qemu/state.js";
 import { virtioDeviceOf } from "../../streams/qemu/virtio/devices.js";
 import type { LocatedVirtio } from "../../streams/qemu/virtio/locate.js";
@@ -134,7 +135,8 @@ export class Devices {
   ): readonly Node[] | undefined {
     const { name, bodyAt } = event;
     const device = virtioDeviceOf(name);
-    if (state === undefined && device === undefined) return undefined;
+    if (state === undefined && device === undefined && undescribedSection(name) === undefined)
+      return undefined;
     const reader = new Reader(body, { base: bodyAt });
     const visitor = this.withFields
       ? new TreeBuilder(bodyAt, device && featureMeaning(device.id))

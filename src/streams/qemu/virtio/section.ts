@@ -1,7 +1,7 @@
 /** The fields of a virtio device's section: as the description names them, or all of them where there is none. */
 import type { Reader, Visitor } from "../../../runtime/index.js";
 import type { FieldDescription } from "../description.js";
-import { opaqueField } from "../opaque-fields.js";
+import { opaqueField, undescribedSection } from "../opaque-fields.js";
 import type { WalkInside } from "../state.js";
 import { Judge } from "./judge.js";
 import {
@@ -52,6 +52,8 @@ export class VirtioFields {
 
   /** The whole body of the section, without a description. */
   all(reader: Reader, visitor: Visitor, path: string): boolean {
+    const state = undescribedSection(this.section.name);
+    if (state !== undefined) return this.walk(reader, visitor, path, locateState(reader, state).pieces);
     this.found = locateVirtioSection(reader, this.section);
     return this.walk(reader, visitor, path);
   }
@@ -62,9 +64,9 @@ export class VirtioFields {
     return this.walk(reader, visitor, path);
   }
 
-  private walk(reader: Reader, visitor: Visitor, path: string): boolean {
+  private walk(reader: Reader, visitor: Visitor, path: string, pieces = this.found?.pieces ?? []): boolean {
     const judge = new Judge(visitor, reader.base, path);
-    walkPieces(reader, this.found?.pieces ?? [], judge, path);
+    walkPieces(reader, pieces, judge, path);
     reader.at = reader.end;
     return judge.faults === 0;
   }

@@ -236,6 +236,15 @@ describe("the saved state of", () => {
       // Two blocks of 2 MiB from 4 MiB on, as big-endian words.
       bitmap: "000000000000000c0000000000000000",
     });
+    // As after postcopy: without a description.
+    const whole = Buffer.from(capture("mem"));
+    const undescribed = new Uint8Array(whole.subarray(0, whole.lastIndexOf('{"configuration"') - 5));
+    expectTold(valuesOf(undescribed, "sections[*/virtio-mem-device-early].**"), "", {
+      addr: 4n << 30n,
+      region_size: 256 * 2 ** 20,
+      size: 4n << 20n,
+      "bitmap[0]": 0xcn,
+    });
     const main = valuesOf(capture("mem"), "sections[*/virtio-mem].virtio.device.**");
     expectTold(main, "virtio.device.", { requested_size: 8n << 20n, usable_region_size: 256n << 20n });
     const late = valuesOf(capture("mem-7.2"), "sections[*/virtio-mem].virtio.device.**");
