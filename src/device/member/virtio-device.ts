@@ -30,8 +30,8 @@ const {
 const RING_FEATURES = VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_F_IN_ORDER;
 
 /**
- * What a device may do while its group's owner migrates it.
- * @source virtio-comment v2 1/8; virtio 1.4 calls Stop "stopped" and has no Freeze
+ * What a device may do while its group's owner migrates it: the modes of virtio-comment v2 1/8. virtio 1.4 calls Stop
+ * "stopped" and has no Freeze.
  */
 export type MigrationMode = "active" | "stop" | "freeze";
 

@@ -34,7 +34,7 @@ export interface MachineSnapshot {
   readonly name: string;
   /** In seconds since 1970. */
   readonly taken: number;
-  /** Of the machine's state. @unit bytes */
+  /** Of the machine's state, in bytes. */
   readonly stateSize: number;
   readonly entry: Qcow2Snapshot;
 }

@@ -41,7 +41,7 @@ export const streamMessages: readonly Message[] = [
     source: savevm("qemu_loadvm_section_start_full"),
     meaning: "The stream holds the state of a device that the destination does not have.",
     remedy:
-      "Start the destination with the same devices at the same addresses, those plugged in later included; a device that the guest can do without is unplugged at the source before.",
+      "Start the destination with the same devices at the same addresses, those plugged in later included; a device that the guest can do without is unplugged at the source before, or left out of a saved stream with `virtwire edit --drop`.",
     subject: (values) => ({ section: values.text("section"), instanceId: values.number("instance") }),
     causes: unknownSectionCauses,
     places: unknownSectionPlaces,
@@ -350,7 +350,7 @@ function unknownSectionCauses(values: Values, { file, other }: Scene): string[] 
 const MISSING: readonly (readonly [name: RegExp, cause: string])[] = [
   [
     /^kvm|^kvmclock|kvm-tpr-opt/,
-    "It belongs to KVM: the source ran with it, the destination runs with TCG or another accelerator. A guest that can do without it goes on when `virtwire edit --drop` leaves the section out.",
+    "It belongs to KVM: the source ran with it, the destination runs with TCG or another accelerator.",
   ],
   [
     /^serial$/,
