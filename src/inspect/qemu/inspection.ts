@@ -42,7 +42,7 @@ export class QemuInspection implements CaptureInspection {
   private configuration: ConfigurationEvent | undefined;
   private size = 0;
   private flushes = 0;
-  private readonly seen = { end: false, description: false, package: false };
+  private readonly seen = { end: false, description: false, package: false, background: false };
 
   constructor(sink: Sink, options: InspectOptions) {
     this.sink = new OrderedSink(sink);
@@ -102,6 +102,7 @@ export class QemuInspection implements CaptureInspection {
         break;
       case "eof":
         this.seen.end = true;
+        this.seen.background = event.background;
         this.plain("eof", "QEMU_VM_EOF", [member("eof")], event);
         break;
       case "description":
@@ -209,12 +210,9 @@ export class QemuInspection implements CaptureInspection {
   private checkWhole(): void {
     if (this.faults.count > 0 || !this.seen.end) return;
     const { ram } = this.parser;
-    if (!this.seen.description) {
-      this.notes.push(
-        this.seen.package
-          ? "a postcopy stream carries no description: only virtio devices can be read"
-          : "no description follows: only virtio devices can be read, sizes of the others not checked",
-      );
+    if (!this.seen.description) this.judgeWithoutDescription();
+    if (this.seen.background) {
+      this.notes.push("no live section ends, as in a background snapshot: that none was lost cannot be told");
     }
     const pages = [...ram.blocks.values()].some(
       ({ pages: counts }) => counts.normal + counts.zero + counts.xbzrle > 0,
@@ -223,11 +221,26 @@ export class QemuInspection implements CaptureInspection {
       this.notes.push("the pages went through multifd channels: they are not in this stream");
   }
 
+  /** Every machine type that writes a configuration writes a description, but for what it leaves out after postcopy. */
+  private judgeWithoutDescription(): void {
+    if (this.seen.package) {
+      this.notes.push("a postcopy stream carries no description: only virtio devices can be read");
+    } else if (this.configuration === undefined) {
+      this.notes.push(
+        "no description follows: only virtio devices can be read, sizes of the others not checked",
+      );
+    } else {
+      const detail = "the input ends behind EOF, where QEMU writes the description of all devices";
+      this.faults.add(streamFault(SCHEMA, "truncated", "vmdescription", this.size, detail));
+    }
+  }
+
   private summary(): Summary {
     const { faults } = this;
-    const clean = this.seen.description
-      ? "clean: every byte is accounted for, and every device agrees with the description"
-      : "complete: every byte is accounted for";
+    const clean =
+      this.seen.description && !this.seen.background
+        ? "clean: every byte is accounted for, and every device agrees with the description"
+        : "complete: every byte is accounted for";
     return {
       kind: "qemu-stream",
       title: CAPTURE_TITLES["qemu-stream"],

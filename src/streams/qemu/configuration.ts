@@ -30,9 +30,6 @@ export class Configuration {
     this.at = at;
     this.machine = machine;
     this.report = report;
-    if (!/^[\x20-\x7e]+$/.test(machine)) {
-      report.fault(qemuFault("constraint", "configuration.name", at, "no machine type has such a name"));
-    }
   }
 
   read(reader: Reader): Step {

@@ -47,9 +47,10 @@ export type SectionPhase = "start" | "part" | "end" | "full";
 
 /**
  * How the end of a section's body was found: `self`, it says so itself (ram); `description`, the description gives its
- * size, and the footer stands there; `footer`, the footer was looked for; `none`, it was not found.
+ * size, and the footer stands there; `footer`, the footer was looked for; `record`, sections have no footers, and the next
+ * record was looked for; `none`, it was not found.
  */
-export type SectionBound = "self" | "description" | "footer" | "none";
+export type SectionBound = "self" | "description" | "footer" | "record" | "none";
 
 /** A section, or one part of a live one. Reported when it is over; `size` includes head and footer. */
 export interface SectionEvent extends Place {
@@ -72,6 +73,8 @@ export interface SectionEvent extends Place {
 
 export interface EofEvent extends Place {
   readonly kind: "eof";
+  /** No live section was ended, as in background snapshots. */
+  readonly background: boolean;
 }
 
 export interface DescriptionEvent extends Place {

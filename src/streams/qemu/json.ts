@@ -170,7 +170,8 @@ class JsonReader {
       const byte = this.bytes[this.at];
       if (byte === undefined) throw this.wrong("the text ends inside a string");
       if (byte === QUOTE) break;
-      if (byte < 0x20) throw this.wrong("a control character inside a string");
+      // QEMU escapes all others.
+      if (byte < 0x20 || byte > 0x7e) throw this.wrong("a character outside ASCII inside a string");
       this.at += byte === BACKSLASH ? 2 : 1;
     }
     const raw = latin1(this.bytes, start, this.at);

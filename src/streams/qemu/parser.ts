@@ -26,7 +26,7 @@ import { DescriptionText } from "./description-text.js";
 import type { QemuEvent, SectionPhase } from "./events.js";
 import { qemuFault } from "./faults.js";
 import { liveVersion } from "./handlers.js";
-import type { StreamContext } from "./plausible.js";
+import { isLoneRecordAt, type StreamContext } from "./plausible.js";
 import { type RamPageSink, RamParser } from "./ram.js";
 import { RamSection } from "./ram-section.js";
 import { findAnchor } from "./scan.js";
@@ -70,6 +70,8 @@ export class QemuStreamParser {
   private part: PartReader = { read: (reader) => this.fileHeader(reader) };
   private packageEnd: number | undefined;
   private sawEof = false;
+  private sawConfiguration = false;
+  private sawSwitchover = false;
 
   constructor(listener: (event: QemuEvent) => void, options: QemuStreamOptions = {}) {
     const { description } = options;
@@ -92,12 +94,14 @@ export class QemuStreamParser {
       isLive: (id) => this.numbers.isLive(id),
       isKnown: (id) => this.numbers.isKnown(id),
       ended: false,
+      footers: true,
       packageEnd: undefined,
     };
     this.report = {
       ended: false,
       emit: (event) => this.emit(event),
       fault: (fault) => this.fault(fault),
+      lacksFooters: (reader) => this.lacksFooters(reader),
     };
   }
 
@@ -137,6 +141,14 @@ export class QemuStreamParser {
     }
   }
 
+  /** The same machine types write no configuration: one sign alone may be damage. */
+  private lacksFooters(reader: Reader): boolean | number {
+    if (this.sawConfiguration) return false;
+    const isNext = isLoneRecordAt(reader, reader.at, this.context);
+    if (isNext === true) this.context.footers = false;
+    return isNext;
+  }
+
   private fileHeader(reader: Reader): Step {
     const at = reader.at;
     if (!scanQemuVmFileHeader(reader)) {
@@ -168,7 +180,9 @@ export class QemuStreamParser {
           ? { ...fault, path: "type", offset: start, detail: `no record has the type ${fault.detail}` }
           : fault,
       );
-      if (fault.code === "truncated") return cut(named);
+      // What a damaged length claims may be the rest of the stream.
+      const isCommand = reader.bytes[at] === QemuVmSection.QEMU_VM_COMMAND;
+      if (fault.code === "truncated" && !isCommand) return cut(named);
       this.fault(named);
       return lost(reader);
     }
@@ -185,6 +199,9 @@ export class QemuStreamParser {
     switch (head.case) {
       case "start":
       case "full": {
+        if (!isName(head.value.idstr.text)) {
+          return this.misplaced(reader, at, "no section has such a name", "idstr");
+        }
         const section = this.numbers.open(start, head.case, head.value, (fault) => this.fault(fault));
         return this.begin(start, reader, head.case, section);
       }
@@ -196,9 +213,22 @@ export class QemuStreamParser {
         return this.misplaced(reader, at, `section ${sectionId} has not been started`, "section_id");
       }
       case "configuration":
+        this.sawConfiguration = true;
+        // A length that is damaged has taken the next record for the name.
+        if (!isName(head.value.name)) {
+          this.fault(qemuFault("constraint", "configuration.name", start, "no machine type has such a name"));
+          reader.at = at;
+          return lost(reader);
+        }
         this.part = new Configuration(start, head.value.name, this.report);
         return ON;
       case "command": {
+        const { cmd } = head.value;
+        if (cmd === QemuVmCmd.MIG_CMD_INVALID || cmd > QemuVmCmd.MIG_CMD_SWITCHOVER_START) {
+          this.fault(qemuFault("tag", "command.cmd", start, `there is no command ${cmd}`));
+          reader.at = at;
+          return lost(reader);
+        }
         const bytes = reader.bytes.subarray(at, reader.at);
         this.emit({ kind: "command", at: start, size: bytes.length, command: head.value, bytes });
         this.command(start, reader.base + reader.at, head.value);
@@ -237,8 +267,8 @@ export class QemuStreamParser {
       return this.misplaced(reader, at, detail);
     }
     const start = reader.base + at;
-    this.numbers.checkEnd(start, (fault) => this.fault(fault));
-    this.emit({ kind: "eof", at: start, size: end - at });
+    const background = this.numbers.checkEnd(start, this.sawSwitchover, (fault) => this.fault(fault));
+    this.emit({ kind: "eof", at: start, size: end - at, background });
     reader.at = end;
     this.sawEof = true;
     return isLast ? OVER : ON;
@@ -259,6 +289,7 @@ export class QemuStreamParser {
   /** What a command means for the bytes that follow. */
   private command(start: number, end: number, { cmd, data }: QemuVmCommand): void {
     const { body } = data;
+    if (cmd === QemuVmCmd.MIG_CMD_SWITCHOVER_START) this.sawSwitchover = true;
     if (body.case === "migCmdPackaged") {
       if (this.packageEnd !== undefined) {
         this.fault(qemuFault("tag", "command.cmd", start, "a package inside a package"));
@@ -272,8 +303,6 @@ export class QemuStreamParser {
       if (targetPageSize === undefined) return;
       this.ram.traits.postcopy = true;
       this.ram.traits.pageSize ??= Number(targetPageSize);
-    } else if (cmd === QemuVmCmd.MIG_CMD_INVALID || cmd > QemuVmCmd.MIG_CMD_SWITCHOVER_START) {
-      this.fault(qemuFault("tag", "command.cmd", start, `there is no command ${cmd}`));
     }
   }
 
@@ -298,7 +327,7 @@ export class QemuStreamParser {
 
   /** What begins at `from` cannot be read: looks for the next record that can. */
   private resync(reader: Reader, from: number): Step {
-    const anchor = findAnchor(reader, reader.at, undefined, this.context);
+    const anchor = findAnchor(reader, reader.at, undefined, this.context, undefined, true);
     if (anchor.kind === "wanted") {
       reader.at = anchor.at;
       return more(anchor.bytes);
@@ -331,6 +360,10 @@ export class QemuStreamParser {
     }
     this.listener(event);
   }
+}
+
+function isName(text: string): boolean {
+  return /^[\x20-\x7e]+$/.test(text);
 }
 
 function keyOf(name: string, instanceId: number): string {

@@ -9,6 +9,7 @@ import {
   scanQemuVmRecord,
 } from "../../../generated/qemu/stream.js";
 import type { Reader } from "../../runtime/index.js";
+import { liveVersion } from "./handlers.js";
 
 export interface StreamContext {
   /** Sections that are open for further parts. */
@@ -17,6 +18,8 @@ export interface StreamContext {
   readonly isKnown: (sectionId: number) => boolean;
   /** No more bytes will come. */
   readonly ended: boolean;
+  /** Sections end with footers. Machine types before 2.4 write none. */
+  readonly footers: boolean;
   /** Where the package that the record would stand in ends, as an index of the reader. */
   readonly packageEnd: number | undefined;
 }
@@ -24,7 +27,7 @@ export interface StreamContext {
 /** A number: so many bytes, counted from where the record would begin, must be there to tell. */
 export type Plausible = boolean | number;
 
-const MAX_PLAUSIBLE_ID = 1 << 20;
+const MAX_PLAUSIBLE_ID = 1 << 16;
 /** What a description begins with: `{"`. */
 const OPENING = [0x7b, 0x22];
 
@@ -97,6 +100,21 @@ function endsStream(reader: Reader, start: number, after: number, context: Strea
   const opening = text + OPENING.length;
   if (opening > reader.end && !context.ended) return opening - start;
   return OPENING.every((byte, i) => text + i >= reader.end || reader.bytes[text + i] === byte);
+}
+
+/**
+ * Whether a record begins at `at` that nothing in front of it confirms: it must be such as a body hardly ever holds by
+ * accident. Subsections inside a body look much like the head of a section.
+ */
+export function isLoneRecordAt(reader: Reader, at: number, context: StreamContext): Plausible {
+  const plausible = isRecordAt(reader, at, context);
+  if (plausible !== true) return plausible;
+  const { at: cursor } = reader;
+  reader.at = at;
+  const { head } = readQemuVmRecord(reader);
+  reader.at = cursor;
+  if (head.case === "start") return liveVersion(head.value.idstr.text) !== undefined;
+  return head.case !== "full" || !context.isKnown(head.value.sectionId);
 }
 
 export interface Footer {

@@ -82,6 +82,10 @@ export class RamSection {
     const { section } = this.open;
     const path = `${section.name}.footer`;
     const end = reader.base + reader.at;
+    if (!this.context.footers) {
+      this.close(end, end, "self", true);
+      return RECORD;
+    }
     const next = ownFooterAt(reader, reader.at, section.id);
     if (next.kind === "wanted") {
       if (!this.report.ended) return more(next.bytes);
@@ -89,6 +93,9 @@ export class RamSection {
       return cut(qemuFault("truncated", path, end, undefined, next.bytes, reader.end - reader.at));
     }
     if (next.kind === "none") {
+      const bare = this.open.phase === "start" ? this.report.lacksFooters(reader) : false;
+      if (typeof bare === "number") return more(bare);
+      if (bare) return ON;
       this.close(end, end, "self", false);
       this.report.fault(qemuFault("constraint", path, end, `no footer of section ${section.id}`));
       return lost(reader);

@@ -4,7 +4,7 @@
  */
 import { QemuVmSection } from "../../../generated/qemu/stream.js";
 import type { Reader } from "../../runtime/index.js";
-import { footerAt, isRecordAt, type StreamContext } from "./plausible.js";
+import { footerAt, isLoneRecordAt, type StreamContext } from "./plausible.js";
 
 export type Anchor =
   /** A footer begins at `at`, the record behind it at `next`. */
@@ -19,7 +19,8 @@ const NONE: Anchor = { kind: "none" };
 
 /**
  * Indices are the reader's. Footers of another section than `sectionId` do not count, unless it is undefined. `passed` is
- * told of what looks like a footer that counts, but has nothing readable behind it.
+ * told of what looks like a footer that counts, but has nothing readable behind it. With `parts`, those of open sections
+ * count as well: five bytes that pages are full of.
  */
 export function findAnchor(
   reader: Reader,
@@ -27,11 +28,12 @@ export function findAnchor(
   sectionId: number | undefined,
   context: StreamContext,
   passed?: (next: number) => void,
+  parts = false,
 ): Anchor {
   const { bytes, end } = reader;
   for (let at = from; at < end; at++) {
     const byte = bytes[at];
-    if (byte === QemuVmSection.QEMU_VM_SECTION_FOOTER) {
+    if (byte === QemuVmSection.QEMU_VM_SECTION_FOOTER && context.footers) {
       const footer = footerAt(reader, at, sectionId, context);
       if (typeof footer === "number") return { kind: "wanted", at, bytes: footer };
       if (footer?.sound) return { kind: "footer", at, next: footer.next };
@@ -39,13 +41,21 @@ export function findAnchor(
     } else if (
       byte === QemuVmSection.QEMU_VM_SECTION_FULL ||
       byte === QemuVmSection.QEMU_VM_SECTION_START ||
-      (byte === QemuVmSection.QEMU_VM_EOF && bytes[at + 1] === QemuVmSection.QEMU_VM_VMDESCRIPTION)
+      (parts &&
+        (byte === QemuVmSection.QEMU_VM_SECTION_PART || byte === QemuVmSection.QEMU_VM_SECTION_END)) ||
+      (byte === QemuVmSection.QEMU_VM_EOF && mayEnd(bytes, at, end, context))
     ) {
-      const plausible = isRecordAt(reader, at, context);
+      const plausible = isLoneRecordAt(reader, at, context);
       if (typeof plausible === "number") return { kind: "wanted", at, bytes: plausible };
       // The body of a section may end in a footer that is damaged; it cannot be empty space before a head that is not.
       if (plausible) return { kind: "record", at };
     }
   }
   return NONE;
+}
+
+/** A description follows EOF. Where not even footers are written, it may be the last byte of all. */
+function mayEnd(bytes: Uint8Array, at: number, end: number, { footers }: StreamContext): boolean {
+  if (at + 1 < end) return bytes[at + 1] === QemuVmSection.QEMU_VM_VMDESCRIPTION;
+  return !footers;
 }

@@ -5,7 +5,7 @@ import { qemuFault } from "./faults.js";
 import { liveVersion } from "./handlers.js";
 
 /** The loader keeps 8 bits of some versions; none in use comes near this. */
-const MAX_VERSION = 0xffff;
+const MAX_VERSION = 0xff;
 /** Ids beyond this are an attack on memory. */
 const MAX_SECTIONS = 1 << 16;
 
@@ -19,7 +19,7 @@ export interface Section {
 export class SectionNumbers {
   private readonly live = new Map<number, Section>();
   private readonly known = new Map<number, Section>();
-  private hasLive = false;
+  private started = 0;
   private hasRam = false;
 
   isLive(id: number): boolean {
@@ -59,15 +59,20 @@ export class SectionNumbers {
     return section;
   }
 
-  /** What the end of the stream, at `start`, leaves open. */
-  checkEnd(start: number, fault: (fault: Fault) => void): void {
-    if (!this.hasRam && this.hasLive) {
+  /**
+   * What the end of the stream, at `start`, leaves open. True when that is every live section: a background snapshot ends
+   * none, and does not announce the switch-over either. `switched`: that was announced.
+   */
+  checkEnd(start: number, switched: boolean, fault: (fault: Fault) => void): boolean {
+    if (!this.hasRam && this.started > 0) {
       const detail = "the stream has live sections, but not that of guest memory";
       fault(qemuFault("missing", "ram", start, detail));
     }
+    if (this.started > 0 && this.live.size === this.started && !switched) return true;
     for (const { id, name } of this.live.values()) {
       fault(qemuFault("missing", name, start, `EOF while section ${id} has not ended`));
     }
+    return false;
   }
 
   private number(
@@ -77,6 +82,9 @@ export class SectionNumbers {
     fault: (fault: Fault) => void,
   ): void {
     const path = `${section.name}.section_id`;
+    if (section.id >= MAX_SECTIONS) {
+      fault(qemuFault("constraint", path, start, `no stream has ${section.id} sections`));
+    }
     const other = this.known.get(section.id);
     if (other !== undefined) {
       // A handler that is live may write a FULL section at the end, under the number it has.
@@ -101,7 +109,7 @@ export class SectionNumbers {
       fault(qemuFault("constraint", `${name}.version_id`, start, detail));
     }
     if (this.live.size < MAX_SECTIONS) this.live.set(section.id, section);
-    this.hasLive = true;
+    this.started++;
     if (name !== "ram") return;
     this.hasRam = true;
     if (instanceId !== 0) {

@@ -6,8 +6,9 @@ import type { Reader } from "../../runtime/index.js";
 import { Body } from "./body.js";
 import type { SectionBound } from "./events.js";
 import { qemuFault } from "./faults.js";
+import { liveBodyFault } from "./live-body.js";
 import { type OpenSection, ownFooterAt, sectionEvent } from "./open-section.js";
-import type { StreamContext } from "./plausible.js";
+import { isRecordAt, type StreamContext } from "./plausible.js";
 import { findAnchor } from "./scan.js";
 import { cut, more, RECORD, type Report, type Step } from "./step.js";
 
@@ -39,6 +40,7 @@ export class StateSection {
   }
 
   read(reader: Reader): Step {
+    if (!this.context.footers) return this.findRecord(reader);
     const { expected } = this;
     const { section, bodyAt } = this.open;
     if (expected !== undefined && expected <= this.maxBody) {
@@ -57,6 +59,40 @@ export class StateSection {
       }
     }
     return this.findEnd(reader);
+  }
+
+  /** Without footers: the next record stands where the description says, or is looked for. */
+  private findRecord(reader: Reader): Step {
+    const { section, bodyAt } = this.open;
+    const { ended } = this.report;
+    const { expected } = this;
+    if (expected !== undefined && expected <= this.maxBody) {
+      if (reader.end - reader.at <= expected && !ended) return more(expected + 1);
+      const next = reader.at + expected;
+      const isThere = next < reader.end && isRecordAt(reader, next, this.context);
+      if (typeof isThere === "number") return more(expected + isThere);
+      if (isThere) {
+        this.body.lend(reader, next);
+        this.close(bodyAt + expected, reader.base + next, "description", true);
+        return RECORD;
+      }
+      this.expected = undefined;
+      const detail = `the description gives the state ${expected} bytes, but no record begins behind it`;
+      this.report.fault(qemuFault("constraint", section.name, bodyAt + expected, detail));
+    }
+    const anchor = findAnchor(reader, reader.at, section.id, this.context);
+    if (anchor.kind === "none") {
+      this.body.take(reader, reader.end);
+      if (!ended) return more(1);
+      const end = reader.base + reader.at;
+      this.close(end, end, "none", false);
+      return cut(qemuFault("truncated", section.name, end, `the input ends inside section ${section.id}`));
+    }
+    this.body.take(reader, anchor.at);
+    if (anchor.kind === "wanted") return more(anchor.bytes);
+    const end = reader.base + anchor.at;
+    this.close(end, end, "record", true);
+    return RECORD;
   }
 
   /** Looks for the footer. Falls back on the head of the next section, in case the footer itself is damaged. */
@@ -78,6 +114,10 @@ export class StateSection {
       if (!this.report.ended) return more(1);
       const end = reader.base + reader.at;
       this.close(end, end, "none", false);
+      if (this.passedAt !== undefined && this.passedAt < end) {
+        const detail = `a footer of section ${id} ends here, but no record begins`;
+        this.report.fault(qemuFault("constraint", `${name}.footer`, this.passedAt, detail));
+      }
       const detail = `the input ends inside section ${id}, ${end - bodyAt} bytes into its body`;
       return cut(qemuFault("truncated", name, end, detail));
     }
@@ -96,7 +136,12 @@ export class StateSection {
   }
 
   private close(bodyEnd: number, end: number, bound: SectionBound, complete: boolean): void {
-    const closing = { bodyEnd, end, bound, complete, body: this.body.bytes, ram: undefined };
+    const { section, phase, bodyAt } = this.open;
+    const { bytes: body } = this.body;
+    const wrong =
+      phase === "full" || !complete ? undefined : body && liveBodyFault(section.name, body, bodyAt);
+    if (wrong !== undefined) this.report.fault(wrong);
+    const closing = { bodyEnd, end, bound, complete: complete && wrong === undefined, body, ram: undefined };
     this.report.emit(sectionEvent(this.open, closing));
   }
 }

@@ -39,6 +39,11 @@ export interface Report {
   /** No more bytes will come. */
   readonly ended: boolean;
   emit(event: QemuEvent): void;
+  /**
+   * Asked where the first footer should be and is not: whether the stream is of a machine type that writes none. A number:
+   * so many bytes must be there to tell.
+   */
+  lacksFooters(reader: Reader): boolean | number;
   fault(fault: Fault): void;
 }
 
