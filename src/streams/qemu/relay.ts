@@ -61,11 +61,6 @@ export class Under extends Relay {
   }
 }
 
-/** Reports fields, but no faults: something further out is broken already. */
-export class Muted extends Relay {
-  override fault(): void {}
-}
-
 /** Keeps the bytes of the first field of that name. */
 export class Capture implements Visitor {
   bytes: Uint8Array | undefined;

@@ -5,7 +5,6 @@
 import { readQemuVmSubsection, scanQemuVmSubsection } from "../../../generated/qemu/stream.js";
 import type { Fault, FaultCode, Reader, Site, Visitor } from "../../runtime/index.js";
 import { type FieldDescription, fieldsSize, type StateDescription, subsectionsSize } from "./description.js";
-import { Muted } from "./relay.js";
 
 /** Where the layout comes from, in the place of a schema line. */
 const SCHEMA = "vmdescription";
@@ -221,18 +220,22 @@ class StateWalker {
     return true;
   }
 
-  /** What is there of a field that is cut is still shown; what is missing from it is not its own fault. */
+  /** What is there of a field that is cut is still shown. The place where it goes wrong in there says the most. */
   private inside(field: FieldDescription, index: number, walk: WalkInside): boolean {
-    const { reader, visitor } = this;
-    const { end } = reader;
-    const isWhole = this.has(field.size);
-    if (isWhole) reader.end = reader.at + field.size;
+    const { reader } = this;
+    const { at, end } = reader;
+    const isWhole = field.size <= end - at;
+    if (isWhole) reader.end = at + field.size;
     this.open({ name: field.name, type: field.type, schema: SCHEMA }, index);
-    const sound = walk(reader, isWhole ? visitor : new Muted(visitor), this.where());
+    const sound = walk(reader, this.visitor, this.where());
     reader.at = reader.end;
     this.close();
     reader.end = end;
     this.clean = this.clean && sound;
+    if (!isWhole && sound) {
+      reader.at = at;
+      this.has(field.size);
+    }
     return isWhole;
   }
 

@@ -33,7 +33,7 @@ export interface BytesPiece extends Place {
   readonly fault: { readonly code: FaultCode; readonly detail: string } | undefined;
 }
 
-export interface SubsectionPiece extends Place {
+interface SubsectionPiece extends Place {
   readonly kind: "subsection";
   readonly name: string;
   readonly versionId: number;
@@ -43,7 +43,7 @@ export interface SubsectionPiece extends Place {
 }
 
 /** A field of the section. */
-export interface GroupPiece extends Place {
+interface GroupPiece extends Place {
   readonly kind: "group";
   readonly name: string;
   readonly type: string;

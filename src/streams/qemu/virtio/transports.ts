@@ -52,15 +52,15 @@ interface Common<T> {
   readonly vectors: number;
 }
 
-export interface PciTransport extends Common<QemuVirtioPci>, PciTraits {
+interface PciTransport extends Common<QemuVirtioPci>, PciTraits {
   readonly kind: "pci";
 }
 
-export interface MmioTransport extends Common<QemuVirtioMmio> {
+interface MmioTransport extends Common<QemuVirtioMmio> {
   readonly kind: "mmio";
 }
 
-export interface CcwTransport extends Common<QemuVirtioCcw> {
+interface CcwTransport extends Common<QemuVirtioCcw> {
   readonly kind: "ccw";
 }
 
