@@ -1,9 +1,8 @@
 /** Finds the verb of a command line, runs it, and turns what happens into an exit code. */
+import { createRequire } from "node:module";
 import { stripVTControlCharacters } from "node:util";
 import { EXIT, type Io, UsageError } from "./io.js";
 import type { Verb } from "./verb.js";
-
-const VERSION = "0.1.0";
 
 interface Entry {
   readonly about: string;
@@ -78,7 +77,7 @@ const VERBS: Readonly<Record<string, Entry>> = {
 export async function run(argv: readonly string[], io: Io): Promise<number> {
   const [name, ...rest] = argv;
   if (name === "--version") {
-    io.out(`${VERSION}\n`);
+    io.out(`${version()}\n`);
     return EXIT.ok;
   }
   if (name === undefined || name === "--help" || name === "-h" || name === "help") {
@@ -128,4 +127,10 @@ function overview(): string {
 /** citty colours by its own rules, terminal or not. */
 function plain(text: string): string {
   return stripVTControlCharacters(text).replace(/ +$/gm, "");
+}
+
+/** Asked for by the package's own name, which is the same from the sources and from the bundle. */
+function version(): string {
+  const manifest: { readonly version: string } = createRequire(import.meta.url)("virtwire/package.json");
+  return manifest.version;
 }

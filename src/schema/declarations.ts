@@ -3,6 +3,7 @@
 import { deriveRoles } from "./derive.js";
 import type { StructDraft } from "./draft.js";
 import { checkConstant } from "./expressions.js";
+import { Intervals } from "./intervals.js";
 import type { Const, Enum, EnumMember, Field, Flag, Flags, Node, Param, ParamType, Struct } from "./ir.js";
 import { isChecked, isFlatStruct, layOut } from "./layout.js";
 import { checkMembers } from "./members.js";
@@ -23,7 +24,8 @@ export function checkEnum(scope: Scope, syntax: EnumSyntax): Enum | undefined {
     return undefined;
   }
   const range = rawRange(int.bits, int.signed);
-  const members: (EnumMember & { readonly name: string })[] = [];
+  const members: EnumMember[] = [];
+  const values = new Intervals<string>();
   for (const member of syntax.members) {
     const from = checkConstant(scope, member.value);
     const to = member.to ? checkConstant(scope, member.to) : from;
@@ -37,12 +39,12 @@ export function checkEnum(scope: Scope, syntax: EnumSyntax): Enum | undefined {
       scope.error("empty-range", span, `the range of \`${member.name.text}\` ends before it begins`);
       continue;
     }
-    const clash = members.find((other) => from.value <= other.to && to.value >= other.value);
-    if (clash) {
+    const clash = values.claim(from.value, to.value, member.name.text);
+    if (clash !== undefined) {
       scope.error(
         "overlapping-value",
         span,
-        `\`${member.name.text}\` has a value that \`${clash.name}\` has already`,
+        `\`${member.name.text}\` has a value that \`${clash}\` has already`,
       );
       continue;
     }

@@ -1,5 +1,6 @@
 /** The labels of a switch: none twice, none that the tag cannot be. */
 import { checkConstant, intervalOf } from "./expressions.js";
+import { Intervals } from "./intervals.js";
 import type { Enum, Expr, Flags, Interval } from "./ir.js";
 import type { Scope } from "./scope.js";
 import type { ExprSyntax, Span } from "./syntax.js";
@@ -9,7 +10,7 @@ export class Labels {
   private readonly range: Interval | undefined;
   /** The values of a closed enum, when the tag is one: they are all there is to cover. */
   private readonly values: readonly { readonly value: bigint; readonly to: bigint }[] | undefined;
-  private readonly seen: { readonly from: bigint; readonly to: bigint; readonly span: Span }[] = [];
+  private readonly seen = new Intervals<Span>();
 
   constructor(scope: Scope, tag: Expr | undefined) {
     this.scope = scope;
@@ -38,17 +39,16 @@ export class Labels {
       );
       return [];
     }
-    const clash = this.seen.find((other) => from.value <= other.to && to.value >= other.from);
+    const clash = this.seen.claim(from.value, to.value, span);
     if (clash) {
       this.scope.error(
         "overlapping-case",
         span,
         "this value has a case already",
-        this.scope.here(clash.span, "here"),
+        this.scope.here(clash, "here"),
       );
       return [];
     }
-    this.seen.push({ from: from.value, to: to.value, span });
     return [{ from: from.value, to: to.value, hint: toSyntax ? undefined : from.hint }];
   }
 
@@ -60,14 +60,9 @@ export class Labels {
   }
 
   exhaustive(): boolean {
-    if (this.values) return this.values.every(({ value, to }) => this.covers(value, to));
+    if (this.values) return this.values.every(({ value, to }) => this.seen.covers(value, to));
     if (!this.range) return false;
-    const covered = this.seen.reduce((sum, label) => sum + (label.to - label.from + 1n), 0n);
-    return covered === this.range.max - this.range.min + 1n;
-  }
-
-  private covers(from: bigint, to: bigint): boolean {
-    return this.seen.some((label) => label.from <= from && label.to >= to);
+    return this.seen.count() === this.range.max - this.range.min + 1n;
   }
 }
 
