@@ -1,6 +1,7 @@
 /** What the members of one struct share while they are checked: visible names, known bounds, byte order. */
 import type { StructDraft } from "./draft.js";
 import type { Surroundings } from "./expressions.js";
+import { assuming, type Facts, NO_FACTS, valuesKnown } from "./facts.js";
 import type { Expr, Field, Interval, Order, Param } from "./ir.js";
 import { intType, type Scalar } from "./scalars.js";
 import type { Scope } from "./scope.js";
@@ -14,7 +15,8 @@ export class StructContext {
   private readonly params: readonly Param[];
   /** Fields that can be referred to, innermost block last. */
   private readonly visible: Map<string, Field>[] = [];
-  private readonly narrowed = new Map<Field, Interval>();
+  private narrowed: ReadonlyMap<Field, Interval> = new Map();
+  private facts: Facts = NO_FACTS;
   private implicitOrder: Param | undefined;
 
   constructor(scope: Scope, struct: StructDraft, order: OrderName, params: readonly Param[]) {
@@ -30,6 +32,24 @@ export class StructContext {
     const made = check();
     this.visible.pop();
     return made;
+  }
+
+  /**
+   * Runs `check` where more is known, and forgets what it has learnt: a constraint in a branch says nothing about values
+   * that do not take it. `learn` is given what is known so far.
+   */
+  knowing<T>(learn: (facts: Facts) => Facts, check: () => T): T {
+    const { facts, narrowed } = this;
+    this.facts = learn(facts);
+    const made = check();
+    this.facts = facts;
+    this.narrowed = narrowed;
+    return made;
+  }
+
+  /** All that an expression can be here, where the conditions around say so much. */
+  valuesOf(expr: Expr): ReadonlySet<bigint> | undefined {
+    return valuesKnown(this.facts, expr);
   }
 
   see(field: Field): void {
@@ -55,6 +75,7 @@ export class StructContext {
       field: (name) => this.lookup(name),
       param: (name) => this.params.find((param) => param.name === name),
       rangeOf: (field) => this.narrowed.get(field) ?? naturalRange(field.type),
+      facts: this.facts,
       remaining: ahead !== "nothing",
       // A push parser is given chunks, so what follows may not be there yet.
       peek:
@@ -100,11 +121,16 @@ export class StructContext {
 
   /** Learns the bounds that a constraint gives to a field, so that arithmetic after it is known to be safe. */
   narrow(condition: Expr): void {
+    this.facts = assuming(this.facts, condition, true);
+    this.narrowRange(condition);
+  }
+
+  private narrowRange(condition: Expr): void {
     if (condition.kind !== "binary") return;
     const { left, right, op } = condition;
     if (op === "&&") {
-      this.narrow(left);
-      this.narrow(right);
+      this.narrowRange(left);
+      this.narrowRange(right);
       return;
     }
     const field = left.kind === "field" && left.path.length === 1 ? left.path[0] : undefined;
@@ -120,7 +146,7 @@ export class StructContext {
     };
     const bound = bounds[op];
     if (!bound) return;
-    this.narrowed.set(field, {
+    this.narrowed = new Map(this.narrowed).set(field, {
       min: bound.min > range.min ? bound.min : range.min,
       max: bound.max < range.max ? bound.max : range.max,
     });

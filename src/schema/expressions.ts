@@ -2,6 +2,7 @@
  * Checks expressions: resolves names, settles on a representation (number, bigint, bool) and computes the range of every
  * part, so that arithmetic that could leave the exact range is refused here and not discovered at run time.
  */
+import { assuming, type Facts, isSettled, NO_FACTS } from "./facts.js";
 import type { Expr, Field, Interval, IntType, Param, Rep } from "./ir.js";
 import { MAX_SAFE, rangeOf, rawRange, type Scalar, scalarOf } from "./scalars.js";
 import { constantValue, type Scope } from "./scope.js";
@@ -13,6 +14,8 @@ export interface Surroundings {
   param(name: string): Param | undefined;
   /** The range of a field, narrowed by the constraints on it. */
   rangeOf(field: Field): Interval;
+  /** What the conditions around have said. */
+  readonly facts: Facts;
   readonly remaining: boolean;
   /** What a scalar means here, where what follows can be looked at before it is taken. */
   readonly peek: ((scalar: Scalar) => IntType) | undefined;
@@ -22,6 +25,7 @@ const NOTHING: Surroundings = {
   field: () => undefined,
   param: () => undefined,
   rangeOf: () => ({ min: 0n, max: 0n }),
+  facts: NO_FACTS,
   remaining: false,
   peek: undefined,
 };
@@ -139,10 +143,13 @@ export function peekedBytes(expr: Expr): number {
 class Checker {
   private readonly scope: Scope;
   private readonly around: Surroundings;
+  /** What is known at the part that is being checked. */
+  private facts: Facts;
 
   constructor(scope: Scope, around: Surroundings) {
     this.scope = scope;
     this.around = around;
+    this.facts = around.facts;
   }
 
   check(syntax: ExprSyntax): Expr | undefined {
@@ -171,8 +178,8 @@ class Checker {
         return this.binary(syntax.op, syntax.left, syntax.right, syntax.span);
       case "conditional": {
         const test = this.check(syntax.test);
-        const then = this.check(syntax.then);
-        const otherwise = this.check(syntax.else);
+        const then = this.knowing(test, true, () => this.check(syntax.then));
+        const otherwise = this.knowing(test, false, () => this.check(syntax.else));
         if (!test || !then || !otherwise) return undefined;
         const sides = this.unify(then, otherwise, syntax.span);
         if (!sides) return undefined;
@@ -200,6 +207,16 @@ class Checker {
       hint: undefined,
     };
     return { kind: "binary", op: "!=", left: expr, right: zero, rep: "bool", range: BOOL };
+  }
+
+  /** Checks a part that matters only where a condition has turned out to be `truth`; undefined where it always does. */
+  private knowing<T>(condition: Expr | undefined, truth: boolean | undefined, check: () => T): T {
+    const before = this.facts;
+    if (condition !== undefined && truth !== undefined)
+      this.facts = assuming(before, this.asBool(condition), truth);
+    const made = check();
+    this.facts = before;
+    return made;
   }
 
   private name(path: readonly Name[], span: Span): Expr | undefined {
@@ -323,7 +340,9 @@ class Checker {
     span: Span,
   ): Expr | undefined {
     const left = this.check(leftSyntax);
-    const right = this.check(rightSyntax);
+    // What stands to the right of `&&` and `||` is looked at only after the left has turned out true, or false.
+    const truth = op === "&&" ? true : op === "||" ? false : undefined;
+    const right = this.knowing(left, truth, () => this.check(rightSyntax));
     if (!left || !right) return undefined;
     if (op === "&&" || op === "||") {
       const [a, b] = [this.asBool(left), this.asBool(right)];
@@ -346,7 +365,10 @@ class Checker {
       case "<=":
       case ">":
       case ">=":
-        if (!this.canDiffer(op, a.range, b.range)) {
+        if (
+          !this.canDiffer(op, a.range, b.range) ||
+          isSettled(this.facts, { ...typed, rep: "bool", range: BOOL })
+        ) {
           this.scope.error("constant-condition", span, "this comparison always has the same result");
           return undefined;
         }

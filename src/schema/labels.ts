@@ -10,10 +10,13 @@ export class Labels {
   private readonly range: Interval | undefined;
   /** The values of a closed enum, when the tag is one: they are all there is to cover. */
   private readonly values: readonly { readonly value: bigint; readonly to: bigint }[] | undefined;
+  /** All that the tag can be after the conditions around, where they say so much. */
+  private readonly possible: ReadonlySet<bigint> | undefined;
   private readonly seen = new Intervals<Span>();
 
-  constructor(scope: Scope, tag: Expr | undefined) {
+  constructor(scope: Scope, tag: Expr | undefined, possible: ReadonlySet<bigint> | undefined) {
     this.scope = scope;
+    this.possible = possible;
     this.range = tag && tag.rep !== "bool" ? intervalOf(tag) : undefined;
     const meaning = tag && meaningOf(tag);
     this.values = meaning?.kind === "enum" && meaning.closed ? meaning.members : undefined;
@@ -37,6 +40,12 @@ export class Labels {
         span,
         `the tag is between ${this.range.min} and ${this.range.max}`,
       );
+      return [];
+    }
+    const { possible } = this;
+    const few = valuesOf([{ from: from.value, to: to.value }]);
+    if (possible && few?.some((value) => !possible.has(value))) {
+      this.scope.error("unreachable-case", span, `the tag can only be ${[...possible].join(" or ")} here`);
       return [];
     }
     const clash = this.seen.claim(from.value, to.value, span);
@@ -64,6 +73,21 @@ export class Labels {
     if (!this.range) return false;
     return this.seen.count() === this.range.max - this.range.min + 1n;
   }
+}
+
+/** A range of more labels than these says little about the tag. */
+const MAX_VALUES = 8n;
+
+/** The values of labels, when they are few. */
+export function valuesOf(
+  labels: readonly { readonly from: bigint; readonly to: bigint }[],
+): bigint[] | undefined {
+  const values: bigint[] = [];
+  for (const { from, to } of labels) {
+    if (to - from >= MAX_VALUES) return undefined;
+    for (let value = from; value <= to; value++) values.push(value);
+  }
+  return values;
 }
 
 function meaningOf(tag: Expr): Enum | Flags | undefined {

@@ -2,8 +2,9 @@
 import { StructContext } from "./context.js";
 import type { ArmItem, DefaultItem, Draft, Item, StructDraft, SwitchItem } from "./draft.js";
 import { checkCondition, checkConstant, checkExpr, checkLength } from "./expressions.js";
-import type { Field, FieldType, Param, Role, Struct, WhereNode } from "./ir.js";
-import { Labels } from "./labels.js";
+import { assuming, chosen } from "./facts.js";
+import type { Expr, Field, FieldType, Param, Role, Struct, WhereNode } from "./ir.js";
+import { Labels, valuesOf } from "./labels.js";
 import { contains, intType, rawRange, scalarOf } from "./scalars.js";
 import { docOf, type Scope } from "./scope.js";
 import type {
@@ -64,8 +65,13 @@ class MemberChecker {
         return this.within(syntax.atMost, syntax.length, syntax.members, syntax.span);
       case "if": {
         const condition = checkCondition(this.scope, this.context.around(), syntax.condition);
+        const branch = (members: readonly MemberSyntax[], truth: boolean): Item[] =>
+          this.context.knowing(
+            (facts) => (condition ? assuming(facts, condition, truth) : facts),
+            () => this.block(members),
+          );
         const [then, otherwise] = this.conditionally(
-          () => [this.block(syntax.then), this.block(syntax.else)] as const,
+          () => [branch(syntax.then, true), branch(syntax.else, false)] as const,
         );
         if (!condition) return [];
         if (syntax.then.length + syntax.else.length === 0) this.empty(syntax.span);
@@ -89,7 +95,12 @@ class MemberChecker {
       }
       case "optional": {
         if (syntax.members.length === 0) this.empty(syntax.span);
-        const body = this.conditionally(() => this.block(syntax.members));
+        const body = this.conditionally(() =>
+          this.context.knowing(
+            (facts) => facts,
+            () => this.block(syntax.members),
+          ),
+        );
         if (body.length > 0 && !body.some(leavesTrace)) {
           const message =
             "nothing in this block is part of a value, so an encoder could not tell whether it is there";
@@ -307,9 +318,9 @@ class MemberChecker {
     const on = checkExpr(this.scope, this.context.around("remaining"), syntax.on);
     const name = syntax.name?.text ?? "body";
     this.take(name, syntax.name?.span ?? syntax.span);
-    const labels = new Labels(this.scope, on);
+    const labels = new Labels(this.scope, on, on && this.context.valuesOf(on));
     const names = new Set<string>();
-    const cases = syntax.cases.flatMap((one) => this.case(one, labels, names));
+    const cases = syntax.cases.flatMap((one) => this.case(one, on, labels, names));
     const otherwise = this.default(syntax.default, labels, names, syntax);
     if (!on || !otherwise) return [];
     if (on.rep === "bool") {
@@ -326,9 +337,18 @@ class MemberChecker {
     return [{ kind: "switch", head, cases, default: otherwise, span: syntax.span }];
   }
 
-  private case(syntax: CaseSyntax, labels: Labels, names: Set<string>): SwitchItem["cases"] {
+  private case(
+    syntax: CaseSyntax,
+    on: Expr | undefined,
+    labels: Labels,
+    names: Set<string>,
+  ): SwitchItem["cases"] {
     const checked = syntax.labels.flatMap((label) => labels.add(label.from, label.to));
-    const arm = syntax.arm && this.arm(syntax.arm, names);
+    const values = valuesOf(checked);
+    const arm = this.context.knowing(
+      (facts) => (on && values ? chosen(facts, on, values) : facts),
+      () => syntax.arm && this.arm(syntax.arm, names),
+    );
     if (syntax.arm && !arm) return [];
     const first = syntax.labels[0];
     // A case without an arm is called by its label, in the style of the arms around it.
@@ -371,7 +391,10 @@ class MemberChecker {
       this.scope.error("unreachable-case", syntax.span, "the cases cover every value already");
     }
     if (syntax.kind === "refuse") return { kind: "refuse", line };
-    const arm = this.arm(syntax.arm, names);
+    const arm = this.context.knowing(
+      (facts) => facts,
+      () => this.arm(syntax.arm, names),
+    );
     if (!arm) return undefined;
     if (syntax.kind === "keep") return { kind: "keep", arm };
     const condition = checkCondition(this.scope, this.context.around(), syntax.condition);

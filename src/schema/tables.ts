@@ -6,6 +6,7 @@
 import { checkEnum, checkStruct } from "./declarations.js";
 import type { Draft } from "./draft.js";
 import { checkConstant, checkLength, type Surroundings } from "./expressions.js";
+import { NO_FACTS } from "./facts.js";
 import type { Descriptors, Enum, Flags, Interval, Row, Struct, Table } from "./ir.js";
 import { rangeOf, rawRange } from "./scalars.js";
 import { docOf, type Scope } from "./scope.js";
@@ -312,6 +313,7 @@ function payloadFields(payload: Struct | undefined): Surroundings {
           ? rangeOf(field.type.int)
           : { min: 0n, max: 0n },
     remaining: false,
+    facts: NO_FACTS,
     peek: undefined,
   };
 }
