@@ -1,6 +1,7 @@
 /** The compiler from end to end: texts in, IR or diagnostics out. */
 import { checkConst, checkEnum, checkFlags, checkStruct } from "./declarations.js";
 import type { Diagnostic } from "./diagnostics.js";
+import type { Draft } from "./draft.js";
 import type { Decl, Module, Program } from "./ir.js";
 import { orderModules } from "./modules.js";
 import { type Parsed, parse } from "./parse.js";
@@ -31,7 +32,11 @@ export type Library = (module: string) => SchemaFile | undefined;
 
 /**
  * Compiles schemas over and over while somebody edits them. A text is parsed once, and a module is checked again only
- * when its text or a module that it imports has changed: otherwise the program holds the same object as before.
+ * when its text or a declaration that it imports has changed.
+ *
+ * A program is good until the next one is asked for: modules are the same objects from program to program, with what
+ * they declare replaced from the first change on. What stands before an edit is the same object as it was, because a
+ * declaration can refer to earlier ones only; so an edit reaches just those modules that import something behind it.
  */
 export class Compiler {
   private parsed: ReadonlyMap<string, ParsedFile> = new Map();
@@ -46,7 +51,7 @@ export class Compiler {
     const checked = new Map<string, CheckedModule>();
     for (const syntax of orderModules(read, unread, report)) {
       const name = syntax.name.text;
-      const module = this.reusable(syntax, checked) ?? checkModule(syntax, checked);
+      const module = this.check(syntax, checked);
       checked.set(name, module);
       report.push(...module.diagnostics);
     }
@@ -80,16 +85,30 @@ export class Compiler {
     return parsed;
   }
 
-  /** What was made of the same syntax, if everything that it imports is the same too. */
-  private reusable(
-    syntax: ModuleSyntax,
-    checked: ReadonlyMap<string, CheckedModule>,
-  ): CheckedModule | undefined {
+  private check(syntax: ModuleSyntax, checked: ReadonlyMap<string, CheckedModule>): CheckedModule {
     const before = this.checked.get(syntax.name.text);
-    if (before?.syntax !== syntax) return undefined;
-    const same = syntax.imports.every((one, i) => before.imports[i] === checked.get(one.module.text)?.module);
-    return same ? before : undefined;
+    // The path of the file is in everything that is made of it, here and elsewhere.
+    if (before?.syntax.file !== syntax.file) return checkModule(syntax, checked);
+    const sameImports = sameElements(before.imports, importedBy(syntax, checked));
+    if (before.syntax === syntax && sameImports) return before;
+    const { module, diagnostics } = before;
+    const kept = sameImports && diagnostics.length === 0 ? sameDecls(before.syntax, syntax) : 0;
+    const made = checkModule(syntax, checked, module, before.made.slice(0, kept));
+    // Diagnostics name places, and what is reused has none.
+    return made.diagnostics.length > 0 && kept > 0 ? checkModule(syntax, checked, module) : made;
   }
+}
+
+/** How many declarations two texts of a module have in common, from the first on. */
+function sameDecls(before: ModuleSyntax, after: ModuleSyntax): number {
+  const { text } = before;
+  let same = 0;
+  while (same < text.length && text.charCodeAt(same) === after.text.charCodeAt(same)) same++;
+  // All of a declaration stands before the name of the next.
+  const changed = before.decls.findIndex(
+    (_, i) => (before.decls[i + 1]?.name.span.start ?? text.length) > same,
+  );
+  return Math.min(changed < 0 ? before.decls.length : changed, after.decls.length);
 }
 
 interface ParsedFile {
@@ -99,23 +118,46 @@ interface ParsedFile {
 
 interface CheckedModule {
   readonly syntax: ModuleSyntax;
-  readonly module: Module;
-  /** One for each import of the syntax; undefined for a module that could not be had. */
-  readonly imports: readonly (Module | undefined)[];
+  readonly module: Draft<Module>;
+  /** What was made of each declaration of the syntax. */
+  readonly made: readonly (readonly Decl[])[];
+  readonly imports: readonly (Module | Decl | undefined)[];
   readonly diagnostics: readonly Diagnostic[];
 }
 
-function checkModule(syntax: ModuleSyntax, checked: ReadonlyMap<string, CheckedModule>): CheckedModule {
+/** Modules, and the declarations that are taken from them; undefined for what could not be had. */
+function importedBy(
+  syntax: ModuleSyntax,
+  checked: ReadonlyMap<string, CheckedModule>,
+): (Module | Decl | undefined)[] {
+  return syntax.imports.flatMap((one) => {
+    const module = checked.get(one.module.text)?.module;
+    return [module, ...one.names.map(({ text }) => module?.decls.find(({ name }) => name === text))];
+  });
+}
+
+function sameElements(some: readonly unknown[], others: readonly unknown[]): boolean {
+  return some.length === others.length && some.every((one, i) => one === others[i]);
+}
+
+/** `known`: the module as it was, to be given new contents; `kept`: what has been made of its first declarations. */
+function checkModule(
+  syntax: ModuleSyntax,
+  checked: ReadonlyMap<string, CheckedModule>,
+  known?: Draft<Module>,
+  kept: readonly (readonly Decl[])[] = [],
+): CheckedModule {
   const diagnostics: Diagnostic[] = [];
   const imports: Module["imports"][number][] = [];
   const decls: Decl[] = [];
-  const module: Module = {
+  const contents: Module = {
     name: syntax.name.text,
     file: syntax.file,
     doc: docOf(syntax.doc),
     imports,
     decls,
   };
+  const module: Draft<Module> = known === undefined ? contents : Object.assign(known, contents);
   const scope = new Scope(syntax, module, diagnostics);
   const targets = syntax.imports.map((one) => checked.get(one.module.text));
   syntax.imports.forEach((one, i) => {
@@ -123,13 +165,16 @@ function checkModule(syntax: ModuleSyntax, checked: ReadonlyMap<string, CheckedM
     if (target) imports.push({ module: target.module, names: importNames(scope, target, one) });
     else scope.spoil(one.names.map((name) => name.text));
   });
-  for (const decl of syntax.decls) {
-    const made = checkDecl(scope, decl);
-    decls.push(...made);
+  const made = syntax.decls.map((decl, i) => {
+    const before = kept[i];
+    const all = before ?? checkDecl(scope, decl);
+    for (const one of before ?? []) scope.declare(one, decl.name.span);
+    decls.push(...all);
     // Only what was not declared is asked about: a name that stands is never spoilt.
     scope.spoil(namesOf(decl));
-  }
-  return { syntax, module, imports: targets.map((target) => target?.module), diagnostics };
+    return all;
+  });
+  return { syntax, module, made, imports: importedBy(syntax, checked), diagnostics };
 }
 
 function importNames(scope: Scope, target: CheckedModule, syntax: ImportSyntax): string[] {
