@@ -55,6 +55,22 @@ describe.each(["s390x-ccw.bin", "x86-q35-multifd-main.bin"])("a capture of a QEM
   });
 });
 
+describe.each(["s390x-ccw.bin", "x86-q35-multifd-main.bin"])(
+  "a capture that lacks its description, %s,",
+  (name) => {
+    it("is cut: whoever writes a configuration writes that, too", () => {
+      const capture = captured(name);
+      const end = inspectBytes(capture).records.find(({ record }) => record === "eof");
+      if (end === undefined) throw new Error("no EOF");
+      const { summary } = inspectBytes(capture.subarray(0, end.at + end.size), { kind: "qemu-stream" });
+      expect(summary.faults).toMatchObject([
+        { code: "truncated", path: "vmdescription", offset: end.at + end.size },
+      ]);
+      expect(summary.verdict).toMatch(/^damaged/);
+    });
+  },
+);
+
 // In the second one, parts of a section that says nothing of its length stand between those of the RAM.
 describe.each(["x86-q35-multifd-main.bin", "s390x-ccw.bin"])("the records of a capture, %s,", (name) => {
   const capture = captured(name);
