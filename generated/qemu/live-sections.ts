@@ -5,6 +5,7 @@
  * @see QEMU 10.0.2, migration/block-dirty-bitmap.c, hw/ppc/spapr.c, hw/s390x/s390-stattrib.c
  */
 import {
+  type FlagBit,
   type Leaf,
   type Reader,
   type Site,
@@ -69,6 +70,18 @@ export function dirtyBitmapMigFlagNames(value: number | bigint): string[] {
   return flagNames(DirtyBitmapMigFlag, value);
 }
 
+/** What is known of each flag. */
+export const dirtyBitmapMigFlagBits: readonly FlagBit[] = [
+  { name: "DIRTY_BITMAP_MIG_FLAG_EOS", mask: 0x1, doc: "The last chunk of a part.", source: "QEMU 10.0.2, migration/block-dirty-bitmap.c" },
+  { name: "DIRTY_BITMAP_MIG_FLAG_ZEROES", mask: 0x2, doc: "All bits of the chunk are zero: no buffer follows.", source: "QEMU 10.0.2, migration/block-dirty-bitmap.c" },
+  { name: "DIRTY_BITMAP_MIG_FLAG_BITMAP_NAME", mask: 0x4, source: "QEMU 10.0.2, migration/block-dirty-bitmap.c" },
+  { name: "DIRTY_BITMAP_MIG_FLAG_DEVICE_NAME", mask: 0x8, source: "QEMU 10.0.2, migration/block-dirty-bitmap.c" },
+  { name: "DIRTY_BITMAP_MIG_FLAG_START", mask: 0x10, doc: "A bitmap begins.", source: "QEMU 10.0.2, migration/block-dirty-bitmap.c" },
+  { name: "DIRTY_BITMAP_MIG_FLAG_COMPLETE", mask: 0x20, doc: "A bitmap is complete.", source: "QEMU 10.0.2, migration/block-dirty-bitmap.c" },
+  { name: "DIRTY_BITMAP_MIG_FLAG_BITS", mask: 0x40, source: "QEMU 10.0.2, migration/block-dirty-bitmap.c" },
+  { name: "DIRTY_BITMAP_MIG_EXTRA_FLAGS", mask: 0x80, doc: "Flags of two or four bytes.", source: "QEMU 10.0.2, migration/block-dirty-bitmap.c" },
+];
+
 /** `flags dirty_bitmap_mig_start_flag`, 8 bits. Bits without a name are kept as they are. */
 export const DirtyBitmapMigStartFlag = {
   DIRTY_BITMAP_MIG_START_FLAG_ENABLED: 0x1,
@@ -82,6 +95,13 @@ export type DirtyBitmapMigStartFlag = number;
 export function dirtyBitmapMigStartFlagNames(value: number | bigint): string[] {
   return flagNames(DirtyBitmapMigStartFlag, value);
 }
+
+/** What is known of each flag. */
+export const dirtyBitmapMigStartFlagBits: readonly FlagBit[] = [
+  { name: "DIRTY_BITMAP_MIG_START_FLAG_ENABLED", mask: 0x1 },
+  { name: "DIRTY_BITMAP_MIG_START_FLAG_PERSISTENT", mask: 0x2 },
+  { name: "DIRTY_BITMAP_MIG_START_FLAG_AUTOLOAD", mask: 0x4, doc: "Of older versions; ignored." },
+];
 
 /** `struct dirty_bitmap_mig_start`: 5 bytes. */
 export interface DirtyBitmapMigStart {
@@ -1633,6 +1653,14 @@ export type S390StattrFlag = number;
 export function s390StattrFlagNames(value: number | bigint): string[] {
   return flagNames(S390StattrFlag, value);
 }
+
+/** What is known of each flag. */
+export const s390StattrFlagBits: readonly FlagBit[] = [
+  { name: "STATTR_FLAG_EOS", mask: 0x1 },
+  { name: "STATTR_FLAG_MORE", mask: 0x2, doc: "Attributes follow." },
+  { name: "STATTR_FLAG_ERROR", mask: 0x4 },
+  { name: "STATTR_FLAG_DONE", mask: 0x8 },
+];
 
 /**
  * `struct s390_stattr_record`: 8 bytes or more.

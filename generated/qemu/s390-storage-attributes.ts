@@ -5,6 +5,7 @@
  * @see QEMU 10.0.2, hw/s390x/s390-stattrib.c
  */
 import {
+  type FlagBit,
   type Leaf,
   type Reader,
   type Site,
@@ -50,6 +51,14 @@ export type QemuStattrFlag = bigint;
 export function qemuStattrFlagNames(value: number | bigint): string[] {
   return flagNames(QemuStattrFlag, value);
 }
+
+/** What is known of each flag. */
+export const qemuStattrFlagBits: readonly FlagBit[] = [
+  { name: "STATTR_FLAG_EOS", mask: 0x1n, doc: "Ends the part." },
+  { name: "STATTR_FLAG_MORE", mask: 0x2n, doc: "Attributes of pages from the address on follow." },
+  { name: "STATTR_FLAG_ERROR", mask: 0x4n },
+  { name: "STATTR_FLAG_DONE", mask: 0x8n, doc: "No more will come." },
+];
 
 export const STATTR_PAGE_SIZE = 0x1000;
 
