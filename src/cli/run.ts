@@ -22,6 +22,11 @@ const VERBS: Readonly<Record<string, Entry>> = {
     example: "virtwire get vm.mig 'sections[*virtio-net*].**'",
     load: async (io) => (await import("./get.js")).getVerb(io),
   },
+  hex: {
+    about: "Show bytes beside the fields that they belong to.",
+    example: "virtwire hex vm.mig @0x81b78c8+64",
+    load: async (io) => (await import("./hex.js")).hexVerb(io),
+  },
   diff: {
     about: "Compare two captures by section and field.",
     example: "virtwire diff good.mig bad.mig --ignore '**.timer*'",

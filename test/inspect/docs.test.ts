@@ -10,6 +10,7 @@ function shellWord(word: string): string {
 }
 
 it.each([
+  ["hex", ["hex", "test/captures/x86-q35-net-blk.bin", "sections[timer]"]],
   [
     "diff",
     [
