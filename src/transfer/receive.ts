@@ -31,9 +31,9 @@ export interface ReceiveOptions {
   readonly interrupted: Promise<void>;
 }
 
-export type ChannelKind = "main" | "multifd" | "postcopy-preempt" | "return";
+type ChannelKind = "main" | "multifd" | "postcopy-preempt" | "return";
 
-export interface ReceivedChannel {
+interface ReceivedChannel {
   readonly kind: ChannelKind;
   readonly file: string;
   readonly bytes: number;

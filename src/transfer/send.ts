@@ -31,7 +31,7 @@ export interface SendOptions {
  * had read everything, or without the answer that it owes; or the stream has no return path, so that only the
  * destination itself knows.
  */
-export type SendVerdict = "loaded" | "refused" | "closed" | "sent";
+type SendVerdict = "loaded" | "refused" | "closed" | "sent";
 
 export interface Sent {
   readonly verdict: SendVerdict;

@@ -19,8 +19,8 @@ import {
 } from "../qemu/stream-bytes.js";
 import { be } from "../wire-bytes.js";
 
-export const OPEN_RETURN_PATH = command(1);
-export const ping = (value: number): number[] => command(2, be(4, value));
+const OPEN_RETURN_PATH = command(1);
+const ping = (value: number): number[] => command(2, be(4, value));
 export const advise = (summary = PAGE): number[] => command(3, [...be(8, summary), ...be(8, PAGE)]);
 export const LISTEN = command(4);
 export const RUN = command(5);
