@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import {
   command,
   configuration,
+  described,
   EOF,
   end,
   FILE_HEADER,
@@ -26,6 +27,7 @@ function stream(name: string, version: number, bodies: readonly [number[], numbe
     end(0, RAM_EOS),
     end(1, bodies[2]),
     EOF,
+    described([]),
   );
 }
 

@@ -13,6 +13,7 @@ import { pong, requestPages, shut } from "../streams/qemu/return-path-bytes.js";
 import {
   command,
   configuration,
+  described,
   EOF,
   end,
   FILE_HEADER,
@@ -38,6 +39,7 @@ const MAIN = bytes(
   part(0, [...page(0, "a.ram", 1), ...FLUSH, ...RAM_EOS]),
   end(0, RAM_EOS),
   EOF,
+  described([]),
 );
 const channel = (id: number, block: string, syncs: number) =>
   bytes(
