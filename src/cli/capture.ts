@@ -1,6 +1,7 @@
 /** Reads a capture for a verb: finds out which kind it is, and pushes it through the inspection of that kind. */
 import type { ArgsDef } from "citty";
 import {
+  type BorrowedDescription,
   CAPTURE_KINDS,
   type CaptureInspection,
   type CaptureKind,
@@ -43,6 +44,8 @@ export interface CaptureOptions {
   readonly as: string | undefined;
   readonly device: number | undefined;
   readonly withFields: boolean;
+  /** Of another stream, for a QEMU stream without a description. */
+  readonly borrowed?: BorrowedDescription | undefined;
 }
 
 /**
@@ -66,6 +69,7 @@ export async function readCapture(
     inspection = openInspection(kind.kind, open(kind.kind), {
       withFields: options.withFields,
       description: kind.kind === "qemu-stream" ? describe(input) : undefined,
+      borrowed: options.borrowed,
       device: options.device,
       origin: input.origin,
     });

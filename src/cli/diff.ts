@@ -1,6 +1,7 @@
 /** `virtwire diff`: compares two captures by what they mean. */
 import type { ArgsDef } from "citty";
 import {
+  type BorrowedDescription,
   compareTrees,
   type Difference,
   differenceJson,
@@ -15,6 +16,7 @@ import { optionValues } from "./arguments.js";
 import { blame, captureArgs, deviceId, readCapture } from "./capture.js";
 import { openInput } from "./input.js";
 import { Batch, EXIT, type Io, UsageError } from "./io.js";
+import { borrowDescription, schemaFromArgs } from "./schema-from.js";
 import { defineVerb, type Verb } from "./verb.js";
 
 const args = {
@@ -36,6 +38,7 @@ const args = {
     description: "How to print the differences.",
   },
   ...captureArgs,
+  ...schemaFromArgs,
 } as const satisfies ArgsDef;
 
 const examples = [
@@ -50,10 +53,14 @@ export function diffVerb(io: Io): Verb {
     about: "Compare two captures by section and field. Exit 1 when they differ.",
     args,
     examples,
-    run: ({ first, second, schema, format, as, device, snapshot }, rawArgs) => {
+    run: async (
+      { first, second, schema, format, as, device, snapshot, "schema-from": schemaFrom },
+      rawArgs,
+    ) => {
       if (first === "-" && second === "-") throw new UsageError("standard input cannot be read twice");
       const ignored = optionValues(rawArgs, "ignore").map(patternOf);
-      const given = { as, device: device === undefined ? undefined : deviceId(device), snapshot };
+      const borrowed = await borrowDescription(schemaFrom, [first, second], io);
+      const given = { as, device: device === undefined ? undefined : deviceId(device), snapshot, borrowed };
       return diff([first, second], ignored, { schema: schema === true, format }, given, io);
     },
   });
@@ -68,6 +75,7 @@ interface CaptureArguments {
   readonly as: string | undefined;
   readonly device: number | undefined;
   readonly snapshot: string | undefined;
+  readonly borrowed: BorrowedDescription | undefined;
 }
 
 interface Side {

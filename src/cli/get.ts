@@ -4,6 +4,7 @@ import { type Leaf, leafText, PathError, printPath, Query, valueText } from "../
 import { blame, captureArgs, deviceId, readCapture } from "./capture.js";
 import { openInput } from "./input.js";
 import { Batch, EXIT, type Io, UsageError } from "./io.js";
+import { borrowDescription, schemaFromArgs } from "./schema-from.js";
 import { defineVerb, type Verb } from "./verb.js";
 
 const args = {
@@ -22,6 +23,7 @@ const args = {
   },
   raw: { type: "boolean", description: "Print nothing but the value, of which there has to be one." },
   ...captureArgs,
+  ...schemaFromArgs,
 } as const satisfies ArgsDef;
 
 const examples = [
@@ -40,8 +42,8 @@ export function getVerb(io: Io): Verb {
     args,
     examples,
     repeats: true,
-    run: ({ file, format, raw, as, device, snapshot, _: [, ...paths] }) =>
-      get({ file, paths, format: raw ? "raw" : format, as, device, snapshot }, io),
+    run: ({ file, format, raw, as, device, snapshot, "schema-from": schemaFrom, _: [, ...paths] }) =>
+      get({ file, paths, format: raw ? "raw" : format, as, device, snapshot, schemaFrom }, io),
   });
 }
 
@@ -52,9 +54,11 @@ interface GetArguments {
   readonly as: string | undefined;
   readonly device: string | undefined;
   readonly snapshot: string | undefined;
+  readonly schemaFrom: string | undefined;
 }
 
-async function get({ file, paths, format, as, device, snapshot }: GetArguments, io: Io): Promise<number> {
+async function get(given: GetArguments, io: Io): Promise<number> {
+  const { file, paths, format, as, snapshot } = given;
   const batch = new Batch(io.out);
   const rawValues: string[] = [];
   const query = queryOf(paths, (leaf) => {
@@ -63,7 +67,9 @@ async function get({ file, paths, format, as, device, snapshot }: GetArguments, 
     else if (format === "text") batch.write(`${lineOf(leaf)}\n`);
     else if (query.found === 1) rawValues.push(rawText(leaf));
   });
-  const options = { as, device: device === undefined ? undefined : deviceId(device), withFields: true };
+  const device = given.device === undefined ? undefined : deviceId(given.device);
+  const borrowed = await borrowDescription(given.schemaFrom, [file], io);
+  const options = { as, device, withFields: true, borrowed };
   const input = openInput(file, io, { snapshot });
   try {
     const summary = await readCapture(input, options, () => query, io);

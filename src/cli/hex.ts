@@ -1,9 +1,17 @@
 /** `virtwire hex`: shows the bytes of a capture beside the fields that they belong to. */
 import type { ArgsDef } from "citty";
-import { DumpPlan, type DumpRange, dumpLines, PathError, rangeTitle } from "../inspect/index.js";
+import {
+  type BorrowedDescription,
+  DumpPlan,
+  type DumpRange,
+  dumpLines,
+  PathError,
+  rangeTitle,
+} from "../inspect/index.js";
 import { blame, captureArgs, deviceId, readCapture } from "./capture.js";
 import { openInput } from "./input.js";
 import { Batch, EXIT, type Io, UsageError } from "./io.js";
+import { borrowDescription, schemaFromArgs } from "./schema-from.js";
 import { defineVerb, type Verb } from "./verb.js";
 
 const args = {
@@ -15,6 +23,7 @@ const args = {
   },
   width: { type: "string", valueHint: "BYTES", description: "Bytes in a line.", default: "8" },
   ...captureArgs,
+  ...schemaFromArgs,
 } as const satisfies ArgsDef;
 
 const examples = [
@@ -33,8 +42,9 @@ export function hexVerb(io: Io): Verb {
     args,
     examples,
     repeats: true,
-    run: ({ file, width, as, device, snapshot, _: [, ...paths] }) => {
-      const given = { as, device: device === undefined ? undefined : deviceId(device), snapshot };
+    run: async ({ file, width, as, device, snapshot, "schema-from": schemaFrom, _: [, ...paths] }) => {
+      const borrowed = await borrowDescription(schemaFrom, [file], io);
+      const given = { as, device: device === undefined ? undefined : deviceId(device), snapshot, borrowed };
       return hex(file, paths, widthOf(width), given, io);
     },
   });
@@ -44,6 +54,7 @@ interface CaptureArguments {
   readonly as: string | undefined;
   readonly device: number | undefined;
   readonly snapshot: string | undefined;
+  readonly borrowed: BorrowedDescription | undefined;
 }
 
 async function hex(

@@ -12,10 +12,11 @@ import {
 } from "../inspect/index.js";
 import { analyzeMigration } from "./analyze-migration.js";
 import { countFlag } from "./arguments.js";
-import { blame, captureArgs, describe, deviceId, readCapture } from "./capture.js";
+import { blame, type CaptureOptions, captureArgs, describe, deviceId, readCapture } from "./capture.js";
 import { type Input, openInput } from "./input.js";
 import { Batch, EXIT, type Io, UsageError, wantsColour } from "./io.js";
 import { inspectMigration } from "./migration.js";
+import { borrowDescription, schemaFromArgs } from "./schema-from.js";
 import { defineVerb, type Verb } from "./verb.js";
 
 const args = {
@@ -31,6 +32,7 @@ const args = {
     description: "How to show it.",
   },
   ...captureArgs,
+  ...schemaFromArgs,
   compat: {
     type: "enum",
     options: ["analyze-migration"],
@@ -58,6 +60,7 @@ const examples = [
   "virtwire inspect --as device-parts --device net parts.bin",
   "virtwire inspect vhost-user.jsonl",
   "virtwire inspect main.bin channel0.bin channel1.bin return.bin",
+  "virtwire inspect --schema-from precopy.bin postcopy.bin",
   "virtwire inspect --compat analyze-migration -d state vm.mig",
 ];
 
@@ -69,6 +72,7 @@ interface InspectArguments {
   readonly as: string | undefined;
   readonly device: string | undefined;
   readonly snapshot: string | undefined;
+  readonly schemaFrom: string | undefined;
   readonly compat: string | undefined;
   readonly dump: DumpPart;
 }
@@ -80,25 +84,32 @@ export function inspectVerb(io: Io): Verb {
     args,
     examples,
     repeats: true,
-    run: ({ file, format, as, device, snapshot, compat, dump, _: files }, rawArgs) =>
-      inspect({ file, files, format, as, device, snapshot, compat, dump }, rawArgs, io),
+    run: (
+      { file, format, as, device, snapshot, "schema-from": schemaFrom, compat, dump, _: files },
+      rawArgs,
+    ) => inspect({ file, files, format, as, device, snapshot, schemaFrom, compat, dump }, rawArgs, io),
   });
 }
 
 async function inspect(given: InspectArguments, rawArgs: readonly string[], io: Io): Promise<number> {
   const device = given.device === undefined ? undefined : deviceId(given.device);
   const verbosity = countFlag(rawArgs, "v", "verbose");
+  if (given.compat !== undefined && given.schemaFrom !== undefined) {
+    throw new UsageError("--compat shows what a stream says of itself, without --schema-from");
+  }
+  const borrowed = await borrowDescription(given.schemaFrom, given.files, io);
   if (given.files.length > 1) {
     if (given.compat !== undefined || given.as !== undefined) {
       throw new UsageError("--compat and --as are for one file");
     }
-    const options = { as: undefined, device, withFields: given.format !== "text" || verbosity > 0 };
+    const withFields = given.format !== "text" || verbosity > 0;
+    const options = { as: undefined, device, withFields, borrowed };
     return inspectMigration(given.files, options, given.format, verbosity, io);
   }
   const input = openInput(given.file, io, { snapshot: given.snapshot });
   try {
     if (given.compat !== undefined) return await analyzeMigration(input, given.dump, describe(input), io);
-    return await read(input, given, device, verbosity, io);
+    return await read(input, given, { device, borrowed }, verbosity, io);
   } finally {
     input.close();
   }
@@ -107,7 +118,7 @@ async function inspect(given: InspectArguments, rawArgs: readonly string[], io: 
 async function read(
   input: Input,
   given: InspectArguments,
-  device: number | undefined,
+  known: Pick<CaptureOptions, "device" | "borrowed">,
   verbosity: number,
   io: Io,
 ): Promise<number> {
@@ -118,7 +129,7 @@ async function read(
     return output.sink;
   };
   const withFields = given.format !== "text" || verbosity > 0;
-  const summary = await readCapture(input, { as: given.as, device, withFields }, open, io);
+  const summary = await readCapture(input, { ...known, as: given.as, withFields }, open, io);
   if (summary === undefined) return EXIT.malformed;
   blame(input, summary, io);
   output?.finish(summary);

@@ -37,7 +37,7 @@ export {
 } from "./feature-masks.js";
 export { featureJson, featureLines } from "./feature-text.js";
 export { DumpPlan, type DumpRange, dumpLines, rangeTitle } from "./hexdump.js";
-export type { CaptureInspection, InspectOptions } from "./inspection.js";
+export type { BorrowedDescription, CaptureInspection, InspectOptions } from "./inspection.js";
 export { JsonLinesRenderer, JsonRenderer, leafText } from "./json.js";
 export {
   CAPTURE_KINDS,

@@ -2,11 +2,19 @@
 import type { Description } from "../streams/qemu/description.js";
 import type { Summary } from "./report.js";
 
+export interface BorrowedDescription {
+  /** What the stream that it was taken from is called. */
+  readonly from: string;
+  readonly description: Description;
+}
+
 export interface InspectOptions {
   /** Report records with their fields. Without, they are read and checked all the same. */
   readonly withFields: boolean;
   /** The description of a QEMU stream, when it was found before the stream is read. */
   readonly description?: Description | undefined;
+  /** Of another stream of the same machine, for one that carries no description. */
+  readonly borrowed?: BorrowedDescription | undefined;
   /** Where the stream begins in the file that its own offsets (of mapped-ram) are those of. */
   readonly origin?: number | undefined;
   /** The type of the virtio device, where the capture does not say it. */

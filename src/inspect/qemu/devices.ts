@@ -4,15 +4,22 @@
  */
 import { type Fault, Reader } from "../../runtime/index.js";
 import { streamFault } from "../../streams/faults.js";
-import { type Description, describedSize, type StateDescription } from "../../streams/qemu/description.js";
+import {
+  type Description,
+  describedSize,
+  deviceKey,
+  deviceStates,
+  type StateDescription,
+} from "../../streams/qemu/description.js";
 import type { SectionEvent } from "../../streams/qemu/events.js";
 import { undescribedSection } from "../../streams/qemu/opaque-fields.js";
 import { walkState } from "../../streams/qemu/state.js";
 import { virtioDeviceOf } from "../../streams/qemu/virtio/devices.js";
-import type { LocatedVirtio } from "../../streams/qemu/virtio/locate.js";
+import type { LocatedVirtio, VirtioSection } from "../../streams/qemu/virtio/locate.js";
 import { VirtioFields } from "../../streams/qemu/virtio/section.js";
 import { featureMeaning } from "../features.js";
 import { FaultCollector, type Node, TreeBuilder } from "../node.js";
+import type { Borrowed } from "./borrowed.js";
 import { MAX_ROWS, type Row } from "./rows.js";
 
 const SCHEMA = "qemu/stream.wire";
@@ -41,6 +48,7 @@ export interface DeviceReport {
 export class Devices {
   private readonly withFields: boolean;
   private readonly report: (device: DeviceReport) => void;
+  private readonly borrowed: Borrowed | undefined;
   /** The machine type, as soon as the stream has told it. */
   machine: string | undefined;
   private readonly described = new Set<string>();
@@ -49,10 +57,14 @@ export class Devices {
   private states: Map<string, StateDescription> | undefined;
   private known: Description | undefined;
 
-  /** `report` is called once for each device taken, in order. */
-  constructor(withFields: boolean, report: (device: DeviceReport) => void) {
+  /**
+   * `report` is called once for each device taken, in order. `borrowed` is asked when it is sure that the stream describes
+   * nothing itself.
+   */
+  constructor(withFields: boolean, report: (device: DeviceReport) => void, borrowed?: Borrowed) {
     this.withFields = withFields;
     this.report = report;
+    this.borrowed = borrowed;
   }
 
   get description(): Description | undefined {
@@ -67,9 +79,7 @@ export class Devices {
   /** The first description counts: the one that the user brought, or the stream's own. */
   describe(description: Description): void {
     this.known ??= description;
-    this.states ??= new Map(
-      description.devices.map((device) => [keyOf(device.name, device.instanceId), device.state]),
-    );
+    this.states ??= deviceStates(description);
   }
 
   take(event: SectionEvent, row: Row): void {
@@ -86,7 +96,7 @@ export class Devices {
   /** What the description promises, and the stream did not bring. `at`: where the description stands. */
   missing(at: number): Fault[] {
     return (this.known?.devices ?? [])
-      .filter(({ name, instanceId }) => !this.described.has(keyOf(name, instanceId)))
+      .filter(({ name, instanceId }) => !this.described.has(deviceKey(name, instanceId)))
       .map(({ name, instanceId }) =>
         streamFault(
           SCHEMA,
@@ -110,15 +120,21 @@ export class Devices {
   private check(event: SectionEvent, body: Uint8Array | undefined, row: Row): void {
     const faults: Fault[] = [];
     const { name, instanceId, versionId } = event;
-    const state = this.states?.get(keyOf(name, instanceId));
-    const virtio = new VirtioFields({ name, versionId, machine: this.machine });
+    const state = this.states?.get(deviceKey(name, instanceId));
+    const section: VirtioSection = { name, versionId, machine: this.machine };
+    if (this.states === undefined && !readsUndescribed(name)) {
+      const read = this.borrowed?.fields(event, body, section, this.withFields);
+      this.report({ event, row, fields: read?.fields, faults, note: undefined, virtio: read?.virtio });
+      return;
+    }
+    const virtio = new VirtioFields(section);
     let fields: readonly Node[] | undefined;
     let note: string | undefined;
     if (this.states !== undefined && state === undefined) {
       const detail = `the description has no device ${name}, instance ${instanceId}`;
       faults.push(streamFault(SCHEMA, "missing", name, event.at, detail));
     } else if (state !== undefined) {
-      this.described.add(keyOf(name, instanceId));
+      this.described.add(deviceKey(name, instanceId));
       checkVersion(event, state, faults);
     }
     if (body !== undefined) fields = this.fieldsOf(event, body, state, virtio, faults);
@@ -135,8 +151,7 @@ export class Devices {
   ): readonly Node[] | undefined {
     const { name, bodyAt } = event;
     const device = virtioDeviceOf(name);
-    if (state === undefined && device === undefined && undescribedSection(name) === undefined)
-      return undefined;
+    if (state === undefined && !readsUndescribed(name)) return undefined;
     const reader = new Reader(body, { base: bodyAt });
     const visitor = this.withFields
       ? new TreeBuilder(bodyAt, device && featureMeaning(device.id))
@@ -154,6 +169,11 @@ export class Devices {
   }
 }
 
+/** What is in the section is known without a description. */
+function readsUndescribed(name: string): boolean {
+  return virtioDeviceOf(name) !== undefined || undescribedSection(name) !== undefined;
+}
+
 function checkVersion(event: SectionEvent, state: StateDescription, faults: Fault[]): void {
   if (state.version === undefined || state.version === event.versionId) return;
   const detail = `version ${event.versionId}, described as ${state.version}`;
@@ -169,8 +189,4 @@ function checkSize(event: SectionEvent, state: StateDescription, faults: Fault[]
   const detail = `a state of ${event.bodySize} bytes, described as ${size}`;
   faults.push(streamFault(SCHEMA, "constraint", event.name, event.bodyAt, detail));
   return undefined;
-}
-
-function keyOf(name: string, instanceId: number): string {
-  return `${instanceId} ${name}`;
 }

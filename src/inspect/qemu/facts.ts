@@ -9,9 +9,11 @@ export interface StreamTraits {
   /** How often each command came. */
   readonly commands: ReadonlyMap<number, number>;
   readonly sections: number;
+  /** The stream whose description was used. */
+  readonly borrowed: string | undefined;
 }
 
-export function streamFacts({ configuration, pageSize, commands, sections }: StreamTraits): Fact[] {
+export function streamFacts({ configuration, pageSize, commands, sections, borrowed }: StreamTraits): Fact[] {
   const facts: Fact[] = [];
   if (configuration !== undefined) {
     facts.push({ key: "machine", label: "machine", value: configuration.machine });
@@ -30,6 +32,7 @@ export function streamFacts({ configuration, pageSize, commands, sections }: Str
     const names = [...commands].map(([cmd, count]) => `${commandName(cmd)}${count > 1 ? ` ×${count}` : ""}`);
     facts.push({ key: "commands", label: "commands", value: names, text: names.join(", ") });
   }
+  if (borrowed !== undefined) facts.push({ key: "schema_from", label: "described by", value: borrowed });
   facts.push({ key: "sections", label: "sections", value: sections });
   return facts;
 }

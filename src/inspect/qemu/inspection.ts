@@ -16,6 +16,7 @@ import { CAPTURE_TITLES } from "../kinds.js";
 import { TreeBuilder } from "../node.js";
 import { elementPath, member, type Path } from "../path.js";
 import { type CaptureRecord, FaultList, type Sink, type Summary, verdictOf } from "../report.js";
+import { Borrowed } from "./borrowed.js";
 import { type DeviceReport, Devices } from "./devices.js";
 import { streamFacts } from "./facts.js";
 import { readLive } from "./live.js";
@@ -33,6 +34,7 @@ export class QemuInspection implements CaptureInspection {
   private readonly sink: OrderedSink;
   private readonly withFields: boolean;
   private readonly devices: Devices;
+  private readonly borrowed: Borrowed | undefined;
   private readonly faults = new FaultList();
   private readonly rows = new SectionRows();
   private readonly virtio = new VirtioRows();
@@ -47,7 +49,8 @@ export class QemuInspection implements CaptureInspection {
   constructor(sink: Sink, options: InspectOptions) {
     this.sink = new OrderedSink(sink);
     this.withFields = options.withFields;
-    this.devices = new Devices(options.withFields, (device) => this.device(device));
+    this.borrowed = options.borrowed && new Borrowed(options.borrowed);
+    this.devices = new Devices(options.withFields, (device) => this.device(device), this.borrowed);
     if (options.description !== undefined) this.devices.describe(options.description);
     this.parser = new QemuStreamParser((event) => this.take(event), {
       description: options.description,
@@ -63,6 +66,7 @@ export class QemuInspection implements CaptureInspection {
   end(): Summary {
     this.parser.end();
     this.release();
+    if (this.borrowed !== undefined) this.tellBorrowed(this.borrowed);
     this.checkWhole();
     return this.summary();
   }
@@ -207,6 +211,11 @@ export class QemuInspection implements CaptureInspection {
     }
   }
 
+  private tellBorrowed(borrowed: Borrowed): void {
+    if (this.devices.description === undefined) this.notes.push(...borrowed.notes());
+    else this.notes.push(`the stream describes its devices itself: ${borrowed.from} is not used`);
+  }
+
   private checkWhole(): void {
     if (this.faults.count > 0 || !this.seen.end) return;
     const { ram } = this.parser;
@@ -224,15 +233,19 @@ export class QemuInspection implements CaptureInspection {
   /** Every machine type that writes a configuration writes a description, but for what it leaves out after postcopy. */
   private judgeWithoutDescription(): void {
     if (this.seen.package) {
-      this.notes.push("a postcopy stream carries no description: only virtio devices can be read");
+      this.notes.push(`a postcopy stream carries no description: ${this.readable}`);
     } else if (this.configuration === undefined) {
-      this.notes.push(
-        "no description follows: only virtio devices can be read, sizes of the others not checked",
-      );
+      this.notes.push(`no description follows: ${this.readable}, sizes of the others not checked`);
     } else {
       const detail = "the input ends behind EOF, where QEMU writes the description of all devices";
       this.faults.add(streamFault(SCHEMA, "truncated", "vmdescription", this.size, detail));
     }
+  }
+
+  private get readable(): string {
+    return this.borrowed === undefined
+      ? "only virtio devices can be read"
+      : "virtio devices can be read, and what the borrowed one fits";
   }
 
   private summary(): Summary {
@@ -249,6 +262,7 @@ export class QemuInspection implements CaptureInspection {
         configuration: this.configuration,
         pageSize: this.parser.ram.traits.pageSize ?? this.devices.description?.pageSize,
         commands: this.commands,
+        borrowed: this.devices.description === undefined ? this.borrowed?.from : undefined,
         sections: this.rows.sections,
       }),
       tables: [this.rows.table(), this.virtio.table(), ramTable(this.parser.ram.blocks.values())].filter(

@@ -175,6 +175,15 @@ function integer(value: JsonValue | undefined, path: string, max: number = Numbe
   throw new Misshapen(`${path} is not a number from 0 to ${max}`);
 }
 
+/** The states of its devices, by `deviceKey`. */
+export function deviceStates({ devices }: Description): Map<string, StateDescription> {
+  return new Map(devices.map(({ name, instanceId, state }) => [deviceKey(name, instanceId), state]));
+}
+
+export function deviceKey(name: string, instanceId: number): string {
+  return `${instanceId} ${name}`;
+}
+
 /** Bytes that the state takes in the stream, according to its description. Undefined when it does not tell. */
 export function describedSize(of: StateDescription): number | undefined {
   if (of.fields.some(({ unsized }) => unsized)) return undefined;

@@ -21,7 +21,13 @@ import type { Fault, Reader } from "../../runtime/index.js";
 import { under } from "../faults.js";
 import { Window } from "../window.js";
 import { Configuration } from "./configuration.js";
-import { type Description, describedSize, type StateDescription } from "./description.js";
+import {
+  type Description,
+  describedSize,
+  deviceKey,
+  deviceStates,
+  type StateDescription,
+} from "./description.js";
 import { DescriptionText } from "./description-text.js";
 import type { QemuEvent, SectionPhase } from "./events.js";
 import { qemuFault } from "./faults.js";
@@ -87,9 +93,7 @@ export class QemuStreamParser {
       },
       options.pages,
     );
-    this.states = new Map(
-      (description?.devices ?? []).map((device) => [keyOf(device.name, device.instanceId), device.state]),
-    );
+    this.states = description === undefined ? new Map() : deviceStates(description);
     this.context = {
       isLive: (id) => this.numbers.isLive(id),
       isKnown: (id) => this.numbers.isKnown(id),
@@ -280,7 +284,7 @@ export class QemuStreamParser {
       this.part = new RamSection(open, this.ram, this.context, this.report);
       return ON;
     }
-    const state = phase === "full" ? this.states.get(keyOf(section.name, section.instanceId)) : undefined;
+    const state = phase === "full" ? this.states.get(deviceKey(section.name, section.instanceId)) : undefined;
     const expected = state && describedSize(state);
     this.part = new StateSection(open, expected, this.maxBody, this.context, this.report);
     return ON;
@@ -364,8 +368,4 @@ export class QemuStreamParser {
 
 function isName(text: string): boolean {
   return /^[\x20-\x7e]+$/.test(text);
-}
-
-function keyOf(name: string, instanceId: number): string {
-  return `${instanceId} ${name}`;
 }

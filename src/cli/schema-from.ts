@@ -1,0 +1,48 @@
+/** `--schema-from`: takes the description of the devices from another stream. */
+import type { ArgsDef } from "citty";
+import type { BorrowedDescription } from "../inspect/index.js";
+import { type Description, QemuStreamParser, readDescription } from "../streams/index.js";
+import { describe } from "./capture.js";
+import { type Input, openInput } from "./input.js";
+import { type Io, UsageError } from "./io.js";
+
+export const schemaFromArgs = {
+  "schema-from": {
+    type: "string",
+    valueHint: "OTHER",
+    description: "Read devices as this stream of the same machine describes them, where FILE does not.",
+  },
+} as const satisfies ArgsDef;
+
+/** `other` as the user gave it, beside the captures `files`. Throws `UsageError` when there is no description in it. */
+export async function borrowDescription(
+  other: string | undefined,
+  files: readonly string[],
+  io: Io,
+): Promise<BorrowedDescription | undefined> {
+  if (other === undefined) return undefined;
+  if (other === "-" && files.includes("-")) throw new UsageError("standard input cannot be read twice");
+  const input = openInput(other, io);
+  try {
+    const description = describe(input) ?? (await search(input));
+    if (description === undefined) {
+      throw new UsageError(`--schema-from ${other}: no QEMU stream with a description of its devices`);
+    }
+    return { from: other === "-" ? "standard input" : other, description };
+  } finally {
+    input.close();
+  }
+}
+
+/** What only flows, as compressed streams do, is read from the front. */
+async function search(input: Input): Promise<Description | undefined> {
+  let found: Description | undefined;
+  const parser = new QemuStreamParser((event) => {
+    if (event.kind === "description" && event.text !== undefined) {
+      found ??= readDescription(event.text).description;
+    }
+  });
+  for await (const chunk of input.chunks()) parser.push(chunk);
+  parser.end();
+  return found;
+}

@@ -1,0 +1,104 @@
+/**
+ * The description of another stream of the same machine, for a stream that carries none, as after postcopy. Where lists
+ * are longer, subsections more or versions others than in that stream, it does not fit: it is a hint, a body that it does
+ * not explain to the last byte stays bytes, and it never makes a fault.
+ */
+import { Reader } from "../../runtime/index.js";
+import {
+  describedSize,
+  deviceKey,
+  deviceStates,
+  type StateDescription,
+} from "../../streams/qemu/description.js";
+import type { SectionEvent } from "../../streams/qemu/events.js";
+import { walkState } from "../../streams/qemu/state.js";
+import type { LocatedVirtio, VirtioSection } from "../../streams/qemu/virtio/locate.js";
+import { VirtioFields } from "../../streams/qemu/virtio/section.js";
+import type { BorrowedDescription } from "../inspection.js";
+import { FaultCollector, type Node, TreeBuilder } from "../node.js";
+
+/** Sections that a note names. */
+const MAX_NAMED = 5;
+
+export interface BorrowedReading {
+  /** When they were asked for. */
+  readonly fields: readonly Node[] | undefined;
+  readonly virtio: LocatedVirtio | undefined;
+}
+
+export class Borrowed {
+  readonly from: string;
+  private readonly states: ReadonlyMap<string, StateDescription>;
+  private read = 0;
+  private readonly strange = new Listed();
+  private readonly unfit = new Listed();
+
+  constructor({ from, description }: BorrowedDescription) {
+    this.from = from;
+    this.states = deviceStates(description);
+  }
+
+  /** Undefined when the section stays bytes. A body that was not kept cannot be compared. */
+  fields(
+    event: SectionEvent,
+    body: Uint8Array | undefined,
+    section: VirtioSection,
+    withFields: boolean,
+  ): BorrowedReading | undefined {
+    const { name, instanceId, versionId, bodyAt } = event;
+    const shown = instanceId === 0 ? name : `${name} #${instanceId}`;
+    const state = this.states.get(deviceKey(name, instanceId));
+    if (state === undefined) {
+      this.strange.add(shown);
+      return undefined;
+    }
+    if (state.version !== undefined && state.version !== versionId) {
+      this.unfit.add(`${shown} (version ${versionId}, described as ${state.version})`);
+      return undefined;
+    }
+    if (body === undefined) {
+      this.unfit.add(`${shown} (${event.bodySize} bytes, too many to be read)`);
+      return undefined;
+    }
+    const reader = new Reader(body, { base: bodyAt });
+    const visitor = withFields ? new TreeBuilder(bodyAt) : new FaultCollector();
+    const virtio = new VirtioFields(section);
+    const readable = walkState(reader, state, visitor, name, virtio.look);
+    const whole = readable && visitor.faults.length === 0 && reader.at === reader.end;
+    if (!whole) {
+      const size = describedSize(state);
+      const why =
+        size === undefined || size === body.length
+          ? "its fields do not stand where they are described"
+          : `${body.length} bytes, described as ${size}`;
+      this.unfit.add(`${shown} (${why})`);
+      return undefined;
+    }
+    this.read++;
+    return { fields: visitor instanceof TreeBuilder ? visitor.roots : undefined, virtio: virtio.located };
+  }
+
+  /** What became of it. */
+  notes(): string[] {
+    const notes = [`sections read as ${this.from} describes them: ${this.read}`];
+    if (this.unfit.count > 0) notes.push(`shown as bytes, not as ${this.from} describes: ${this.unfit.text}`);
+    if (this.strange.count > 0) notes.push(`shown as bytes, not in ${this.from}: ${this.strange.text}`);
+    return notes;
+  }
+}
+
+/** Names a few and counts the rest: a hostile stream has sections without end. */
+class Listed {
+  count = 0;
+  private readonly first: string[] = [];
+
+  add(name: string): void {
+    this.count++;
+    if (this.first.length < MAX_NAMED) this.first.push(name);
+  }
+
+  get text(): string {
+    const rest = this.count - this.first.length;
+    return `${this.first.join(", ")}${rest > 0 ? ` and ${rest} more` : ""}`;
+  }
+}
