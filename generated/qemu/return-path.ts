@@ -2153,7 +2153,7 @@ export const qemuRpMessageTypeTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   /** The last message; 0 means success. */
   {
@@ -2165,7 +2165,7 @@ export const qemuRpMessageTypeTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   /** The value of the PING that it answers. Not in step with the commands. */
   {
@@ -2177,7 +2177,7 @@ export const qemuRpMessageTypeTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 3,
@@ -2188,7 +2188,7 @@ export const qemuRpMessageTypeTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 4,
@@ -2199,7 +2199,7 @@ export const qemuRpMessageTypeTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   /** A bitmap follows: see qemu_rp_bitmap_head. */
   {
@@ -2211,7 +2211,7 @@ export const qemuRpMessageTypeTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 6,
@@ -2222,7 +2222,7 @@ export const qemuRpMessageTypeTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 7,
@@ -2233,7 +2233,7 @@ export const qemuRpMessageTypeTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
 ];
 

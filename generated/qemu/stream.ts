@@ -3888,7 +3888,7 @@ export const qemuVmCmdTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 1,
@@ -3899,7 +3899,7 @@ export const qemuVmCmdTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   /** Asks for a PONG on the return path. */
   {
@@ -3911,7 +3911,7 @@ export const qemuVmCmdTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 3,
@@ -3922,7 +3922,7 @@ export const qemuVmCmdTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 4,
@@ -3933,7 +3933,7 @@ export const qemuVmCmdTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 5,
@@ -3944,7 +3944,7 @@ export const qemuVmCmdTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 6,
@@ -3955,7 +3955,7 @@ export const qemuVmCmdTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 7,
@@ -3966,7 +3966,7 @@ export const qemuVmCmdTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 8,
@@ -3977,7 +3977,7 @@ export const qemuVmCmdTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 9,
@@ -3988,7 +3988,7 @@ export const qemuVmCmdTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   /** Answered on the return path by RECV_BITMAP. */
   {
@@ -4000,7 +4000,7 @@ export const qemuVmCmdTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   /** @since QEMU 10.0 */
   {
@@ -4012,7 +4012,7 @@ export const qemuVmCmdTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
 ];
 

@@ -3056,7 +3056,7 @@ export const vfioDeviceFeatureIndexTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 2,
@@ -3067,7 +3067,7 @@ export const vfioDeviceFeatureIndexTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 6,
@@ -3078,7 +3078,7 @@ export const vfioDeviceFeatureIndexTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 7,
@@ -3089,7 +3089,7 @@ export const vfioDeviceFeatureIndexTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 8,
@@ -3100,7 +3100,7 @@ export const vfioDeviceFeatureIndexTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 9,
@@ -3111,7 +3111,7 @@ export const vfioDeviceFeatureIndexTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   /**
    * Turns on vfio_precopy_info.flags. No data.
@@ -3126,6 +3126,6 @@ export const vfioDeviceFeatureIndexTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
 ];

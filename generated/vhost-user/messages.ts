@@ -7222,8 +7222,8 @@ export function walkVhostUserCryptoSession(reader: Reader, visitor: Visitor): bo
  * Requests of the front-end. VHOST_USER_NONE (0) is never sent.
  *
  * `features` and `protocol_features` are what was negotiated: VIRTIO_F_RING_PACKED decides what a vring base is, and
- * VHOST_USER_PROTOCOL_F_XEN_MMAP how long a memory region is. `needs` names one condition; where there are more, the
- * others stand with the row.
+ * VHOST_USER_PROTOCOL_F_XEN_MMAP how long a memory region is. Who needs a protocol feature needs
+ * VHOST_USER_F_PROTOCOL_FEATURES too, without which there is none.
  * @see QEMU 10.0.2, docs/interop/vhost-user.rst, Front-end message types
  */
 export const VhostUserFrontendRequest = {
@@ -7277,7 +7277,10 @@ export const VhostUserFrontendRequest = {
    * document's u64 is six bytes and two that are 0, whatever the byte order.
    */
   VHOST_USER_SEND_RARP: 0x13,
-  /** Needs VIRTIO_NET_F_MTU as well. */
+  /**
+   * VIRTIO_NET_F_MTU is what driver and front-end have agreed on: the back-end need not offer it (QEMU's
+   * x-mtu-bypass-backend).
+   */
   VHOST_USER_NET_SET_MTU: 0x14,
   /** The socket for requests of the back-end. Earlier VHOST_USER_SET_SLAVE_REQ_FD. */
   VHOST_USER_SET_BACKEND_REQ_FD: 0x15,
@@ -8013,11 +8016,11 @@ export function decodeVhostUserNetSetMtuPayload(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserNetSetMtuPayload(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 514), reader);
+    throw explain(error, scanVhostUserNetSetMtuPayload(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 515), reader);
   }
 }
 
-const VHOST_USER_NET_SET_MTU_PAYLOAD_LEAVES: readonly Leaf[] = [["mtu", 0, 8, 514]];
+const VHOST_USER_NET_SET_MTU_PAYLOAD_LEAVES: readonly Leaf[] = [["mtu", 0, 8, 515]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVhostUserNetSetMtuPayload(reader: Reader, _littleEndian: boolean): boolean {
@@ -8033,7 +8036,7 @@ export function scanVhostUserNetSetMtuPayload(reader: Reader, _littleEndian: boo
  */
 export function checkVhostUserNetSetMtuPayload(source: Source, littleEndian: boolean): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserNetSetMtuPayload(reader, littleEndian) && ended(reader, source, FILE, 514), reader);
+  return verdict(scanVhostUserNetSetMtuPayload(reader, littleEndian) && ended(reader, source, FILE, 515), reader);
 }
 
 /** The size of every `vhost_user_net_set_mtu_payload` in bytes. */
@@ -8060,7 +8063,7 @@ export function writeVhostUserNetSetMtuPayloadAt(
   const { view } = writer;
   const { mtu } = value;
   if (mtu !== BigInt.asUintN(64, mtu)) {
-    throw misfit(writer, at, FILE, [["mtu", mtu, 64, 0, 514]]);
+    throw misfit(writer, at, FILE, [["mtu", mtu, 64, 0, 515]]);
   }
   view.setBigUint64(at, mtu, littleEndian);
 }
@@ -8120,14 +8123,14 @@ export class VhostUserNetSetMtuPayloadView extends View {
   }
   set mtu(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "mtu", this.$at, FILE, 514, String(value));
+      throw this.$error("range", "mtu", this.$at, FILE, 515, String(value));
     }
     this.$view.setBigUint64(this.$at, value, this.#littleEndian);
   }
 }
 
 const VHOST_USER_NET_SET_MTU_PAYLOAD_SITES = {
-  mtu: { name: "mtu", type: "u64", schema: "vhost-user/messages.wire:514" },
+  mtu: { name: "mtu", type: "u64", schema: "vhost-user/messages.wire:515" },
 } satisfies Record<string, Site>;
 
 /**
@@ -8198,11 +8201,11 @@ export function decodeVhostUserCloseCryptoSessionPayload(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserCloseCryptoSessionPayload(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 528), reader);
+    throw explain(error, scanVhostUserCloseCryptoSessionPayload(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 530), reader);
   }
 }
 
-const VHOST_USER_CLOSE_CRYPTO_SESSION_PAYLOAD_LEAVES: readonly Leaf[] = [["session_id", 0, 8, 528]];
+const VHOST_USER_CLOSE_CRYPTO_SESSION_PAYLOAD_LEAVES: readonly Leaf[] = [["session_id", 0, 8, 530]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVhostUserCloseCryptoSessionPayload(reader: Reader, _littleEndian: boolean): boolean {
@@ -8221,7 +8224,7 @@ export function checkVhostUserCloseCryptoSessionPayload(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserCloseCryptoSessionPayload(reader, littleEndian) && ended(reader, source, FILE, 528), reader);
+  return verdict(scanVhostUserCloseCryptoSessionPayload(reader, littleEndian) && ended(reader, source, FILE, 530), reader);
 }
 
 /** The size of every `vhost_user_close_crypto_session_payload` in bytes. */
@@ -8248,7 +8251,7 @@ export function writeVhostUserCloseCryptoSessionPayloadAt(
   const { view } = writer;
   const { sessionId } = value;
   if (sessionId !== BigInt.asUintN(64, sessionId)) {
-    throw misfit(writer, at, FILE, [["session_id", sessionId, 64, 0, 528]]);
+    throw misfit(writer, at, FILE, [["session_id", sessionId, 64, 0, 530]]);
   }
   view.setBigUint64(at, sessionId, littleEndian);
 }
@@ -8308,14 +8311,14 @@ export class VhostUserCloseCryptoSessionPayloadView extends View {
   }
   set sessionId(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "session_id", this.$at, FILE, 528, String(value));
+      throw this.$error("range", "session_id", this.$at, FILE, 530, String(value));
     }
     this.$view.setBigUint64(this.$at, value, this.#littleEndian);
   }
 }
 
 const VHOST_USER_CLOSE_CRYPTO_SESSION_PAYLOAD_SITES = {
-  sessionId: { name: "session_id", type: "u64", schema: "vhost-user/messages.wire:528" },
+  sessionId: { name: "session_id", type: "u64", schema: "vhost-user/messages.wire:530" },
 } satisfies Record<string, Site>;
 
 /**
@@ -8386,11 +8389,11 @@ export function decodeVhostUserSetStatusPayload(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserSetStatusPayload(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 556), reader);
+    throw explain(error, scanVhostUserSetStatusPayload(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 558), reader);
   }
 }
 
-const VHOST_USER_SET_STATUS_PAYLOAD_LEAVES: readonly Leaf[] = [["status", 0, 8, 556]];
+const VHOST_USER_SET_STATUS_PAYLOAD_LEAVES: readonly Leaf[] = [["status", 0, 8, 558]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVhostUserSetStatusPayload(reader: Reader, _littleEndian: boolean): boolean {
@@ -8406,7 +8409,7 @@ export function scanVhostUserSetStatusPayload(reader: Reader, _littleEndian: boo
  */
 export function checkVhostUserSetStatusPayload(source: Source, littleEndian: boolean): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserSetStatusPayload(reader, littleEndian) && ended(reader, source, FILE, 556), reader);
+  return verdict(scanVhostUserSetStatusPayload(reader, littleEndian) && ended(reader, source, FILE, 558), reader);
 }
 
 /** The size of every `vhost_user_set_status_payload` in bytes. */
@@ -8433,7 +8436,7 @@ export function writeVhostUserSetStatusPayloadAt(
   const { view } = writer;
   const { status } = value;
   if (status !== BigInt.asUintN(64, status)) {
-    throw misfit(writer, at, FILE, [["status", status, 64, 0, 556]]);
+    throw misfit(writer, at, FILE, [["status", status, 64, 0, 558]]);
   }
   view.setBigUint64(at, status, littleEndian);
 }
@@ -8493,7 +8496,7 @@ export class VhostUserSetStatusPayloadView extends View {
   }
   set status(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "status", this.$at, FILE, 556, String(value));
+      throw this.$error("range", "status", this.$at, FILE, 558, String(value));
     }
     this.$view.setBigUint64(this.$at, value, this.#littleEndian);
   }
@@ -8503,7 +8506,7 @@ const VHOST_USER_SET_STATUS_PAYLOAD_SITES = {
   status: {
     name: "status",
     type: "virtio_device_status",
-    schema: "vhost-user/messages.wire:556",
+    schema: "vhost-user/messages.wire:558",
     meaning: (value) => virtioDeviceStatusNames(value).join(" | ") || undefined,
   },
 } satisfies Record<string, Site>;
@@ -9144,11 +9147,11 @@ export function decodeVhostUserGetMaxMemSlotsReply(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserGetMaxMemSlotsReply(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 546), reader);
+    throw explain(error, scanVhostUserGetMaxMemSlotsReply(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 548), reader);
   }
 }
 
-const VHOST_USER_GET_MAX_MEM_SLOTS_REPLY_LEAVES: readonly Leaf[] = [["slots", 0, 8, 546]];
+const VHOST_USER_GET_MAX_MEM_SLOTS_REPLY_LEAVES: readonly Leaf[] = [["slots", 0, 8, 548]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVhostUserGetMaxMemSlotsReply(reader: Reader, _littleEndian: boolean): boolean {
@@ -9167,7 +9170,7 @@ export function checkVhostUserGetMaxMemSlotsReply(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserGetMaxMemSlotsReply(reader, littleEndian) && ended(reader, source, FILE, 546), reader);
+  return verdict(scanVhostUserGetMaxMemSlotsReply(reader, littleEndian) && ended(reader, source, FILE, 548), reader);
 }
 
 /** The size of every `vhost_user_get_max_mem_slots_reply` in bytes. */
@@ -9194,7 +9197,7 @@ export function writeVhostUserGetMaxMemSlotsReplyAt(
   const { view } = writer;
   const { slots } = value;
   if (slots !== BigInt.asUintN(64, slots)) {
-    throw misfit(writer, at, FILE, [["slots", slots, 64, 0, 546]]);
+    throw misfit(writer, at, FILE, [["slots", slots, 64, 0, 548]]);
   }
   view.setBigUint64(at, slots, littleEndian);
 }
@@ -9254,14 +9257,14 @@ export class VhostUserGetMaxMemSlotsReplyView extends View {
   }
   set slots(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "slots", this.$at, FILE, 546, String(value));
+      throw this.$error("range", "slots", this.$at, FILE, 548, String(value));
     }
     this.$view.setBigUint64(this.$at, value, this.#littleEndian);
   }
 }
 
 const VHOST_USER_GET_MAX_MEM_SLOTS_REPLY_SITES = {
-  slots: { name: "slots", type: "u64", schema: "vhost-user/messages.wire:546" },
+  slots: { name: "slots", type: "u64", schema: "vhost-user/messages.wire:548" },
 } satisfies Record<string, Site>;
 
 /**
@@ -9329,11 +9332,11 @@ export function decodeVhostUserGetStatusReply(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserGetStatusReply(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 558), reader);
+    throw explain(error, scanVhostUserGetStatusReply(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 560), reader);
   }
 }
 
-const VHOST_USER_GET_STATUS_REPLY_LEAVES: readonly Leaf[] = [["status", 0, 8, 558]];
+const VHOST_USER_GET_STATUS_REPLY_LEAVES: readonly Leaf[] = [["status", 0, 8, 560]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVhostUserGetStatusReply(reader: Reader, _littleEndian: boolean): boolean {
@@ -9349,7 +9352,7 @@ export function scanVhostUserGetStatusReply(reader: Reader, _littleEndian: boole
  */
 export function checkVhostUserGetStatusReply(source: Source, littleEndian: boolean): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserGetStatusReply(reader, littleEndian) && ended(reader, source, FILE, 558), reader);
+  return verdict(scanVhostUserGetStatusReply(reader, littleEndian) && ended(reader, source, FILE, 560), reader);
 }
 
 /** The size of every `vhost_user_get_status_reply` in bytes. */
@@ -9376,7 +9379,7 @@ export function writeVhostUserGetStatusReplyAt(
   const { view } = writer;
   const { status } = value;
   if (status !== BigInt.asUintN(64, status)) {
-    throw misfit(writer, at, FILE, [["status", status, 64, 0, 558]]);
+    throw misfit(writer, at, FILE, [["status", status, 64, 0, 560]]);
   }
   view.setBigUint64(at, status, littleEndian);
 }
@@ -9436,7 +9439,7 @@ export class VhostUserGetStatusReplyView extends View {
   }
   set status(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "status", this.$at, FILE, 558, String(value));
+      throw this.$error("range", "status", this.$at, FILE, 560, String(value));
     }
     this.$view.setBigUint64(this.$at, value, this.#littleEndian);
   }
@@ -9446,7 +9449,7 @@ const VHOST_USER_GET_STATUS_REPLY_SITES = {
   status: {
     name: "status",
     type: "virtio_device_status",
-    schema: "vhost-user/messages.wire:558",
+    schema: "vhost-user/messages.wire:560",
     meaning: (value) => virtioDeviceStatusNames(value).join(" | ") || undefined,
   },
 } satisfies Record<string, Site>;
@@ -9542,7 +9545,8 @@ export type VhostUserFrontendRequestPayloadBody =
   | { readonly case: "vhostUserSendRarp"; readonly value: VhostUserSendRarpPayload }
   /**
    * 8 bytes.
-   * Needs VIRTIO_NET_F_MTU as well.
+   * VIRTIO_NET_F_MTU is what driver and front-end have agreed on: the back-end need not offer it (QEMU's
+   * x-mtu-bypass-backend).
    */
   | { readonly case: "vhostUserNetSetMtu"; readonly value: VhostUserNetSetMtuPayload }
   | { readonly case: "vhostUserSetBackendReqFd"; readonly value: undefined }
@@ -9909,7 +9913,7 @@ const VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES10: readonly Leaf[] = [
   ["vhost_user_send_rarp.reserved", 6, 2, 512],
 ];
 const VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES11: readonly Leaf[] = [
-  ["vhost_user_net_set_mtu.mtu", 0, 8, 514],
+  ["vhost_user_net_set_mtu.mtu", 0, 8, 515],
 ];
 const VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES12: readonly Leaf[] = [
   ["vhost_user_iotlb_msg.iova", 0, 8, 133, "vhost/uapi.wire"],
@@ -9924,14 +9928,14 @@ const VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES13: readonly Leaf[] = [
   ["vhost_user_set_vring_endian.num", 4, 4, 89, "vhost/uapi.wire"],
 ];
 const VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES14: readonly Leaf[] = [
-  ["vhost_user_close_crypto_session.session_id", 0, 8, 528],
+  ["vhost_user_close_crypto_session.session_id", 0, 8, 530],
 ];
 const VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES15: readonly Leaf[] = [
   ["vhost_user_vring_kick.index", 0, 4, 44, "vhost/uapi.wire"],
   ["vhost_user_vring_kick.num", 4, 4, 45, "vhost/uapi.wire"],
 ];
 const VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES16: readonly Leaf[] = [
-  ["vhost_user_set_status.status", 0, 8, 556],
+  ["vhost_user_set_status.status", 0, 8, 558],
 ];
 const VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES17: readonly Leaf[] = [
   ["vhost_user_set_device_state_fd.direction", 0, 4, 394],
@@ -10973,7 +10977,8 @@ export class VhostUserFrontendRequestPayloadView extends View {
 
   /**
    * 8 bytes at offset 0.
-   * Needs VIRTIO_NET_F_MTU as well.
+   * VIRTIO_NET_F_MTU is what driver and front-end have agreed on: the back-end need not offer it (QEMU's
+   * x-mtu-bypass-backend).
    * Undefined when another case is chosen.
    */
   get bodyVhostUserNetSetMtu(): VhostUserNetSetMtuPayloadView | undefined {
@@ -11428,85 +11433,85 @@ const VHOST_USER_FRONTEND_REQUEST_PAYLOAD_SITES = {
   vhostUserNetSetMtu: {
     name: "vhost_user_net_set_mtu",
     type: "vhost_user_net_set_mtu_payload",
-    schema: "vhost-user/messages.wire:514",
-    doc: "Needs VIRTIO_NET_F_MTU as well.",
+    schema: "vhost-user/messages.wire:515",
+    doc: "VIRTIO_NET_F_MTU is what driver and front-end have agreed on:",
   },
   vhostUserIotlbMsg: {
     name: "vhost_user_iotlb_msg",
     type: "vhost_iotlb_msg",
-    schema: "vhost-user/messages.wire:518",
+    schema: "vhost-user/messages.wire:520",
     doc: "Update or invalidate.",
   },
   vhostUserSetVringEndian: {
     name: "vhost_user_set_vring_endian",
     type: "vhost_vring_endian_state",
-    schema: "vhost-user/messages.wire:520",
+    schema: "vhost-user/messages.wire:522",
     doc: "Once for each vring before it starts.",
   },
   vhostUserGetConfig: {
     name: "vhost_user_get_config",
     type: "vhost_user_config",
-    schema: "vhost-user/messages.wire:523",
+    schema: "vhost-user/messages.wire:525",
     doc: "`region` is there, filled with zeros.",
   },
   vhostUserSetConfig: {
     name: "vhost_user_set_config",
     type: "vhost_user_config",
-    schema: "vhost-user/messages.wire:524",
+    schema: "vhost-user/messages.wire:526",
   },
   vhostUserCreateCryptoSession: {
     name: "vhost_user_create_crypto_session",
     type: "vhost_user_crypto_session",
-    schema: "vhost-user/messages.wire:526",
+    schema: "vhost-user/messages.wire:528",
     doc: "The reply has the session id, negative for an error.",
   },
   vhostUserCloseCryptoSession: {
     name: "vhost_user_close_crypto_session",
     type: "vhost_user_close_crypto_session_payload",
-    schema: "vhost-user/messages.wire:528",
+    schema: "vhost-user/messages.wire:530",
   },
   vhostUserGetInflightFd: {
     name: "vhost_user_get_inflight_fd",
     type: "vhost_user_inflight",
-    schema: "vhost-user/messages.wire:536",
+    schema: "vhost-user/messages.wire:538",
   },
   vhostUserSetInflightFd: {
     name: "vhost_user_set_inflight_fd",
     type: "vhost_user_inflight",
-    schema: "vhost-user/messages.wire:538",
+    schema: "vhost-user/messages.wire:540",
   },
   vhostUserVringKick: {
     name: "vhost_user_vring_kick",
     type: "vhost_vring_state",
-    schema: "vhost-user/messages.wire:544",
+    schema: "vhost-user/messages.wire:546",
     doc: "In place of the eventfd.",
   },
   vhostUserAddMemReg: {
     name: "vhost_user_add_mem_reg",
     type: "vhost_user_single_memory_region",
-    schema: "vhost-user/messages.wire:549",
+    schema: "vhost-user/messages.wire:551",
     doc: "The document lists the region as the payload of the reply and none of the request, for this request and the next.",
   },
   vhostUserRemMemReg: {
     name: "vhost_user_rem_mem_reg",
     type: "vhost_user_single_memory_region",
-    schema: "vhost-user/messages.wire:553",
+    schema: "vhost-user/messages.wire:555",
     doc: "`mmap_offset` means nothing.",
   },
   vhostUserSetStatus: {
     name: "vhost_user_set_status",
     type: "vhost_user_set_status_payload",
-    schema: "vhost-user/messages.wire:556",
+    schema: "vhost-user/messages.wire:558",
   },
   vhostUserGetSharedObject: {
     name: "vhost_user_get_shared_object",
     type: "vhost_user_shared_object",
-    schema: "vhost-user/messages.wire:559",
+    schema: "vhost-user/messages.wire:561",
   },
   vhostUserSetDeviceStateFd: {
     name: "vhost_user_set_device_state_fd",
     type: "vhost_user_transfer_device_state",
-    schema: "vhost-user/messages.wire:562",
+    schema: "vhost-user/messages.wire:564",
     doc: "Only while all vrings are stopped.",
   },
   raw: { name: "raw", type: "u8[]", schema: "vhost-user/messages.wire:464" },
@@ -12008,7 +12013,8 @@ export type VhostUserFrontendRequestReplyBody =
   | { readonly case: "vhostUserSendRarp"; readonly value: VhostUserU64 }
   /**
    * 8 bytes.
-   * Needs VIRTIO_NET_F_MTU as well.
+   * VIRTIO_NET_F_MTU is what driver and front-end have agreed on: the back-end need not offer it (QEMU's
+   * x-mtu-bypass-backend).
    */
   | { readonly case: "vhostUserNetSetMtu"; readonly value: VhostUserU64 }
   /**
@@ -12462,7 +12468,7 @@ const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES28: readonly Leaf[] = [
   ["vhost_user_vring_kick.value", 0, 8, 125],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES29: readonly Leaf[] = [
-  ["vhost_user_get_max_mem_slots.slots", 0, 8, 546],
+  ["vhost_user_get_max_mem_slots.slots", 0, 8, 548],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES30: readonly Leaf[] = [
   ["vhost_user_rem_mem_reg.value", 0, 8, 125],
@@ -12471,7 +12477,7 @@ const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES31: readonly Leaf[] = [
   ["vhost_user_set_status.value", 0, 8, 125],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES32: readonly Leaf[] = [
-  ["vhost_user_get_status.status", 0, 8, 558],
+  ["vhost_user_get_status.status", 0, 8, 560],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES33: readonly Leaf[] = [
   ["vhost_user_set_device_state_fd.error", 0, 8, 402],
@@ -13762,7 +13768,8 @@ export class VhostUserFrontendRequestReplyView extends View {
 
   /**
    * 8 bytes at offset 0.
-   * Needs VIRTIO_NET_F_MTU as well.
+   * VIRTIO_NET_F_MTU is what driver and front-end have agreed on: the back-end need not offer it (QEMU's
+   * x-mtu-bypass-backend).
    * Undefined when another case is chosen.
    */
   get bodyVhostUserNetSetMtu(): VhostUserU64View | undefined {
@@ -14351,136 +14358,136 @@ const VHOST_USER_FRONTEND_REQUEST_REPLY_SITES = {
   vhostUserNetSetMtu: {
     name: "vhost_user_net_set_mtu",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:514",
-    doc: "Needs VIRTIO_NET_F_MTU as well.",
+    schema: "vhost-user/messages.wire:515",
+    doc: "VIRTIO_NET_F_MTU is what driver and front-end have agreed on:",
   },
   vhostUserSetBackendReqFd: {
     name: "vhost_user_set_backend_req_fd",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:516",
+    schema: "vhost-user/messages.wire:518",
     doc: "The socket for requests of the back-end.",
   },
   vhostUserIotlbMsg: {
     name: "vhost_user_iotlb_msg",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:518",
+    schema: "vhost-user/messages.wire:520",
     doc: "Update or invalidate.",
   },
   vhostUserSetVringEndian: {
     name: "vhost_user_set_vring_endian",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:520",
+    schema: "vhost-user/messages.wire:522",
     doc: "Once for each vring before it starts.",
   },
   vhostUserGetConfig: {
     name: "vhost_user_get_config",
     type: "vhost_user_config_reply",
-    schema: "vhost-user/messages.wire:523",
+    schema: "vhost-user/messages.wire:525",
     doc: "`region` is there, filled with zeros.",
   },
   vhostUserSetConfig: {
     name: "vhost_user_set_config",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:524",
+    schema: "vhost-user/messages.wire:526",
   },
   vhostUserCreateCryptoSession: {
     name: "vhost_user_create_crypto_session",
     type: "vhost_user_crypto_session",
-    schema: "vhost-user/messages.wire:526",
+    schema: "vhost-user/messages.wire:528",
     doc: "The reply has the session id, negative for an error.",
   },
   vhostUserCloseCryptoSession: {
     name: "vhost_user_close_crypto_session",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:528",
+    schema: "vhost-user/messages.wire:530",
   },
   vhostUserPostcopyListen: {
     name: "vhost_user_postcopy_listen",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:533",
+    schema: "vhost-user/messages.wire:535",
     doc: "The document has no reply; QEMU always sets NEED_REPLY and waits, and libvhost-user always replies.",
   },
   vhostUserPostcopyEnd: {
     name: "vhost_user_postcopy_end",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:535",
+    schema: "vhost-user/messages.wire:537",
     doc: "QEMU sets NEED_REPLY; rust-vmm replies only then.",
   },
   vhostUserGetInflightFd: {
     name: "vhost_user_get_inflight_fd",
     type: "vhost_user_inflight",
-    schema: "vhost-user/messages.wire:536",
+    schema: "vhost-user/messages.wire:538",
   },
   vhostUserSetInflightFd: {
     name: "vhost_user_set_inflight_fd",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:538",
+    schema: "vhost-user/messages.wire:540",
   },
   vhostUserGpuSetSocket: {
     name: "vhost_user_gpu_set_socket",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:541",
+    schema: "vhost-user/messages.wire:543",
     doc: "The socket of the protocol vhost-user-gpu.",
   },
   vhostUserResetDevice: {
     name: "vhost_user_reset_device",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:542",
+    schema: "vhost-user/messages.wire:544",
   },
   vhostUserVringKick: {
     name: "vhost_user_vring_kick",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:544",
+    schema: "vhost-user/messages.wire:546",
     doc: "In place of the eventfd.",
   },
   vhostUserGetMaxMemSlots: {
     name: "vhost_user_get_max_mem_slots",
     type: "vhost_user_get_max_mem_slots_reply",
-    schema: "vhost-user/messages.wire:546",
+    schema: "vhost-user/messages.wire:548",
   },
   vhostUserAddMemReg: {
     name: "vhost_user_add_mem_reg",
     type: "vhost_user_single_memory_region_reply",
-    schema: "vhost-user/messages.wire:549",
+    schema: "vhost-user/messages.wire:551",
     doc: "The document lists the region as the payload of the reply and none of the request, for this request and the next.",
   },
   vhostUserRemMemReg: {
     name: "vhost_user_rem_mem_reg",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:553",
+    schema: "vhost-user/messages.wire:555",
     doc: "`mmap_offset` means nothing.",
   },
   vhostUserSetStatus: {
     name: "vhost_user_set_status",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:556",
+    schema: "vhost-user/messages.wire:558",
   },
   vhostUserGetStatus: {
     name: "vhost_user_get_status",
     type: "vhost_user_get_status_reply",
-    schema: "vhost-user/messages.wire:558",
+    schema: "vhost-user/messages.wire:560",
   },
   vhostUserGetSharedObject: {
     name: "vhost_user_get_shared_object",
     type: "vhost_user_shared_object",
-    schema: "vhost-user/messages.wire:559",
+    schema: "vhost-user/messages.wire:561",
   },
   vhostUserSetDeviceStateFd: {
     name: "vhost_user_set_device_state_fd",
     type: "vhost_user_device_state_fd_reply",
-    schema: "vhost-user/messages.wire:562",
+    schema: "vhost-user/messages.wire:564",
     doc: "Only while all vrings are stopped.",
   },
   vhostUserCheckDeviceState: {
     name: "vhost_user_check_device_state",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:565",
+    schema: "vhost-user/messages.wire:567",
     doc: "After the channel has been closed:",
   },
   vhostUserGetShmemConfig: {
     name: "vhost_user_get_shmem_config",
     type: "vhost_user_shmem_config",
-    schema: "vhost-user/messages.wire:567",
+    schema: "vhost-user/messages.wire:569",
     doc: "Newer than QEMU 10.0.2.",
   },
   raw: { name: "raw", type: "u8[]", schema: "vhost-user/messages.wire:464" },
@@ -15098,8 +15105,8 @@ export function walkVhostUserFrontendRequestReply(
  * Requests of the front-end. VHOST_USER_NONE (0) is never sent.
  *
  * `features` and `protocol_features` are what was negotiated: VIRTIO_F_RING_PACKED decides what a vring base is, and
- * VHOST_USER_PROTOCOL_F_XEN_MMAP how long a memory region is. `needs` names one condition; where there are more, the
- * others stand with the row.
+ * VHOST_USER_PROTOCOL_F_XEN_MMAP how long a memory region is. Who needs a protocol feature needs
+ * VHOST_USER_F_PROTOCOL_FEATURES too, without which there is none.
  * @see QEMU 10.0.2, docs/interop/vhost-user.rst, Front-end message types
  */
 export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
@@ -15112,7 +15119,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   /**
    * With VHOST_F_LOG_ALL writes to guest memory are logged from now on. Without VHOST_USER_F_PROTOCOL_FEATURES all
@@ -15127,7 +15134,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: true,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   /** Begins a session. */
   {
@@ -15139,7 +15146,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: true,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   /**
    * Deprecated. An early version of the document has the source send it at the end of a migration, to stop the device;
@@ -15154,7 +15161,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: true,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   /**
    * One descriptor a region, in the same order. After VHOST_USER_POSTCOPY_LISTEN the reply always comes, without
@@ -15170,7 +15177,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: true,
     fds: [0, 4294967295],
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   /**
    * With VHOST_USER_PROTOCOL_F_LOG_SHMFD one descriptor, and the reply always comes. The payload of a u64 is from
@@ -15185,7 +15192,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: true,
     fds: [0, 1],
     replyFds: undefined,
-    needs: "VHOST_USER_PROTOCOL_F_LOG_SHMFD",
+    needs: ["VHOST_USER_PROTOCOL_F_LOG_SHMFD"],
   },
   /** An eventfd that tells that something has been logged. */
   {
@@ -15197,7 +15204,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: true,
     fds: [1, 1],
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   /** `num` is the size of the virtqueue. */
   {
@@ -15209,7 +15216,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: true,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 9,
@@ -15220,7 +15227,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: true,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 10,
@@ -15231,7 +15238,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: true,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   /** Stops the vring. `num` is 0. */
   {
@@ -15243,7 +15250,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   /** An eventfd by which the front-end tells of available buffers. The first kick starts the vring. */
   {
@@ -15255,7 +15262,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: true,
     fds: [0, 1],
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   /** An eventfd by which the back-end tells of used buffers. */
   {
@@ -15267,7 +15274,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: true,
     fds: [0, 1],
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   /** An eventfd by which the back-end tells of errors. */
   {
@@ -15279,7 +15286,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: true,
     fds: [0, 1],
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   /** The feature must be offered; it need not be set yet. */
   {
@@ -15291,7 +15298,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: "VHOST_USER_F_PROTOCOL_FEATURES",
+    needs: ["VHOST_USER_F_PROTOCOL_FEATURES"],
   },
   /** The feature must be offered; it need not be set yet. */
   {
@@ -15303,7 +15310,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: true,
     fds: undefined,
     replyFds: undefined,
-    needs: "VHOST_USER_F_PROTOCOL_FEATURES",
+    needs: ["VHOST_USER_F_PROTOCOL_FEATURES"],
   },
   {
     number: 17,
@@ -15314,7 +15321,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: "VHOST_USER_PROTOCOL_F_MQ",
+    needs: ["VHOST_USER_PROTOCOL_F_MQ"],
   },
   /** `num` is 1 to enable, 0 to disable. */
   {
@@ -15326,7 +15333,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: true,
     fds: undefined,
     replyFds: undefined,
-    needs: "VHOST_USER_F_PROTOCOL_FEATURES",
+    needs: ["VHOST_USER_F_PROTOCOL_FEATURES"],
   },
   /**
    * Announce the guest on the network after a migration, for guests without VIRTIO_NET_F_GUEST_ANNOUNCE. The
@@ -15341,9 +15348,12 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: true,
     fds: undefined,
     replyFds: undefined,
-    needs: "VHOST_USER_PROTOCOL_F_RARP",
+    needs: ["VHOST_USER_PROTOCOL_F_RARP"],
   },
-  /** Needs VIRTIO_NET_F_MTU as well. */
+  /**
+   * VIRTIO_NET_F_MTU is what driver and front-end have agreed on: the back-end need not offer it (QEMU's
+   * x-mtu-bypass-backend).
+   */
   {
     number: 20,
     name: "VHOST_USER_NET_SET_MTU",
@@ -15353,7 +15363,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: true,
     fds: undefined,
     replyFds: undefined,
-    needs: "VHOST_USER_PROTOCOL_F_MTU",
+    needs: ["VHOST_USER_PROTOCOL_F_MTU", "VIRTIO_NET_F_MTU"],
   },
   /** The socket for requests of the back-end. Earlier VHOST_USER_SET_SLAVE_REQ_FD. */
   {
@@ -15365,7 +15375,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: true,
     fds: [1, 1],
     replyFds: undefined,
-    needs: "VHOST_USER_PROTOCOL_F_BACKEND_REQ",
+    needs: ["VHOST_USER_PROTOCOL_F_BACKEND_REQ"],
   },
   /** Update or invalidate. QEMU sets NEED_REPLY. */
   {
@@ -15377,7 +15387,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: "VIRTIO_F_ACCESS_PLATFORM",
+    needs: ["VIRTIO_F_ACCESS_PLATFORM"],
   },
   /** Once for each vring before it starts. */
   {
@@ -15389,7 +15399,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: true,
     fds: undefined,
     replyFds: undefined,
-    needs: "VHOST_USER_PROTOCOL_F_CROSS_ENDIAN",
+    needs: ["VHOST_USER_PROTOCOL_F_CROSS_ENDIAN"],
   },
   /** `region` is there, filled with zeros. */
   {
@@ -15401,7 +15411,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: "VHOST_USER_PROTOCOL_F_CONFIG",
+    needs: ["VHOST_USER_PROTOCOL_F_CONFIG"],
   },
   {
     number: 25,
@@ -15412,7 +15422,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: true,
     fds: undefined,
     replyFds: undefined,
-    needs: "VHOST_USER_PROTOCOL_F_CONFIG",
+    needs: ["VHOST_USER_PROTOCOL_F_CONFIG"],
   },
   /** The reply has the session id, negative for an error. */
   {
@@ -15424,7 +15434,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: "VHOST_USER_PROTOCOL_F_CRYPTO_SESSION",
+    needs: ["VHOST_USER_PROTOCOL_F_CRYPTO_SESSION"],
   },
   {
     number: 27,
@@ -15435,7 +15445,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: true,
     fds: undefined,
     replyFds: undefined,
-    needs: "VHOST_USER_PROTOCOL_F_CRYPTO_SESSION",
+    needs: ["VHOST_USER_PROTOCOL_F_CRYPTO_SESSION"],
   },
   /** The reply is empty, with the userfaultfd. */
   {
@@ -15447,7 +15457,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: [1, 1],
-    needs: "VHOST_USER_PROTOCOL_F_PAGEFAULT",
+    needs: ["VHOST_USER_PROTOCOL_F_PAGEFAULT"],
   },
   /** The document has no reply; QEMU always sets NEED_REPLY and waits, and libvhost-user always replies. */
   {
@@ -15459,7 +15469,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: true,
     fds: undefined,
     replyFds: undefined,
-    needs: "VHOST_USER_PROTOCOL_F_PAGEFAULT",
+    needs: ["VHOST_USER_PROTOCOL_F_PAGEFAULT"],
   },
   /** QEMU sets NEED_REPLY; rust-vmm replies only then. */
   {
@@ -15471,7 +15481,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: "VHOST_USER_PROTOCOL_F_PAGEFAULT",
+    needs: ["VHOST_USER_PROTOCOL_F_PAGEFAULT"],
   },
   {
     number: 31,
@@ -15482,7 +15492,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: [0, 1],
-    needs: "VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD",
+    needs: ["VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD"],
   },
   {
     number: 32,
@@ -15493,7 +15503,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: true,
     fds: [1, 1],
     replyFds: undefined,
-    needs: "VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD",
+    needs: ["VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD"],
   },
   /** The socket of the protocol vhost-user-gpu. */
   {
@@ -15505,7 +15515,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: true,
     fds: [1, 1],
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 34,
@@ -15516,7 +15526,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: true,
     fds: undefined,
     replyFds: undefined,
-    needs: "VHOST_USER_PROTOCOL_F_RESET_DEVICE",
+    needs: ["VHOST_USER_PROTOCOL_F_RESET_DEVICE"],
   },
   /** In place of the eventfd. `num` is 0. QEMU's enum only reserves the number. */
   {
@@ -15528,7 +15538,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: true,
     fds: undefined,
     replyFds: undefined,
-    needs: "VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS",
+    needs: ["VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS", "VHOST_USER_PROTOCOL_F_REPLY_ACK"],
   },
   {
     number: 36,
@@ -15539,7 +15549,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: "VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS",
+    needs: ["VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS"],
   },
   /**
    * The document lists the region as the payload of the reply and none of the request, for this request and the next.
@@ -15554,7 +15564,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: true,
     fds: [1, 1],
     replyFds: undefined,
-    needs: "VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS",
+    needs: ["VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS"],
   },
   /** `mmap_offset` means nothing. No descriptor should come; one that does is closed. */
   {
@@ -15566,7 +15576,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: true,
     fds: [0, 1],
     replyFds: undefined,
-    needs: "VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS",
+    needs: ["VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS"],
   },
   {
     number: 39,
@@ -15577,7 +15587,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: true,
     fds: undefined,
     replyFds: undefined,
-    needs: "VHOST_USER_PROTOCOL_F_STATUS",
+    needs: ["VHOST_USER_PROTOCOL_F_STATUS"],
   },
   {
     number: 40,
@@ -15588,7 +15598,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: "VHOST_USER_PROTOCOL_F_STATUS",
+    needs: ["VHOST_USER_PROTOCOL_F_STATUS"],
   },
   {
     number: 41,
@@ -15599,7 +15609,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: [0, 1],
-    needs: "VHOST_USER_PROTOCOL_F_SHARED_OBJECT",
+    needs: ["VHOST_USER_PROTOCOL_F_SHARED_OBJECT"],
   },
   /** Only while all vrings are stopped. */
   {
@@ -15611,7 +15621,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: [1, 1],
     replyFds: [0, 1],
-    needs: "VHOST_USER_PROTOCOL_F_DEVICE_STATE",
+    needs: ["VHOST_USER_PROTOCOL_F_DEVICE_STATE"],
   },
   /** After the channel has been closed: whether the back-end is content. 0 is success. */
   {
@@ -15623,7 +15633,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: "VHOST_USER_PROTOCOL_F_DEVICE_STATE",
+    needs: ["VHOST_USER_PROTOCOL_F_DEVICE_STATE"],
   },
   /** Newer than QEMU 10.0.2. */
   {
@@ -15635,7 +15645,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: "VHOST_USER_PROTOCOL_F_SHMEM",
+    needs: ["VHOST_USER_PROTOCOL_F_SHMEM"],
   },
 ];
 
@@ -15673,8 +15683,7 @@ export function vhostUserFrontendRequestDescriptors(payload: VhostUserFrontendRe
 
 /**
  * `enum vhost_user_backend_request`, 32 bits. Other values are kept as they are.
- * Requests of the back-end, on the second channel: all need VHOST_USER_PROTOCOL_F_BACKEND_REQ. They were called
- * VHOST_USER_SLAVE_… first.
+ * Requests of the back-end, on the second channel. They were called VHOST_USER_SLAVE_… first.
  * @see QEMU 10.0.2, docs/interop/vhost-user.rst, Back-end message types
  */
 export const VhostUserBackendRequest = {
@@ -15683,8 +15692,9 @@ export const VhostUserBackendRequest = {
   /** Earlier VHOST_USER_SLAVE_CONFIG_CHANGE_MSG. */
   VHOST_USER_BACKEND_CONFIG_CHANGE_MSG: 0x2,
   /**
-   * With a descriptor, which needs VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD as well, the doorbell is in it; without, the
-   * one registered is taken away. Earlier VHOST_USER_SLAVE_VRING_HOST_NOTIFIER_MSG.
+   * With a descriptor, the doorbell is in it; without, the one registered is taken away. By the document only the first
+   * needs VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD; libvhost-user sends neither without it. Earlier
+   * VHOST_USER_SLAVE_VRING_HOST_NOTIFIER_MSG.
    */
   VHOST_USER_BACKEND_VRING_HOST_NOTIFIER_MSG: 0x3,
   /** In place of the eventfd. `num` is 0. Earlier VHOST_USER_SLAVE_VRING_CALL. */
@@ -15740,8 +15750,9 @@ export type VhostUserBackendRequestPayloadBody =
   | { readonly case: "vhostUserBackendConfigChangeMsg"; readonly value: undefined }
   /**
    * 24 bytes.
-   * With a descriptor, which needs VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD as well, the doorbell is in it; without, the
-   * one registered is taken away. Earlier VHOST_USER_SLAVE_VRING_HOST_NOTIFIER_MSG.
+   * With a descriptor, the doorbell is in it; without, the one registered is taken away. By the document only the first
+   * needs VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD; libvhost-user sends neither without it. Earlier
+   * VHOST_USER_SLAVE_VRING_HOST_NOTIFIER_MSG.
    */
   | { readonly case: "vhostUserBackendVringHostNotifierMsg"; readonly value: VhostUserVringArea }
   /**
@@ -15871,7 +15882,7 @@ export function decodeVhostUserBackendRequestPayload(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserBackendRequestPayload(reader.rewind(at, end, depth), id, littleEndian) && ended(reader, source, FILE, 573), reader);
+    throw explain(error, scanVhostUserBackendRequestPayload(reader.rewind(at, end, depth), id, littleEndian) && ended(reader, source, FILE, 574), reader);
   }
 }
 
@@ -16018,7 +16029,7 @@ export function checkVhostUserBackendRequestPayload(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserBackendRequestPayload(reader, id, littleEndian) && ended(reader, source, FILE, 573), reader);
+  return verdict(scanVhostUserBackendRequestPayload(reader, id, littleEndian) && ended(reader, source, FILE, 574), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -16077,7 +16088,7 @@ export function writeVhostUserBackendRequestPayload(
   switch (id) {
     case 0x1: { // VHOST_USER_BACKEND_IOTLB_MSG
       if (body.case !== "vhostUserBackendIotlbMsg") {
-        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
       }
       const vhostUserBackendIotlbMsg = body.value;
       const at = writer.take(32);
@@ -16090,13 +16101,13 @@ export function writeVhostUserBackendRequestPayload(
     }
     case 0x2: { // VHOST_USER_BACKEND_CONFIG_CHANGE_MSG
       if (body.case !== "vhostUserBackendConfigChangeMsg") {
-        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
       }
       break;
     }
     case 0x3: { // VHOST_USER_BACKEND_VRING_HOST_NOTIFIER_MSG
       if (body.case !== "vhostUserBackendVringHostNotifierMsg") {
-        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
       }
       const vhostUserBackendVringHostNotifierMsg = body.value;
       const at2 = writer.take(24);
@@ -16109,7 +16120,7 @@ export function writeVhostUserBackendRequestPayload(
     }
     case 0x4: { // VHOST_USER_BACKEND_VRING_CALL
       if (body.case !== "vhostUserBackendVringCall") {
-        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
       }
       const vhostUserBackendVringCall = body.value;
       const at3 = writer.take(8);
@@ -16122,7 +16133,7 @@ export function writeVhostUserBackendRequestPayload(
     }
     case 0x5: { // VHOST_USER_BACKEND_VRING_ERR
       if (body.case !== "vhostUserBackendVringErr") {
-        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
       }
       const vhostUserBackendVringErr = body.value;
       const at4 = writer.take(8);
@@ -16135,7 +16146,7 @@ export function writeVhostUserBackendRequestPayload(
     }
     case 0x6: { // VHOST_USER_BACKEND_SHARED_OBJECT_ADD
       if (body.case !== "vhostUserBackendSharedObjectAdd") {
-        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
       }
       const vhostUserBackendSharedObjectAdd = body.value;
       const at5 = writer.take(16);
@@ -16148,7 +16159,7 @@ export function writeVhostUserBackendRequestPayload(
     }
     case 0x7: { // VHOST_USER_BACKEND_SHARED_OBJECT_REMOVE
       if (body.case !== "vhostUserBackendSharedObjectRemove") {
-        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
       }
       const vhostUserBackendSharedObjectRemove = body.value;
       const at6 = writer.take(16);
@@ -16161,7 +16172,7 @@ export function writeVhostUserBackendRequestPayload(
     }
     case 0x8: { // VHOST_USER_BACKEND_SHARED_OBJECT_LOOKUP
       if (body.case !== "vhostUserBackendSharedObjectLookup") {
-        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
       }
       const vhostUserBackendSharedObjectLookup = body.value;
       const at7 = writer.take(16);
@@ -16174,7 +16185,7 @@ export function writeVhostUserBackendRequestPayload(
     }
     case 0x9: { // VHOST_USER_BACKEND_SHMEM_MAP
       if (body.case !== "vhostUserBackendShmemMap") {
-        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
       }
       const vhostUserBackendShmemMap = body.value;
       const at8 = writer.take(40);
@@ -16187,7 +16198,7 @@ export function writeVhostUserBackendRequestPayload(
     }
     case 0xa: { // VHOST_USER_BACKEND_SHMEM_UNMAP
       if (body.case !== "vhostUserBackendShmemUnmap") {
-        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
       }
       const vhostUserBackendShmemUnmap = body.value;
       const at9 = writer.take(40);
@@ -16199,7 +16210,7 @@ export function writeVhostUserBackendRequestPayload(
       break;
     }
     default: {
-      if (body.case !== "raw") throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+      if (body.case !== "raw") throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
       const raw = body.value;
       writer.put(raw);
     }
@@ -16267,8 +16278,9 @@ export class VhostUserBackendRequestPayloadView extends View {
 
   /**
    * 24 bytes at offset 0.
-   * With a descriptor, which needs VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD as well, the doorbell is in it; without, the
-   * one registered is taken away. Earlier VHOST_USER_SLAVE_VRING_HOST_NOTIFIER_MSG.
+   * With a descriptor, the doorbell is in it; without, the one registered is taken away. By the document only the first
+   * needs VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD; libvhost-user sends neither without it. Earlier
+   * VHOST_USER_SLAVE_VRING_HOST_NOTIFIER_MSG.
    * Undefined when another case is chosen.
    */
   get bodyVhostUserBackendVringHostNotifierMsg(): VhostUserVringAreaView | undefined {
@@ -16417,56 +16429,56 @@ const VHOST_USER_BACKEND_REQUEST_PAYLOAD_SITES = {
   vhostUserBackendIotlbMsg: {
     name: "vhost_user_backend_iotlb_msg",
     type: "vhost_iotlb_msg",
-    schema: "vhost-user/messages.wire:575",
+    schema: "vhost-user/messages.wire:576",
     doc: "Miss or access failure.",
   },
   vhostUserBackendVringHostNotifierMsg: {
     name: "vhost_user_backend_vring_host_notifier_msg",
     type: "vhost_user_vring_area",
-    schema: "vhost-user/messages.wire:580",
-    doc: "With a descriptor, which needs VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD as well, the doorbell is in it; without, the one registered is taken away.",
+    schema: "vhost-user/messages.wire:584",
+    doc: "With a descriptor, the doorbell is in it; without, the one registered is taken away.",
   },
   vhostUserBackendVringCall: {
     name: "vhost_user_backend_vring_call",
     type: "vhost_vring_state",
-    schema: "vhost-user/messages.wire:583",
+    schema: "vhost-user/messages.wire:588",
     doc: "In place of the eventfd.",
   },
   vhostUserBackendVringErr: {
     name: "vhost_user_backend_vring_err",
     type: "vhost_vring_state",
-    schema: "vhost-user/messages.wire:586",
+    schema: "vhost-user/messages.wire:592",
     doc: "In place of the eventfd.",
   },
   vhostUserBackendSharedObjectAdd: {
     name: "vhost_user_backend_shared_object_add",
     type: "vhost_user_shared",
-    schema: "vhost-user/messages.wire:588",
+    schema: "vhost-user/messages.wire:595",
   },
   vhostUserBackendSharedObjectRemove: {
     name: "vhost_user_backend_shared_object_remove",
     type: "vhost_user_shared",
-    schema: "vhost-user/messages.wire:590",
+    schema: "vhost-user/messages.wire:597",
   },
   vhostUserBackendSharedObjectLookup: {
     name: "vhost_user_backend_shared_object_lookup",
     type: "vhost_user_shared",
-    schema: "vhost-user/messages.wire:593",
+    schema: "vhost-user/messages.wire:600",
     doc: "0 and a descriptor, or an error.",
   },
   vhostUserBackendShmemMap: {
     name: "vhost_user_backend_shmem_map",
     type: "vhost_user_mmap",
-    schema: "vhost-user/messages.wire:596",
+    schema: "vhost-user/messages.wire:603",
     doc: "Newer than QEMU 10.0.2.",
   },
   vhostUserBackendShmemUnmap: {
     name: "vhost_user_backend_shmem_unmap",
     type: "vhost_user_mmap",
-    schema: "vhost-user/messages.wire:598",
+    schema: "vhost-user/messages.wire:606",
     doc: "Newer than QEMU 10.0.2.",
   },
-  raw: { name: "raw", type: "u8[]", schema: "vhost-user/messages.wire:573" },
+  raw: { name: "raw", type: "u8[]", schema: "vhost-user/messages.wire:574" },
 } satisfies Record<string, Site>;
 
 /**
@@ -16642,8 +16654,9 @@ export type VhostUserBackendRequestReplyBody =
   | { readonly case: "vhostUserBackendConfigChangeMsg"; readonly value: VhostUserU64 }
   /**
    * 8 bytes.
-   * With a descriptor, which needs VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD as well, the doorbell is in it; without, the
-   * one registered is taken away. Earlier VHOST_USER_SLAVE_VRING_HOST_NOTIFIER_MSG.
+   * With a descriptor, the doorbell is in it; without, the one registered is taken away. By the document only the first
+   * needs VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD; libvhost-user sends neither without it. Earlier
+   * VHOST_USER_SLAVE_VRING_HOST_NOTIFIER_MSG.
    */
   | { readonly case: "vhostUserBackendVringHostNotifierMsg"; readonly value: VhostUserU64 }
   /**
@@ -16774,7 +16787,7 @@ export function decodeVhostUserBackendRequestReply(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserBackendRequestReply(reader.rewind(at, end, depth), id, littleEndian) && ended(reader, source, FILE, 573), reader);
+    throw explain(error, scanVhostUserBackendRequestReply(reader.rewind(at, end, depth), id, littleEndian) && ended(reader, source, FILE, 574), reader);
   }
 }
 
@@ -16893,7 +16906,7 @@ export function checkVhostUserBackendRequestReply(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserBackendRequestReply(reader, id, littleEndian) && ended(reader, source, FILE, 573), reader);
+  return verdict(scanVhostUserBackendRequestReply(reader, id, littleEndian) && ended(reader, source, FILE, 574), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -16955,7 +16968,7 @@ export function writeVhostUserBackendRequestReply(
   switch (id) {
     case 0x1: { // VHOST_USER_BACKEND_IOTLB_MSG
       if (body.case !== "vhostUserBackendIotlbMsg") {
-        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
       }
       const vhostUserBackendIotlbMsg = body.value;
       const at = writer.take(8);
@@ -16968,7 +16981,7 @@ export function writeVhostUserBackendRequestReply(
     }
     case 0x2: { // VHOST_USER_BACKEND_CONFIG_CHANGE_MSG
       if (body.case !== "vhostUserBackendConfigChangeMsg") {
-        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
       }
       const vhostUserBackendConfigChangeMsg = body.value;
       const at2 = writer.take(8);
@@ -16981,7 +16994,7 @@ export function writeVhostUserBackendRequestReply(
     }
     case 0x3: { // VHOST_USER_BACKEND_VRING_HOST_NOTIFIER_MSG
       if (body.case !== "vhostUserBackendVringHostNotifierMsg") {
-        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
       }
       const vhostUserBackendVringHostNotifierMsg = body.value;
       const at3 = writer.take(8);
@@ -16994,7 +17007,7 @@ export function writeVhostUserBackendRequestReply(
     }
     case 0x4: { // VHOST_USER_BACKEND_VRING_CALL
       if (body.case !== "vhostUserBackendVringCall") {
-        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
       }
       const vhostUserBackendVringCall = body.value;
       const at4 = writer.take(8);
@@ -17007,7 +17020,7 @@ export function writeVhostUserBackendRequestReply(
     }
     case 0x5: { // VHOST_USER_BACKEND_VRING_ERR
       if (body.case !== "vhostUserBackendVringErr") {
-        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
       }
       const vhostUserBackendVringErr = body.value;
       const at5 = writer.take(8);
@@ -17020,7 +17033,7 @@ export function writeVhostUserBackendRequestReply(
     }
     case 0x6: { // VHOST_USER_BACKEND_SHARED_OBJECT_ADD
       if (body.case !== "vhostUserBackendSharedObjectAdd") {
-        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
       }
       const vhostUserBackendSharedObjectAdd = body.value;
       const at6 = writer.take(8);
@@ -17033,7 +17046,7 @@ export function writeVhostUserBackendRequestReply(
     }
     case 0x7: { // VHOST_USER_BACKEND_SHARED_OBJECT_REMOVE
       if (body.case !== "vhostUserBackendSharedObjectRemove") {
-        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
       }
       const vhostUserBackendSharedObjectRemove = body.value;
       const at7 = writer.take(8);
@@ -17046,7 +17059,7 @@ export function writeVhostUserBackendRequestReply(
     }
     case 0x8: { // VHOST_USER_BACKEND_SHARED_OBJECT_LOOKUP
       if (body.case !== "vhostUserBackendSharedObjectLookup") {
-        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
       }
       const vhostUserBackendSharedObjectLookup = body.value;
       const at8 = writer.take(8);
@@ -17059,7 +17072,7 @@ export function writeVhostUserBackendRequestReply(
     }
     case 0x9: { // VHOST_USER_BACKEND_SHMEM_MAP
       if (body.case !== "vhostUserBackendShmemMap") {
-        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
       }
       const vhostUserBackendShmemMap = body.value;
       const at9 = writer.take(8);
@@ -17072,7 +17085,7 @@ export function writeVhostUserBackendRequestReply(
     }
     case 0xa: { // VHOST_USER_BACKEND_SHMEM_UNMAP
       if (body.case !== "vhostUserBackendShmemUnmap") {
-        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
       }
       const vhostUserBackendShmemUnmap = body.value;
       const at10 = writer.take(8);
@@ -17084,7 +17097,7 @@ export function writeVhostUserBackendRequestReply(
       break;
     }
     default: {
-      if (body.case !== "raw") throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+      if (body.case !== "raw") throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
       const raw = body.value;
       writer.put(raw);
     }
@@ -17159,8 +17172,9 @@ export class VhostUserBackendRequestReplyView extends View {
 
   /**
    * 8 bytes at offset 0.
-   * With a descriptor, which needs VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD as well, the doorbell is in it; without, the
-   * one registered is taken away. Earlier VHOST_USER_SLAVE_VRING_HOST_NOTIFIER_MSG.
+   * With a descriptor, the doorbell is in it; without, the one registered is taken away. By the document only the first
+   * needs VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD; libvhost-user sends neither without it. Earlier
+   * VHOST_USER_SLAVE_VRING_HOST_NOTIFIER_MSG.
    * Undefined when another case is chosen.
    */
   get bodyVhostUserBackendVringHostNotifierMsg(): VhostUserU64View | undefined {
@@ -17310,62 +17324,62 @@ const VHOST_USER_BACKEND_REQUEST_REPLY_SITES = {
   vhostUserBackendIotlbMsg: {
     name: "vhost_user_backend_iotlb_msg",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:575",
+    schema: "vhost-user/messages.wire:576",
     doc: "Miss or access failure.",
   },
   vhostUserBackendConfigChangeMsg: {
     name: "vhost_user_backend_config_change_msg",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:577",
+    schema: "vhost-user/messages.wire:579",
     doc: "Earlier VHOST_USER_SLAVE_CONFIG_CHANGE_MSG.",
   },
   vhostUserBackendVringHostNotifierMsg: {
     name: "vhost_user_backend_vring_host_notifier_msg",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:580",
-    doc: "With a descriptor, which needs VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD as well, the doorbell is in it; without, the one registered is taken away.",
+    schema: "vhost-user/messages.wire:584",
+    doc: "With a descriptor, the doorbell is in it; without, the one registered is taken away.",
   },
   vhostUserBackendVringCall: {
     name: "vhost_user_backend_vring_call",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:583",
+    schema: "vhost-user/messages.wire:588",
     doc: "In place of the eventfd.",
   },
   vhostUserBackendVringErr: {
     name: "vhost_user_backend_vring_err",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:586",
+    schema: "vhost-user/messages.wire:592",
     doc: "In place of the eventfd.",
   },
   vhostUserBackendSharedObjectAdd: {
     name: "vhost_user_backend_shared_object_add",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:588",
+    schema: "vhost-user/messages.wire:595",
   },
   vhostUserBackendSharedObjectRemove: {
     name: "vhost_user_backend_shared_object_remove",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:590",
+    schema: "vhost-user/messages.wire:597",
   },
   vhostUserBackendSharedObjectLookup: {
     name: "vhost_user_backend_shared_object_lookup",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:593",
+    schema: "vhost-user/messages.wire:600",
     doc: "0 and a descriptor, or an error.",
   },
   vhostUserBackendShmemMap: {
     name: "vhost_user_backend_shmem_map",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:596",
+    schema: "vhost-user/messages.wire:603",
     doc: "Newer than QEMU 10.0.2.",
   },
   vhostUserBackendShmemUnmap: {
     name: "vhost_user_backend_shmem_unmap",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:598",
+    schema: "vhost-user/messages.wire:606",
     doc: "Newer than QEMU 10.0.2.",
   },
-  raw: { name: "raw", type: "u8[]", schema: "vhost-user/messages.wire:573" },
+  raw: { name: "raw", type: "u8[]", schema: "vhost-user/messages.wire:574" },
 } satisfies Record<string, Site>;
 
 /**
@@ -17541,8 +17555,7 @@ export function walkVhostUserBackendRequestReply(
 
 /**
  * What goes with each message id of `vhost_user_backend_request`.
- * Requests of the back-end, on the second channel: all need VHOST_USER_PROTOCOL_F_BACKEND_REQ. They were called
- * VHOST_USER_SLAVE_… first.
+ * Requests of the back-end, on the second channel. They were called VHOST_USER_SLAVE_… first.
  * @see QEMU 10.0.2, docs/interop/vhost-user.rst, Back-end message types
  */
 export const vhostUserBackendRequestTable: readonly MessageRow[] = [
@@ -17556,7 +17569,7 @@ export const vhostUserBackendRequestTable: readonly MessageRow[] = [
     acknowledged: true,
     fds: undefined,
     replyFds: undefined,
-    needs: "VIRTIO_F_ACCESS_PLATFORM",
+    needs: ["VHOST_USER_PROTOCOL_F_BACKEND_REQ", "VIRTIO_F_ACCESS_PLATFORM"],
   },
   /** Earlier VHOST_USER_SLAVE_CONFIG_CHANGE_MSG. */
   {
@@ -17568,11 +17581,12 @@ export const vhostUserBackendRequestTable: readonly MessageRow[] = [
     acknowledged: true,
     fds: undefined,
     replyFds: undefined,
-    needs: "VHOST_USER_PROTOCOL_F_CONFIG",
+    needs: ["VHOST_USER_PROTOCOL_F_BACKEND_REQ", "VHOST_USER_PROTOCOL_F_CONFIG"],
   },
   /**
-   * With a descriptor, which needs VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD as well, the doorbell is in it; without, the
-   * one registered is taken away. Earlier VHOST_USER_SLAVE_VRING_HOST_NOTIFIER_MSG.
+   * With a descriptor, the doorbell is in it; without, the one registered is taken away. By the document only the first
+   * needs VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD; libvhost-user sends neither without it. Earlier
+   * VHOST_USER_SLAVE_VRING_HOST_NOTIFIER_MSG.
    */
   {
     number: 3,
@@ -17583,7 +17597,7 @@ export const vhostUserBackendRequestTable: readonly MessageRow[] = [
     acknowledged: true,
     fds: [0, 1],
     replyFds: undefined,
-    needs: "VHOST_USER_PROTOCOL_F_HOST_NOTIFIER",
+    needs: ["VHOST_USER_PROTOCOL_F_BACKEND_REQ", "VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD", "VHOST_USER_PROTOCOL_F_HOST_NOTIFIER"],
   },
   /** In place of the eventfd. `num` is 0. Earlier VHOST_USER_SLAVE_VRING_CALL. */
   {
@@ -17595,7 +17609,7 @@ export const vhostUserBackendRequestTable: readonly MessageRow[] = [
     acknowledged: true,
     fds: undefined,
     replyFds: undefined,
-    needs: "VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS",
+    needs: ["VHOST_USER_PROTOCOL_F_BACKEND_REQ", "VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS", "VHOST_USER_PROTOCOL_F_REPLY_ACK"],
   },
   /** In place of the eventfd. `num` is 0. Earlier VHOST_USER_SLAVE_VRING_ERR. */
   {
@@ -17607,7 +17621,7 @@ export const vhostUserBackendRequestTable: readonly MessageRow[] = [
     acknowledged: true,
     fds: undefined,
     replyFds: undefined,
-    needs: "VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS",
+    needs: ["VHOST_USER_PROTOCOL_F_BACKEND_REQ", "VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS", "VHOST_USER_PROTOCOL_F_REPLY_ACK"],
   },
   {
     number: 6,
@@ -17618,7 +17632,7 @@ export const vhostUserBackendRequestTable: readonly MessageRow[] = [
     acknowledged: true,
     fds: undefined,
     replyFds: undefined,
-    needs: "VHOST_USER_PROTOCOL_F_SHARED_OBJECT",
+    needs: ["VHOST_USER_PROTOCOL_F_BACKEND_REQ", "VHOST_USER_PROTOCOL_F_SHARED_OBJECT"],
   },
   {
     number: 7,
@@ -17629,7 +17643,7 @@ export const vhostUserBackendRequestTable: readonly MessageRow[] = [
     acknowledged: true,
     fds: undefined,
     replyFds: undefined,
-    needs: "VHOST_USER_PROTOCOL_F_SHARED_OBJECT",
+    needs: ["VHOST_USER_PROTOCOL_F_BACKEND_REQ", "VHOST_USER_PROTOCOL_F_SHARED_OBJECT"],
   },
   /** 0 and a descriptor, or an error. rust-vmm puts a descriptor into the request instead. */
   {
@@ -17641,7 +17655,7 @@ export const vhostUserBackendRequestTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: [0, 1],
-    needs: "VHOST_USER_PROTOCOL_F_SHARED_OBJECT",
+    needs: ["VHOST_USER_PROTOCOL_F_BACKEND_REQ", "VHOST_USER_PROTOCOL_F_SHARED_OBJECT"],
   },
   /** Newer than QEMU 10.0.2. */
   {
@@ -17653,7 +17667,7 @@ export const vhostUserBackendRequestTable: readonly MessageRow[] = [
     acknowledged: true,
     fds: [1, 1],
     replyFds: undefined,
-    needs: "VHOST_USER_PROTOCOL_F_SHMEM",
+    needs: ["VHOST_USER_PROTOCOL_F_BACKEND_REQ", "VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD", "VHOST_USER_PROTOCOL_F_SHMEM"],
   },
   /** Newer than QEMU 10.0.2. */
   {
@@ -17665,7 +17679,7 @@ export const vhostUserBackendRequestTable: readonly MessageRow[] = [
     acknowledged: true,
     fds: undefined,
     replyFds: undefined,
-    needs: "VHOST_USER_PROTOCOL_F_SHMEM",
+    needs: ["VHOST_USER_PROTOCOL_F_BACKEND_REQ", "VHOST_USER_PROTOCOL_F_SHMEM"],
   },
 ];
 
@@ -17748,14 +17762,14 @@ export function decodeVhostUserFrontendRequestMessage(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserFrontendRequestMessage(reader.rewind(at, end, depth), features, protocolFeatures, littleEndian) && ended(reader, source, FILE, 605), reader);
+    throw explain(error, scanVhostUserFrontendRequestMessage(reader.rewind(at, end, depth), features, protocolFeatures, littleEndian) && ended(reader, source, FILE, 614), reader);
   }
 }
 
 const VHOST_USER_FRONTEND_REQUEST_MESSAGE_LEAVES: readonly Leaf[] = [
-  ["request", 0, 4, 609],
-  ["version", 4, 4, 611],
-  ["size", 8, 4, 617],
+  ["request", 0, 4, 618],
+  ["version", 4, 4, 620],
+  ["size", 8, 4, 626],
 ];
 
 /**
@@ -17775,18 +17789,18 @@ export function scanVhostUserFrontendRequestMessage(
   const request = view.getUint32(at, littleEndian);
   const bits = view.getUint32(at + 4, littleEndian);
   const version = bits & 0x3;
-  if (reader.strict && (bits >>> 4) !== 0) return reader.fail("reserved", "reserved", at + 4, FILE, 614);
+  if (reader.strict && (bits >>> 4) !== 0) return reader.fail("reserved", "reserved", at + 4, FILE, 623);
   const size$ = view.getUint32(at + 8, littleEndian);
-  if (version !== 1) return reader.fail("constraint", "", at, FILE, 616, "version == 1");
+  if (version !== 1) return reader.fail("constraint", "", at, FILE, 625, "version == 1");
   if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    return reader.fail("constraint", "size", at + 8, FILE, 617, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
+    return reader.fail("constraint", "size", at + 8, FILE, 626, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
   }
   const outer = reader.end;
-  if (!narrow(reader, size$, "payload", FILE, 618)) return false;
+  if (!narrow(reader, size$, "payload", FILE, 627)) return false;
   if (!scanVhostUserFrontendRequestPayload(reader, request, features, protocolFeatures, littleEndian)) {
     return reader.inside("payload");
   }
-  if (!widen(reader, outer, "payload", FILE, 618)) return false;
+  if (!widen(reader, outer, "payload", FILE, 627)) return false;
   return true;
 }
 
@@ -17801,7 +17815,7 @@ export function checkVhostUserFrontendRequestMessage(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserFrontendRequestMessage(reader, features, protocolFeatures, littleEndian) && ended(reader, source, FILE, 605), reader);
+  return verdict(scanVhostUserFrontendRequestMessage(reader, features, protocolFeatures, littleEndian) && ended(reader, source, FILE, 614), reader);
 }
 
 /**
@@ -17839,17 +17853,17 @@ export function writeVhostUserFrontendRequestMessage(
     || reserved !== (reserved & 0xfffffff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["request", request, 32, 0, 609],
-      ["version", version, 2, 4, 611],
-      ["reply", reply, 1, 4, 612],
-      ["need_reply", needReply, 1, 4, 613],
-      ["reserved", reserved, 28, 4, 614],
+      ["request", request, 32, 0, 618],
+      ["version", version, 2, 4, 620],
+      ["reply", reply, 1, 4, 621],
+      ["need_reply", needReply, 1, 4, 622],
+      ["reserved", reserved, 28, 4, 623],
     ]);
   }
   view.setUint32(at, request, littleEndian);
   view.setUint32(at + 4, version | (reply << 2) | (needReply << 3) | (reserved << 4), littleEndian);
   view.setUint32(at + 8, 0, littleEndian);
-  if (version !== 1) throw writer.error("constraint", "", writer.at, `${FILE}:616`, "version == 1");
+  if (version !== 1) throw writer.error("constraint", "", writer.at, `${FILE}:625`, "version == 1");
   const from = writer.at;
   try {
     writeVhostUserFrontendRequestPayload(writer, payload, request, features, protocolFeatures, littleEndian);
@@ -17858,11 +17872,11 @@ export function writeVhostUserFrontendRequestMessage(
   }
   const size$ = writer.at - from;
   if (size$ !== size$ >>> 0) {
-    throw misfit(writer, at + 8, FILE, [["size", size$, 32, 0, 617]]);
+    throw misfit(writer, at + 8, FILE, [["size", size$, 32, 0, 626]]);
   }
   writer.view.setUint32(at + 8, size$, littleEndian);
   if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    throw writer.error("constraint", "size", at + 8, `${FILE}:617`, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
+    throw writer.error("constraint", "size", at + 8, `${FILE}:626`, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
   }
 }
 
@@ -17932,7 +17946,7 @@ export class VhostUserFrontendRequestMessageView extends View {
   }
   set version(value: number) {
     if (value !== (value & 0x3)) {
-      throw this.$error("range", "version", this.$at + 4, FILE, 611, String(value));
+      throw this.$error("range", "version", this.$at + 4, FILE, 620, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xfffffffc) | value, this.#littleEndian);
   }
@@ -17942,7 +17956,7 @@ export class VhostUserFrontendRequestMessageView extends View {
     return (this.$view.getUint32(this.$at + 4, this.#littleEndian) >>> 2) & 0x1;
   }
   set reply(value: number) {
-    if (value !== (value & 0x1)) throw this.$error("range", "reply", this.$at + 4, FILE, 612, String(value));
+    if (value !== (value & 0x1)) throw this.$error("range", "reply", this.$at + 4, FILE, 621, String(value));
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xfffffffb) | (value << 2), this.#littleEndian);
   }
 
@@ -17952,7 +17966,7 @@ export class VhostUserFrontendRequestMessageView extends View {
   }
   set needReply(value: number) {
     if (value !== (value & 0x1)) {
-      throw this.$error("range", "need_reply", this.$at + 4, FILE, 613, String(value));
+      throw this.$error("range", "need_reply", this.$at + 4, FILE, 622, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xfffffff7) | (value << 3), this.#littleEndian);
   }
@@ -17966,7 +17980,7 @@ export class VhostUserFrontendRequestMessageView extends View {
   }
   set reserved(value: number) {
     if (value !== (value & 0xfffffff)) {
-      throw this.$error("range", "reserved", this.$at + 4, FILE, 614, String(value));
+      throw this.$error("range", "reserved", this.$at + 4, FILE, 623, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xf) | (value << 4), this.#littleEndian);
   }
@@ -17999,18 +18013,18 @@ const VHOST_USER_FRONTEND_REQUEST_MESSAGE_SITES = {
   request: {
     name: "request",
     type: "vhost_user_frontend_request",
-    schema: "vhost-user/messages.wire:609",
+    schema: "vhost-user/messages.wire:618",
     meaning: vhostUserFrontendRequestName,
   },
-  version: { name: "version", type: "u32:2", schema: "vhost-user/messages.wire:611" },
-  reply: { name: "reply", type: "u32:1", schema: "vhost-user/messages.wire:612" },
-  needReply: { name: "need_reply", type: "u32:1", schema: "vhost-user/messages.wire:613" },
-  reserved: { name: "reserved", type: "u32:28", schema: "vhost-user/messages.wire:614", role: "reserved" },
-  size$: { name: "size", type: "u32", schema: "vhost-user/messages.wire:617", role: "derived" },
+  version: { name: "version", type: "u32:2", schema: "vhost-user/messages.wire:620" },
+  reply: { name: "reply", type: "u32:1", schema: "vhost-user/messages.wire:621" },
+  needReply: { name: "need_reply", type: "u32:1", schema: "vhost-user/messages.wire:622" },
+  reserved: { name: "reserved", type: "u32:28", schema: "vhost-user/messages.wire:623", role: "reserved" },
+  size$: { name: "size", type: "u32", schema: "vhost-user/messages.wire:626", role: "derived" },
   payload: {
     name: "payload",
     type: "vhost_user_frontend_request_payload",
-    schema: "vhost-user/messages.wire:618",
+    schema: "vhost-user/messages.wire:627",
   },
 } satisfies Record<string, Site>;
 
@@ -18044,7 +18058,7 @@ export function walkVhostUserFrontendRequestMessage(
   const reserved = view.getUint32(at + 4, littleEndian) >>> 4;
   visitor.field(VHOST_USER_FRONTEND_REQUEST_MESSAGE_SITES.reserved, -1, at + 4, 4, reserved, 4, 28);
   if (sound && reader.strict && reserved !== 0) {
-    sound = reader.fail("reserved", "reserved", at + 4, FILE, 614) || report(reader, visitor);
+    sound = reader.fail("reserved", "reserved", at + 4, FILE, 623) || report(reader, visitor);
   }
   if (12 > reader.end - at) {
     return reportShort(reader, visitor, at, VHOST_USER_FRONTEND_REQUEST_MESSAGE_LEAVES, FILE);
@@ -18054,16 +18068,16 @@ export function walkVhostUserFrontendRequestMessage(
   reader.at = at + 12;
   if (!sound) return false;
   if (version !== 1) {
-    return reader.fail("constraint", "", start, FILE, 616, "version == 1") || report(reader, visitor);
+    return reader.fail("constraint", "", start, FILE, 625, "version == 1") || report(reader, visitor);
   }
   if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    return reader.fail("constraint", "size", at + 8, FILE, 617, "size <= VHOST_USER_MAX_PAYLOAD_SIZE") || report(reader, visitor);
+    return reader.fail("constraint", "size", at + 8, FILE, 626, "size <= VHOST_USER_MAX_PAYLOAD_SIZE") || report(reader, visitor);
   }
   const from2 = reader.at;
   const outer = reader.end;
   const inner = enterRange(reader, visitor, size$);
   const whole2 = walkVhostUserFrontendRequestMessagePayload(reader, inner, features, protocolFeatures, littleEndian, request);
-  if (!leaveRange(reader, visitor, whole2, from2, size$, outer, "payload", FILE, 618)) return false;
+  if (!leaveRange(reader, visitor, whole2, from2, size$, outer, "payload", FILE, 627)) return false;
   return true;
 }
 
@@ -18150,14 +18164,14 @@ export function decodeVhostUserFrontendReplyMessage(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserFrontendReplyMessage(reader.rewind(at, end, depth), features, protocolFeatures, littleEndian) && ended(reader, source, FILE, 622), reader);
+    throw explain(error, scanVhostUserFrontendReplyMessage(reader.rewind(at, end, depth), features, protocolFeatures, littleEndian) && ended(reader, source, FILE, 631), reader);
   }
 }
 
 const VHOST_USER_FRONTEND_REPLY_MESSAGE_LEAVES: readonly Leaf[] = [
-  ["request", 0, 4, 626],
-  ["version", 4, 4, 628],
-  ["size", 8, 4, 634],
+  ["request", 0, 4, 635],
+  ["version", 4, 4, 637],
+  ["size", 8, 4, 643],
 ];
 
 /**
@@ -18177,18 +18191,18 @@ export function scanVhostUserFrontendReplyMessage(
   const request = view.getUint32(at, littleEndian);
   const bits = view.getUint32(at + 4, littleEndian);
   const version = bits & 0x3;
-  if (reader.strict && (bits >>> 4) !== 0) return reader.fail("reserved", "reserved", at + 4, FILE, 631);
+  if (reader.strict && (bits >>> 4) !== 0) return reader.fail("reserved", "reserved", at + 4, FILE, 640);
   const size$ = view.getUint32(at + 8, littleEndian);
-  if (version !== 1) return reader.fail("constraint", "", at, FILE, 633, "version == 1");
+  if (version !== 1) return reader.fail("constraint", "", at, FILE, 642, "version == 1");
   if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    return reader.fail("constraint", "size", at + 8, FILE, 634, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
+    return reader.fail("constraint", "size", at + 8, FILE, 643, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
   }
   const outer = reader.end;
-  if (!narrow(reader, size$, "payload", FILE, 635)) return false;
+  if (!narrow(reader, size$, "payload", FILE, 644)) return false;
   if (!scanVhostUserFrontendRequestReply(reader, request, features, protocolFeatures, littleEndian)) {
     return reader.inside("payload");
   }
-  if (!widen(reader, outer, "payload", FILE, 635)) return false;
+  if (!widen(reader, outer, "payload", FILE, 644)) return false;
   return true;
 }
 
@@ -18203,7 +18217,7 @@ export function checkVhostUserFrontendReplyMessage(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserFrontendReplyMessage(reader, features, protocolFeatures, littleEndian) && ended(reader, source, FILE, 622), reader);
+  return verdict(scanVhostUserFrontendReplyMessage(reader, features, protocolFeatures, littleEndian) && ended(reader, source, FILE, 631), reader);
 }
 
 /**
@@ -18241,17 +18255,17 @@ export function writeVhostUserFrontendReplyMessage(
     || reserved !== (reserved & 0xfffffff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["request", request, 32, 0, 626],
-      ["version", version, 2, 4, 628],
-      ["reply", reply, 1, 4, 629],
-      ["need_reply", needReply, 1, 4, 630],
-      ["reserved", reserved, 28, 4, 631],
+      ["request", request, 32, 0, 635],
+      ["version", version, 2, 4, 637],
+      ["reply", reply, 1, 4, 638],
+      ["need_reply", needReply, 1, 4, 639],
+      ["reserved", reserved, 28, 4, 640],
     ]);
   }
   view.setUint32(at, request, littleEndian);
   view.setUint32(at + 4, version | (reply << 2) | (needReply << 3) | (reserved << 4), littleEndian);
   view.setUint32(at + 8, 0, littleEndian);
-  if (version !== 1) throw writer.error("constraint", "", writer.at, `${FILE}:633`, "version == 1");
+  if (version !== 1) throw writer.error("constraint", "", writer.at, `${FILE}:642`, "version == 1");
   const from = writer.at;
   try {
     writeVhostUserFrontendRequestReply(writer, payload, request, features, protocolFeatures, littleEndian);
@@ -18260,11 +18274,11 @@ export function writeVhostUserFrontendReplyMessage(
   }
   const size$ = writer.at - from;
   if (size$ !== size$ >>> 0) {
-    throw misfit(writer, at + 8, FILE, [["size", size$, 32, 0, 634]]);
+    throw misfit(writer, at + 8, FILE, [["size", size$, 32, 0, 643]]);
   }
   writer.view.setUint32(at + 8, size$, littleEndian);
   if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    throw writer.error("constraint", "size", at + 8, `${FILE}:634`, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
+    throw writer.error("constraint", "size", at + 8, `${FILE}:643`, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
   }
 }
 
@@ -18334,7 +18348,7 @@ export class VhostUserFrontendReplyMessageView extends View {
   }
   set version(value: number) {
     if (value !== (value & 0x3)) {
-      throw this.$error("range", "version", this.$at + 4, FILE, 628, String(value));
+      throw this.$error("range", "version", this.$at + 4, FILE, 637, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xfffffffc) | value, this.#littleEndian);
   }
@@ -18344,7 +18358,7 @@ export class VhostUserFrontendReplyMessageView extends View {
     return (this.$view.getUint32(this.$at + 4, this.#littleEndian) >>> 2) & 0x1;
   }
   set reply(value: number) {
-    if (value !== (value & 0x1)) throw this.$error("range", "reply", this.$at + 4, FILE, 629, String(value));
+    if (value !== (value & 0x1)) throw this.$error("range", "reply", this.$at + 4, FILE, 638, String(value));
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xfffffffb) | (value << 2), this.#littleEndian);
   }
 
@@ -18354,7 +18368,7 @@ export class VhostUserFrontendReplyMessageView extends View {
   }
   set needReply(value: number) {
     if (value !== (value & 0x1)) {
-      throw this.$error("range", "need_reply", this.$at + 4, FILE, 630, String(value));
+      throw this.$error("range", "need_reply", this.$at + 4, FILE, 639, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xfffffff7) | (value << 3), this.#littleEndian);
   }
@@ -18368,7 +18382,7 @@ export class VhostUserFrontendReplyMessageView extends View {
   }
   set reserved(value: number) {
     if (value !== (value & 0xfffffff)) {
-      throw this.$error("range", "reserved", this.$at + 4, FILE, 631, String(value));
+      throw this.$error("range", "reserved", this.$at + 4, FILE, 640, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xf) | (value << 4), this.#littleEndian);
   }
@@ -18401,18 +18415,18 @@ const VHOST_USER_FRONTEND_REPLY_MESSAGE_SITES = {
   request: {
     name: "request",
     type: "vhost_user_frontend_request",
-    schema: "vhost-user/messages.wire:626",
+    schema: "vhost-user/messages.wire:635",
     meaning: vhostUserFrontendRequestName,
   },
-  version: { name: "version", type: "u32:2", schema: "vhost-user/messages.wire:628" },
-  reply: { name: "reply", type: "u32:1", schema: "vhost-user/messages.wire:629" },
-  needReply: { name: "need_reply", type: "u32:1", schema: "vhost-user/messages.wire:630" },
-  reserved: { name: "reserved", type: "u32:28", schema: "vhost-user/messages.wire:631", role: "reserved" },
-  size$: { name: "size", type: "u32", schema: "vhost-user/messages.wire:634", role: "derived" },
+  version: { name: "version", type: "u32:2", schema: "vhost-user/messages.wire:637" },
+  reply: { name: "reply", type: "u32:1", schema: "vhost-user/messages.wire:638" },
+  needReply: { name: "need_reply", type: "u32:1", schema: "vhost-user/messages.wire:639" },
+  reserved: { name: "reserved", type: "u32:28", schema: "vhost-user/messages.wire:640", role: "reserved" },
+  size$: { name: "size", type: "u32", schema: "vhost-user/messages.wire:643", role: "derived" },
   payload: {
     name: "payload",
     type: "vhost_user_frontend_request_reply",
-    schema: "vhost-user/messages.wire:635",
+    schema: "vhost-user/messages.wire:644",
   },
 } satisfies Record<string, Site>;
 
@@ -18446,7 +18460,7 @@ export function walkVhostUserFrontendReplyMessage(
   const reserved = view.getUint32(at + 4, littleEndian) >>> 4;
   visitor.field(VHOST_USER_FRONTEND_REPLY_MESSAGE_SITES.reserved, -1, at + 4, 4, reserved, 4, 28);
   if (sound && reader.strict && reserved !== 0) {
-    sound = reader.fail("reserved", "reserved", at + 4, FILE, 631) || report(reader, visitor);
+    sound = reader.fail("reserved", "reserved", at + 4, FILE, 640) || report(reader, visitor);
   }
   if (12 > reader.end - at) {
     return reportShort(reader, visitor, at, VHOST_USER_FRONTEND_REPLY_MESSAGE_LEAVES, FILE);
@@ -18456,16 +18470,16 @@ export function walkVhostUserFrontendReplyMessage(
   reader.at = at + 12;
   if (!sound) return false;
   if (version !== 1) {
-    return reader.fail("constraint", "", start, FILE, 633, "version == 1") || report(reader, visitor);
+    return reader.fail("constraint", "", start, FILE, 642, "version == 1") || report(reader, visitor);
   }
   if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    return reader.fail("constraint", "size", at + 8, FILE, 634, "size <= VHOST_USER_MAX_PAYLOAD_SIZE") || report(reader, visitor);
+    return reader.fail("constraint", "size", at + 8, FILE, 643, "size <= VHOST_USER_MAX_PAYLOAD_SIZE") || report(reader, visitor);
   }
   const from2 = reader.at;
   const outer = reader.end;
   const inner = enterRange(reader, visitor, size$);
   const whole2 = walkVhostUserFrontendReplyMessagePayload(reader, inner, features, protocolFeatures, littleEndian, request);
-  if (!leaveRange(reader, visitor, whole2, from2, size$, outer, "payload", FILE, 635)) return false;
+  if (!leaveRange(reader, visitor, whole2, from2, size$, outer, "payload", FILE, 644)) return false;
   return true;
 }
 
@@ -18548,14 +18562,14 @@ export function decodeVhostUserBackendRequestMessage(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserBackendRequestMessage(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 639), reader);
+    throw explain(error, scanVhostUserBackendRequestMessage(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 648), reader);
   }
 }
 
 const VHOST_USER_BACKEND_REQUEST_MESSAGE_LEAVES: readonly Leaf[] = [
-  ["request", 0, 4, 640],
-  ["version", 4, 4, 642],
-  ["size", 8, 4, 648],
+  ["request", 0, 4, 649],
+  ["version", 4, 4, 651],
+  ["size", 8, 4, 657],
 ];
 
 /**
@@ -18570,16 +18584,16 @@ export function scanVhostUserBackendRequestMessage(reader: Reader, littleEndian:
   const request = view.getUint32(at, littleEndian);
   const bits = view.getUint32(at + 4, littleEndian);
   const version = bits & 0x3;
-  if (reader.strict && (bits >>> 4) !== 0) return reader.fail("reserved", "reserved", at + 4, FILE, 645);
+  if (reader.strict && (bits >>> 4) !== 0) return reader.fail("reserved", "reserved", at + 4, FILE, 654);
   const size$ = view.getUint32(at + 8, littleEndian);
-  if (version !== 1) return reader.fail("constraint", "", at, FILE, 647, "version == 1");
+  if (version !== 1) return reader.fail("constraint", "", at, FILE, 656, "version == 1");
   if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    return reader.fail("constraint", "size", at + 8, FILE, 648, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
+    return reader.fail("constraint", "size", at + 8, FILE, 657, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
   }
   const outer = reader.end;
-  if (!narrow(reader, size$, "payload", FILE, 649)) return false;
+  if (!narrow(reader, size$, "payload", FILE, 658)) return false;
   if (!scanVhostUserBackendRequestPayload(reader, request, littleEndian)) return reader.inside("payload");
-  if (!widen(reader, outer, "payload", FILE, 649)) return false;
+  if (!widen(reader, outer, "payload", FILE, 658)) return false;
   return true;
 }
 
@@ -18592,7 +18606,7 @@ export function checkVhostUserBackendRequestMessage(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserBackendRequestMessage(reader, littleEndian) && ended(reader, source, FILE, 639), reader);
+  return verdict(scanVhostUserBackendRequestMessage(reader, littleEndian) && ended(reader, source, FILE, 648), reader);
 }
 
 /**
@@ -18626,17 +18640,17 @@ export function writeVhostUserBackendRequestMessage(
     || reserved !== (reserved & 0xfffffff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["request", request, 32, 0, 640],
-      ["version", version, 2, 4, 642],
-      ["reply", reply, 1, 4, 643],
-      ["need_reply", needReply, 1, 4, 644],
-      ["reserved", reserved, 28, 4, 645],
+      ["request", request, 32, 0, 649],
+      ["version", version, 2, 4, 651],
+      ["reply", reply, 1, 4, 652],
+      ["need_reply", needReply, 1, 4, 653],
+      ["reserved", reserved, 28, 4, 654],
     ]);
   }
   view.setUint32(at, request, littleEndian);
   view.setUint32(at + 4, version | (reply << 2) | (needReply << 3) | (reserved << 4), littleEndian);
   view.setUint32(at + 8, 0, littleEndian);
-  if (version !== 1) throw writer.error("constraint", "", writer.at, `${FILE}:647`, "version == 1");
+  if (version !== 1) throw writer.error("constraint", "", writer.at, `${FILE}:656`, "version == 1");
   const from = writer.at;
   try {
     writeVhostUserBackendRequestPayload(writer, payload, request, littleEndian);
@@ -18645,11 +18659,11 @@ export function writeVhostUserBackendRequestMessage(
   }
   const size$ = writer.at - from;
   if (size$ !== size$ >>> 0) {
-    throw misfit(writer, at + 8, FILE, [["size", size$, 32, 0, 648]]);
+    throw misfit(writer, at + 8, FILE, [["size", size$, 32, 0, 657]]);
   }
   writer.view.setUint32(at + 8, size$, littleEndian);
   if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    throw writer.error("constraint", "size", at + 8, `${FILE}:648`, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
+    throw writer.error("constraint", "size", at + 8, `${FILE}:657`, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
   }
 }
 
@@ -18705,7 +18719,7 @@ export class VhostUserBackendRequestMessageView extends View {
   }
   set version(value: number) {
     if (value !== (value & 0x3)) {
-      throw this.$error("range", "version", this.$at + 4, FILE, 642, String(value));
+      throw this.$error("range", "version", this.$at + 4, FILE, 651, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xfffffffc) | value, this.#littleEndian);
   }
@@ -18715,7 +18729,7 @@ export class VhostUserBackendRequestMessageView extends View {
     return (this.$view.getUint32(this.$at + 4, this.#littleEndian) >>> 2) & 0x1;
   }
   set reply(value: number) {
-    if (value !== (value & 0x1)) throw this.$error("range", "reply", this.$at + 4, FILE, 643, String(value));
+    if (value !== (value & 0x1)) throw this.$error("range", "reply", this.$at + 4, FILE, 652, String(value));
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xfffffffb) | (value << 2), this.#littleEndian);
   }
 
@@ -18725,7 +18739,7 @@ export class VhostUserBackendRequestMessageView extends View {
   }
   set needReply(value: number) {
     if (value !== (value & 0x1)) {
-      throw this.$error("range", "need_reply", this.$at + 4, FILE, 644, String(value));
+      throw this.$error("range", "need_reply", this.$at + 4, FILE, 653, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xfffffff7) | (value << 3), this.#littleEndian);
   }
@@ -18739,7 +18753,7 @@ export class VhostUserBackendRequestMessageView extends View {
   }
   set reserved(value: number) {
     if (value !== (value & 0xfffffff)) {
-      throw this.$error("range", "reserved", this.$at + 4, FILE, 645, String(value));
+      throw this.$error("range", "reserved", this.$at + 4, FILE, 654, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xf) | (value << 4), this.#littleEndian);
   }
@@ -18772,18 +18786,18 @@ const VHOST_USER_BACKEND_REQUEST_MESSAGE_SITES = {
   request: {
     name: "request",
     type: "vhost_user_backend_request",
-    schema: "vhost-user/messages.wire:640",
+    schema: "vhost-user/messages.wire:649",
     meaning: vhostUserBackendRequestName,
   },
-  version: { name: "version", type: "u32:2", schema: "vhost-user/messages.wire:642" },
-  reply: { name: "reply", type: "u32:1", schema: "vhost-user/messages.wire:643" },
-  needReply: { name: "need_reply", type: "u32:1", schema: "vhost-user/messages.wire:644" },
-  reserved: { name: "reserved", type: "u32:28", schema: "vhost-user/messages.wire:645", role: "reserved" },
-  size$: { name: "size", type: "u32", schema: "vhost-user/messages.wire:648", role: "derived" },
+  version: { name: "version", type: "u32:2", schema: "vhost-user/messages.wire:651" },
+  reply: { name: "reply", type: "u32:1", schema: "vhost-user/messages.wire:652" },
+  needReply: { name: "need_reply", type: "u32:1", schema: "vhost-user/messages.wire:653" },
+  reserved: { name: "reserved", type: "u32:28", schema: "vhost-user/messages.wire:654", role: "reserved" },
+  size$: { name: "size", type: "u32", schema: "vhost-user/messages.wire:657", role: "derived" },
   payload: {
     name: "payload",
     type: "vhost_user_backend_request_payload",
-    schema: "vhost-user/messages.wire:649",
+    schema: "vhost-user/messages.wire:658",
   },
 } satisfies Record<string, Site>;
 
@@ -18815,7 +18829,7 @@ export function walkVhostUserBackendRequestMessage(
   const reserved = view.getUint32(at + 4, littleEndian) >>> 4;
   visitor.field(VHOST_USER_BACKEND_REQUEST_MESSAGE_SITES.reserved, -1, at + 4, 4, reserved, 4, 28);
   if (sound && reader.strict && reserved !== 0) {
-    sound = reader.fail("reserved", "reserved", at + 4, FILE, 645) || report(reader, visitor);
+    sound = reader.fail("reserved", "reserved", at + 4, FILE, 654) || report(reader, visitor);
   }
   if (12 > reader.end - at) {
     return reportShort(reader, visitor, at, VHOST_USER_BACKEND_REQUEST_MESSAGE_LEAVES, FILE);
@@ -18825,16 +18839,16 @@ export function walkVhostUserBackendRequestMessage(
   reader.at = at + 12;
   if (!sound) return false;
   if (version !== 1) {
-    return reader.fail("constraint", "", start, FILE, 647, "version == 1") || report(reader, visitor);
+    return reader.fail("constraint", "", start, FILE, 656, "version == 1") || report(reader, visitor);
   }
   if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    return reader.fail("constraint", "size", at + 8, FILE, 648, "size <= VHOST_USER_MAX_PAYLOAD_SIZE") || report(reader, visitor);
+    return reader.fail("constraint", "size", at + 8, FILE, 657, "size <= VHOST_USER_MAX_PAYLOAD_SIZE") || report(reader, visitor);
   }
   const from2 = reader.at;
   const outer = reader.end;
   const inner = enterRange(reader, visitor, size$);
   const whole2 = walkVhostUserBackendRequestMessagePayload(reader, inner, littleEndian, request);
-  if (!leaveRange(reader, visitor, whole2, from2, size$, outer, "payload", FILE, 649)) return false;
+  if (!leaveRange(reader, visitor, whole2, from2, size$, outer, "payload", FILE, 658)) return false;
   return true;
 }
 
@@ -18915,14 +18929,14 @@ export function decodeVhostUserBackendReplyMessage(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserBackendReplyMessage(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 653), reader);
+    throw explain(error, scanVhostUserBackendReplyMessage(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 662), reader);
   }
 }
 
 const VHOST_USER_BACKEND_REPLY_MESSAGE_LEAVES: readonly Leaf[] = [
-  ["request", 0, 4, 654],
-  ["version", 4, 4, 656],
-  ["size", 8, 4, 662],
+  ["request", 0, 4, 663],
+  ["version", 4, 4, 665],
+  ["size", 8, 4, 671],
 ];
 
 /**
@@ -18937,16 +18951,16 @@ export function scanVhostUserBackendReplyMessage(reader: Reader, littleEndian: b
   const request = view.getUint32(at, littleEndian);
   const bits = view.getUint32(at + 4, littleEndian);
   const version = bits & 0x3;
-  if (reader.strict && (bits >>> 4) !== 0) return reader.fail("reserved", "reserved", at + 4, FILE, 659);
+  if (reader.strict && (bits >>> 4) !== 0) return reader.fail("reserved", "reserved", at + 4, FILE, 668);
   const size$ = view.getUint32(at + 8, littleEndian);
-  if (version !== 1) return reader.fail("constraint", "", at, FILE, 661, "version == 1");
+  if (version !== 1) return reader.fail("constraint", "", at, FILE, 670, "version == 1");
   if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    return reader.fail("constraint", "size", at + 8, FILE, 662, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
+    return reader.fail("constraint", "size", at + 8, FILE, 671, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
   }
   const outer = reader.end;
-  if (!narrow(reader, size$, "payload", FILE, 663)) return false;
+  if (!narrow(reader, size$, "payload", FILE, 672)) return false;
   if (!scanVhostUserBackendRequestReply(reader, request, littleEndian)) return reader.inside("payload");
-  if (!widen(reader, outer, "payload", FILE, 663)) return false;
+  if (!widen(reader, outer, "payload", FILE, 672)) return false;
   return true;
 }
 
@@ -18959,7 +18973,7 @@ export function checkVhostUserBackendReplyMessage(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserBackendReplyMessage(reader, littleEndian) && ended(reader, source, FILE, 653), reader);
+  return verdict(scanVhostUserBackendReplyMessage(reader, littleEndian) && ended(reader, source, FILE, 662), reader);
 }
 
 /**
@@ -18993,17 +19007,17 @@ export function writeVhostUserBackendReplyMessage(
     || reserved !== (reserved & 0xfffffff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["request", request, 32, 0, 654],
-      ["version", version, 2, 4, 656],
-      ["reply", reply, 1, 4, 657],
-      ["need_reply", needReply, 1, 4, 658],
-      ["reserved", reserved, 28, 4, 659],
+      ["request", request, 32, 0, 663],
+      ["version", version, 2, 4, 665],
+      ["reply", reply, 1, 4, 666],
+      ["need_reply", needReply, 1, 4, 667],
+      ["reserved", reserved, 28, 4, 668],
     ]);
   }
   view.setUint32(at, request, littleEndian);
   view.setUint32(at + 4, version | (reply << 2) | (needReply << 3) | (reserved << 4), littleEndian);
   view.setUint32(at + 8, 0, littleEndian);
-  if (version !== 1) throw writer.error("constraint", "", writer.at, `${FILE}:661`, "version == 1");
+  if (version !== 1) throw writer.error("constraint", "", writer.at, `${FILE}:670`, "version == 1");
   const from = writer.at;
   try {
     writeVhostUserBackendRequestReply(writer, payload, request, littleEndian);
@@ -19012,11 +19026,11 @@ export function writeVhostUserBackendReplyMessage(
   }
   const size$ = writer.at - from;
   if (size$ !== size$ >>> 0) {
-    throw misfit(writer, at + 8, FILE, [["size", size$, 32, 0, 662]]);
+    throw misfit(writer, at + 8, FILE, [["size", size$, 32, 0, 671]]);
   }
   writer.view.setUint32(at + 8, size$, littleEndian);
   if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    throw writer.error("constraint", "size", at + 8, `${FILE}:662`, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
+    throw writer.error("constraint", "size", at + 8, `${FILE}:671`, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
   }
 }
 
@@ -19072,7 +19086,7 @@ export class VhostUserBackendReplyMessageView extends View {
   }
   set version(value: number) {
     if (value !== (value & 0x3)) {
-      throw this.$error("range", "version", this.$at + 4, FILE, 656, String(value));
+      throw this.$error("range", "version", this.$at + 4, FILE, 665, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xfffffffc) | value, this.#littleEndian);
   }
@@ -19082,7 +19096,7 @@ export class VhostUserBackendReplyMessageView extends View {
     return (this.$view.getUint32(this.$at + 4, this.#littleEndian) >>> 2) & 0x1;
   }
   set reply(value: number) {
-    if (value !== (value & 0x1)) throw this.$error("range", "reply", this.$at + 4, FILE, 657, String(value));
+    if (value !== (value & 0x1)) throw this.$error("range", "reply", this.$at + 4, FILE, 666, String(value));
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xfffffffb) | (value << 2), this.#littleEndian);
   }
 
@@ -19092,7 +19106,7 @@ export class VhostUserBackendReplyMessageView extends View {
   }
   set needReply(value: number) {
     if (value !== (value & 0x1)) {
-      throw this.$error("range", "need_reply", this.$at + 4, FILE, 658, String(value));
+      throw this.$error("range", "need_reply", this.$at + 4, FILE, 667, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xfffffff7) | (value << 3), this.#littleEndian);
   }
@@ -19106,7 +19120,7 @@ export class VhostUserBackendReplyMessageView extends View {
   }
   set reserved(value: number) {
     if (value !== (value & 0xfffffff)) {
-      throw this.$error("range", "reserved", this.$at + 4, FILE, 659, String(value));
+      throw this.$error("range", "reserved", this.$at + 4, FILE, 668, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xf) | (value << 4), this.#littleEndian);
   }
@@ -19139,18 +19153,18 @@ const VHOST_USER_BACKEND_REPLY_MESSAGE_SITES = {
   request: {
     name: "request",
     type: "vhost_user_backend_request",
-    schema: "vhost-user/messages.wire:654",
+    schema: "vhost-user/messages.wire:663",
     meaning: vhostUserBackendRequestName,
   },
-  version: { name: "version", type: "u32:2", schema: "vhost-user/messages.wire:656" },
-  reply: { name: "reply", type: "u32:1", schema: "vhost-user/messages.wire:657" },
-  needReply: { name: "need_reply", type: "u32:1", schema: "vhost-user/messages.wire:658" },
-  reserved: { name: "reserved", type: "u32:28", schema: "vhost-user/messages.wire:659", role: "reserved" },
-  size$: { name: "size", type: "u32", schema: "vhost-user/messages.wire:662", role: "derived" },
+  version: { name: "version", type: "u32:2", schema: "vhost-user/messages.wire:665" },
+  reply: { name: "reply", type: "u32:1", schema: "vhost-user/messages.wire:666" },
+  needReply: { name: "need_reply", type: "u32:1", schema: "vhost-user/messages.wire:667" },
+  reserved: { name: "reserved", type: "u32:28", schema: "vhost-user/messages.wire:668", role: "reserved" },
+  size$: { name: "size", type: "u32", schema: "vhost-user/messages.wire:671", role: "derived" },
   payload: {
     name: "payload",
     type: "vhost_user_backend_request_reply",
-    schema: "vhost-user/messages.wire:663",
+    schema: "vhost-user/messages.wire:672",
   },
 } satisfies Record<string, Site>;
 
@@ -19182,7 +19196,7 @@ export function walkVhostUserBackendReplyMessage(
   const reserved = view.getUint32(at + 4, littleEndian) >>> 4;
   visitor.field(VHOST_USER_BACKEND_REPLY_MESSAGE_SITES.reserved, -1, at + 4, 4, reserved, 4, 28);
   if (sound && reader.strict && reserved !== 0) {
-    sound = reader.fail("reserved", "reserved", at + 4, FILE, 659) || report(reader, visitor);
+    sound = reader.fail("reserved", "reserved", at + 4, FILE, 668) || report(reader, visitor);
   }
   if (12 > reader.end - at) {
     return reportShort(reader, visitor, at, VHOST_USER_BACKEND_REPLY_MESSAGE_LEAVES, FILE);
@@ -19192,16 +19206,16 @@ export function walkVhostUserBackendReplyMessage(
   reader.at = at + 12;
   if (!sound) return false;
   if (version !== 1) {
-    return reader.fail("constraint", "", start, FILE, 661, "version == 1") || report(reader, visitor);
+    return reader.fail("constraint", "", start, FILE, 670, "version == 1") || report(reader, visitor);
   }
   if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    return reader.fail("constraint", "size", at + 8, FILE, 662, "size <= VHOST_USER_MAX_PAYLOAD_SIZE") || report(reader, visitor);
+    return reader.fail("constraint", "size", at + 8, FILE, 671, "size <= VHOST_USER_MAX_PAYLOAD_SIZE") || report(reader, visitor);
   }
   const from2 = reader.at;
   const outer = reader.end;
   const inner = enterRange(reader, visitor, size$);
   const whole2 = walkVhostUserBackendReplyMessagePayload(reader, inner, littleEndian, request);
-  if (!leaveRange(reader, visitor, whole2, from2, size$, outer, "payload", FILE, 663)) return false;
+  if (!leaveRange(reader, visitor, whole2, from2, size$, outer, "payload", FILE, 672)) return false;
   return true;
 }
 

@@ -9718,7 +9718,7 @@ export const vhostIoctlTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   /** VHOST_F_LOG_ALL among them starts the log of writes to guest memory. */
   {
@@ -9730,7 +9730,7 @@ export const vhostIoctlTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   /** Before any other request. */
   {
@@ -9742,7 +9742,7 @@ export const vhostIoctlTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 44802,
@@ -9753,7 +9753,7 @@ export const vhostIoctlTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 1074310915,
@@ -9764,7 +9764,7 @@ export const vhostIoctlTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   /** A user address. One bit a VHOST_PAGE_SIZE, set by 32-bit atomic operations. */
   {
@@ -9776,7 +9776,7 @@ export const vhostIoctlTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   /** An eventfd that is signalled when something has been logged. */
   {
@@ -9788,7 +9788,7 @@ export const vhostIoctlTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 1074310928,
@@ -9799,7 +9799,7 @@ export const vhostIoctlTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 1076408081,
@@ -9810,7 +9810,7 @@ export const vhostIoctlTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   /** `num` is the next available index; for a packed virtqueue, available and used as in vhost-user. */
   {
@@ -9822,7 +9822,7 @@ export const vhostIoctlTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 3221794578,
@@ -9833,7 +9833,7 @@ export const vhostIoctlTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 1074310931,
@@ -9844,7 +9844,7 @@ export const vhostIoctlTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   /** The number says that nothing comes back, which is wrong. */
   {
@@ -9856,7 +9856,7 @@ export const vhostIoctlTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 1074310944,
@@ -9867,7 +9867,7 @@ export const vhostIoctlTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 1074310945,
@@ -9878,7 +9878,7 @@ export const vhostIoctlTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 1074310946,
@@ -9889,7 +9889,7 @@ export const vhostIoctlTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 1074310949,
@@ -9900,7 +9900,7 @@ export const vhostIoctlTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 2148052774,
@@ -9911,7 +9911,7 @@ export const vhostIoctlTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 2147790704,
@@ -9922,7 +9922,7 @@ export const vhostIoctlTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 2147594097,
@@ -9933,7 +9933,7 @@ export const vhostIoctlTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 1073852274,
@@ -9944,7 +9944,7 @@ export const vhostIoctlTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 2148052851,
@@ -9955,7 +9955,7 @@ export const vhostIoctlTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 1074311028,
@@ -9966,7 +9966,7 @@ export const vhostIoctlTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 1074311029,
@@ -9977,7 +9977,7 @@ export const vhostIoctlTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   /** The largest size of a virtqueue. */
   {
@@ -9989,7 +9989,7 @@ export const vhostIoctlTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 1074048887,
@@ -10000,7 +10000,7 @@ export const vhostIoctlTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 2148577144,
@@ -10011,7 +10011,7 @@ export const vhostIoctlTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 2147790713,
@@ -10022,7 +10022,7 @@ export const vhostIoctlTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 2147790714,
@@ -10033,7 +10033,7 @@ export const vhostIoctlTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   /** The group of a virtqueue, in `num`. */
   {
@@ -10045,7 +10045,7 @@ export const vhostIoctlTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   /** The address space of a group of virtqueues, in `num`. */
   {
@@ -10057,7 +10057,7 @@ export const vhostIoctlTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   /**
    * The device stops processing virtqueues, and keeps vring bases and whatever else is needed to go on later; from
@@ -10073,7 +10073,7 @@ export const vhostIoctlTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: "VHOST_BACKEND_F_SUSPEND",
+    needs: ["VHOST_BACKEND_F_SUSPEND"],
   },
   /** The reverse. */
   {
@@ -10085,7 +10085,7 @@ export const vhostIoctlTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: "VHOST_BACKEND_F_RESUME",
+    needs: ["VHOST_BACKEND_F_RESUME"],
   },
   /** The group of the descriptors of a virtqueue, in `num`. */
   {
@@ -10097,7 +10097,7 @@ export const vhostIoctlTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: "VHOST_BACKEND_F_DESC_ASID",
+    needs: ["VHOST_BACKEND_F_DESC_ASID"],
   },
   {
     number: 2147790720,
@@ -10108,7 +10108,7 @@ export const vhostIoctlTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 2147790721,
@@ -10119,7 +10119,7 @@ export const vhostIoctlTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   /** The size of a virtqueue, in `num`. */
   {
@@ -10131,7 +10131,7 @@ export const vhostIoctlTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 2148052867,
@@ -10142,7 +10142,7 @@ export const vhostIoctlTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 1074311043,
@@ -10153,6 +10153,6 @@ export const vhostIoctlTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
 ];

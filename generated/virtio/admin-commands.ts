@@ -11247,7 +11247,7 @@ export const virtioAdminCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: "virtio_admin_cmd_list",
     group: undefined,
-    needs: undefined,
+    needs: [],
   },
   /**
    * A list that the device does not support fails "with status VIRTIO_ADMIN_STATUS_INVALID_FIELD", which is a
@@ -11260,7 +11260,7 @@ export const virtioAdminCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 2,
@@ -11269,7 +11269,7 @@ export const virtioAdminCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: "SRIOV",
-    needs: undefined,
+    needs: [],
   },
   {
     number: 3,
@@ -11278,7 +11278,7 @@ export const virtioAdminCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: "virtio_admin_cmd_legacy_common_cfg_rd_result",
     group: "SRIOV",
-    needs: undefined,
+    needs: [],
   },
   {
     number: 4,
@@ -11287,7 +11287,7 @@ export const virtioAdminCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: "SRIOV",
-    needs: undefined,
+    needs: [],
   },
   {
     number: 5,
@@ -11296,7 +11296,7 @@ export const virtioAdminCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: "virtio_admin_cmd_legacy_common_cfg_rd_result",
     group: "SRIOV",
-    needs: undefined,
+    needs: [],
   },
   {
     number: 6,
@@ -11305,7 +11305,7 @@ export const virtioAdminCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: "virtio_admin_cmd_notify_info_result",
     group: "SRIOV",
-    needs: undefined,
+    needs: [],
   },
   {
     number: 7,
@@ -11314,7 +11314,7 @@ export const virtioAdminCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: "virtio_admin_cmd_query_cap_id_result",
     group: "SELF",
-    needs: undefined,
+    needs: [],
   },
   /** The normative text also calls it VIRTIO_ADMIN_CMD_DRIVER_CAP_GET. */
   {
@@ -11324,7 +11324,7 @@ export const virtioAdminCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: "virtio_admin_cmd_cap_get_result",
     group: "SELF",
-    needs: undefined,
+    needs: [],
   },
   {
     number: 9,
@@ -11333,7 +11333,7 @@ export const virtioAdminCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: "SELF",
-    needs: undefined,
+    needs: [],
   },
   /**
    * For the self group; for the SR-IOV group where the type of the object says so, as VIRTIO_RESOURCE_OBJ_DEV_PARTS
@@ -11347,7 +11347,7 @@ export const virtioAdminCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: undefined,
-    needs: undefined,
+    needs: [],
   },
   /**
    * The table of opcodes gives 0x000b to QUERY and 0x000c to MODIFY, the paragraphs on the two commands 0xb to MODIFY
@@ -11360,7 +11360,7 @@ export const virtioAdminCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: undefined,
-    needs: undefined,
+    needs: [],
   },
   /** See VIRTIO_ADMIN_CMD_RESOURCE_OBJ_MODIFY. */
   {
@@ -11370,7 +11370,7 @@ export const virtioAdminCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: "virtio_admin_cmd_resource_obj_query_result",
     group: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 13,
@@ -11379,7 +11379,7 @@ export const virtioAdminCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: undefined,
-    needs: undefined,
+    needs: [],
   },
   /** The result is virtio_admin_cmd_dev_parts_metadata_result, by the type of the command. */
   {
@@ -11389,7 +11389,7 @@ export const virtioAdminCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: "virtio_admin_cmd_dev_parts_metadata_get_result",
     group: "SRIOV",
-    needs: undefined,
+    needs: [],
   },
   {
     number: 15,
@@ -11398,7 +11398,7 @@ export const virtioAdminCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: "virtio_admin_cmd_dev_parts_get_result",
     group: "SRIOV",
-    needs: undefined,
+    needs: [],
   },
   {
     number: 16,
@@ -11407,7 +11407,7 @@ export const virtioAdminCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: "SRIOV",
-    needs: undefined,
+    needs: [],
   },
   {
     number: 17,
@@ -11416,7 +11416,7 @@ export const virtioAdminCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: "SRIOV",
-    needs: undefined,
+    needs: [],
   },
 ];
 

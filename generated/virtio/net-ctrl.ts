@@ -10385,7 +10385,7 @@ export const virtioNetCtrlCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 1,
@@ -10394,7 +10394,7 @@ export const virtioNetCtrlCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 2,
@@ -10403,7 +10403,7 @@ export const virtioNetCtrlCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 3,
@@ -10412,7 +10412,7 @@ export const virtioNetCtrlCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 4,
@@ -10421,7 +10421,7 @@ export const virtioNetCtrlCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 5,
@@ -10430,7 +10430,7 @@ export const virtioNetCtrlCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 256,
@@ -10439,7 +10439,7 @@ export const virtioNetCtrlCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 257,
@@ -10448,7 +10448,7 @@ export const virtioNetCtrlCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 512,
@@ -10457,7 +10457,7 @@ export const virtioNetCtrlCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 513,
@@ -10466,7 +10466,7 @@ export const virtioNetCtrlCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 768,
@@ -10475,7 +10475,7 @@ export const virtioNetCtrlCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 1024,
@@ -10484,7 +10484,7 @@ export const virtioNetCtrlCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 1025,
@@ -10493,7 +10493,7 @@ export const virtioNetCtrlCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 1026,
@@ -10502,7 +10502,7 @@ export const virtioNetCtrlCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 1280,
@@ -10511,7 +10511,7 @@ export const virtioNetCtrlCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 1536,
@@ -10520,7 +10520,7 @@ export const virtioNetCtrlCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 1537,
@@ -10529,7 +10529,7 @@ export const virtioNetCtrlCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 1538,
@@ -10538,7 +10538,7 @@ export const virtioNetCtrlCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 1539,
@@ -10547,7 +10547,7 @@ export const virtioNetCtrlCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: "virtio_net_ctrl_coal",
     group: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 1792,
@@ -10556,7 +10556,7 @@ export const virtioNetCtrlCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 2048,
@@ -10565,7 +10565,7 @@ export const virtioNetCtrlCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: "virtio_net_stats_capabilities",
     group: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 2049,
@@ -10574,7 +10574,7 @@ export const virtioNetCtrlCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: "virtio_net_stats_replies",
     group: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 2304,
@@ -10583,7 +10583,7 @@ export const virtioNetCtrlCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: "virtnet_rss_ctx_cap",
     group: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 2305,
@@ -10592,7 +10592,7 @@ export const virtioNetCtrlCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 2306,
@@ -10601,7 +10601,7 @@ export const virtioNetCtrlCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 2307,
@@ -10610,7 +10610,7 @@ export const virtioNetCtrlCommandsTable: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: undefined,
-    needs: undefined,
+    needs: [],
   },
 ];
 

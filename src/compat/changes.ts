@@ -523,7 +523,13 @@ function contractText({ replies, acknowledged, fds, replyFds, needs, group }: Ro
     acknowledged ? "ack" : "",
     count("fds", fds),
     count("reply_fds", replyFds),
-    needs === undefined ? "" : `needs(${needs.flag.name})`,
+    // All of them count: in which order they are written says nothing.
+    needs.length === 0
+      ? ""
+      : `needs(${needs
+          .map(({ flag }) => flag.name)
+          .sort()
+          .join(", ")})`,
     group === undefined ? "" : `group(${group})`,
   ];
   return parts.filter((part) => part !== "").join(" ") || "no reply, no descriptors";

@@ -12,8 +12,8 @@ export interface CommandRow {
   readonly reply: string | undefined;
   /** The group type that the command is for. */
   readonly group: string | undefined;
-  /** The name of the flag that must have been negotiated. */
-  readonly needs: string | undefined;
+  /** The names of the flags that must have been negotiated, all of them. */
+  readonly needs: readonly string[];
 }
 
 /** What goes with a message id. */
@@ -32,6 +32,6 @@ export interface MessageRow {
   readonly fds: readonly [least: number, most: number] | undefined;
   /** The same for the reply. */
   readonly replyFds: readonly [least: number, most: number] | undefined;
-  /** The name of the flag that must have been negotiated. */
-  readonly needs: string | undefined;
+  /** The names of the flags that must have been negotiated, all of them. */
+  readonly needs: readonly string[];
 }

@@ -1000,11 +1000,7 @@ export class WireParser extends EmbeddedActionsParser {
         {
           ALT: () => {
             const name = nameOf(this.CONSUME(t.Needs));
-            return {
-              kind: "needs",
-              name,
-              argument: this.SUBRULE(this.argument, { ARGS: ["the name of a flag"] }),
-            };
+            return { kind: "needs", name, flags: this.SUBRULE(this.neededFlags) };
           },
         },
         {
@@ -1013,7 +1009,7 @@ export class WireParser extends EmbeddedActionsParser {
             return {
               kind: "group",
               name,
-              argument: this.SUBRULE1(this.argument, { ARGS: ["a group type"] }),
+              argument: this.SUBRULE(this.argument, { ARGS: ["a group type"] }),
             };
           },
         },
@@ -1032,6 +1028,22 @@ export class WireParser extends EmbeddedActionsParser {
       });
       this.CONSUME(t.RParen);
       return { from, to };
+    },
+    NO_RESYNC,
+  );
+
+  private readonly neededFlags = this.RULE(
+    "neededFlags",
+    (): Name[] => {
+      const names: Name[] = [];
+      this.CONSUME(t.LParen);
+      this.AT_LEAST_ONE_SEP({
+        SEP: t.Comma,
+        ERR_MSG: "the name of a flag",
+        DEF: () => names.push(nameOf(this.CONSUME(t.Name, { ERR_MSG: "the name of a flag" }))),
+      });
+      this.CONSUME(t.RParen);
+      return names;
     },
     NO_RESYNC,
   );

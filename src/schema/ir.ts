@@ -457,9 +457,15 @@ export interface Row {
   readonly acknowledged: boolean;
   readonly fds: Descriptors | undefined;
   readonly replyFds: Descriptors | undefined;
-  /** The flag that must have been negotiated. */
-  readonly needs: { readonly flags: Flags; readonly flag: Flag } | undefined;
+  /** The flags that must have been negotiated, all of them. */
+  readonly needs: readonly Need[];
   readonly group: string | undefined;
+}
+
+/** A flag that must have been negotiated. */
+export interface Need {
+  readonly flags: Flags;
+  readonly flag: Flag;
 }
 
 /** How many file descriptors come with a message. Expressions refer to fields of the payload. */

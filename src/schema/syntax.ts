@@ -243,7 +243,8 @@ export type AttributeSyntax =
       readonly to: ExprSyntax | undefined;
     }
   | { readonly kind: "flag"; readonly name: Name }
-  | { readonly kind: "needs" | "group"; readonly name: Name; readonly argument: Name };
+  | { readonly kind: "needs"; readonly name: Name; readonly flags: readonly Name[] }
+  | { readonly kind: "group"; readonly name: Name; readonly argument: Name };
 
 export type UnaryOperator = "-" | "~" | "!";
 export type BinaryOperator =

@@ -7,7 +7,7 @@ import { checkEnum, checkStruct } from "./declarations.js";
 import type { Draft } from "./draft.js";
 import { checkConstant, checkLength, type Surroundings } from "./expressions.js";
 import { NO_FACTS } from "./facts.js";
-import type { Descriptors, Enum, Flags, Interval, Row, Struct, Table } from "./ir.js";
+import type { Descriptors, Enum, Flags, Interval, Need, Row, Struct, Table } from "./ir.js";
 import { rangeOf, rawRange } from "./scalars.js";
 import { docOf, type Scope } from "./scope.js";
 import type {
@@ -237,7 +237,7 @@ function checkRow(
   let acknowledged = false;
   let fds: Descriptors | undefined;
   let replyFds: Descriptors | undefined;
-  let needs: Row["needs"];
+  let needs: readonly Need[] = [];
   let group: string | undefined;
   const given = new Set<string>();
   for (const attribute of row.attributes) {
@@ -251,7 +251,7 @@ function checkRow(
     if (attribute.kind === "flag") acknowledged = true;
     else if (attribute.kind === "fds") fds = descriptors(scope, attribute, payload);
     else if (attribute.kind === "reply_fds") replyFds = descriptors(scope, attribute, structOf(row.reply));
-    else if (attribute.kind === "needs") needs = flagOf(scope, attribute.argument);
+    else if (attribute.kind === "needs") needs = needsOf(scope, attribute.flags);
     else if (attribute.kind === "group") group = attribute.argument.text;
   }
   const output = structOf(outputOf(row));
@@ -341,7 +341,20 @@ function withoutPrefix(syntax: ExprSyntax): ExprSyntax {
   }
 }
 
-function flagOf(scope: Scope, name: Name): Row["needs"] {
+function needsOf(scope: Scope, names: readonly Name[]): Need[] {
+  const given = new Set<string>();
+  return names.flatMap((name): Need[] => {
+    if (given.has(name.text)) {
+      scope.error("duplicate-attribute", name.span, `\`${name.text}\` is needed twice`);
+      return [];
+    }
+    given.add(name.text);
+    const need = needOf(scope, name);
+    return need ? [need] : [];
+  });
+}
+
+function needOf(scope: Scope, name: Name): Need | undefined {
   const meaning = scope.lookup(name.text);
   if (meaning?.kind === "member" && meaning.of.kind === "flags") {
     const flags: Flags = meaning.of;

@@ -249,7 +249,7 @@ describe("declarations", () => {
     const text = `messages front : u32 {
       1 GET () -> (u64 features);
       5 SET (memory) fds(payload.nregions) ack;
-      42 FD (transfer) -> (u64 result, reserved u8[4], u8 rest[..]) fds(1) reply_fds(0 .. 1) needs(F_STATE);
+      42 FD (transfer) -> (u64 result, reserved u8[4], u8 rest[..]) fds(1) reply_fds(0 .. 1) needs(F_STATE, F_ACK);
     }`;
     expect(plain(decl(text))).toMatchObject({
       kind: "messages",
@@ -276,7 +276,7 @@ describe("declarations", () => {
           attributes: [
             { kind: "fds", from: "1" },
             { kind: "reply_fds", from: "0", to: "1" },
-            { kind: "needs", argument: "F_STATE" },
+            { kind: "needs", flags: ["F_STATE", "F_ACK"] },
           ],
         },
       ],

@@ -2748,7 +2748,7 @@ export const virtioAdminCommandsDraftV2ProseTable: readonly CommandRow[] = [
     output: undefined,
     reply: "virtio_admin_cmd_list",
     group: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 1,
@@ -2757,7 +2757,7 @@ export const virtioAdminCommandsDraftV2ProseTable: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 2,
@@ -2766,7 +2766,7 @@ export const virtioAdminCommandsDraftV2ProseTable: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: "SRIOV",
-    needs: undefined,
+    needs: [],
   },
   {
     number: 3,
@@ -2775,7 +2775,7 @@ export const virtioAdminCommandsDraftV2ProseTable: readonly CommandRow[] = [
     output: undefined,
     reply: "virtio_admin_cmd_legacy_common_cfg_rd_result",
     group: "SRIOV",
-    needs: undefined,
+    needs: [],
   },
   {
     number: 4,
@@ -2784,7 +2784,7 @@ export const virtioAdminCommandsDraftV2ProseTable: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: "SRIOV",
-    needs: undefined,
+    needs: [],
   },
   {
     number: 5,
@@ -2793,7 +2793,7 @@ export const virtioAdminCommandsDraftV2ProseTable: readonly CommandRow[] = [
     output: undefined,
     reply: "virtio_admin_cmd_legacy_common_cfg_rd_result",
     group: "SRIOV",
-    needs: undefined,
+    needs: [],
   },
   {
     number: 6,
@@ -2802,7 +2802,7 @@ export const virtioAdminCommandsDraftV2ProseTable: readonly CommandRow[] = [
     output: undefined,
     reply: "virtio_admin_cmd_notify_info_result",
     group: "SRIOV",
-    needs: undefined,
+    needs: [],
   },
   {
     number: 7,
@@ -2811,7 +2811,7 @@ export const virtioAdminCommandsDraftV2ProseTable: readonly CommandRow[] = [
     output: undefined,
     reply: "virtio_admin_cmd_dev_mode_get_result",
     group: "SRIOV",
-    needs: undefined,
+    needs: [],
   },
   {
     number: 8,
@@ -2820,7 +2820,7 @@ export const virtioAdminCommandsDraftV2ProseTable: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: "SRIOV",
-    needs: undefined,
+    needs: [],
   },
   {
     number: 9,
@@ -2829,7 +2829,7 @@ export const virtioAdminCommandsDraftV2ProseTable: readonly CommandRow[] = [
     output: undefined,
     reply: "virtio_admin_cmd_dev_ctx_size_get_result",
     group: "SRIOV",
-    needs: undefined,
+    needs: [],
   },
   {
     number: 10,
@@ -2838,7 +2838,7 @@ export const virtioAdminCommandsDraftV2ProseTable: readonly CommandRow[] = [
     output: "virtio_admin_cmd_dev_ctx_rd_len",
     reply: "virtio_admin_cmd_dev_ctx_rd_result",
     group: "SRIOV",
-    needs: undefined,
+    needs: [],
   },
   {
     number: 11,
@@ -2847,7 +2847,7 @@ export const virtioAdminCommandsDraftV2ProseTable: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: "SRIOV",
-    needs: undefined,
+    needs: [],
   },
   {
     number: 12,
@@ -2856,7 +2856,7 @@ export const virtioAdminCommandsDraftV2ProseTable: readonly CommandRow[] = [
     output: undefined,
     reply: "virtio_admin_cmd_dev_ctx_supported_fields_result",
     group: "SRIOV",
-    needs: undefined,
+    needs: [],
   },
   {
     number: 13,
@@ -2865,7 +2865,7 @@ export const virtioAdminCommandsDraftV2ProseTable: readonly CommandRow[] = [
     output: undefined,
     reply: "virtio_admin_cmd_dev_write_record_cap_result",
     group: "SRIOV",
-    needs: undefined,
+    needs: [],
   },
   {
     number: 14,
@@ -2874,7 +2874,7 @@ export const virtioAdminCommandsDraftV2ProseTable: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: "SRIOV",
-    needs: undefined,
+    needs: [],
   },
   {
     number: 15,
@@ -2883,7 +2883,7 @@ export const virtioAdminCommandsDraftV2ProseTable: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: "SRIOV",
-    needs: undefined,
+    needs: [],
   },
   {
     number: 16,
@@ -2892,6 +2892,6 @@ export const virtioAdminCommandsDraftV2ProseTable: readonly CommandRow[] = [
     output: "virtio_admin_cmd_dev_write_records_cnt",
     reply: "virtio_admin_cmd_dev_write_records_result",
     group: "SRIOV",
-    needs: undefined,
+    needs: [],
   },
 ];

@@ -5494,7 +5494,7 @@ export const virtioAdminCommandsDraftV2Table: readonly CommandRow[] = [
     output: undefined,
     reply: "virtio_admin_cmd_list",
     group: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 1,
@@ -5503,7 +5503,7 @@ export const virtioAdminCommandsDraftV2Table: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 2,
@@ -5512,7 +5512,7 @@ export const virtioAdminCommandsDraftV2Table: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: "SRIOV",
-    needs: undefined,
+    needs: [],
   },
   {
     number: 3,
@@ -5521,7 +5521,7 @@ export const virtioAdminCommandsDraftV2Table: readonly CommandRow[] = [
     output: undefined,
     reply: "virtio_admin_cmd_legacy_common_cfg_rd_result",
     group: "SRIOV",
-    needs: undefined,
+    needs: [],
   },
   {
     number: 4,
@@ -5530,7 +5530,7 @@ export const virtioAdminCommandsDraftV2Table: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: "SRIOV",
-    needs: undefined,
+    needs: [],
   },
   {
     number: 5,
@@ -5539,7 +5539,7 @@ export const virtioAdminCommandsDraftV2Table: readonly CommandRow[] = [
     output: undefined,
     reply: "virtio_admin_cmd_legacy_common_cfg_rd_result",
     group: "SRIOV",
-    needs: undefined,
+    needs: [],
   },
   {
     number: 6,
@@ -5548,7 +5548,7 @@ export const virtioAdminCommandsDraftV2Table: readonly CommandRow[] = [
     output: undefined,
     reply: "virtio_admin_cmd_notify_info_result",
     group: "SRIOV",
-    needs: undefined,
+    needs: [],
   },
   {
     number: 7,
@@ -5557,7 +5557,7 @@ export const virtioAdminCommandsDraftV2Table: readonly CommandRow[] = [
     output: undefined,
     reply: "virtio_admin_cmd_dev_mode_get_result",
     group: "SRIOV",
-    needs: undefined,
+    needs: [],
   },
   {
     number: 8,
@@ -5566,7 +5566,7 @@ export const virtioAdminCommandsDraftV2Table: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: "SRIOV",
-    needs: undefined,
+    needs: [],
   },
   {
     number: 9,
@@ -5575,7 +5575,7 @@ export const virtioAdminCommandsDraftV2Table: readonly CommandRow[] = [
     output: undefined,
     reply: "virtio_admin_cmd_dev_ctx_size_get_result",
     group: "SRIOV",
-    needs: undefined,
+    needs: [],
   },
   /**
    * Allowed in every mode. After a discard this returns a new context, and DEV_CTX_SIZE_GET its size; the normative
@@ -5588,7 +5588,7 @@ export const virtioAdminCommandsDraftV2Table: readonly CommandRow[] = [
     output: "virtio_admin_cmd_dev_ctx_rd_len",
     reply: "virtio_admin_cmd_dev_ctx_rd_result",
     group: "SRIOV",
-    needs: undefined,
+    needs: [],
   },
   /**
    * Allowed only in Freeze mode. The theory of operation lets a context be written "while the device is still
@@ -5606,7 +5606,7 @@ export const virtioAdminCommandsDraftV2Table: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: "SRIOV",
-    needs: undefined,
+    needs: [],
   },
   {
     number: 12,
@@ -5615,7 +5615,7 @@ export const virtioAdminCommandsDraftV2Table: readonly CommandRow[] = [
     output: undefined,
     reply: "virtio_admin_cmd_dev_ctx_supported_fields_result",
     group: "SRIOV",
-    needs: undefined,
+    needs: [],
   },
   /** Drops what is partially read and what is partially written; the next READ begins a new context. */
   {
@@ -5625,7 +5625,7 @@ export const virtioAdminCommandsDraftV2Table: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: "SRIOV",
-    needs: undefined,
+    needs: [],
   },
   {
     number: 15,
@@ -5634,7 +5634,7 @@ export const virtioAdminCommandsDraftV2Table: readonly CommandRow[] = [
     output: undefined,
     reply: "virtio_admin_cmd_dev_write_record_cap_result",
     group: "SRIOV",
-    needs: undefined,
+    needs: [],
   },
   {
     number: 16,
@@ -5643,7 +5643,7 @@ export const virtioAdminCommandsDraftV2Table: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: "SRIOV",
-    needs: undefined,
+    needs: [],
   },
   /** Succeeds even when nothing is being recorded. */
   {
@@ -5653,7 +5653,7 @@ export const virtioAdminCommandsDraftV2Table: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: "SRIOV",
-    needs: undefined,
+    needs: [],
   },
   /** Fails when nothing is being recorded. */
   {
@@ -5663,7 +5663,7 @@ export const virtioAdminCommandsDraftV2Table: readonly CommandRow[] = [
     output: "virtio_admin_cmd_dev_write_records_cnt",
     reply: "virtio_admin_cmd_dev_write_records_result",
     group: "SRIOV",
-    needs: undefined,
+    needs: [],
   },
 ];
 

@@ -77,7 +77,7 @@ function replyCell(row: Row, table: Table): string {
 }
 
 function needsCell({ needs }: Row, table: Table): string {
-  return needs === undefined ? "" : linkTo(needs.flags, table.module, needs.flag.name);
+  return needs.map(({ flags, flag }) => linkTo(flags, table.module, flag.name)).join(", ");
 }
 
 function descriptorsCell(fds: Descriptors | undefined): string {

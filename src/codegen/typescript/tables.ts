@@ -59,7 +59,7 @@ function printRow(out: Printer, row: Row, kind: Table["kind"], rep: "number" | "
   ];
   if (kind === "commands") properties.push(`output: ${nameOf(row.output)}`);
   properties.push(`reply: ${nameOf(row.reply)}`);
-  const needs = `needs: ${row.needs === undefined ? "undefined" : JSON.stringify(row.needs.flag.name)}`;
+  const needs = `needs: [${row.needs.map(({ flag }) => JSON.stringify(flag.name)).join(", ")}]`;
   if (kind === "commands") {
     properties.push(`group: ${row.group === undefined ? "undefined" : JSON.stringify(row.group)}`, needs);
   } else {

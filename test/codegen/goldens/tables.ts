@@ -417,6 +417,7 @@ export const Frontend = {
   SET_FEATURES: 0x2,
   SET_MEM_TABLE: 0x5,
   SET_DEVICE_STATE_FD: 0x2a,
+  CHECK_DEVICE_STATE: 0x2b,
 } as const;
 export type Frontend = (typeof Frontend)[keyof typeof Frontend] | (number & {});
 
@@ -431,6 +432,8 @@ export function frontendName(value: number | bigint): string | undefined {
       return "SET_MEM_TABLE";
     case 0x2a:
       return "SET_DEVICE_STATE_FD";
+    case 0x2b:
+      return "CHECK_DEVICE_STATE";
     default:
       return undefined;
   }
@@ -934,6 +937,7 @@ export type FrontendPayloadBody =
   | { readonly case: "setMemTable"; readonly value: Memory }
   /** 8 bytes. */
   | { readonly case: "setDeviceStateFd"; readonly value: Transfer }
+  | { readonly case: "checkDeviceState"; readonly value: undefined }
   /** Any number of bytes. */
   | { readonly case: "raw"; readonly value: Uint8Array };
 
@@ -970,6 +974,10 @@ export function readFrontendPayload(reader: Reader, id: number, littleEndian: bo
     case 0x2a: { // SET_DEVICE_STATE_FD
       const at2 = reader.take(8);
       body = { case: "setDeviceStateFd", value: readTransferAt(reader, at2, littleEndian) };
+      break;
+    }
+    case 0x2b: { // CHECK_DEVICE_STATE
+      body = { case: "checkDeviceState", value: undefined };
       break;
     }
     default: {
@@ -1026,6 +1034,9 @@ export function scanFrontendPayload(reader: Reader, id: number, littleEndian: bo
       const at2 = reader.at;
       if (8 > reader.end - at2) return reader.short(at2, FRONTEND_PAYLOAD_LEAVES2, FILE);
       reader.at = at2 + 8;
+      break;
+    }
+    case 0x2b: { // CHECK_DEVICE_STATE
       break;
     }
     default: {
@@ -1118,6 +1129,12 @@ export function writeFrontendPayload(
         writeTransferAt(writer, at2, setDeviceStateFd, littleEndian);
       } catch (error) {
         throw inside(error, "set_device_state_fd");
+      }
+      break;
+    }
+    case 0x2b: { // CHECK_DEVICE_STATE
+      if (body.case !== "checkDeviceState") {
+        throw writer.error("case", "body", writer.at, `${FILE}:8`, body.case);
       }
       break;
     }
@@ -1228,6 +1245,10 @@ export class FrontendPayloadView extends View {
         reader.take(8);
         break;
       }
+      case 0x2b: { // CHECK_DEVICE_STATE
+        this.#bodyCase = "checkDeviceState";
+        break;
+      }
       default: {
         this.#bodyCase = "raw";
         reader.at = reader.end;
@@ -1291,6 +1312,9 @@ export function walkFrontendPayload(
       if (!sound2) return false;
       break;
     }
+    case 0x2b: { // CHECK_DEVICE_STATE
+      break;
+    }
     default: {
       const from2 = reader.at;
       if (isCut(reader, visitor)) return false;
@@ -1312,6 +1336,7 @@ export type FrontendReplyBody =
   | { readonly case: "setMemTable"; readonly value: undefined }
   /** 8 bytes. */
   | { readonly case: "setDeviceStateFd"; readonly value: SetDeviceStateFdReply }
+  | { readonly case: "checkDeviceState"; readonly value: undefined }
   /** Any number of bytes. */
   | { readonly case: "raw"; readonly value: Uint8Array };
 
@@ -1347,6 +1372,10 @@ export function readFrontendReply(reader: Reader, id: number, littleEndian: bool
     case 0x2a: { // SET_DEVICE_STATE_FD
       const at2 = reader.take(8);
       body = { case: "setDeviceStateFd", value: readSetDeviceStateFdReplyAt(reader, at2, littleEndian) };
+      break;
+    }
+    case 0x2b: { // CHECK_DEVICE_STATE
+      body = { case: "checkDeviceState", value: undefined };
       break;
     }
     default: {
@@ -1396,6 +1425,9 @@ export function scanFrontendReply(reader: Reader, id: number, _littleEndian: boo
       const at2 = reader.at;
       if (8 > reader.end - at2) return reader.short(at2, FRONTEND_REPLY_LEAVES2, FILE);
       reader.at = at2 + 8;
+      break;
+    }
+    case 0x2b: { // CHECK_DEVICE_STATE
       break;
     }
     default: {
@@ -1472,6 +1504,12 @@ export function writeFrontendReply(
         writeSetDeviceStateFdReplyAt(writer, at2, setDeviceStateFd, littleEndian);
       } catch (error) {
         throw inside(error, "set_device_state_fd");
+      }
+      break;
+    }
+    case 0x2b: { // CHECK_DEVICE_STATE
+      if (body.case !== "checkDeviceState") {
+        throw writer.error("case", "body", writer.at, `${FILE}:8`, body.case);
       }
       break;
     }
@@ -1573,6 +1611,10 @@ export class FrontendReplyView extends View {
         reader.take(8);
         break;
       }
+      case 0x2b: { // CHECK_DEVICE_STATE
+        this.#bodyCase = "checkDeviceState";
+        break;
+      }
       default: {
         this.#bodyCase = "raw";
         reader.at = reader.end;
@@ -1640,6 +1682,9 @@ export function walkFrontendReply(
       if (!sound2) return false;
       break;
     }
+    case 0x2b: { // CHECK_DEVICE_STATE
+      break;
+    }
     default: {
       const from = reader.at;
       if (isCut(reader, visitor)) return false;
@@ -1662,7 +1707,7 @@ export const frontendTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 2,
@@ -1673,7 +1718,7 @@ export const frontendTable: readonly MessageRow[] = [
     acknowledged: true,
     fds: undefined,
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 5,
@@ -1684,7 +1729,7 @@ export const frontendTable: readonly MessageRow[] = [
     acknowledged: true,
     fds: [0, 4294967295],
     replyFds: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 42,
@@ -1695,7 +1740,18 @@ export const frontendTable: readonly MessageRow[] = [
     acknowledged: false,
     fds: [1, 1],
     replyFds: [0, 1],
-    needs: "DEVICE_STATE",
+    needs: ["DEVICE_STATE"],
+  },
+  {
+    number: 43,
+    name: "CHECK_DEVICE_STATE",
+    payload: undefined,
+    reply: undefined,
+    replies: false,
+    acknowledged: true,
+    fds: undefined,
+    replyFds: undefined,
+    needs: ["DEVICE_STATE", "REPLY_ACK"],
   },
 ];
 
@@ -1762,11 +1818,11 @@ export function decodeModeSetData(source: Source): ModeSetData {
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanModeSetData(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 18), reader);
+    throw explain(error, scanModeSetData(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 19), reader);
   }
 }
 
-const MODE_SET_DATA_LEAVES: readonly Leaf[] = [["mode", 0, 1, 18]];
+const MODE_SET_DATA_LEAVES: readonly Leaf[] = [["mode", 0, 1, 19]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanModeSetData(reader: Reader): boolean {
@@ -1779,7 +1835,7 @@ export function scanModeSetData(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct mode_set_data`; undefined when nothing is. */
 export function checkModeSetData(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanModeSetData(reader) && ended(reader, source, FILE, 18), reader);
+  return verdict(scanModeSetData(reader) && ended(reader, source, FILE, 19), reader);
 }
 
 /** The size of every `mode_set_data` in bytes. */
@@ -1795,7 +1851,7 @@ export function writeModeSetDataAt(writer: Writer, at: number, value: ModeSetDat
   const { view } = writer;
   const { mode } = value;
   if (mode !== (mode & 0xff)) {
-    throw misfit(writer, at, FILE, [["mode", mode, 8, 0, 18]]);
+    throw misfit(writer, at, FILE, [["mode", mode, 8, 0, 19]]);
   }
   view.setUint8(at, mode);
 }
@@ -1838,13 +1894,13 @@ export class ModeSetDataView extends View {
     return this.$view.getUint8(this.$at);
   }
   set mode(value: number) {
-    if (value !== (value & 0xff)) throw this.$error("range", "mode", this.$at, FILE, 18, String(value));
+    if (value !== (value & 0xff)) throw this.$error("range", "mode", this.$at, FILE, 19, String(value));
     this.$view.setUint8(this.$at, value);
   }
 }
 
 const MODE_SET_DATA_SITES = {
-  mode: { name: "mode", type: "u8", schema: "tables.wire:18" },
+  mode: { name: "mode", type: "u8", schema: "tables.wire:19" },
 } satisfies Record<string, Site>;
 
 /**
@@ -1891,11 +1947,11 @@ export function decodeModeGetResult(source: Source): ModeGetResult {
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanModeGetResult(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 17), reader);
+    throw explain(error, scanModeGetResult(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 18), reader);
   }
 }
 
-const MODE_GET_RESULT_LEAVES: readonly Leaf[] = [["mode", 0, 1, 17]];
+const MODE_GET_RESULT_LEAVES: readonly Leaf[] = [["mode", 0, 1, 18]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanModeGetResult(reader: Reader): boolean {
@@ -1908,7 +1964,7 @@ export function scanModeGetResult(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct mode_get_result`; undefined when nothing is. */
 export function checkModeGetResult(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanModeGetResult(reader) && ended(reader, source, FILE, 17), reader);
+  return verdict(scanModeGetResult(reader) && ended(reader, source, FILE, 18), reader);
 }
 
 /** The size of every `mode_get_result` in bytes. */
@@ -1924,7 +1980,7 @@ export function writeModeGetResultAt(writer: Writer, at: number, value: ModeGetR
   const { view } = writer;
   const { mode } = value;
   if (mode !== (mode & 0xff)) {
-    throw misfit(writer, at, FILE, [["mode", mode, 8, 0, 17]]);
+    throw misfit(writer, at, FILE, [["mode", mode, 8, 0, 18]]);
   }
   view.setUint8(at, mode);
 }
@@ -1967,13 +2023,13 @@ export class ModeGetResultView extends View {
     return this.$view.getUint8(this.$at);
   }
   set mode(value: number) {
-    if (value !== (value & 0xff)) throw this.$error("range", "mode", this.$at, FILE, 17, String(value));
+    if (value !== (value & 0xff)) throw this.$error("range", "mode", this.$at, FILE, 18, String(value));
     this.$view.setUint8(this.$at, value);
   }
 }
 
 const MODE_GET_RESULT_SITES = {
-  mode: { name: "mode", type: "u8", schema: "tables.wire:17" },
+  mode: { name: "mode", type: "u8", schema: "tables.wire:18" },
 } satisfies Record<string, Site>;
 
 /**
@@ -2038,11 +2094,11 @@ export function decodeAdminData(source: Source, opcode: number): AdminData {
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanAdminData(reader.rewind(at, end, depth), opcode) && ended(reader, source, FILE, 16), reader);
+    throw explain(error, scanAdminData(reader.rewind(at, end, depth), opcode) && ended(reader, source, FILE, 17), reader);
   }
 }
 
-const ADMIN_DATA_LEAVES: readonly Leaf[] = [["mode_set.mode", 0, 1, 18]];
+const ADMIN_DATA_LEAVES: readonly Leaf[] = [["mode_set.mode", 0, 1, 19]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanAdminData(reader: Reader, opcode: number): boolean {
@@ -2066,7 +2122,7 @@ export function scanAdminData(reader: Reader, opcode: number): boolean {
 /** What is wrong with the bytes as `struct admin_data`; undefined when nothing is. */
 export function checkAdminData(source: Source, opcode: number): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanAdminData(reader, opcode) && ended(reader, source, FILE, 16), reader);
+  return verdict(scanAdminData(reader, opcode) && ended(reader, source, FILE, 17), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -2088,11 +2144,11 @@ export function writeAdminData(writer: Writer, value: AdminData, opcode: number)
   const { body } = value;
   switch (opcode) {
     case 0x7: { // MODE_GET
-      if (body.case !== "modeGet") throw writer.error("case", "body", writer.at, `${FILE}:16`, body.case);
+      if (body.case !== "modeGet") throw writer.error("case", "body", writer.at, `${FILE}:17`, body.case);
       break;
     }
     case 0x8: { // MODE_SET
-      if (body.case !== "modeSet") throw writer.error("case", "body", writer.at, `${FILE}:16`, body.case);
+      if (body.case !== "modeSet") throw writer.error("case", "body", writer.at, `${FILE}:17`, body.case);
       const modeSet = body.value;
       const at = writer.take(1);
       try {
@@ -2103,7 +2159,7 @@ export function writeAdminData(writer: Writer, value: AdminData, opcode: number)
       break;
     }
     default: {
-      if (body.case !== "raw") throw writer.error("case", "body", writer.at, `${FILE}:16`, body.case);
+      if (body.case !== "raw") throw writer.error("case", "body", writer.at, `${FILE}:17`, body.case);
       const raw = body.value;
       writer.put(raw);
     }
@@ -2188,8 +2244,8 @@ export class AdminDataView extends View {
 }
 
 const ADMIN_DATA_SITES = {
-  modeSet: { name: "mode_set", type: "mode_set_data", schema: "tables.wire:18" },
-  raw: { name: "raw", type: "u8[]", schema: "tables.wire:16" },
+  modeSet: { name: "mode_set", type: "mode_set_data", schema: "tables.wire:19" },
+  raw: { name: "raw", type: "u8[]", schema: "tables.wire:17" },
 } satisfies Record<string, Site>;
 
 /** Reports every field of the `admin_data` at the cursor. False when it had to end before the value does. */
@@ -2269,7 +2325,7 @@ export function decodeAdminOutput(source: Source, opcode: number): AdminOutput {
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanAdminOutput(reader.rewind(at, end, depth), opcode) && ended(reader, source, FILE, 16), reader);
+    throw explain(error, scanAdminOutput(reader.rewind(at, end, depth), opcode) && ended(reader, source, FILE, 17), reader);
   }
 }
 
@@ -2292,7 +2348,7 @@ export function scanAdminOutput(reader: Reader, opcode: number): boolean {
 /** What is wrong with the bytes as `struct admin_output`; undefined when nothing is. */
 export function checkAdminOutput(source: Source, opcode: number): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanAdminOutput(reader, opcode) && ended(reader, source, FILE, 16), reader);
+  return verdict(scanAdminOutput(reader, opcode) && ended(reader, source, FILE, 17), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -2311,15 +2367,15 @@ export function writeAdminOutput(writer: Writer, value: AdminOutput, opcode: num
   const { body } = value;
   switch (opcode) {
     case 0x7: { // MODE_GET
-      if (body.case !== "modeGet") throw writer.error("case", "body", writer.at, `${FILE}:16`, body.case);
+      if (body.case !== "modeGet") throw writer.error("case", "body", writer.at, `${FILE}:17`, body.case);
       break;
     }
     case 0x8: { // MODE_SET
-      if (body.case !== "modeSet") throw writer.error("case", "body", writer.at, `${FILE}:16`, body.case);
+      if (body.case !== "modeSet") throw writer.error("case", "body", writer.at, `${FILE}:17`, body.case);
       break;
     }
     default: {
-      if (body.case !== "raw") throw writer.error("case", "body", writer.at, `${FILE}:16`, body.case);
+      if (body.case !== "raw") throw writer.error("case", "body", writer.at, `${FILE}:17`, body.case);
       const raw = body.value;
       writer.put(raw);
     }
@@ -2391,7 +2447,7 @@ export class AdminOutputView extends View {
 }
 
 const ADMIN_OUTPUT_SITES = {
-  raw: { name: "raw", type: "u8[]", schema: "tables.wire:16" },
+  raw: { name: "raw", type: "u8[]", schema: "tables.wire:17" },
 } satisfies Record<string, Site>;
 
 /**
@@ -2465,11 +2521,11 @@ export function decodeAdminResult(source: Source, opcode: number): AdminResult {
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanAdminResult(reader.rewind(at, end, depth), opcode) && ended(reader, source, FILE, 16), reader);
+    throw explain(error, scanAdminResult(reader.rewind(at, end, depth), opcode) && ended(reader, source, FILE, 17), reader);
   }
 }
 
-const ADMIN_RESULT_LEAVES: readonly Leaf[] = [["mode_get.mode", 0, 1, 17]];
+const ADMIN_RESULT_LEAVES: readonly Leaf[] = [["mode_get.mode", 0, 1, 18]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanAdminResult(reader: Reader, opcode: number): boolean {
@@ -2493,7 +2549,7 @@ export function scanAdminResult(reader: Reader, opcode: number): boolean {
 /** What is wrong with the bytes as `struct admin_result`; undefined when nothing is. */
 export function checkAdminResult(source: Source, opcode: number): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanAdminResult(reader, opcode) && ended(reader, source, FILE, 16), reader);
+  return verdict(scanAdminResult(reader, opcode) && ended(reader, source, FILE, 17), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -2515,7 +2571,7 @@ export function writeAdminResult(writer: Writer, value: AdminResult, opcode: num
   const { body } = value;
   switch (opcode) {
     case 0x7: { // MODE_GET
-      if (body.case !== "modeGet") throw writer.error("case", "body", writer.at, `${FILE}:16`, body.case);
+      if (body.case !== "modeGet") throw writer.error("case", "body", writer.at, `${FILE}:17`, body.case);
       const modeGet = body.value;
       const at = writer.take(1);
       try {
@@ -2526,11 +2582,11 @@ export function writeAdminResult(writer: Writer, value: AdminResult, opcode: num
       break;
     }
     case 0x8: { // MODE_SET
-      if (body.case !== "modeSet") throw writer.error("case", "body", writer.at, `${FILE}:16`, body.case);
+      if (body.case !== "modeSet") throw writer.error("case", "body", writer.at, `${FILE}:17`, body.case);
       break;
     }
     default: {
-      if (body.case !== "raw") throw writer.error("case", "body", writer.at, `${FILE}:16`, body.case);
+      if (body.case !== "raw") throw writer.error("case", "body", writer.at, `${FILE}:17`, body.case);
       const raw = body.value;
       writer.put(raw);
     }
@@ -2615,8 +2671,8 @@ export class AdminResultView extends View {
 }
 
 const ADMIN_RESULT_SITES = {
-  modeGet: { name: "mode_get", type: "mode_get_result", schema: "tables.wire:17" },
-  raw: { name: "raw", type: "u8[]", schema: "tables.wire:16" },
+  modeGet: { name: "mode_get", type: "mode_get_result", schema: "tables.wire:18" },
+  raw: { name: "raw", type: "u8[]", schema: "tables.wire:17" },
 } satisfies Record<string, Site>;
 
 /**
@@ -2659,7 +2715,7 @@ export const adminTable: readonly CommandRow[] = [
     output: undefined,
     reply: "mode_get_result",
     group: undefined,
-    needs: undefined,
+    needs: [],
   },
   {
     number: 8,
@@ -2668,6 +2724,6 @@ export const adminTable: readonly CommandRow[] = [
     output: undefined,
     reply: undefined,
     group: undefined,
-    needs: undefined,
+    needs: [],
   },
 ];

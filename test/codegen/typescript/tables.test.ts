@@ -9,7 +9,7 @@ struct memory { u32 nregions; region regions[nregions]; }
 messages frontend : u32 {
   1 GET_FEATURES () -> (u64 features);
   5 SET_MEM_TABLE (memory) fds(payload.nregions) ack;
-  42 SET_STATE_FD (u32 phase) -> (u64 result) fds(1) reply_fds(0 .. 1) needs(DEVICE_STATE);
+  42 SET_STATE_FD (u32 phase) -> (u64 result) fds(1) reply_fds(0 .. 1) needs(DEVICE_STATE, REPLY_ACK);
 }
 commands admin : le16 {
   7 MODE_GET () output (le16 more) -> (u8 mode);
@@ -34,7 +34,7 @@ describe("tables", () => {
         acknowledged: false,
         fds: undefined,
         replyFds: undefined,
-        needs: undefined,
+        needs: [],
       },
       {
         number: 5,
@@ -45,7 +45,7 @@ describe("tables", () => {
         acknowledged: true,
         fds: [0, 0xffff_ffff],
         replyFds: undefined,
-        needs: undefined,
+        needs: [],
       },
       {
         number: 42,
@@ -56,7 +56,7 @@ describe("tables", () => {
         acknowledged: false,
         fds: [1, 1],
         replyFds: [0, 1],
-        needs: "DEVICE_STATE",
+        needs: ["DEVICE_STATE", "REPLY_ACK"],
       },
     ]);
   });

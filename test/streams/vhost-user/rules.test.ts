@@ -1,5 +1,10 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import {
+  VhostUserProtocolFeature,
+  vhostUserBackendRequestTable,
+  vhostUserFrontendRequestTable,
+} from "../../../generated/vhost-user/messages.js";
 import { conversationRules } from "../../../src/streams/index.js";
 import { featureFixtures } from "./feature-fixtures.js";
 import { readConversation } from "./read.js";
@@ -12,8 +17,8 @@ function isProtocol(name: FeatureName | ProtocolFeatureName): name is ProtocolFe
   return name.startsWith("VHOST_USER_PROTOCOL_F_");
 }
 
-/** The request after the feature has been agreed on, or after it has been agreed to go without it. */
-function conversation(name: string, hasFeature: boolean): string {
+/** The request after its features have been agreed on, or after it has been agreed to go without one of them. */
+function conversation(name: string, without?: ProtocolFeatureName | "the first"): string {
   const fixture = featureFixtures[name];
   if (fixture === undefined) throw new Error(`no fixture for ${name}`);
   const { needs, besides = [], before = (talk) => talk, use } = fixture;
@@ -21,11 +26,27 @@ function conversation(name: string, hasFeature: boolean): string {
     isProtocol(needs) ? { protocol: [needs, ...besides] } : { features: [needs], protocol: besides },
   );
   before(talk);
-  if (!hasFeature) {
-    if (isProtocol(needs)) talk.agreeProtocol(besides);
-    else talk.agree({ features: ["VIRTIO_F_VERSION_1"] });
+  const lacking = without === "the first" ? needs : without;
+  if (lacking !== undefined) {
+    if (isProtocol(lacking)) {
+      talk.agreeProtocol([needs, ...besides].filter(isProtocol).filter((each) => each !== lacking));
+    } else talk.agree({ features: ["VIRTIO_F_VERSION_1"] });
   }
-  return use(talk, hasFeature).text();
+  return use(talk, lacking !== needs).text();
+}
+
+function needsOf(name: string): readonly string[] {
+  const row = [...vhostUserFrontendRequestTable, ...vhostUserBackendRequestTable].find(
+    (each) => each.name === `VHOST_USER_${name.toUpperCase().replaceAll("-", "_")}`,
+  );
+  if (row === undefined) throw new Error(`no request is called ${name}`);
+  return row.needs;
+}
+
+function requestsThatNeed(feature: ProtocolFeatureName): string[] {
+  return Object.keys(featureFixtures).filter(
+    (name) => featureFixtures[name]?.needs !== feature && needsOf(name).includes(feature),
+  );
 }
 
 describe("rules of the conversation", () => {
@@ -50,8 +71,63 @@ describe("rules of the conversation", () => {
   });
 
   it.each(Object.keys(featureFixtures))("%s-without-feature", (name) => {
-    expect(readConversation(conversation(name, true)).rules).toEqual([]);
-    expect(readConversation(conversation(name, false)).rules).toEqual([`${name}-without-feature`]);
+    expect(readConversation(conversation(name)).rules).toEqual([]);
+    expect(readConversation(conversation(name, "the first")).rules).toEqual([`${name}-without-feature`]);
+  });
+
+  it("ask every request of the back-end for its channel, and those in band for acknowledgements", () => {
+    expect(requestsThatNeed("VHOST_USER_PROTOCOL_F_BACKEND_REQ")).toHaveLength(
+      vhostUserBackendRequestTable.length,
+    );
+    expect(requestsThatNeed("VHOST_USER_PROTOCOL_F_REPLY_ACK")).toEqual([
+      "vring-kick",
+      "backend-vring-call",
+      "backend-vring-err",
+    ]);
+  });
+
+  it.each(
+    (["VHOST_USER_PROTOCOL_F_BACKEND_REQ", "VHOST_USER_PROTOCOL_F_REPLY_ACK"] as const).flatMap((feature) =>
+      requestsThatNeed(feature).map((name) => [name, feature] as const),
+    ),
+  )("%s-without-feature, the other: %s", (name, feature) => {
+    const { rules } = readConversation(conversation(name, feature));
+    const isInBand = needsOf(name).includes("VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS");
+    expect(rules).toEqual([...(isInBand ? ["inband-notifications-alone"] : []), `${name}-without-feature`]);
+  });
+
+  it("let the back-end use a channel whose feature it has declared, and the front-end not set", () => {
+    const protocol: ProtocolFeatureName[] = [
+      "VHOST_USER_PROTOCOL_F_BACKEND_REQ",
+      "VHOST_USER_PROTOCOL_F_CONFIG",
+    ];
+    const talk = new Talk()
+      .begin({ protocol })
+      .ask({
+        case: "vhostUserSetProtocolFeatures",
+        value: { protocolFeatures: VhostUserProtocolFeature.VHOST_USER_PROTOCOL_F_CONFIG },
+      })
+      .ask({ case: "vhostUserSetBackendReqFd", value: undefined }, { fds: 1 })
+      .start()
+      .backendAsks({ case: "vhostUserBackendConfigChangeMsg", value: undefined });
+    expect(readConversation(talk.text()).rules).toEqual([]);
+  });
+
+  it("ask for the feature of descriptors only where the back-end passes one", () => {
+    const name = "backend-shmem-map";
+    const feature = "VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD";
+    expect(needsOf(name)).toContain(feature);
+    expect(readConversation(conversation(name, feature)).rules).toEqual([
+      "backend-descriptors-without-feature",
+    ]);
+    // Takes a notifier away: no descriptor comes, and the feature is not among those of the fixture.
+    expect(needsOf("backend-vring-host-notifier-msg")).toContain(feature);
+    expect(readConversation(conversation("backend-vring-host-notifier-msg")).rules).toEqual([]);
+  });
+
+  it("do not ask the back-end for the MTU that driver and front-end agree on", () => {
+    expect(needsOf("net-set-mtu")).toEqual(["VHOST_USER_PROTOCOL_F_MTU", "VIRTIO_NET_F_MTU"]);
+    expect(readConversation(conversation("net-set-mtu")).rules).toEqual([]);
   });
 
   it("find nothing in a session of QEMU and qemu-storage-daemon", () => {

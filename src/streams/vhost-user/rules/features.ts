@@ -11,7 +11,10 @@ import type { Channel, VhostUserMessage } from "../message.js";
 import type { Session } from "../session.js";
 import type { Rule } from "./rule.js";
 
-/** Requests for which it is enough that the back-end offers the feature: the document says "is present in GET_…". */
+/**
+ * Requests for which it is enough that the back-end offers the feature: the document says "is present in GET_…". Of the
+ * channel for the back-end's requests it says "if the back-end declares" the feature, which is no more either.
+ */
 const OFFER_WILL_DO: readonly string[] = [
   "VHOST_USER_GET_PROTOCOL_FEATURES",
   "VHOST_USER_SET_PROTOCOL_FEATURES",
@@ -21,6 +24,13 @@ const OFFER_WILL_DO: readonly string[] = [
   "VHOST_USER_SET_BACKEND_REQ_FD",
   "VHOST_USER_RESET_DEVICE",
 ];
+
+/**
+ * Flags of the tables that are not asked for here. Whether driver and front-end have agreed on an MTU shows nowhere: the
+ * front-end may answer for it, and the back-end then neither offers nor sees the feature. And what a descriptor of the
+ * back-end needs is asked when one comes, by a rule of its own.
+ */
+const NOT_OF_THE_REQUEST: readonly string[] = ["VIRTIO_NET_F_MTU", "VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD"];
 
 /** One rule for each request that needs a feature, made from the message tables. */
 const requestRules: readonly Rule[] = [
@@ -81,23 +91,29 @@ export const featureRules: readonly Rule[] = [
 ];
 
 function requestRule(of: Channel, { name, needs }: MessageRow): Rule | undefined {
-  if (needs === undefined) return undefined;
+  const judged = needs.filter((need) => !NOT_OF_THE_REQUEST.includes(need));
+  if (judged.length === 0) return undefined;
   return {
     id: `${name.replace("VHOST_USER_", "").toLowerCase().replaceAll("_", "-")}-without-feature`,
-    says: `${name} is sent only with ${needs}.`,
+    says: `${name} is sent only with ${judged.join(" and ")}.`,
     section: `${of === "frontend" ? "Front-end" : "Back-end"} message types, ${name}`,
     judge: (message, session) => {
       if (message.row?.name !== name || message.isReply || !usesFeature(message)) return undefined;
-      if (OFFER_WILL_DO.includes(name) && session.offers(needs) !== false) return unseen(needs, session);
-      return session.has(needs) === false ? `${needs} is not negotiated` : undefined;
+      const lacking = judged.filter((need) => lacks(name, need, session));
+      if (lacking.length === 0) return undefined;
+      return `${lacking.join(" and ")} ${lacking.length === 1 ? "is" : "are"} not negotiated`;
     },
   };
 }
 
-/** The offer was not in sight: then what was set is all that is known. */
-function unseen(needs: string, session: Session): string | undefined {
-  if (session.offers(needs) === true || needs === "VHOST_USER_F_PROTOCOL_FEATURES") return undefined;
-  return session.has(needs) === false ? `${needs} is not negotiated` : undefined;
+function lacks(name: string, need: string, session: Session): boolean {
+  if (OFFER_WILL_DO.includes(name) || need === "VHOST_USER_PROTOCOL_F_BACKEND_REQ") {
+    const isOffered = session.offers(need);
+    if (isOffered === true) return false;
+    if (isOffered === undefined && need === "VHOST_USER_F_PROTOCOL_FEATURES") return false;
+    // The offer was not in sight: then what was set is all that is known.
+  }
+  return session.has(need) === false;
 }
 
 /** VHOST_USER_SET_LOG_BASE without descriptor and with a u64 is from before its feature. */
