@@ -15,6 +15,7 @@ import {
   type Summary,
 } from "../inspect/index.js";
 import { type Description, findDescription } from "../streams/index.js";
+import { behind, type Source } from "./containers/source.js";
 import { withWrappers } from "./containers/summary.js";
 import type { Input } from "./input.js";
 import { type Io, UsageError } from "./io.js";
@@ -77,7 +78,12 @@ export async function readCapture(
     return undefined;
   };
   let refusal: string | undefined;
-  for await (const chunk of input.chunks()) {
+  const skip = (limit: number): number => {
+    const skipped = inspection?.skip?.(limit) ?? 0;
+    progress.advance(skipped);
+    return skipped;
+  };
+  for await (const chunk of skimmed(input, skip)) {
     progress.advance(chunk.length);
     if (inspection !== undefined) {
       inspection.push(chunk);
@@ -96,6 +102,29 @@ export async function readCapture(
   if (damage === undefined) io.err(`${input.name}:0x0: capture: ${where}${refusal}\n`);
   else io.err(`${input.name}:${hex(damage.offset)}: ${describeFault(damage)}\n`);
   return undefined;
+}
+
+/**
+ * The chunks of an input but for what `skip` passes over, where the input can be read anywhere: the pages of a mapped-ram
+ * file are nearly all of it, many of them holes on the disk that reading would fill with zeroes first.
+ */
+async function* skimmed(input: Input, skip: (limit: number) => number): AsyncGenerator<Uint8Array> {
+  const size = input.read === undefined ? undefined : input.size;
+  let at = 0;
+  let rest: Source | undefined = input;
+  while (rest !== undefined) {
+    const chunks: ReturnType<Source["chunks"]> = rest.chunks();
+    rest = undefined;
+    for await (const chunk of chunks) {
+      at += chunk.length;
+      yield chunk;
+      const skipped = size === undefined ? 0 : skip(size - at);
+      if (skipped === 0) continue;
+      at += skipped;
+      rest = behind(input, at);
+      break;
+    }
+  }
 }
 
 /** Says in one line what is wrong first. */

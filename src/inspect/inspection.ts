@@ -24,6 +24,11 @@ export interface InspectOptions {
 /** Pushed chunks of any size; records go to the sink as they become complete. */
 export interface CaptureInspection {
   push(chunk: Uint8Array): void;
+  /**
+   * Passes over up to `limit` bytes that come next and make no difference to any record or to the summary, and says how
+   * many. Left out by kinds of captures in which every byte counts.
+   */
+  skip?(limit: number): number;
   /** The input is over. */
   end(): Summary;
 }

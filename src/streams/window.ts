@@ -51,6 +51,13 @@ export class Window {
     }
   }
 
+  /** Passes over up to `bytes` that are never pushed, and says how many: none while some are held that stand before them. */
+  skip(bytes: number): number {
+    if (this.held > 0 || bytes <= 0) return 0;
+    this.at += bytes;
+    return bytes;
+  }
+
   /** No more will come: the parser gets what is left, and must make do with it. */
   finish(parse: Parse): void {
     const consumed = this.run(this.buffer.subarray(this.start, this.end), parse);

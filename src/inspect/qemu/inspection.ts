@@ -63,6 +63,12 @@ export class QemuInspection implements CaptureInspection {
     this.parser.push(chunk);
   }
 
+  skip(limit: number): number {
+    const skipped = this.parser.skip(limit);
+    this.size += skipped;
+    return skipped;
+  }
+
   end(): Summary {
     this.parser.end();
     this.release();
@@ -204,8 +210,8 @@ export class QemuInspection implements CaptureInspection {
     const { description } = this.devices;
     if (description === undefined) return;
     for (const fault of this.devices.missing(at)) this.faults.add(fault);
-    const { pageSize } = this.parser.ram.traits;
-    if (pageSize !== undefined && this.parser.ram.blocks.size > 0 && pageSize !== description.pageSize) {
+    const pageSize = this.pageSizes().find((size) => size !== description.pageSize);
+    if (pageSize !== undefined) {
       const detail = `${description.pageSize}, but the pages of the stream have ${pageSize} bytes`;
       this.faults.add(streamFault(SCHEMA, "constraint", "vmdescription.page_size", at, detail));
     }
@@ -214,6 +220,15 @@ export class QemuInspection implements CaptureInspection {
   private tellBorrowed(borrowed: Borrowed): void {
     if (this.devices.description === undefined) this.notes.push(...borrowed.notes());
     else this.notes.push(`the stream describes its devices itself: ${borrowed.from} is not used`);
+  }
+
+  /**
+   * What the stream says of each block's pages. The header of a mapped-ram block goes before what was known beforehand:
+   * its bitmap is laid out by it, and else its damage would show only where the description comes last.
+   */
+  private pageSizes(): number[] {
+    const { traits, blocks } = this.parser.ram;
+    return [...blocks.values()].flatMap(({ mapped }) => mapped?.pageSize ?? traits.pageSize ?? []);
   }
 
   private checkWhole(): void {
@@ -260,7 +275,8 @@ export class QemuInspection implements CaptureInspection {
       size: this.size,
       facts: streamFacts({
         configuration: this.configuration,
-        pageSize: this.parser.ram.traits.pageSize ?? this.devices.description?.pageSize,
+        pageSize:
+          this.pageSizes()[0] ?? this.parser.ram.traits.pageSize ?? this.devices.description?.pageSize,
         commands: this.commands,
         borrowed: this.devices.description === undefined ? this.borrowed?.from : undefined,
         sections: this.rows.sections,

@@ -113,6 +113,14 @@ export class QemuStreamParser {
     this.window.push(chunk, (reader) => this.parse(reader));
   }
 
+  /**
+   * Passes over up to `limit` bytes that come next and that the parser would not look at, the pages of a mapped-ram block,
+   * and says how many. A caller that can read anywhere pushes on behind them; nothing comes out differently.
+   */
+  skip(limit: number): number {
+    return this.window.skip(Math.min(limit, this.ram.unseen(this.window.at)));
+  }
+
   /** The input is over. Nothing may be pushed any more. */
   end(): void {
     this.report.ended = true;

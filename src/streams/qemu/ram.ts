@@ -46,8 +46,10 @@ export interface RamBlock {
   readonly usedLength: number;
   /** Of the host memory behind it, where the stream says so. */
   readonly pageSize: number | undefined;
-  /** Where its pages lie in a mapped-ram file, by offsets in the stream. */
-  readonly mapped: { readonly bitmapOffset: number; readonly pagesOffset: number } | undefined;
+  /** Where its pages lie in a mapped-ram file, by offsets in the stream, and how large each is by the header there. */
+  readonly mapped:
+    | { readonly bitmapOffset: number; readonly pagesOffset: number; readonly pageSize: number }
+    | undefined;
   readonly pages: RamCounts;
 }
 
@@ -415,6 +417,7 @@ export class RamParser {
     const mapped = entry.mapped && {
       bitmapOffset: entry.mapped.bitmapOffset - origin,
       pagesOffset: entry.mapped.pagesOffset - origin,
+      pageSize: entry.mapped.pageSize,
     };
     const block: RamBlock = {
       name,
@@ -423,10 +426,9 @@ export class RamParser {
       mapped,
       pages: noPages(),
     };
-    if (entry.mapped !== undefined && mapped !== undefined) {
-      const { pageSize } = entry.mapped;
+    if (mapped !== undefined) {
+      const { bitmapOffset, pagesOffset, pageSize } = mapped;
       const pages = Math.ceil(entry.usedLength / Math.max(1, pageSize));
-      const { bitmapOffset, pagesOffset } = mapped;
       const bitmapEnd = bitmapOffset + Math.ceil(pages / 64) * 8;
       if (bitmapOffset < reader.base + reader.at || pagesOffset < bitmapEnd) {
         return this.wrong(
@@ -464,6 +466,15 @@ export class RamParser {
     reader.at = at;
     const value = word.addressHigh * WORD_HIGH + word.addressLow * FLAG_RANGE;
     return word.flags === 0 && value > 0 && Number.isInteger(Math.log2(value)) && value < 2 ** 40;
+  }
+
+  /**
+   * How many bytes from offset `position` on are passed over unseen: behind the bitmap of a mapped-ram block, up to where
+   * the records go on. While there is such a block nothing else is being read, not even after damage.
+   */
+  unseen(position: number): number {
+    const { mapped } = this;
+    return mapped === undefined || position < mapped.bitmapEnd ? 0 : Math.max(0, mapped.resumeAt - position);
   }
 
   /** The bitmap of a mapped-ram block says which pages are there; then the pages are passed over. */
