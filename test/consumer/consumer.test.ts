@@ -64,11 +64,17 @@ describe("the example project, with the packed package", () => {
 
   afterAll(() => rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }));
 
-  it("brings none but the compiler's dependencies", () => {
+  it("brings none but the compiler's dependencies, and what unpacks captures", () => {
     const { dependencies } = JSON.parse(
       readFileSync(join(folder, "node_modules", "virtwire", "package.json"), "utf8"),
     ) as { dependencies: Record<string, string> };
-    expect(Object.keys(dependencies).sort()).toEqual(["chevrotain", "citty"]);
+    expect(Object.keys(dependencies).sort()).toEqual([
+      "chevrotain",
+      "citty",
+      "fflate",
+      "fzstd",
+      "xz-decompress",
+    ]);
   });
 
   it("generates only its own codecs, which import the shipped ones", () => {

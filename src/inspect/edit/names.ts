@@ -1,14 +1,34 @@
 /** Names in the place of numbers: members of the enum that a field has, and features of the device that it belongs to. */
 
-import * as ids from "../../../generated/virtio/ids.js";
-import * as pci from "../../../generated/virtio/pci.js";
-import * as pciConfig from "../../../generated/virtio/pci-config.js";
+import {
+  VirtioDeviceId,
+  VirtioDeviceStatus,
+  VirtioPciCapType,
+  VirtioPciTransitionalId,
+} from "../../../generated/virtio/ids.js";
+import { VirtioPciIsr } from "../../../generated/virtio/pci.js";
+import { PciCapId, PciCommand, PciExpSltsta, PciStatus } from "../../../generated/virtio/pci-config.js";
 import { deviceNamed } from "../explain/devices.js";
 import { featureNames } from "../features.js";
 import type { Node } from "../node.js";
 
-/** What generated modules export under the name of an enum or a flag set. */
-const MODULES: readonly Readonly<Record<string, unknown>>[] = [ids, pci, pciConfig];
+type Members = Readonly<Record<string, number | bigint>>;
+
+/**
+ * By the schema's name of the enum or flag set. One by one: to import a whole module would keep all of it in the bundle of
+ * every program that decodes with it.
+ */
+const MEMBERS: ReadonlyMap<string, Members> = new Map<string, Members>([
+  ["virtio_device_id", VirtioDeviceId],
+  ["virtio_pci_transitional_id", VirtioPciTransitionalId],
+  ["virtio_device_status", VirtioDeviceStatus],
+  ["virtio_pci_cap_type", VirtioPciCapType],
+  ["virtio_pci_isr", VirtioPciIsr],
+  ["pci_command", PciCommand],
+  ["pci_status", PciStatus],
+  ["pci_cap_id", PciCapId],
+  ["pci_exp_sltsta", PciExpSltsta],
+]);
 
 /** The number that a name stands for in this field. `section`: the name of the section that the field lies in. */
 export function numberNamed(name: string, node: Node, section: string): bigint | undefined {
@@ -22,14 +42,9 @@ const BOOLEANS: ReadonlyMap<string, bigint> = new Map([
 ]);
 
 function memberOf(type: string, name: string): bigint | undefined {
-  const exported = type.replace(/(?:^|_)([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
-  for (const module of MODULES) {
-    const members = Object.hasOwn(module, exported) ? module[exported] : undefined;
-    if (typeof members !== "object" || members === null || !Object.hasOwn(members, name)) continue;
-    const value: unknown = Object.entries(members).find(([member]) => member === name)?.[1];
-    if (typeof value === "number" || typeof value === "bigint") return BigInt(value);
-  }
-  return undefined;
+  const members = MEMBERS.get(type);
+  const value = members !== undefined && Object.hasOwn(members, name) ? members[name] : undefined;
+  return value === undefined ? undefined : BigInt(value);
 }
 
 function featureNamed(name: string, section: string): bigint | undefined {
