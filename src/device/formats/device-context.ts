@@ -20,6 +20,7 @@ import { VirtioFeature } from "../../../generated/virtio/features.js";
 import type { VirtioPciCommonCfg } from "../../../generated/virtio/pci.js";
 import { featureWindow } from "../member/common-config.js";
 import type { DeviceState, QueueState } from "../member/device-state.js";
+import { joinedFeatures } from "./feature-words.js";
 import type { Loss, Written } from "./loss.js";
 
 const WINDOWS = [0, 1];
@@ -69,7 +70,7 @@ export class DeviceContextReader {
         this.common(value.value);
         break;
       case "devFeatures":
-        this.state = { ...this.state, deviceFeatures: joined(value.value.featureBits) };
+        this.state = { ...this.state, deviceFeatures: joinedFeatures(value.value.featureBits) };
         break;
       case "pciVqCfg": {
         const { vqIndex, queueSize, queueMsixVector, queueDesc, queueDriver, queueDevice } = value.value;
@@ -202,10 +203,6 @@ function splitFields(queue: QueueState, vqIndex: number): VirtioDevCtxFieldTlv[]
       value: { case: "vqSplitDevOwnDesc", value: { vqIndex, descIdx: [...queue.owned] } },
     },
   ];
-}
-
-function joined(words: readonly bigint[]): bigint {
-  return words.reduceRight((all, word) => (all << 64n) | word, 0n);
 }
 
 function withWindow(features: bigint, select: number, bits: number): bigint {

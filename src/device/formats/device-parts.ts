@@ -15,6 +15,7 @@ import {
 } from "../../../generated/virtio/device-parts.js";
 import { VirtioFeature } from "../../../generated/virtio/features.js";
 import type { DeviceState, QueueState } from "../member/device-state.js";
+import { joinedFeatures } from "./feature-words.js";
 import type { Loss } from "./loss.js";
 
 /** One part, and its bytes: parts stand back to back. */
@@ -74,7 +75,7 @@ export class DevicePartsReader {
     switch (part.case) {
       case "devFeatures": {
         // Only compared: a device has the features that it has.
-        const given = joined(part.value.value.featureBits);
+        const given = joinedFeatures(part.value.value.featureBits);
         if (given !== state.deviceFeatures) {
           throw new RangeError(
             `features 0x${given.toString(16)}, here are 0x${state.deviceFeatures.toString(16)}`,
@@ -83,7 +84,7 @@ export class DevicePartsReader {
         break;
       }
       case "drvFeatures":
-        this.state = { ...state, driverFeatures: joined(part.value.value.featureBits) };
+        this.state = { ...state, driverFeatures: joinedFeatures(part.value.value.featureBits) };
         break;
       case "pciCommonCfg":
         this.common(part.value.value);
@@ -199,8 +200,4 @@ function notifyPart(index: number): VirtioDevPart {
     case: "vqNotifyCfg",
     value: { selector: { index }, value: { queueNotifyOff: index, queueNotifConfigData: 0 } },
   });
-}
-
-function joined(words: readonly bigint[]): bigint {
-  return words.reduceRight((all, word) => (all << 64n) | word, 0n);
 }

@@ -10,7 +10,14 @@ import { Writer } from "../../runtime/index.js";
 import type { GuestMemory } from "../memory/guest-memory.js";
 import { RingFault } from "./fault.js";
 import { advance, availableFlags, isUsed, PackedAreas, type RingPosition } from "./packed-areas.js";
-import type { DriverBuffer, DriverQueue, QueueFeatures, QueuePlace, UsedBuffer } from "./queue.js";
+import {
+  type DriverBuffer,
+  type DriverQueue,
+  lengthOf,
+  type QueueFeatures,
+  type QueuePlace,
+  type UsedBuffer,
+} from "./queue.js";
 
 const { VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE, VIRTQ_DESC_F_INDIRECT } = PvirtqDescFlags;
 
@@ -169,8 +176,4 @@ export class PackedDriverQueue implements DriverQueue {
     this.used = advance(this.used, buffer.descriptors, this.place.size);
     return { id, written };
   }
-}
-
-function lengthOf(parts: readonly { readonly length: number }[]): number {
-  return parts.reduce((sum, { length }) => sum + length, 0);
 }

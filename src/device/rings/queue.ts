@@ -61,6 +61,11 @@ export interface DriverBuffer {
   readonly writable: readonly { readonly address: number; readonly length: number }[];
 }
 
+/** Bytes of the parts of a buffer together. */
+export function lengthOf(parts: readonly { readonly length: number }[]): number {
+  return parts.reduce((sum, { length }) => sum + length, 0);
+}
+
 /** A buffer that came back. */
 export interface UsedBuffer {
   /** What `add` gave. */

@@ -13,6 +13,7 @@ import { RingFault } from "./fault.js";
 import {
   type DriverBuffer,
   type DriverQueue,
+  lengthOf,
   passedEvent,
   type QueueFeatures,
   type QueuePlace,
@@ -171,8 +172,4 @@ export class SplitDriverQueue implements DriverQueue {
     this.freeList.push(...buffer.descriptors);
     return { id, written };
   }
-}
-
-function lengthOf(parts: readonly { readonly length: number }[]): number {
-  return parts.reduce((sum, { length }) => sum + length, 0);
 }
