@@ -191,6 +191,228 @@ export function virtioAdminStatusQualifierName(value: number | bigint): string |
 export const VIRTIO_ADMIN_CMD_RESERVED_OPCODES = 0x8000;
 
 /**
+ * `struct virtio_admin_cmd_head`: 24 bytes.
+ * What an owner judges a command by. No opcode is refused here: an invalid group comes before an invalid opcode, also
+ * where the opcode is one of those that may stand in another structure.
+ * @see virtio 1.4, Group administration commands (admin.tex), struct virtio_admin_cmd and device requirements
+ */
+export interface VirtioAdminCmdHead {
+  /** 2 bytes at offset 0. */
+  opcode: number;
+  /** 2 bytes at offset 2. */
+  groupType: VirtioAdminGroupType;
+  /**
+   * 12 bytes at offset 4.
+   * Reserved: kept as it is, zero when left out.
+   */
+  reserved1?: Uint8Array | undefined;
+  /** 8 bytes at offset 16. */
+  groupMemberId: bigint;
+}
+
+/** Reads the 24 bytes at `at`, which the caller has made sure of. */
+export function readVirtioAdminCmdHeadAt(reader: Reader, at: number): VirtioAdminCmdHead {
+  const { view } = reader;
+  return {
+    opcode: view.getUint16(at, true),
+    groupType: view.getUint16(at + 2, true),
+    reserved1: reader.reserved(at + 4, 12),
+    groupMemberId: view.getBigUint64(at + 16, true),
+  };
+}
+
+/** Reads at the cursor. For structs inside others: its errors have no path. Otherwise, decode. */
+export function readVirtioAdminCmdHead(reader: Reader): VirtioAdminCmdHead {
+  return readVirtioAdminCmdHeadAt(reader, reader.take(24));
+}
+
+/**
+ * Decodes `struct virtio_admin_cmd_head`: the whole of the bytes, or what begins at the cursor of a reader.
+ * @throws WireError when the bytes are no such value.
+ */
+export function decodeVirtioAdminCmdHead(source: Source): VirtioAdminCmdHead {
+  const reader = readerOf(source);
+  const { at, end, depth } = reader;
+  try {
+    const value = readVirtioAdminCmdHead(reader);
+    if (reader !== source) reader.finish();
+    return value;
+  } catch (error) {
+    throw explain(error, scanVirtioAdminCmdHead(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 81), reader);
+  }
+}
+
+const VIRTIO_ADMIN_CMD_HEAD_LEAVES: readonly Leaf[] = [
+  ["opcode", 0, 2, 82],
+  ["group_type", 2, 2, 83],
+  ["reserved1", 4, 12, 84],
+  ["group_member_id", 16, 8, 85],
+];
+
+/** Checks the 24 bytes at `at`, which the caller has made sure of. Otherwise like scan. */
+export function scanVirtioAdminCmdHeadAt(reader: Reader, at: number): boolean {
+  if (reader.strict && !reader.isZero(at + 4, 12)) {
+    return reader.fail("reserved", "reserved1", at + 4, FILE, 84);
+  }
+  return true;
+}
+
+/** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
+export function scanVirtioAdminCmdHead(reader: Reader): boolean {
+  const at = reader.at;
+  if (24 > reader.end - at) return reader.short(at, VIRTIO_ADMIN_CMD_HEAD_LEAVES, FILE);
+  reader.at = at + 24;
+  return scanVirtioAdminCmdHeadAt(reader, at);
+}
+
+/** What is wrong with the bytes as `struct virtio_admin_cmd_head`; undefined when nothing is. */
+export function checkVirtioAdminCmdHead(source: Source): WireError | undefined {
+  const reader = readerOf(source);
+  return verdict(scanVirtioAdminCmdHead(reader) && ended(reader, source, FILE, 81), reader);
+}
+
+/** The size of every `virtio_admin_cmd_head` in bytes. */
+export const VIRTIO_ADMIN_CMD_HEAD_SIZE = 24;
+
+/** How many bytes encoding the value takes. */
+export function sizeofVirtioAdminCmdHead(_value: VirtioAdminCmdHead): number {
+  return 24;
+}
+
+/** Writes the 24 bytes at `at`, for which the caller has made room. */
+export function writeVirtioAdminCmdHeadAt(writer: Writer, at: number, value: VirtioAdminCmdHead): void {
+  const { view } = writer;
+  const { opcode, groupType, reserved1, groupMemberId } = value;
+  if (
+    opcode !== (opcode & 0xffff)
+    || groupType !== (groupType & 0xffff)
+    || groupMemberId !== BigInt.asUintN(64, groupMemberId)
+  ) {
+    throw misfit(writer, at, FILE, [
+      ["opcode", opcode, 16, 0, 82],
+      ["group_type", groupType, 16, 2, 83],
+      ["group_member_id", groupMemberId, 64, 16, 85],
+    ]);
+  }
+  view.setUint16(at, opcode, true);
+  view.setUint16(at + 2, groupType, true);
+  writeReserved(writer, reserved1, at + 4, 12, "reserved1", FILE, 84);
+  view.setBigUint64(at + 16, groupMemberId, true);
+}
+
+/** Writes at the cursor. Offsets in its errors count from the start of the writer's memory. */
+export function writeVirtioAdminCmdHead(writer: Writer, value: VirtioAdminCmdHead): void {
+  writeVirtioAdminCmdHeadAt(writer, writer.take(24), value);
+}
+
+/**
+ * Encodes `struct virtio_admin_cmd_head`.
+ * @throws WireError when a part of the value does not fit its field, or breaks a rule of the schema.
+ */
+export function encodeVirtioAdminCmdHead(value: VirtioAdminCmdHead): Uint8Array {
+  const writer = new Writer(VIRTIO_ADMIN_CMD_HEAD_SIZE);
+  writeVirtioAdminCmdHead(writer, value);
+  return writer.written();
+}
+
+/**
+ * A `virtio_admin_cmd_head` (24 bytes) where it lies in memory: fields in any order, nothing is copied.
+ * Setters check that a value fits its field, not the constraints of the schema: those are for `check…`.
+ */
+export class VirtioAdminCmdHeadView extends View {
+  /** @throws WireError when there is no such value at `at`. */
+  constructor(source: Source, at = 0) {
+    super(source);
+    this.moveTo(at);
+  }
+
+  override moveTo(at: number): this {
+    if (!this.$holds(at, 24)) {
+      scanVirtioAdminCmdHead(this.$aim(at));
+      throw this.$refused();
+    }
+    if (!scanVirtioAdminCmdHeadAt(this.$reader, at)) throw this.$refused();
+    this.$at = at;
+    this.$end = at + 24;
+    return this;
+  }
+
+  /** 2 bytes at offset 0. */
+  get opcode(): number {
+    return this.$view.getUint16(this.$at, true);
+  }
+  set opcode(value: number) {
+    if (value !== (value & 0xffff)) throw this.$error("range", "opcode", this.$at, FILE, 82, String(value));
+    this.$view.setUint16(this.$at, value, true);
+  }
+
+  /** 2 bytes at offset 2. */
+  get groupType(): VirtioAdminGroupType {
+    return this.$view.getUint16(this.$at + 2, true);
+  }
+  set groupType(value: VirtioAdminGroupType) {
+    if (value !== (value & 0xffff)) {
+      throw this.$error("range", "group_type", this.$at + 2, FILE, 83, String(value));
+    }
+    this.$view.setUint16(this.$at + 2, value, true);
+  }
+
+  /**
+   * 12 bytes at offset 4.
+   * Reserved: zero as far as the schema knows.
+   */
+  get reserved1(): Uint8Array {
+    return this.$bytes(this.$at + 4, this.$at + 16);
+  }
+
+  /** 8 bytes at offset 16. */
+  get groupMemberId(): bigint {
+    return this.$view.getBigUint64(this.$at + 16, true);
+  }
+  set groupMemberId(value: bigint) {
+    if (value !== BigInt.asUintN(64, value)) {
+      throw this.$error("range", "group_member_id", this.$at + 16, FILE, 85, String(value));
+    }
+    this.$view.setBigUint64(this.$at + 16, value, true);
+  }
+}
+
+const VIRTIO_ADMIN_CMD_HEAD_SITES = {
+  opcode: { name: "opcode", type: "le16", schema: "virtio/admin.wire:82" },
+  groupType: {
+    name: "group_type",
+    type: "virtio_admin_group_type",
+    schema: "virtio/admin.wire:83",
+    meaning: virtioAdminGroupTypeName,
+  },
+  reserved1: { name: "reserved1", type: "u8[12]", schema: "virtio/admin.wire:84", role: "reserved" },
+  groupMemberId: { name: "group_member_id", type: "le64", schema: "virtio/admin.wire:85" },
+} satisfies Record<string, Site>;
+
+/**
+ * Reports every field of the `virtio_admin_cmd_head` at the cursor. False when it had to end before the value does.
+ */
+export function walkVirtioAdminCmdHead(reader: Reader, visitor: Visitor): boolean {
+  const { view } = reader;
+  const at = reader.at;
+  let sound = 24 <= reader.end - at;
+  if (2 > reader.end - at) return reportShort(reader, visitor, at, VIRTIO_ADMIN_CMD_HEAD_LEAVES, FILE);
+  visitor.field(VIRTIO_ADMIN_CMD_HEAD_SITES.opcode, -1, at, 2, view.getUint16(at, true));
+  if (4 > reader.end - at) return reportShort(reader, visitor, at, VIRTIO_ADMIN_CMD_HEAD_LEAVES, FILE);
+  visitor.field(VIRTIO_ADMIN_CMD_HEAD_SITES.groupType, -1, at + 2, 2, view.getUint16(at + 2, true));
+  if (16 > reader.end - at) return reportShort(reader, visitor, at, VIRTIO_ADMIN_CMD_HEAD_LEAVES, FILE);
+  visitor.field(VIRTIO_ADMIN_CMD_HEAD_SITES.reserved1, -1, at + 4, 12, reader.bytes.subarray(at + 4, at + 16));
+  if (sound && reader.strict && !reader.isZero(at + 4, 12)) {
+    sound = reader.fail("reserved", "reserved1", at + 4, FILE, 84) || report(reader, visitor);
+  }
+  if (24 > reader.end - at) return reportShort(reader, visitor, at, VIRTIO_ADMIN_CMD_HEAD_LEAVES, FILE);
+  visitor.field(VIRTIO_ADMIN_CMD_HEAD_SITES.groupMemberId, -1, at + 16, 8, view.getBigUint64(at + 16, true));
+  reader.at = at + 24;
+  if (!sound) return false;
+  return true;
+}
+
+/**
  * `struct virtio_admin_cmd_readable`: 24 bytes or more.
  * Device-readable part of a command, contents as bytes.
  * @see virtio 1.4, Group administration commands (admin.tex), struct virtio_admin_cmd
@@ -248,15 +470,15 @@ export function decodeVirtioAdminCmdReadable(source: Source): VirtioAdminCmdRead
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVirtioAdminCmdReadable(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 80), reader);
+    throw explain(error, scanVirtioAdminCmdReadable(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 90), reader);
   }
 }
 
 const VIRTIO_ADMIN_CMD_READABLE_LEAVES: readonly Leaf[] = [
-  ["opcode", 0, 2, 81],
-  ["group_type", 2, 2, 82],
-  ["reserved1", 4, 12, 83],
-  ["group_member_id", 16, 8, 85],
+  ["opcode", 0, 2, 91],
+  ["group_type", 2, 2, 92],
+  ["reserved1", 4, 12, 93],
+  ["group_member_id", 16, 8, 95],
 ];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
@@ -267,10 +489,10 @@ export function scanVirtioAdminCmdReadable(reader: Reader): boolean {
   reader.at = at + 24;
   const opcode = view.getUint16(at, true);
   if (reader.strict && !reader.isZero(at + 4, 12)) {
-    return reader.fail("reserved", "reserved1", at + 4, FILE, 83);
+    return reader.fail("reserved", "reserved1", at + 4, FILE, 93);
   }
   if (opcode >= 0x8000 /* VIRTIO_ADMIN_CMD_RESERVED_OPCODES */) {
-    return reader.fail("constraint", "opcode", at, FILE, 81, "opcode < VIRTIO_ADMIN_CMD_RESERVED_OPCODES");
+    return reader.fail("constraint", "opcode", at, FILE, 91, "opcode < VIRTIO_ADMIN_CMD_RESERVED_OPCODES");
   }
   reader.at = reader.end;
   return true;
@@ -279,7 +501,7 @@ export function scanVirtioAdminCmdReadable(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct virtio_admin_cmd_readable`; undefined when nothing is. */
 export function checkVirtioAdminCmdReadable(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVirtioAdminCmdReadable(reader) && ended(reader, source, FILE, 80), reader);
+  return verdict(scanVirtioAdminCmdReadable(reader) && ended(reader, source, FILE, 90), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -298,17 +520,17 @@ export function writeVirtioAdminCmdReadable(writer: Writer, value: VirtioAdminCm
     || groupMemberId !== BigInt.asUintN(64, groupMemberId)
   ) {
     throw misfit(writer, at, FILE, [
-      ["opcode", opcode, 16, 0, 81],
-      ["group_type", groupType, 16, 2, 82],
-      ["group_member_id", groupMemberId, 64, 16, 85],
+      ["opcode", opcode, 16, 0, 91],
+      ["group_type", groupType, 16, 2, 92],
+      ["group_member_id", groupMemberId, 64, 16, 95],
     ]);
   }
   view.setUint16(at, opcode, true);
   view.setUint16(at + 2, groupType, true);
-  writeReserved(writer, reserved1, at + 4, 12, "reserved1", FILE, 83);
+  writeReserved(writer, reserved1, at + 4, 12, "reserved1", FILE, 93);
   view.setBigUint64(at + 16, groupMemberId, true);
   if (opcode >= 0x8000 /* VIRTIO_ADMIN_CMD_RESERVED_OPCODES */) {
-    throw writer.error("constraint", "opcode", at, `${FILE}:81`, "opcode < VIRTIO_ADMIN_CMD_RESERVED_OPCODES");
+    throw writer.error("constraint", "opcode", at, `${FILE}:91`, "opcode < VIRTIO_ADMIN_CMD_RESERVED_OPCODES");
   }
   writer.put(commandSpecificData);
 }
@@ -349,7 +571,7 @@ export class VirtioAdminCmdReadableView extends View {
     return this.$view.getUint16(this.$at, true);
   }
   set opcode(value: number) {
-    if (value !== (value & 0xffff)) throw this.$error("range", "opcode", this.$at, FILE, 81, String(value));
+    if (value !== (value & 0xffff)) throw this.$error("range", "opcode", this.$at, FILE, 91, String(value));
     this.$view.setUint16(this.$at, value, true);
   }
 
@@ -359,7 +581,7 @@ export class VirtioAdminCmdReadableView extends View {
   }
   set groupType(value: VirtioAdminGroupType) {
     if (value !== (value & 0xffff)) {
-      throw this.$error("range", "group_type", this.$at + 2, FILE, 82, String(value));
+      throw this.$error("range", "group_type", this.$at + 2, FILE, 92, String(value));
     }
     this.$view.setUint16(this.$at + 2, value, true);
   }
@@ -381,7 +603,7 @@ export class VirtioAdminCmdReadableView extends View {
   }
   set groupMemberId(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "group_member_id", this.$at + 16, FILE, 85, String(value));
+      throw this.$error("range", "group_member_id", this.$at + 16, FILE, 95, String(value));
     }
     this.$view.setBigUint64(this.$at + 16, value, true);
   }
@@ -403,24 +625,24 @@ export class VirtioAdminCmdReadableView extends View {
 }
 
 const VIRTIO_ADMIN_CMD_READABLE_SITES = {
-  opcode: { name: "opcode", type: "le16", schema: "virtio/admin.wire:81" },
+  opcode: { name: "opcode", type: "le16", schema: "virtio/admin.wire:91" },
   groupType: {
     name: "group_type",
     type: "virtio_admin_group_type",
-    schema: "virtio/admin.wire:82",
+    schema: "virtio/admin.wire:92",
     meaning: virtioAdminGroupTypeName,
   },
-  reserved1: { name: "reserved1", type: "u8[12]", schema: "virtio/admin.wire:83", role: "reserved" },
+  reserved1: { name: "reserved1", type: "u8[12]", schema: "virtio/admin.wire:93", role: "reserved" },
   groupMemberId: {
     name: "group_member_id",
     type: "le64",
-    schema: "virtio/admin.wire:85",
+    schema: "virtio/admin.wire:95",
     doc: "Which member of the group the command is for.",
   },
   commandSpecificData: {
     name: "command_specific_data",
     type: "u8[]",
-    schema: "virtio/admin.wire:88",
+    schema: "virtio/admin.wire:98",
     doc: "The listing of virtio 1.4 declares le64[] here; the structs of the commands are no multiples of 8, so it is bytes.",
   },
 } satisfies Record<string, Site>;
@@ -440,14 +662,14 @@ export function walkVirtioAdminCmdReadable(reader: Reader, visitor: Visitor): bo
   if (16 > reader.end - at) return reportShort(reader, visitor, at, VIRTIO_ADMIN_CMD_READABLE_LEAVES, FILE);
   visitor.field(VIRTIO_ADMIN_CMD_READABLE_SITES.reserved1, -1, at + 4, 12, reader.bytes.subarray(at + 4, at + 16));
   if (sound && reader.strict && !reader.isZero(at + 4, 12)) {
-    sound = reader.fail("reserved", "reserved1", at + 4, FILE, 83) || report(reader, visitor);
+    sound = reader.fail("reserved", "reserved1", at + 4, FILE, 93) || report(reader, visitor);
   }
   if (24 > reader.end - at) return reportShort(reader, visitor, at, VIRTIO_ADMIN_CMD_READABLE_LEAVES, FILE);
   visitor.field(VIRTIO_ADMIN_CMD_READABLE_SITES.groupMemberId, -1, at + 16, 8, view.getBigUint64(at + 16, true));
   reader.at = at + 24;
   if (!sound) return false;
   if (opcode >= 0x8000 /* VIRTIO_ADMIN_CMD_RESERVED_OPCODES */) {
-    return reader.fail("constraint", "opcode", at, FILE, 81, "opcode < VIRTIO_ADMIN_CMD_RESERVED_OPCODES") || report(reader, visitor);
+    return reader.fail("constraint", "opcode", at, FILE, 91, "opcode < VIRTIO_ADMIN_CMD_RESERVED_OPCODES") || report(reader, visitor);
   }
   const from = reader.at;
   if (isCut(reader, visitor)) return false;
@@ -501,14 +723,14 @@ export function decodeVirtioAdminCmdWritable(source: Source): VirtioAdminCmdWrit
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVirtioAdminCmdWritable(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 94), reader);
+    throw explain(error, scanVirtioAdminCmdWritable(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 104), reader);
   }
 }
 
 const VIRTIO_ADMIN_CMD_WRITABLE_LEAVES: readonly Leaf[] = [
-  ["status", 0, 2, 95],
-  ["status_qualifier", 2, 2, 96],
-  ["reserved2", 4, 4, 97],
+  ["status", 0, 2, 105],
+  ["status_qualifier", 2, 2, 106],
+  ["reserved2", 4, 4, 107],
 ];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
@@ -517,7 +739,7 @@ export function scanVirtioAdminCmdWritable(reader: Reader): boolean {
   if (8 > reader.end - at) return reader.short(at, VIRTIO_ADMIN_CMD_WRITABLE_LEAVES, FILE);
   reader.at = at + 8;
   if (reader.strict && !reader.isZero(at + 4, 4)) {
-    return reader.fail("reserved", "reserved2", at + 4, FILE, 97);
+    return reader.fail("reserved", "reserved2", at + 4, FILE, 107);
   }
   reader.at = reader.end;
   return true;
@@ -526,7 +748,7 @@ export function scanVirtioAdminCmdWritable(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct virtio_admin_cmd_writable`; undefined when nothing is. */
 export function checkVirtioAdminCmdWritable(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVirtioAdminCmdWritable(reader) && ended(reader, source, FILE, 94), reader);
+  return verdict(scanVirtioAdminCmdWritable(reader) && ended(reader, source, FILE, 104), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -541,13 +763,13 @@ export function writeVirtioAdminCmdWritable(writer: Writer, value: VirtioAdminCm
   const { view } = writer;
   if (status !== (status & 0xffff) || statusQualifier !== (statusQualifier & 0xffff)) {
     throw misfit(writer, at, FILE, [
-      ["status", status, 16, 0, 95],
-      ["status_qualifier", statusQualifier, 16, 2, 96],
+      ["status", status, 16, 0, 105],
+      ["status_qualifier", statusQualifier, 16, 2, 106],
     ]);
   }
   view.setUint16(at, status, true);
   view.setUint16(at + 2, statusQualifier, true);
-  writeReserved(writer, reserved2, at + 4, 4, "reserved2", FILE, 97);
+  writeReserved(writer, reserved2, at + 4, 4, "reserved2", FILE, 107);
   writer.put(commandSpecificResult);
 }
 
@@ -587,7 +809,7 @@ export class VirtioAdminCmdWritableView extends View {
     return this.$view.getUint16(this.$at, true);
   }
   set status(value: VirtioAdminStatus) {
-    if (value !== (value & 0xffff)) throw this.$error("range", "status", this.$at, FILE, 95, String(value));
+    if (value !== (value & 0xffff)) throw this.$error("range", "status", this.$at, FILE, 105, String(value));
     this.$view.setUint16(this.$at, value, true);
   }
 
@@ -597,7 +819,7 @@ export class VirtioAdminCmdWritableView extends View {
   }
   set statusQualifier(value: VirtioAdminStatusQualifier) {
     if (value !== (value & 0xffff)) {
-      throw this.$error("range", "status_qualifier", this.$at + 2, FILE, 96, String(value));
+      throw this.$error("range", "status_qualifier", this.$at + 2, FILE, 106, String(value));
     }
     this.$view.setUint16(this.$at + 2, value, true);
   }
@@ -626,17 +848,17 @@ const VIRTIO_ADMIN_CMD_WRITABLE_SITES = {
   status: {
     name: "status",
     type: "virtio_admin_status",
-    schema: "virtio/admin.wire:95",
+    schema: "virtio/admin.wire:105",
     meaning: virtioAdminStatusName,
   },
   statusQualifier: {
     name: "status_qualifier",
     type: "virtio_admin_status_qualifier",
-    schema: "virtio/admin.wire:96",
+    schema: "virtio/admin.wire:106",
     meaning: virtioAdminStatusQualifierName,
   },
-  reserved2: { name: "reserved2", type: "u8[4]", schema: "virtio/admin.wire:97", role: "reserved" },
-  commandSpecificResult: { name: "command_specific_result", type: "u8[]", schema: "virtio/admin.wire:98" },
+  reserved2: { name: "reserved2", type: "u8[4]", schema: "virtio/admin.wire:107", role: "reserved" },
+  commandSpecificResult: { name: "command_specific_result", type: "u8[]", schema: "virtio/admin.wire:108" },
 } satisfies Record<string, Site>;
 
 /**
@@ -653,7 +875,7 @@ export function walkVirtioAdminCmdWritable(reader: Reader, visitor: Visitor): bo
   if (8 > reader.end - at) return reportShort(reader, visitor, at, VIRTIO_ADMIN_CMD_WRITABLE_LEAVES, FILE);
   visitor.field(VIRTIO_ADMIN_CMD_WRITABLE_SITES.reserved2, -1, at + 4, 4, reader.bytes.subarray(at + 4, at + 8));
   if (sound && reader.strict && !reader.isZero(at + 4, 4)) {
-    sound = reader.fail("reserved", "reserved2", at + 4, FILE, 97) || report(reader, visitor);
+    sound = reader.fail("reserved", "reserved2", at + 4, FILE, 107) || report(reader, visitor);
   }
   reader.at = at + 8;
   if (!sound) return false;
@@ -706,14 +928,14 @@ export function decodeVirtioAdminCmdList(source: Source): VirtioAdminCmdList {
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVirtioAdminCmdList(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 106), reader);
+    throw explain(error, scanVirtioAdminCmdList(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 116), reader);
   }
 }
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVirtioAdminCmdList(reader: Reader): boolean {
   const left = reader.end - reader.at;
-  if (left % 8 !== 0) return partElement(reader, "device_admin_cmd_opcodes", 8, FILE, 108);
+  if (left % 8 !== 0) return partElement(reader, "device_admin_cmd_opcodes", 8, FILE, 118);
   reader.at = reader.end;
   return true;
 }
@@ -721,7 +943,7 @@ export function scanVirtioAdminCmdList(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct virtio_admin_cmd_list`; undefined when nothing is. */
 export function checkVirtioAdminCmdList(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVirtioAdminCmdList(reader) && ended(reader, source, FILE, 106), reader);
+  return verdict(scanVirtioAdminCmdList(reader) && ended(reader, source, FILE, 116), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -737,7 +959,7 @@ export function writeVirtioAdminCmdList(writer: Writer, value: VirtioAdminCmdLis
   let next = start;
   for (const item of deviceAdminCmdOpcodes) {
     if (item !== BigInt.asUintN(64, item)) {
-      throw misfit(writer, next, FILE, [[`device_admin_cmd_opcodes[${(next - start) / 8}]`, item, 64, 0, 108]]);
+      throw misfit(writer, next, FILE, [[`device_admin_cmd_opcodes[${(next - start) / 8}]`, item, 64, 0, 118]]);
     }
     view.setBigUint64(next, item, true);
     next += 8;
@@ -793,7 +1015,7 @@ export class VirtioAdminCmdListView extends View {
     this.$index(i, this.deviceAdminCmdOpcodesCount);
     const at = this.$at + i * 8;
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "device_admin_cmd_opcodes", at, FILE, 108, String(value));
+      throw this.$error("range", "device_admin_cmd_opcodes", at, FILE, 118, String(value));
     }
     this.$view.setBigUint64(at, value, true);
   }
@@ -808,7 +1030,7 @@ const VIRTIO_ADMIN_CMD_LIST_SITES = {
   deviceAdminCmdOpcodes: {
     name: "device_admin_cmd_opcodes",
     type: "le64[]",
-    schema: "virtio/admin.wire:108",
+    schema: "virtio/admin.wire:118",
     doc: "Bit n of word i is opcode 64 · i + n.",
   },
 } satisfies Record<string, Site>;
@@ -831,7 +1053,7 @@ export function walkVirtioAdminCmdList(reader: Reader, visitor: Visitor): boolea
     reader.at = at + 8;
   }
   visitor.close(reader.at);
-  const whole = left % 8 === 0 ? all : reportLack(reader, visitor, `device_admin_cmd_opcodes[${Math.floor(left / 8)}]`, reader.end - (left % 8), 8, FILE, 108);
+  const whole = left % 8 === 0 ? all : reportLack(reader, visitor, `device_admin_cmd_opcodes[${Math.floor(left / 8)}]`, reader.end - (left % 8), 8, FILE, 118);
   if (!whole) return false;
   return true;
 }

@@ -47,7 +47,18 @@ describe.each([
     expect(failure(0x7fff, 9, SRIOV)).toMatchObject({ status: EINVAL, qualifier: INVALID_OPCODE });
     expect(failure(modeSet, 9, SRIOV)).toMatchObject({ status: EINVAL, qualifier: INVALID_MEMBER });
     expect(failure(modeSet, 0, SRIOV)).toMatchObject({ status: EINVAL, qualifier: INVALID_MEMBER });
-    expect([...raw(scene(), command(0x8000, MEMBER), 8).subarray(0, 4)]).toEqual([22, 0, 2, 0]);
+  });
+
+  it("checks the group first for opcodes that may stand in another structure, too", () => {
+    for (const opcode of [0x8000, 0xffff]) {
+      expect([...raw(scene(), command(opcode, MEMBER, [], 7), 8).subarray(0, 4)]).toEqual([
+        EINVAL,
+        0,
+        INVALID_GROUP,
+        0,
+      ]);
+      expect([...raw(scene(), command(opcode, 9), 8).subarray(0, 4)]).toEqual([EINVAL, 0, INVALID_OPCODE, 0]);
+    }
   });
 
   it("knows only the two commands of lists before the driver has said what it uses", () => {
