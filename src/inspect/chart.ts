@@ -45,6 +45,11 @@ export class ChartRenderer implements Sink {
       this.line(time, String(index), arrow(record), said[0]);
       for (const more of said.slice(1)) this.line("", "", `│${" ".repeat(WIDTH)}│`, more);
     }
+    if (record.record === "state") {
+      const { t, format } = attributes;
+      const time = typeof t === "number" ? t.toFixed(6) : "";
+      this.line(time, "", stateArrow(record), typeof format === "string" ? format : undefined);
+    }
     for (const fault of record.faults) this.trouble(`${hex(fault.offset)}: ${describeFault(fault)}`);
     const { rules, broken } = attributes;
     if (Array.isArray(rules) && Array.isArray(broken)) {
@@ -83,6 +88,13 @@ function arrow({ name, attributes }: CaptureRecord): string {
   return from === "fe"
     ? `│${dash.repeat(2)}${label}${dash.repeat(room)}▶│`
     : `│◀${dash.repeat(room)}${label}${dash.repeat(2)}│`;
+}
+
+/** `│◀╌╌╌╌ device state, 1,234 bytes ╌╌│`. What the pipe of the transfer held, and not the sockets. */
+function stateArrow({ name, size, attributes: { from } }: CaptureRecord): string {
+  const label = ` ${printable(name)}, ${size.toLocaleString("en-US")} bytes `;
+  const room = Math.max(2, WIDTH - label.length - 3);
+  return from === "fe" ? `│╌╌${label}${"╌".repeat(room)}▶│` : `│◀${"╌".repeat(room)}${label}╌╌│`;
 }
 
 /** The fields of the payload as words. The header is drawn. */

@@ -10,6 +10,7 @@ import {
 import { VirtioDeviceId } from "../../generated/virtio/ids.js";
 import { type Fault, Reader } from "../runtime/index.js";
 import {
+  backendFormat,
   type ConversationEvent,
   ConversationParser,
   type Finding,
@@ -20,6 +21,7 @@ import {
   type Recording,
   recordingForm,
   type Session,
+  type StateContents,
   type VhostUserMessage,
 } from "../streams/index.js";
 import { featureMeaning, featureNames } from "./features.js";
@@ -168,6 +170,9 @@ export class ConversationInspection implements CaptureInspection {
       case "message":
         this.message(event.message, found, talk);
         break;
+      case "state":
+        this.state(event.contents, talk);
+        break;
       case "unanswered":
         this.unanswered(event.message, found, talk);
         break;
@@ -218,6 +223,22 @@ export class ConversationInspection implements CaptureInspection {
       },
       fields: fieldsOf(message, this.device),
       faults: message.fault === undefined ? [] : [message.fault],
+    });
+  }
+
+  /** The back-end's state is no message: its offsets are its own, from its first byte on. */
+  private state(contents: StateContents, talk: Talk): void {
+    const { index, from, time, size, bytes } = contents;
+    const { type, fields } = bytes === undefined ? NOTHING_KNOWN : stateFields(bytes, this.device);
+    this.sink.record({
+      record: "state",
+      name: "device state",
+      path: elementPath("states", index),
+      at: 0,
+      size,
+      attributes: { index, t: time, session: talk.name, from, format: type },
+      fields,
+      faults: [],
     });
   }
 
@@ -380,6 +401,23 @@ function fieldsOf(message: VhostUserMessage, device: VirtioDeviceId): readonly N
   }
   // The case of a message is named as its request is, which differs from message to message: no path could be written.
   return tree.roots.map((node) => (node.children === undefined ? node : { ...node, name: "payload" }));
+}
+
+interface StateFields {
+  /** The name of the struct in its schema; undefined when no format that is known fits. */
+  readonly type: string | undefined;
+  readonly fields: readonly Node[] | undefined;
+}
+
+const NOTHING_KNOWN: StateFields = { type: undefined, fields: undefined };
+
+function stateFields(bytes: Uint8Array, device: VirtioDeviceId): StateFields {
+  const reader = new Reader(bytes);
+  const format = backendFormat(reader, device);
+  if (format === undefined) return NOTHING_KNOWN;
+  const tree = new TreeBuilder(0, featureMeaning(device));
+  format.walk(reader, tree);
+  return { type: format.type, fields: tree.roots };
 }
 
 function plural(count: number, name: string): string {

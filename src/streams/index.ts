@@ -15,6 +15,7 @@ export {
   type SourceEvent,
   SourceStatus,
 } from "./migration/status.js";
+export { type PacketNote, PcapngWriter } from "./pcapng/writer.js";
 export {
   type Description,
   type DescriptionResult,
@@ -46,6 +47,7 @@ export {
 } from "./qemu/return-path.js";
 export { walkState } from "./qemu/state.js";
 export { findDescription } from "./qemu/tail.js";
+export { type BackendFormat, backendFormat } from "./qemu/virtio/backend-formats.js";
 export type { FieldBehind, SavedDevice, VirtioDevice } from "./qemu/virtio/device.js";
 export { virtioDeviceOf } from "./qemu/virtio/devices.js";
 export type { Layout } from "./qemu/virtio/layout.js";
@@ -72,6 +74,7 @@ export {
   ConversationParser,
   Numbering,
 } from "./vhost-user/parser.js";
+export { ConversationWriter, type RecordedPiece } from "./vhost-user/pcapng-writer.js";
 export type { Recording, RecordingHandler } from "./vhost-user/recording.js";
 export { conversationRules } from "./vhost-user/rules/index.js";
 export type { Rule } from "./vhost-user/rules/rule.js";

@@ -1,7 +1,8 @@
 /**
  * Reads conversations that are written as a line of JSON a message or a read:
  * `{"t": 0.013, "from": "fe", "fds": 1, "hex": "0d00…"}`. `t` is in seconds, `fds` counts descriptors, and
- * `"channel": "backend"` marks the back-end's own channel where the recording tells the two apart, `"session"` names the
+ * `"channel": "backend"` marks the back-end's own channel where the recording tells the two apart, `"state"` the pipe of
+ * the device state, `"session"` names the
  * connection where it holds several.
  */
 import { Lines } from "./lines.js";
@@ -54,8 +55,8 @@ function parse(text: string): Piece | string {
   const time = members.get("t");
   if (time !== undefined && typeof time !== "number") return "t is no number";
   const channel = members.get("channel");
-  if (channel !== undefined && channel !== "frontend" && channel !== "backend") {
-    return 'channel is neither "frontend" nor "backend"';
+  if (channel !== undefined && channel !== "frontend" && channel !== "backend" && channel !== "state") {
+    return 'channel is neither "frontend", "backend" nor "state"';
   }
   const session = members.get("session");
   if (session !== undefined && typeof session !== "string") return "session is no text";

@@ -14,6 +14,12 @@ export type Side = "fe" | "be";
 /** Whose requests go over it: the first socket has those of the front-end, the second those of the back-end. */
 export type Channel = "frontend" | "backend";
 
+/**
+ * What a piece came over. Besides the sockets there is the pipe that a VHOST_USER_SET_DEVICE_STATE_FD passes: its bytes
+ * are no messages but the state of the back-end.
+ */
+export type PieceChannel = Channel | "state";
+
 /** Bytes of one side, however a read or write happened to cut them. */
 export interface Piece {
   readonly from: Side;
@@ -23,7 +29,7 @@ export interface Piece {
   /** In seconds. */
   readonly time?: number | undefined;
   /** Undefined where the recording does not tell the two sockets apart: then the header of each message decides. */
-  readonly channel?: Channel | undefined;
+  readonly channel?: PieceChannel | undefined;
   /** Whose connection it is, where a recording holds several. */
   readonly session?: string | undefined;
 }
@@ -79,8 +85,24 @@ export interface VhostUserMessage {
   readonly answers: VhostUserMessage | undefined;
 }
 
+/** What went through the pipe of one transfer of the back-end's state. */
+export interface StateContents {
+  /** Place among the transfers of the conversation. */
+  readonly index: number;
+  /** Who wrote: the back-end saves, the front-end loads. */
+  readonly from: Side;
+  /** Of its first piece. */
+  readonly time: number | undefined;
+  /** How many bytes there were. */
+  readonly size: number;
+  /** The bytes themselves; undefined when there were too many to keep them. */
+  readonly bytes: Uint8Array | undefined;
+}
+
 export type ConversationEvent =
   | { readonly kind: "message"; readonly message: VhostUserMessage }
+  /** A transfer of the back-end's state is over: the next message is about it, or the recording ends. */
+  | { readonly kind: "state"; readonly contents: StateContents }
   /** A request should have had its reply by now. */
   | { readonly kind: "unanswered"; readonly message: VhostUserMessage }
   /** Bytes of one side that are no message: what follows of that side cannot be read. */

@@ -2,7 +2,11 @@
  * Follows a vhost-user conversation: puts messages together, decodes them with what has been negotiated, and matches
  * replies to requests, on both channels.
  */
-import { VHOST_USER_HEADER_SIZE, VHOST_USER_U64_SIZE } from "../../../generated/vhost-user/messages.js";
+import {
+  VHOST_USER_HEADER_SIZE,
+  VHOST_USER_U64_SIZE,
+  VhostUserFrontendRequest,
+} from "../../../generated/vhost-user/messages.js";
 import type { Fault, MessageRow } from "../../runtime/index.js";
 import { streamFault } from "../faults.js";
 import { expectationOf, rowOf } from "./contract.js";
@@ -11,6 +15,7 @@ import { type Frame, Framing } from "./framing.js";
 import type { Channel, ConversationEvent, Negotiated, Piece, Side, VhostUserMessage } from "./message.js";
 import { orderOfHeader } from "./order.js";
 import { Session } from "./session.js";
+import { StateTransfers } from "./state.js";
 
 export interface ConversationOptions {
   /** Byte order of the machine that it was recorded on. Told by the first header when left out. */
@@ -37,6 +42,7 @@ export class ConversationParser {
   private readonly framings = new Map<string, { readonly from: Side; readonly framing: Framing }>();
   private readonly outstanding: Readonly<Record<Channel, VhostUserMessage[]>> = { frontend: [], backend: [] };
   private readonly seen: Record<Side, boolean> = { fe: false, be: false };
+  private readonly states = new StateTransfers();
   private littleEndian: boolean | undefined;
   private readonly numbering: Numbering;
 
@@ -48,9 +54,13 @@ export class ConversationParser {
 
   push(piece: Piece): void {
     if (piece.bytes.length === 0) return;
+    if (piece.channel === "state") {
+      this.states.push(piece);
+      return;
+    }
     const at = this.numbering.bytes;
     this.numbering.bytes += piece.bytes.length;
-    const framing = this.framingOf(piece);
+    const framing = this.framingOf(piece.from, piece.channel);
     const wasSound = framing.fault === undefined;
     framing.push(piece, at, this.orderOf);
     if (wasSound && framing.fault !== undefined) this.damage(piece.from, framing.fault);
@@ -63,6 +73,7 @@ export class ConversationParser {
       const detail = `the recording ends ${framing.held} bytes into a message`;
       this.damage(from, streamFault(SCHEMA, "truncated", "message", framing.heldAt, detail));
     }
+    this.endState();
     // With one side alone, no request can be seen to be answered.
     if (!this.seen.fe || !this.seen.be) return;
     for (const channel of ["frontend", "backend"] as const) {
@@ -81,11 +92,10 @@ export class ConversationParser {
     return this.littleEndian;
   };
 
-  private framingOf(piece: Piece): Framing {
-    const key = `${piece.channel ?? ""} ${piece.from}`;
+  private framingOf(from: Side, channel: Channel | undefined): Framing {
+    const key = `${channel ?? ""} ${from}`;
     const known = this.framings.get(key);
     if (known !== undefined) return known.framing;
-    const { from, channel } = piece;
     const made = { from, framing: new Framing((frame) => this.take(frame, from, channel)) };
     this.framings.set(key, made);
     return made.framing;
@@ -95,11 +105,17 @@ export class ConversationParser {
     this.handler({ kind: "damage", from, at: fault.offset, fault }, this.session);
   }
 
+  private endState(): void {
+    const contents = this.states.take();
+    if (contents !== undefined) this.handler({ kind: "state", contents }, this.session);
+  }
+
   private take(frame: Frame, from: Side, told: Channel | undefined): void {
     this.seen[from] = true;
     const { header } = frame;
     const channel = told ?? this.channelOf(from, header.reply !== 0, header.request);
     const isReply = (channel === "frontend") === (from === "be");
+    if (channel === "frontend" && !isReply && ENDS_STATE.includes(header.request)) this.endState();
     const row = rowOf(channel, header.request);
     const negotiated = this.negotiated();
     const payload = frame.bytes.subarray(VHOST_USER_HEADER_SIZE);
@@ -187,6 +203,12 @@ export class ConversationParser {
 }
 
 const SCHEMA = "vhost-user/messages.wire";
+
+/** Requests that come when a transfer of the back-end's state is over. */
+const ENDS_STATE: readonly number[] = [
+  VhostUserFrontendRequest.VHOST_USER_CHECK_DEVICE_STATE,
+  VhostUserFrontendRequest.VHOST_USER_SET_DEVICE_STATE_FD,
+];
 
 function mustBeAnswered(message: VhostUserMessage): boolean {
   return message.expects === "always" || message.expects === "asked";

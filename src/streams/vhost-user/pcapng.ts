@@ -6,7 +6,7 @@ import { PcapngLinkType } from "../../../generated/capture/pcapng.js";
 import { streamFault } from "../faults.js";
 import { type PcapngInterface, type PcapngPacket, PcapngParser } from "../pcapng/packets.js";
 import { readComment } from "./comment.js";
-import type { Channel, Side } from "./message.js";
+import type { PieceChannel, Side } from "./message.js";
 import { headerIn } from "./order.js";
 import type { Recording, RecordingHandler } from "./recording.js";
 
@@ -98,10 +98,11 @@ function sideOf(
   { traced }: Session,
   direction: PcapngPacket["direction"],
   data: Uint8Array,
-  channel: Channel = "frontend",
+  channel: PieceChannel = "frontend",
 ): Side | undefined {
   if (direction === undefined) return undefined;
   if (traced !== undefined) return direction === "outbound" ? traced : OTHER[traced];
+  if (channel === "state") return undefined;
   const header = headerIn(data);
   if (header === undefined) return undefined;
   return (header.reply === 0) === (channel === "frontend") ? "fe" : "be";
