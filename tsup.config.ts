@@ -11,6 +11,7 @@ const entry: Record<string, string> = {
   streams: "src/streams/index.ts",
   device: "src/device/index.ts",
   inspect: "src/inspect/index.ts",
+  "vhost-user": "src/vhost-user/index.ts",
   ...Object.fromEntries(
     ["vite", "rollup", "esbuild", "webpack"].map((bundler) => [
       `plugin/${bundler}`,
@@ -27,6 +28,8 @@ const entry: Record<string, string> = {
 };
 
 const shared = {
+  // Native and optional: tsup leaves only what a package must have to the package manager.
+  external: ["koffi"],
   // Shared chunks in both formats: the runtime is one module instance, so `instanceof WireError` holds whichever
   // subpath threw the error.
   splitting: true,

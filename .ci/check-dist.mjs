@@ -13,6 +13,8 @@ const compilers = ["./schema", "./codegen"];
 const compilerOnly = /chevrotain|citty/i;
 /** A plugin runs the compiler inside a bundler, on Node. */
 const isPlugin = (subpath) => subpath.startsWith("./plugin/");
+/** What is not for browsers. */
+const needsNode = (subpath) => isPlugin(subpath) || subpath === "./vhost-user";
 
 const problems = [];
 const all = subpaths();
@@ -43,7 +45,7 @@ for (const subpath of all) {
   for (const condition of ["import", "require"]) {
     for (const kind of ["default", "types"]) {
       for (const { path, text, imports } of reach(fileOf(subpath, condition, kind))) {
-        for (const specifier of imports.filter((s) => s.startsWith("node:") && !isPlugin(subpath))) {
+        for (const specifier of imports.filter((s) => s.startsWith("node:") && !needsNode(subpath))) {
           problems.push(`${subpath} reaches ${path}, which imports ${specifier}`);
         }
         // Declarations may not lean on the parser library at all. Code may, in the compiler only; there its text is

@@ -65,9 +65,9 @@ describe("the example project, with the packed package", () => {
   afterAll(() => rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }));
 
   it("brings none but the compiler's dependencies, and what unpacks captures", () => {
-    const { dependencies } = JSON.parse(
+    const { dependencies, optionalDependencies } = JSON.parse(
       readFileSync(join(folder, "node_modules", "virtwire", "package.json"), "utf8"),
-    ) as { dependencies: Record<string, string> };
+    ) as Record<"dependencies" | "optionalDependencies", Record<string, string>>;
     expect(Object.keys(dependencies).sort()).toEqual([
       "chevrotain",
       "citty",
@@ -75,6 +75,7 @@ describe("the example project, with the packed package", () => {
       "fzstd",
       "xz-decompress",
     ]);
+    expect(Object.keys(optionalDependencies)).toEqual(["koffi"]);
   });
 
   it("generates only its own codecs, which import the shipped ones", () => {
