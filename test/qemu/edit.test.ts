@@ -3,9 +3,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { temporaryFolder, virtwire } from "../cli/harness.js";
+import { describeWith } from "./describe-with.js";
 import { argumentsOf, type Guest, Q35, startGuest } from "./guests.js";
 import { Machine } from "./machine.js";
-import { describeWith, newerQemu, type Program } from "./programs.js";
+import { newerQemu, type Program } from "./programs.js";
 
 const MACHINE = Q35.machine.newer;
 const WITH_RNG: Guest = { ...Q35, devices: [...Q35.devices, "-device", "virtio-rng-pci"] };

@@ -5,9 +5,10 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { QemuStreamParser } from "../../src/streams/index.js";
 import { virtwire } from "../cli/harness.js";
+import { describeWith } from "./describe-with.js";
 import { argumentsOf, type Guest, Q35, startGuest } from "./guests.js";
 import { Machine } from "./machine.js";
-import { describeWith, newerQemu } from "./programs.js";
+import { newerQemu } from "./programs.js";
 
 const MACHINE = Q35.machine.newer;
 const NET = ["-netdev", "user,id=net0", "-device"];

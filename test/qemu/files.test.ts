@@ -2,9 +2,10 @@
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { temporaryFolder, virtwire } from "../cli/harness.js";
+import { describeWith } from "./describe-with.js";
 import { Q35, startGuest } from "./guests.js";
 import { expectMemory, saveMemory } from "./memory.js";
-import { describeWith, newerQemu } from "./programs.js";
+import { newerQemu } from "./programs.js";
 
 describeWith("a mapped-ram file", newerQemu("x86_64"), (program) => {
   for (const capabilities of [["mapped-ram"], ["mapped-ram", "multifd"]]) {

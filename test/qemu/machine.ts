@@ -69,7 +69,7 @@ export class Machine {
       this.replies.push({ resolve, reject });
     });
     this.child.stdin.write(`${JSON.stringify({ execute, arguments: args })}\n`);
-    return await within(PATIENCE, `QEMU does not answer ${execute}`, reply);
+    return await within(`QEMU does not answer ${execute}`, reply);
   }
 
   /** Runs a command of the human monitor; some things have no QMP command. */
@@ -87,7 +87,7 @@ export class Machine {
         });
       }
     };
-    await within(PATIENCE, `QEMU reports no ${name}`, found());
+    await within(`QEMU reports no ${name}`, found());
   }
 
   /** Asks again and again until it is so: for what QEMU does not report by itself. */
@@ -95,7 +95,7 @@ export class Machine {
     const asked = async (): Promise<void> => {
       while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 50));
     };
-    await within(PATIENCE, "QEMU does not come so far", asked());
+    await within("QEMU does not come so far", asked());
   }
 
   /** The states that a migration went through so far. */
@@ -126,7 +126,7 @@ export class Machine {
 
   /** Waits for QEMU to end by itself: the fate of a destination that cannot load its stream. */
   exit(): Promise<number | null> {
-    return within(PATIENCE, "QEMU does not exit", this.exited);
+    return within("QEMU does not exit", this.exited);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -155,10 +155,11 @@ export class Machine {
   }
 }
 
-async function within<T>(ms: number, failure: string, promise: Promise<T>): Promise<T> {
+/** Gives up with the reason `failure` when this takes longer than any single step may. */
+export async function within<T>(failure: string, promise: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${failure} within ${ms / 1000} s`)), ms);
+    timer = setTimeout(() => reject(new Error(`${failure} within ${PATIENCE / 1000} s`)), PATIENCE);
   });
   try {
     return await Promise.race([promise, timeout]);

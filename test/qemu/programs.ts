@@ -1,10 +1,9 @@
 /**
  * The QEMUs that the tests run: that of the PATH, and an older one in the folder that VIRTWIRE_QEMU_OLDER names
- * (see .ci/install-qemu). Without them these tests are skipped, and say so; with VIRTWIRE_REQUIRE_QEMU they fail instead.
+ * (see .ci/install-qemu).
  */
 import { accessSync, constants, existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { describe, it } from "vitest";
 
 export type Target = "x86_64" | "s390x" | "aarch64" | "ppc64";
 
@@ -46,21 +45,4 @@ export function olderQemu(target: Target): Program | undefined {
   );
   if (!existsSync(path)) return undefined;
   return { path, args: firmware.flatMap((folder) => ["-L", folder]) };
-}
-
-/** A group of tests that needs this program. */
-export function describeWith(
-  name: string,
-  program: Program | undefined,
-  tests: (program: Program) => void,
-): void {
-  const missing = "this QEMU is not installed (.ci/install-qemu does it)";
-  if (program === undefined) {
-    if ((process.env["VIRTWIRE_REQUIRE_QEMU"] ?? "") !== "") throw new Error(`${name}: ${missing}`);
-    process.stderr.write(`SKIPPED: ${name}: ${missing}\n`);
-  }
-  describe.skipIf(program === undefined)(name, () => {
-    if (program === undefined) it(missing, () => {});
-    else tests(program);
-  });
 }

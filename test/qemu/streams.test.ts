@@ -6,9 +6,10 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { virtwire } from "../cli/harness.js";
 import { expectEveryByteNamed } from "../streams/qemu/virtio/every-byte.js";
+import { describeWith } from "./describe-with.js";
 import { GUESTS, type Guest, startGuest } from "./guests.js";
 import { expectMemory, saveMemory } from "./memory.js";
-import { describeWith, newerQemu, olderQemu, type Program } from "./programs.js";
+import { newerQemu, olderQemu, type Program } from "./programs.js";
 
 /** QEMU's own reader of streams, from its source package (see .ci/fetch-qemu-source). */
 const script = process.env["ANALYZE_MIGRATION"];

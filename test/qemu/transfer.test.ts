@@ -4,10 +4,11 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { SOURCE_STATUS } from "../../src/streams/index.js";
 import { type Ran, temporaryFolder, virtwire } from "../cli/harness.js";
+import { describeWith } from "./describe-with.js";
 import { argumentsOf, PC, Q35, startGuest } from "./guests.js";
 import { Machine } from "./machine.js";
 import { expectMemory, saveMemory } from "./memory.js";
-import { describeWith, newerQemu, olderQemu, type Program } from "./programs.js";
+import { newerQemu, olderQemu, type Program } from "./programs.js";
 
 interface Received extends Ran {
   readonly file: string;
