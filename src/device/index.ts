@@ -36,7 +36,7 @@ export { type BlkAnswer, BlkDriver } from "./guest/blk-driver.js";
 export { type DeviceBus, GuestDriver } from "./guest/guest-driver.js";
 export { CommonConfig } from "./member/common-config.js";
 export type { DeviceState, QueueStanding, QueueState } from "./member/device-state.js";
-export type { DevicePort, DeviceType } from "./member/device-type.js";
+export type { DevicePort, DeviceType, InternalState } from "./member/device-type.js";
 export {
   type DeviceOptions,
   type Interrupts,

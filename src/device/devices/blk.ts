@@ -105,11 +105,13 @@ export class BlkDevice implements DeviceType {
   writeConfig(): void {}
 
   /** @throws RangeError when the disk has another size: the guest would lose sectors, or see some that are not its own. */
-  restoreConfig(config: Uint8Array): void {
+  verifyConfig(config: Uint8Array): void {
     const { capacity } = decodeVirtioBlkConfig(config, LITTLE);
     const own = BigInt(this.disk.length / VIRTIO_BLK_SECTOR_SIZE);
     if (capacity !== own) throw new RangeError(`a disk of ${capacity} sectors, here are ${own}`);
   }
+
+  restoreConfig(): void {}
 
   start(port: DevicePort): void {
     this.port = port;

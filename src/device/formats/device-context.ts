@@ -21,7 +21,7 @@ import type { VirtioPciCommonCfg } from "../../../generated/virtio/pci.js";
 import { featureWindow } from "../member/common-config.js";
 import type { DeviceState, QueueState } from "../member/device-state.js";
 import { joinedFeatures } from "./feature-words.js";
-import type { Loss, Written } from "./loss.js";
+import { internalLosses, type Loss, type Written } from "./loss.js";
 
 const WINDOWS = [0, 1];
 const WINDOW_BITS = 32;
@@ -29,10 +29,10 @@ const WINDOW_MASK = 0xffff_ffffn;
 /** With VIRTIO_F_VERSION_1, which the draft presumes, device configurations are little-endian. */
 const LITTLE = true;
 
-/** Without losses only when the virtqueues are split ones. */
+/** Without losses only when the virtqueues are split ones, and the device type has no internal state. */
 export function writeDeviceContext(state: DeviceState): Written {
   const packed = (state.driverFeatures & VirtioFeature.VIRTIO_F_RING_PACKED) !== 0n;
-  const losses: Loss[] = [];
+  const losses: Loss[] = internalLosses(state);
   const fields = [...commonFields(state), featuresField(state.deviceFeatures)];
   fields.push(...state.queues.map(queueField));
   state.queues.forEach((queue, index) => {

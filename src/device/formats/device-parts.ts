@@ -16,7 +16,7 @@ import {
 import { VirtioFeature } from "../../../generated/virtio/features.js";
 import type { DeviceState, QueueState } from "../member/device-state.js";
 import { joinedFeatures } from "./feature-words.js";
-import type { Loss } from "./loss.js";
+import { internalLosses, type Loss } from "./loss.js";
 
 /** One part, and its bytes: parts stand back to back. */
 export interface EncodedPart {
@@ -45,6 +45,7 @@ export function devicePartsLosses(state: DeviceState): Loss[] {
   const packed = (state.driverFeatures & VirtioFeature.VIRTIO_F_RING_PACKED) !== 0n;
   const losses: Loss[] = [
     { path: "config", reason: "there is no part for the configuration of the device type" },
+    ...internalLosses(state),
   ];
   state.queues.forEach(({ enabled, owned }, index) => {
     if (enabled && packed) {

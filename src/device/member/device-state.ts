@@ -46,4 +46,6 @@ export interface DeviceState {
   readonly queues: readonly QueueState[];
   /** The device-specific configuration, as the driver reads it. */
   readonly config: Uint8Array;
+  /** What the device type has besides, in its own format. Undefined where it has nothing, and where a format has no place. */
+  readonly internal?: Uint8Array;
 }

@@ -13,6 +13,18 @@ export interface DevicePort {
   configChanged(): void;
 }
 
+/**
+ * State of a device type that no register shows and that its driver relies on all the same, e.g. which files are open: in
+ * a format of the type's own. What migrates a device carries it where it has a place for it.
+ */
+export interface InternalState {
+  save(): Uint8Array;
+  /** @throws RangeError when the bytes are no state that this device can take over. */
+  verify(state: Uint8Array): void;
+  /** Takes over what `verify` has let pass. */
+  restore(state: Uint8Array): void;
+}
+
 export interface DeviceType {
   /** `VirtioDeviceId` */
   readonly id: number;
@@ -36,6 +48,10 @@ export interface DeviceType {
   resume(queue: number, chain: DescriptorChain): void;
   /** The driver resets the device: nothing that it has set up is left, and no buffer is the device's any more. */
   reset(): void;
+  /** None: nothing of the type's own has to move. */
+  readonly internal?: InternalState;
+  /** @throws RangeError when the device cannot have this configuration, which has the right length. */
+  verifyConfig?(config: Uint8Array): void;
   /** Takes over the device-specific configuration of where the device comes from. */
   restoreConfig(config: Uint8Array): void;
 }

@@ -256,6 +256,7 @@ export class VirtioDevice implements DevicePort {
       // Rings that are not open yet stand where they stood.
       queues: this.queues.map((queue, index) => this.restored?.[index] ?? queue.save()),
       config: this.type.config(),
+      ...(this.type.internal === undefined ? {} : { internal: this.type.internal.save() }),
     };
   }
 
@@ -277,6 +278,7 @@ export class VirtioDevice implements DevicePort {
       this.queues[index]?.restore(queue);
     });
     this.type.restoreConfig(state.config);
+    if (state.internal !== undefined) this.type.internal?.restore(state.internal);
     this.restored = state.queues;
     if (this.currentMode === "active") this.openRestored();
   }
@@ -300,6 +302,8 @@ export class VirtioDevice implements DevicePort {
         `a configuration of ${state.config.length} bytes, here of ${this.type.config().length}`,
       );
     }
+    this.type.verifyConfig?.(state.config);
+    if (state.internal !== undefined) this.type.internal?.verify(state.internal);
   }
 
   private acceptsFeatures(): boolean {
