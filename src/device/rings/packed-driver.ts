@@ -1,6 +1,7 @@
 /** The driver's side of a packed virtqueue: what a guest's driver does, for tests and for drivers in process. */
 import {
   PVIRTQ_DESC_SIZE,
+  PVIRTQ_EVENT_SUPPRESS_SIZE,
   PvirtqDescFlags,
   RingEventFlags,
   readPvirtqDescAt,
@@ -83,9 +84,12 @@ export class PackedDriverQueue implements DriverQueue {
         id,
         flags: shown,
       });
+      this.memory.wrote(this.place.descriptorArea + slot * PVIRTQ_DESC_SIZE, PVIRTQ_DESC_SIZE);
       this.available = advance(this.available, 1, this.place.size);
     });
     this.areas.storeFlags(first.slot, firstFlags);
+    // Its page may have been read since it was written: the flags are a write of their own.
+    this.memory.wrote(this.place.descriptorArea + first.slot * PVIRTQ_DESC_SIZE, PVIRTQ_DESC_SIZE);
     return this.record(id, parts.length, lengthOf(writable));
   }
 
@@ -102,6 +106,7 @@ export class PackedDriverQueue implements DriverQueue {
       const flags = i < readable.length ? 0 : VIRTQ_DESC_F_WRITE;
       writePvirtqDescAt(writer, i * PVIRTQ_DESC_SIZE, { addr: BigInt(address), len: length, id: 0, flags });
     });
+    this.memory.wrote(table, bytes.length);
     const id = this.freeIds.shift() as number;
     const { slot, wrap } = this.available;
     writePvirtqDescAt(this.areas.ringWriter, slot * PVIRTQ_DESC_SIZE, {
@@ -111,6 +116,7 @@ export class PackedDriverQueue implements DriverQueue {
       flags: this.areas.loadFlags(slot),
     });
     this.areas.storeFlags(slot, availableFlags(wrap) | VIRTQ_DESC_F_INDIRECT);
+    this.memory.wrote(this.place.descriptorArea + slot * PVIRTQ_DESC_SIZE, PVIRTQ_DESC_SIZE);
     this.available = advance(this.available, 1, this.place.size);
     return this.record(id, 1, lengthOf(writable));
   }
@@ -150,6 +156,7 @@ export class PackedDriverQueue implements DriverQueue {
       descEventWrap: this.eventIdx && this.used.wrap ? 1 : 0,
       descEventFlags: wanted ? flags : RING_EVENT_FLAGS_DISABLE,
     });
+    this.memory.wrote(this.areas.driverEvent.address, PVIRTQ_EVENT_SUPPRESS_SIZE);
     return this.skipped.length > 0 || this.isReady();
   }
 

@@ -19,6 +19,8 @@ import type { QueuePlace } from "./queue.js";
 const MAX_SIZE = 32768;
 /** @source virtio 1.4, Split Virtqueues, table of alignments */
 const ALIGNMENT = { descriptors: 16, available: 2, used: 4 } as const;
+/** Of a ring index, an event index, a head in the available ring and each ring's flags. */
+export const INDEX_BYTES: number = Uint16Array.BYTES_PER_ELEMENT;
 
 export class SplitAreas {
   readonly descriptors: Reader;
@@ -34,9 +36,13 @@ export class SplitAreas {
   readonly usedFlags: Cell;
   /** Where the device waits for the available index, with VIRTIO_F_EVENT_IDX. */
   readonly availableEvent: Cell | undefined;
+  /** From the start of the available ring. */
+  readonly availableIndexOffset: number;
+  readonly usedEventOffset: number;
   /** From the start of the used ring. */
   readonly usedIndexOffset: number;
   readonly availableEventOffset: number;
+  private readonly availableRingOffset: number;
   private readonly usedRingOffset: number;
 
   /** @throws RingFault when the queue cannot lie there. */
@@ -73,9 +79,17 @@ export class SplitAreas {
     this.usedIndex = new Cell(used, inUsed.idx);
     this.usedFlags = new Cell(used, inUsed.flags);
     this.availableEvent = eventIdx ? new Cell(used, inUsed.event) : undefined;
+    this.availableIndexOffset = inAvailable.idx;
+    this.usedEventOffset = inAvailable.event;
+    this.availableRingOffset = inAvailable.ring;
     this.usedIndexOffset = inUsed.idx;
     this.availableEventOffset = inUsed.event;
     this.usedRingOffset = inUsed.ring;
+  }
+
+  /** Where the head of an available index lies, from the start of the available ring. */
+  availableElementOffset(index: number, size: number): number {
+    return this.availableRingOffset + (index % size) * INDEX_BYTES;
   }
 
   /** Where the element of a used index lies, from the start of the used ring. */

@@ -21,10 +21,9 @@ import {
   type QueuePosition,
   START,
 } from "./queue.js";
-import { SplitAreas } from "./split-areas.js";
+import { INDEX_BYTES, SplitAreas } from "./split-areas.js";
 
 const { VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE, VIRTQ_DESC_F_INDIRECT } = VirtqDescFlags;
-const INDEX_BYTES = Uint16Array.BYTES_PER_ELEMENT;
 
 export class SplitDeviceQueue implements DeviceQueue {
   readonly place: QueuePlace;

@@ -19,7 +19,7 @@ import {
   type QueuePlace,
   type UsedBuffer,
 } from "./queue.js";
-import { SplitAreas } from "./split-areas.js";
+import { INDEX_BYTES, SplitAreas } from "./split-areas.js";
 
 const { VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE, VIRTQ_DESC_F_INDIRECT } = VirtqDescFlags;
 
@@ -69,7 +69,7 @@ export class SplitDriverQueue implements DriverQueue {
     if (count === 0) throw new RangeError("a buffer needs a descriptor");
     if (count > this.freeList.length) return undefined;
     const indices = this.freeList.splice(0, count);
-    this.describe(this.areas.descriptorWriter, buffer, indices);
+    this.describe(this.areas.descriptorWriter, this.place.descriptorArea, buffer, indices);
     return this.expose(indices, lengthOf(buffer.writable));
   }
 
@@ -84,15 +84,18 @@ export class SplitDriverQueue implements DriverQueue {
     const bytes = this.memory.area(table, count * VIRTQ_DESC_SIZE);
     this.describe(
       new Writer(bytes),
+      table,
       buffer,
       Array.from({ length: count }, (_, i) => i),
     );
-    writeVirtqDescAt(this.areas.descriptorWriter, (indices[0] as number) * VIRTQ_DESC_SIZE, {
+    const at = (indices[0] as number) * VIRTQ_DESC_SIZE;
+    writeVirtqDescAt(this.areas.descriptorWriter, at, {
       addr: BigInt(table),
       len: bytes.length,
       flags: VIRTQ_DESC_F_INDIRECT,
       next: 0,
     });
+    this.memory.wrote(this.place.descriptorArea + at, VIRTQ_DESC_SIZE);
     return this.expose(indices, lengthOf(buffer.writable));
   }
 
@@ -132,23 +135,35 @@ export class SplitDriverQueue implements DriverQueue {
   }
 
   wantNotifications(wanted: boolean): boolean {
-    const { usedEvent, availableFlags, usedIndex } = this.areas;
-    if (usedEvent === undefined)
+    const { usedEvent, availableFlags, usedIndex, usedEventOffset } = this.areas;
+    if (usedEvent === undefined) {
       availableFlags.store(wanted ? 0 : VirtqAvailFlags.VIRTQ_AVAIL_F_NO_INTERRUPT);
-    else if (wanted) usedEvent.store(this.nextUsed);
+      this.memory.wrote(this.place.driverArea, INDEX_BYTES);
+    } else if (wanted) {
+      usedEvent.store(this.nextUsed);
+      this.memory.wrote(this.place.driverArea + usedEventOffset, INDEX_BYTES);
+    }
     return this.skipped.length > 0 || usedIndex.load() !== this.nextUsed;
   }
 
-  private describe(into: Writer, { readable, writable }: DriverBuffer, indices: readonly number[]): void {
+  /** `table`: where the descriptors lie that `into` writes. */
+  private describe(
+    into: Writer,
+    table: number,
+    { readable, writable }: DriverBuffer,
+    indices: readonly number[],
+  ): void {
     const parts = [...readable, ...writable];
     parts.forEach(({ address, length }, i) => {
       const last = i === parts.length - 1;
-      writeVirtqDescAt(into, (indices[i] as number) * VIRTQ_DESC_SIZE, {
+      const at = (indices[i] as number) * VIRTQ_DESC_SIZE;
+      writeVirtqDescAt(into, at, {
         addr: BigInt(address),
         len: length,
         flags: (i < readable.length ? 0 : VIRTQ_DESC_F_WRITE) | (last ? 0 : VIRTQ_DESC_F_NEXT),
         next: last ? 0 : (indices[i + 1] as number),
       });
+      this.memory.wrote(table + at, VIRTQ_DESC_SIZE);
     });
   }
 
@@ -156,9 +171,15 @@ export class SplitDriverQueue implements DriverQueue {
     const head = indices[0] as number;
     this.outstanding.set(head, { descriptors: indices, writable });
     if (this.inOrder) this.order.push(head);
-    this.areas.available.setRing(this.nextAvailable % this.place.size, head);
+    const { areas, memory, place } = this;
+    areas.available.setRing(this.nextAvailable % place.size, head);
+    memory.wrote(
+      place.driverArea + areas.availableElementOffset(this.nextAvailable, place.size),
+      INDEX_BYTES,
+    );
     this.nextAvailable = (this.nextAvailable + 1) & 0xffff;
-    this.areas.availableIndex.store(this.nextAvailable);
+    areas.availableIndex.store(this.nextAvailable);
+    memory.wrote(place.driverArea + areas.availableIndexOffset, INDEX_BYTES);
     return head;
   }
 

@@ -91,6 +91,18 @@ class Pair {
     expect(this.device.owned).toEqual([]);
   }
 
+  /** The rings and the indirect tables now, by address. */
+  shared(): ReadonlyMap<number, number> {
+    const { descriptorArea, driverArea, deviceArea, size } = this.driver.place;
+    const bytes = new Map<number, number>();
+    for (const area of [descriptorArea, driverArea, deviceArea, TABLES]) {
+      this.memory.read(area, 16 * 6 * size).forEach((byte, i) => {
+        bytes.set(area + i, byte);
+      });
+    }
+    return bytes;
+  }
+
   private add(readableParts: number, writableParts: number, indirect: boolean): void {
     const place = this.places[0];
     if (place === undefined || readableParts + writableParts === 0) return;
@@ -167,6 +179,31 @@ describe.each([
         pair.drain();
       }),
       { seed, numRuns: 150 },
+    );
+  });
+
+  it("tells of every byte that either side writes in place", () => {
+    fc.assert(
+      fc.property(fc.constantFrom(1, 2, 4, 8), features, steps, (size, given, turns) => {
+        const pair = new Pair(packed, size, given);
+        const told = new Set<number>();
+        pair.memory.observe({
+          wrote: (address, length) => {
+            for (let i = 0; i < length; i++) told.add(address + i);
+          },
+        });
+        let before = pair.shared();
+        for (const turn of turns) {
+          told.clear();
+          pair.step(turn);
+          const now = pair.shared();
+          for (const [address, byte] of now) {
+            if (before.get(address) !== byte) expect(told).toContain(address);
+          }
+          before = now;
+        }
+      }),
+      { seed, numRuns: 20 },
     );
   });
 
