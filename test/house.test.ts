@@ -42,7 +42,7 @@ const house: Readonly<Record<string, Room>> = {
   },
   cli: {
     rooms: ["schema", "codegen", "compat", "project", ...codec, "vhost-user", "transfer", "plugin"],
-    packages: ["citty", "fzstd", "xz-decompress"],
+    packages: ["citty", "fzstd", "unbzip2-stream", "xz-decompress"],
     node: true,
   },
 };

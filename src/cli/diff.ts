@@ -59,7 +59,7 @@ export function diffVerb(io: Io): Verb {
     ) => {
       if (first === "-" && second === "-") throw new UsageError("standard input cannot be read twice");
       const ignored = optionValues(rawArgs, "ignore").map(patternOf);
-      const borrowed = await borrowDescription(schemaFrom, [first, second], io);
+      const borrowed = await borrowDescription(schemaFrom, [first, second], io, snapshot);
       const given = { as, device: device === undefined ? undefined : deviceId(device), snapshot, borrowed };
       return diff([first, second], ignored, { schema: schema === true, format }, given, io);
     },

@@ -12,13 +12,17 @@ import {
 } from "../inspect/edit/index.js";
 import { hex, PathError, printable, type Summary } from "../inspect/index.js";
 import { optionValues } from "./arguments.js";
-import { blame, readCapture } from "./capture.js";
-import { openInput } from "./input.js";
+import { blame, captureArgs, readCapture } from "./capture.js";
+import { type Input, openInput, openSeekable, type SeekableInput } from "./input.js";
 import { Batch, EXIT, type Io, UsageError } from "./io.js";
 import { defineVerb, type Verb } from "./verb.js";
 
 const args = {
-  file: { type: "positional", description: "The migration stream.", required: true },
+  file: {
+    type: "positional",
+    description: "The migration stream, or - for standard input.",
+    required: true,
+  },
   set: {
     type: "string",
     valueHint: "PATH=VALUE",
@@ -32,6 +36,7 @@ const args = {
       "Leave a section out, and its entry in the description: a name, name#instance or a path. May be repeated.",
   },
   out: { type: "string", alias: "o", valueHint: "FILE", description: "Where to write.", required: true },
+  snapshot: captureArgs.snapshot,
 } as const satisfies ArgsDef;
 
 const examples = [
@@ -45,6 +50,7 @@ interface EditArguments {
   readonly out: string;
   readonly sets: readonly string[];
   readonly drops: readonly string[];
+  readonly snapshot: string | undefined;
 }
 
 export function editVerb(io: Io): Verb {
@@ -53,37 +59,54 @@ export function editVerb(io: Io): Verb {
     about: "Write a migration stream anew, with other values or without some sections.",
     args,
     examples,
-    run: ({ file, out }, rawArgs) =>
-      edit({ file, out, sets: optionValues(rawArgs, "set"), drops: optionValues(rawArgs, "drop") }, io),
+    run: ({ file, out, snapshot }, rawArgs) =>
+      edit(
+        { file, out, snapshot, sets: optionValues(rawArgs, "set"), drops: optionValues(rawArgs, "drop") },
+        io,
+      ),
   });
 }
 
 async function edit(given: EditArguments, io: Io): Promise<number> {
   if (given.sets.length + given.drops.length === 0)
     throw new UsageError("nothing to do: --set or --drop is missing");
-  if (given.file === "-") throw new UsageError("the stream is read twice: it has to be a file");
   if (isSameFile(given.file, given.out))
     throw new UsageError(`${given.out} is the stream itself: write to another file`);
   const assignments = given.sets.map(assignmentOf);
   const plan = asUsage(() => new EditPlan(assignments, given.drops));
-  const before = await asUsageLater(inspectWith(given.file, plan, io));
+  const input = await openSeekable(given.file, io, { snapshot: given.snapshot });
+  try {
+    return await editInput(input, plan, assignments, given, io);
+  } finally {
+    input.close();
+  }
+}
+
+async function editInput(
+  input: SeekableInput,
+  plan: EditPlan,
+  assignments: readonly Assignment[],
+  given: EditArguments,
+  io: Io,
+): Promise<number> {
+  const before = await asUsageLater(inspectWith(input, plan, io));
   if (before === undefined) return EXIT.malformed;
   if (before.kind !== "qemu-stream") throw new UsageError(`${given.file} is no migration stream`);
   await rewrite(
-    given,
+    input,
+    given.out,
     asUsage(() => plan.patches()),
-    io,
   );
   let check = new EditPlan(assignments, []);
-  let after = await inspectWith(given.out, check, io);
+  let after = await inspectResult(given.out, check, io);
   if (plan.guessed && !check.isDone) {
     await rewrite(
-      given,
+      input,
+      given.out,
       asUsage(() => plan.patches(true)),
-      io,
     );
     check = new EditPlan(assignments, []);
-    after = await inspectWith(given.out, check, io);
+    after = await inspectResult(given.out, check, io);
   }
   if (after === undefined) return EXIT.malformed;
   report(plan, after, given, io);
@@ -97,37 +120,35 @@ function assignmentOf(text: string): Assignment {
   return assignment;
 }
 
-async function inspectWith(path: string, plan: EditPlan, io: Io): Promise<Summary | undefined> {
+async function inspectResult(path: string, plan: EditPlan, io: Io): Promise<Summary | undefined> {
   const input = openInput(path, io);
   try {
-    const summary = await readCapture(
-      input,
-      { as: undefined, device: undefined, withFields: true },
-      () => plan,
-      io,
-    );
-    if (plan.isMapped && input.origin > 0)
-      throw new UsageError(
-        `${path}: outside its wrapper the pages of a mapped-ram stream would not be found`,
-      );
-    for (const { kind } of input.wrappers)
-      plan.notes.push(`the stream was in a wrapper (${kind}), the result is in none`);
-    if (summary !== undefined) blame(input, summary, io);
-    return summary;
+    return await inspectWith(input, plan, io);
   } finally {
     input.close();
   }
 }
 
-async function rewrite({ file, out }: EditArguments, patches: readonly Patch[], io: Io): Promise<void> {
-  const input = openInput(file, io);
+async function inspectWith(input: Input, plan: EditPlan, io: Io): Promise<Summary | undefined> {
+  const options = { as: undefined, device: undefined, withFields: true };
+  const summary = await readCapture(input, options, () => plan, io);
+  if (plan.isMapped && input.origin > 0)
+    throw new UsageError(
+      `${input.name}: outside its wrapper the pages of a mapped-ram stream would not be found`,
+    );
+  for (const { kind } of input.wrappers)
+    plan.notes.push(`the stream was in a wrapper (${kind}), the result is in none`);
+  if (summary !== undefined) blame(input, summary, io);
+  return summary;
+}
+
+async function rewrite(input: SeekableInput, out: string, patches: readonly Patch[]): Promise<void> {
   const fd = openSync(out, "w");
   try {
     const patcher = new Patcher(patches, (bytes) => writeAll(fd, bytes));
     for await (const chunk of input.chunks()) patcher.push(chunk);
   } finally {
     closeSync(fd);
-    input.close();
   }
 }
 

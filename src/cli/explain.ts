@@ -11,7 +11,7 @@ import {
   readLog,
 } from "../inspect/explain/index.js";
 import { printable } from "../inspect/index.js";
-import { deviceId, readCapture } from "./capture.js";
+import { captureArgs, deviceId, readCapture } from "./capture.js";
 import { openInput } from "./input.js";
 import { Batch, EXIT, type Io, UsageError } from "./io.js";
 import { defineVerb, type Verb } from "./verb.js";
@@ -33,6 +33,7 @@ const args = {
     valueHint: "TYPE",
     description: "Type of the virtio device, where the log does not say it (net, blk, vsock, …).",
   },
+  snapshot: captureArgs.snapshot,
   format: { type: "enum", options: ["text", "json"], default: "text", description: "How to show it." },
 } as const satisfies ArgsDef;
 
@@ -54,6 +55,7 @@ interface ExplainArguments {
   readonly file: string | undefined;
   readonly other: string | undefined;
   readonly device: string | undefined;
+  readonly snapshot: string | undefined;
   readonly format: string;
 }
 
@@ -63,7 +65,8 @@ export function explainVerb(io: Io): Verb {
     about: "Say what the error messages of a failed migration mean, and where to look.",
     args,
     examples,
-    run: ({ log, file, other, device, format }) => explainLog({ log, file, other, device, format }, io),
+    run: ({ log, file, other, device, snapshot, format }) =>
+      explainLog({ log, file, other, device, snapshot, format }, io),
   });
 }
 
@@ -72,8 +75,8 @@ async function explainLog(given: ExplainArguments, io: Io): Promise<number> {
     throw new UsageError("standard input can be read once only");
   const device = given.device === undefined ? undefined : deviceId(given.device);
   const log = readLog(await textOf(given.log, io));
-  const file = log.sightings.length === 0 ? undefined : await captureOf(given.file, io);
-  const other = log.sightings.length === 0 ? undefined : await captureOf(given.other, io);
+  const file = log.sightings.length === 0 ? undefined : await captureOf(given.file, given.snapshot, io);
+  const other = log.sightings.length === 0 ? undefined : await captureOf(given.other, given.snapshot, io);
   write(log, { file, other, device }, given.format, io);
   return log.sightings.length === 0 ? EXIT.differs : EXIT.ok;
 }
@@ -95,9 +98,13 @@ async function textOf(log: string, io: Io): Promise<string> {
   }
 }
 
-async function captureOf(path: string | undefined, io: Io): Promise<Capture | undefined> {
+async function captureOf(
+  path: string | undefined,
+  snapshot: string | undefined,
+  io: Io,
+): Promise<Capture | undefined> {
   if (path === undefined) return undefined;
-  const input = openInput(path, io);
+  const input = openInput(path, io, { snapshot });
   try {
     const collector = new CaptureCollector(input.name);
     const summary = await readCapture(

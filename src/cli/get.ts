@@ -68,7 +68,7 @@ async function get(given: GetArguments, io: Io): Promise<number> {
     else if (query.found === 1) rawValues.push(rawText(leaf));
   });
   const device = given.device === undefined ? undefined : deviceId(given.device);
-  const borrowed = await borrowDescription(given.schemaFrom, [file], io);
+  const borrowed = await borrowDescription(given.schemaFrom, [file], io, snapshot);
   const options = { as, device, withFields: true, borrowed };
   const input = openInput(file, io, { snapshot });
   try {

@@ -1,21 +1,14 @@
 /** `virtwire hex`: shows the bytes of a capture beside the fields that they belong to. */
 import type { ArgsDef } from "citty";
-import {
-  type BorrowedDescription,
-  DumpPlan,
-  type DumpRange,
-  dumpLines,
-  PathError,
-  rangeTitle,
-} from "../inspect/index.js";
+import { type BorrowedDescription, DumpPlan, dumpLines, PathError, rangeTitle } from "../inspect/index.js";
 import { blame, captureArgs, deviceId, readCapture } from "./capture.js";
-import { openInput } from "./input.js";
+import { openSeekable, type SeekableInput } from "./input.js";
 import { Batch, EXIT, type Io, UsageError } from "./io.js";
 import { borrowDescription, schemaFromArgs } from "./schema-from.js";
 import { defineVerb, type Verb } from "./verb.js";
 
 const args = {
-  file: { type: "positional", description: "The capture: a file, because it is read twice.", required: true },
+  file: { type: "positional", description: "The capture, or - for standard input.", required: true },
   path: {
     type: "positional",
     description: "Which bytes: @OFFSET, @OFFSET+LENGTH, @FROM..TO, or paths, with * and ** for what differs.",
@@ -43,7 +36,7 @@ export function hexVerb(io: Io): Verb {
     examples,
     repeats: true,
     run: async ({ file, width, as, device, snapshot, "schema-from": schemaFrom, _: [, ...paths] }) => {
-      const borrowed = await borrowDescription(schemaFrom, [file], io);
+      const borrowed = await borrowDescription(schemaFrom, [file], io, snapshot);
       const given = { as, device: device === undefined ? undefined : deviceId(device), snapshot, borrowed };
       return hex(file, paths, widthOf(width), given, io);
     },
@@ -64,60 +57,37 @@ async function hex(
   { snapshot, ...given }: CaptureArguments,
   io: Io,
 ): Promise<number> {
-  if (file === "-") throw new UsageError("standard input cannot be read twice: hex takes a file");
   const plan = planOf(paths);
-  const input = openInput(file, io, { snapshot });
-  const batch = new Batch(io.out);
-  let damaged: boolean;
+  const input = await openSeekable(file, io, { snapshot });
   try {
     const summary = await readCapture(input, { ...given, withFields: true }, () => plan, io);
     if (summary === undefined) return EXIT.malformed;
     blame(input, summary, io);
-    damaged = summary.faultCount > 0;
+    const shown = dump(input, plan, width, io);
+    if (shown === 0) io.err(`${file}: no bytes are at ${paths.join(", ")}\n`);
+    return summary.faultCount > 0 ? EXIT.malformed : shown > 0 ? EXIT.ok : EXIT.differs;
   } finally {
     input.close();
   }
+}
+
+/** Gives the number of bytes shown. */
+function dump(input: SeekableInput, plan: DumpPlan, width: number, io: Io): number {
+  const batch = new Batch(io.out);
   let shown = 0;
-  let room = MAX_BYTES;
   for (const range of plan.ranges) {
-    const bytes = await bytesOf(file, range, room, snapshot, io);
+    const room = MAX_BYTES - shown;
+    if (room === 0) break;
+    const size = Math.min(range.to - range.from, room);
+    const bytes = input.read(range.from, size);
     if (bytes.length === 0) continue;
-    room -= bytes.length;
     if (plan.ranges.length > 1) batch.write(`${shown > 0 ? "\n" : ""}${rangeTitle(range)}\n`);
     for (const line of dumpLines(range, bytes, plan.fieldsOf(range), width)) batch.write(`${line}\n`);
     shown += bytes.length;
-    if (room === 0) break;
   }
   batch.flush();
-  if (room === 0) io.err(`${file}: the first ${MAX_BYTES} bytes are shown\n`);
-  if (shown === 0) io.err(`${file}: no bytes are at ${paths.join(", ")}\n`);
-  return damaged ? EXIT.malformed : shown > 0 ? EXIT.ok : EXIT.differs;
-}
-
-/** The bytes of a range, as many of them as there are and as there is room for. */
-async function bytesOf(
-  file: string,
-  { from, to }: DumpRange,
-  room: number,
-  snapshot: string | undefined,
-  io: Io,
-): Promise<Uint8Array> {
-  const end = Math.min(to, from + room);
-  const parts: Uint8Array[] = [];
-  const input = openInput(file, io, { snapshot });
-  try {
-    if (input.read !== undefined) return input.read(from, Math.max(0, end - from));
-    let at = 0;
-    for await (const chunk of input.chunks()) {
-      if (at >= end) break;
-      const part = chunk.slice(Math.max(0, from - at), Math.max(0, end - at));
-      if (part.length > 0) parts.push(part);
-      at += chunk.length;
-    }
-  } finally {
-    input.close();
-  }
-  return Buffer.concat(parts);
+  if (shown === MAX_BYTES) io.err(`${input.name}: the first ${MAX_BYTES} bytes are shown\n`);
+  return shown;
 }
 
 function widthOf(text: string): number {

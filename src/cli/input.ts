@@ -3,8 +3,10 @@ import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import type { Fault } from "../runtime/index.js";
 import type { Wrapper } from "./containers/facts.js";
 import { type Source, sourceOf } from "./containers/source.js";
+import { Spool } from "./containers/spool.js";
 import { type Unwrapping, unwrap } from "./containers/unwrap.js";
 import { type Io, UsageError } from "./io.js";
+import { Progress } from "./progress.js";
 
 /** Large enough that a system call costs nothing beside the parsing of what it brings, small enough to stay in the cache. */
 const CHUNK = 1 << 18;
@@ -29,26 +31,99 @@ export interface InputOptions {
   readonly snapshot?: string | undefined;
 }
 
+/** An input that can be read at any place, and again. */
+export interface SeekableInput extends Input {
+  readonly size: number;
+  readonly read: NonNullable<Source["read"]>;
+}
+
 /** `-` is standard input. Throws `UsageError`. */
 export function openInput(path: string, io: Io, options: InputOptions = {}): Input {
-  if (path === "-") return inputOf("-", flowing(io.stdin), () => {}, options);
+  const { source, close } = openOuter(path, io);
+  const state = unwrapping(options);
+  return inputOf(path, unwrapped(path, source, state, close), state, close);
+}
+
+/**
+ * For verbs that look at a capture twice, or back into it: what only flows, as pipes and compressed files do, is put into a
+ * temporary file first. Throws `UsageError`.
+ */
+export async function openSeekable(path: string, io: Io, options: InputOptions = {}): Promise<SeekableInput> {
+  let { source, close } = openOuter(path, io);
+  const state = unwrapping(options);
+  source = unwrapped(path, source, state, close);
+  // Again and again, for a qcow2 image can come through a pipe, and hold something compressed.
+  while (!isSeekable(source)) {
+    const spool = await spooled(source, close, io);
+    close = () => spool.close();
+    source = unwrapped(path, fileSource(spool.fd), state, close);
+  }
+  const { size, read } = source;
+  // Assigned, not spread: what an input tells only later has to stay a getter.
+  return Object.assign(inputOf(path, source, state, close), { size, read });
+}
+
+interface Outer {
+  readonly source: Source;
+  readonly close: () => void;
+}
+
+function openOuter(path: string, io: Io): Outer {
+  if (path === "-") return { source: flowing(io.stdin), close: () => {} };
   let fd: number;
   try {
     fd = openSync(path, "r");
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
+  const close = (): void => closeSync(fd);
+  return { source: guarded(path, close, () => fileSource(fd)), close };
+}
+
+function unwrapping({ snapshot }: InputOptions): Unwrapping {
+  return { wrappers: [], damage: undefined, origin: 0, snapshot };
+}
+
+function unwrapped(path: string, source: Source, state: Unwrapping, close: () => void): Source {
+  return guarded(path, close, () => unwrap(source, state));
+}
+
+/** Closes what is open when it turns out to be of no use, and says of what that is said. */
+function guarded(path: string, close: () => void, open: () => Source): Source {
   try {
-    return inputOf(path, fileSource(fd), () => closeSync(fd), options);
+    return open();
   } catch (error) {
-    closeSync(fd);
+    close();
     throw error instanceof UsageError ? new UsageError(`${path}: ${error.message}`) : error;
   }
 }
 
-function inputOf(name: string, outer: Source, close: () => void, { snapshot }: InputOptions): Input {
-  const state: Unwrapping = { wrappers: [], damage: undefined, origin: 0, snapshot };
-  const source = unwrap(outer, state);
+type SeekableSource = Source & Pick<SeekableInput, "size" | "read">;
+
+function isSeekable(source: Source): source is SeekableSource {
+  return source.read !== undefined && source.size !== undefined;
+}
+
+async function spooled(source: Source, close: () => void, io: Io): Promise<Spool> {
+  const spool = new Spool();
+  const progress = new Progress(source.size, io);
+  try {
+    for await (const chunk of source.chunks()) {
+      progress.advance(chunk.length);
+      spool.append(chunk);
+    }
+    spool.finish();
+    return spool;
+  } catch (error) {
+    spool.close();
+    throw error;
+  } finally {
+    progress.end();
+    close();
+  }
+}
+
+function inputOf(name: string, source: Source, state: Unwrapping, close: () => void): Input {
   return {
     name,
     size: source.size,

@@ -97,14 +97,14 @@ async function inspect(given: InspectArguments, rawArgs: readonly string[], io: 
   if (given.compat !== undefined && given.schemaFrom !== undefined) {
     throw new UsageError("--compat shows what a stream says of itself, without --schema-from");
   }
-  const borrowed = await borrowDescription(given.schemaFrom, given.files, io);
+  const borrowed = await borrowDescription(given.schemaFrom, given.files, io, given.snapshot);
   if (given.files.length > 1) {
     if (given.compat !== undefined || given.as !== undefined) {
       throw new UsageError("--compat and --as are for one file");
     }
     const withFields = given.format !== "text" || verbosity > 0;
     const options = { as: undefined, device, withFields, borrowed };
-    return inspectMigration(given.files, options, given.format, verbosity, io);
+    return inspectMigration(given.files, options, given, verbosity, io);
   }
   const input = openInput(given.file, io, { snapshot: given.snapshot });
   try {

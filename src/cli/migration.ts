@@ -16,7 +16,7 @@ type Renderer = TextRenderer | JsonRenderer | JsonLinesRenderer;
 export async function inspectMigration(
   files: readonly string[],
   options: CaptureOptions,
-  format: string,
+  { format, snapshot }: { readonly format: string; readonly snapshot: string | undefined },
   verbosity: number,
   io: Io,
 ): Promise<number> {
@@ -32,7 +32,7 @@ export async function inspectMigration(
         : undefined;
   let unreadable = 0;
   for (const file of files) {
-    const input = openInput(file, io);
+    const input = openInput(file, io, { snapshot });
     const renderer: Renderer = all ?? text(file);
     try {
       const open = (kind: CaptureKind) => check.open(file, kind, renderer);

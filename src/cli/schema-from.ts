@@ -19,10 +19,11 @@ export async function borrowDescription(
   other: string | undefined,
   files: readonly string[],
   io: Io,
+  snapshot?: string,
 ): Promise<BorrowedDescription | undefined> {
   if (other === undefined) return undefined;
   if (other === "-" && files.includes("-")) throw new UsageError("standard input cannot be read twice");
-  const input = openInput(other, io);
+  const input = openInput(other, io, { snapshot });
   try {
     const description = describe(input) ?? (await search(input));
     if (description === undefined) {

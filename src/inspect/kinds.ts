@@ -78,7 +78,7 @@ const CONTAINERS: Readonly<Record<ContainerKind, string>> = {
   gzip: "compressed by gzip: unpack it first",
   zstd: "compressed by zstd: unpack it first",
   xz: "compressed by xz: unpack it first",
-  bzip2: "compressed by bzip2: unpack it first (bzip2 -dc FILE | virtwire inspect -)",
+  bzip2: "compressed by bzip2: unpack it first",
   lzop: "compressed by lzop: unpack it first (lzop -dc FILE | virtwire inspect -)",
   libvirt: "a libvirt save image: the QEMU stream inside it must be cut out first",
   qcow2: "a qcow2 image, which is read by its tables: give the file itself, unpacked",

@@ -133,11 +133,10 @@ describe("virtwire edit", () => {
     expect(err).toContain(message);
   });
 
-  it("does not write over the stream, under whatever name, and does not read a pipe twice", async () => {
+  it("does not write over the stream, under whatever name", async () => {
     expect((await virtwire(["edit", CAPTURE, "--drop", "timer", "-o", `./${CAPTURE}`])).err).toContain(
       "is the stream itself",
     );
-    expect((await virtwire(["edit", "-", "--drop", "timer", "-o", "x"])).code).toBe(2);
     expect(readFileSync(CAPTURE).equals(ORIGINAL)).toBe(true);
   });
 });

@@ -73,7 +73,6 @@ describe("virtwire hex", () => {
     expect(await virtwire(["hex", S390, "@0x7fffffff"])).toMatchObject({ code: 1, out: "" });
     expect(await virtwire(["hex", S390, "nothing"])).toMatchObject({ code: 1, out: "" });
     for (const argv of [
-      ["-", "@0"],
       [S390, "@x"],
       [S390, "@0", "--width", "0"],
     ])

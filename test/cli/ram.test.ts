@@ -78,7 +78,8 @@ describe("virtwire ram", () => {
   });
 
   it.each([
-    [["ram", "list", "-"], "cannot be read at any place"],
+    [["ram", "list", "-", "-"], "standard input cannot be read twice"],
+    [["ram", "list", "-"], "- is no stream of a QEMU migration"],
     [["ram", "list", path("vhost-user-qsd.jsonl")], "no stream of a QEMU migration"],
     [["ram", "list", path("x86-q35-return-path.return.bin")], "no main stream"],
     [["ram", "list", PRECOPY, PRECOPY], "more than one main stream"],

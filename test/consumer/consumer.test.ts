@@ -73,6 +73,7 @@ describe("the example project, with the packed package", () => {
       "citty",
       "fflate",
       "fzstd",
+      "unbzip2-stream",
       "xz-decompress",
     ]);
     expect(Object.keys(optionalDependencies)).toEqual(["koffi"]);

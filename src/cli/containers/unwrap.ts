@@ -11,6 +11,7 @@ import {
   Qcow2Image,
   readLibvirtImage,
 } from "../../streams/index.js";
+import { unbzip2 } from "./bzip2.js";
 import { ContainerDamage } from "./damage.js";
 import { libvirtFacts, snapshotFacts, type Wrapper } from "./facts.js";
 import { Flow } from "./flow.js";
@@ -25,7 +26,7 @@ const MAX_DEPTH = 4;
 /** Where the stream of a sparse image is looked for behind its data: it is aligned, nobody says to what. */
 const SPARSE_SEARCH = 4 << 20;
 
-const UNPACK = { gzip: gunzip, zstd: unzstd, xz: unxz } as const;
+const UNPACK = { gzip: gunzip, zstd: unzstd, xz: unxz, bzip2: unbzip2 } as const;
 
 /** What came to light while unwrapping. */
 export interface Unwrapping {
@@ -58,6 +59,7 @@ function unwrapFile(source: Source, read: NonNullable<Source["read"]>, state: Un
     case "gzip":
     case "zstd":
     case "xz":
+    case "bzip2":
       return unpacked(source, kind, state);
     case "libvirt": {
       const image = readLibvirtImage(read(0, LIBVIRT_SAVE_HEADER_SIZE));
@@ -102,6 +104,7 @@ async function insideFlow(flow: Flow, state: Unwrapping): Promise<Source> {
     case "gzip":
     case "zstd":
     case "xz":
+    case "bzip2":
       return unpacked(flow, kind, state);
     case "libvirt": {
       const image = readLibvirtImage(await flow.peek(LIBVIRT_SAVE_HEADER_SIZE));

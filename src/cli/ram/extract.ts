@@ -3,12 +3,12 @@ import { closeSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { printable } from "../../inspect/index.js";
 import { ChannelUnpacker, type ImageBlock } from "../../streams/index.js";
 import { EXIT, type Io, UsageError } from "../io.js";
-import { blockNamed, type GuestMemory, withMemory } from "./memory.js";
+import { blockNamed, type GuestMemory, type MigrationFiles, withMemory } from "./memory.js";
 
 /** Ranges of missing pages that are named. */
 const SAID = 5;
 
-export function extract(files: readonly string[], name: string, out: string, io: Io): Promise<number> {
+export function extract(files: MigrationFiles, name: string, out: string, io: Io): Promise<number> {
   return withMemory(files, io, async (memory) => {
     const block = blockNamed(memory, name);
     let fd: number;

@@ -2,7 +2,7 @@
 import { printable } from "../../inspect/index.js";
 import type { BlockCoverage, ImageBlock } from "../../streams/index.js";
 import { EXIT, type Io } from "../io.js";
-import { type GuestMemory, withMemory } from "./memory.js";
+import { type GuestMemory, type MigrationFiles, withMemory } from "./memory.js";
 
 type Row = ImageBlock & BlockCoverage;
 
@@ -15,7 +15,7 @@ const COLUMNS = [
   ["missing", "missing"],
 ] as const;
 
-export function list(files: readonly string[], format: string, io: Io): Promise<number> {
+export function list(files: MigrationFiles, format: string, io: Io): Promise<number> {
   return withMemory(files, io, (memory) => {
     const rows = memory.image.blocks.map((block) => ({ ...block, ...memory.image.coverage(block.name) }));
     io.out(format === "json" ? json(rows, memory) : text(rows, memory));

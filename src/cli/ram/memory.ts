@@ -8,7 +8,7 @@ import {
   type StreamTarget,
 } from "../../streams/index.js";
 import { describe } from "../capture.js";
-import { type Input, openInput } from "../input.js";
+import { openSeekable, type SeekableInput } from "../input.js";
 import { type Io, UsageError } from "../io.js";
 import { Progress } from "../progress.js";
 
@@ -20,7 +20,7 @@ export interface GuestMemory {
   readonly reader: PageReader;
   /** Faults of the streams, already said. */
   readonly faults: number;
-  readonly inputs: readonly Input[];
+  readonly inputs: readonly SeekableInput[];
   /** Pushes all of an input. */
   readonly feed: (input: number, target: StreamTarget) => Promise<void>;
 }
@@ -28,22 +28,31 @@ export interface GuestMemory {
 /** Faults that are said in full; a damaged stream can have any number. */
 const SAID = 10;
 
+/** What a migration lies in. */
+export interface MigrationFiles {
+  readonly files: readonly string[];
+  /** Of a qcow2 image. */
+  readonly snapshot: string | undefined;
+}
+
 /** Gives the files to `use` as long as they are open. */
 export async function withMemory<T>(
-  files: readonly string[],
+  { files, snapshot }: MigrationFiles,
   io: Io,
   use: (memory: GuestMemory) => Promise<T>,
 ): Promise<T> {
-  const inputs: Input[] = [];
+  if (files.indexOf("-") !== files.lastIndexOf("-"))
+    throw new UsageError("standard input cannot be read twice");
+  const inputs: SeekableInput[] = [];
   try {
-    for (const file of files) inputs.push(openInput(file, io));
+    for (const file of files) inputs.push(await openSeekable(file, io, { snapshot }));
     return await use(await load(inputs, io));
   } finally {
     for (const input of inputs) input.close();
   }
 }
 
-async function load(inputs: readonly Input[], io: Io): Promise<GuestMemory> {
+async function load(inputs: readonly SeekableInput[], io: Io): Promise<GuestMemory> {
   const roles = inputs.map(roleOf);
   const main = roles.indexOf("main");
   if (main < 0 || main !== roles.lastIndexOf("main")) {
@@ -97,21 +106,15 @@ async function load(inputs: readonly Input[], io: Io): Promise<GuestMemory> {
     if (faults > said.length) io.err(`and ${faults - said.length} more\n`);
     const { image, machine, capabilities } = builder;
     const reader = new PageReader(image, main, (input, at, size) => {
-      return inputs[input]?.read?.(at, size) ?? new Uint8Array(0);
+      return inputs[input]?.read(at, size) ?? new Uint8Array(0);
     });
     const sharedIgnored = capabilities.includes("x-ignore-shared");
     return { image, machine, sharedIgnored, reader, faults, inputs, feed };
   }
 }
 
-function roleOf(input: Input): "main" | "channel" | "preempt" | "none" {
-  const prefix = input.read?.(0, DETECTION_SIZE);
-  if (prefix === undefined) {
-    throw new UsageError(
-      `${input.name} cannot be read at any place: pages are read where they lie, in a file`,
-    );
-  }
-  const detected = detectKind(prefix);
+function roleOf(input: SeekableInput): "main" | "channel" | "preempt" | "none" {
+  const detected = detectKind(input.read(0, DETECTION_SIZE));
   switch (detected.kind) {
     case "qemu-stream":
       return "main";

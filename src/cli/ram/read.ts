@@ -2,7 +2,7 @@
 import { MemoryDump } from "../../inspect/index.js";
 import { ChannelUnpacker, guestAddress, type ImageBlock } from "../../streams/index.js";
 import { EXIT, type Io, UsageError } from "../io.js";
-import { blockNamed, type GuestMemory, withMemory } from "./memory.js";
+import { blockNamed, type GuestMemory, type MigrationFiles, withMemory } from "./memory.js";
 
 const MAX_LENGTH = 1 << 24;
 
@@ -15,7 +15,7 @@ interface Range {
   readonly base: number;
 }
 
-export function read(files: readonly string[], address: string, length: number, io: Io): Promise<number> {
+export function read(files: MigrationFiles, address: string, length: number, io: Io): Promise<number> {
   if (length > MAX_LENGTH) throw new UsageError(`--length: at most ${MAX_LENGTH} bytes, extract writes more`);
   return withMemory(files, io, async (memory) => {
     const range = rangeOf(memory, address, length, io);
