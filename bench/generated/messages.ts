@@ -117,10 +117,10 @@ export function writeQueueConfigAt(writer: Writer, at: number, value: QueueConfi
     || queueMsixVector !== (queueMsixVector & 0xffff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["vq_index", vqIndex, 16, 0, 6],
-      ["queue_size", queueSize, 16, 2, 7],
-      ["queue_msix_vector", queueMsixVector, 16, 4, 8],
-    ]);
+      ["vq_index", 16, 0, 6],
+      ["queue_size", 16, 2, 7],
+      ["queue_msix_vector", 16, 4, 8],
+    ], vqIndex, queueSize, queueMsixVector);
   }
   view.setUint16(at, vqIndex, true);
   view.setUint16(at + 2, queueSize, true);
@@ -287,7 +287,7 @@ export function writeQueueConfigs(writer: Writer, value: QueueConfigs): void {
   const { view } = writer;
   const count$ = queues.length;
   if (count$ !== count$ >>> 0) {
-    throw misfit(writer, at, FILE, [["count", count$, 32, 0, 12]]);
+    throw misfit(writer, at, FILE, [["count", 32, 0, 12]], count$);
   }
   view.setUint32(at, count$, true);
   const start = writer.take(queues.length * 6);
@@ -481,11 +481,11 @@ export function writeMemoryRegionAt(writer: Writer, at: number, value: MemoryReg
     || mmapOffset !== BigInt.asUintN(64, mmapOffset)
   ) {
     throw misfit(writer, at, FILE, [
-      ["guest_address", guestAddress, 64, 0, 19],
-      ["size", size$, 64, 8, 20],
-      ["user_address", userAddress, 64, 16, 21],
-      ["mmap_offset", mmapOffset, 64, 24, 22],
-    ]);
+      ["guest_address", 64, 0, 19],
+      ["size", 64, 8, 20],
+      ["user_address", 64, 16, 21],
+      ["mmap_offset", 64, 24, 22],
+    ], guestAddress, size$, userAddress, mmapOffset);
   }
   view.setBigUint64(at, guestAddress, true);
   view.setBigUint64(at + 8, size$, true);
@@ -695,20 +695,19 @@ export function writeMemoryTable(writer: Writer, value: MemoryTable): void {
   const at = writer.take(12);
   const { view } = writer;
   if (request !== request >>> 0 || flags !== flags >>> 0) {
-    throw misfit(writer, at, FILE, [["request", request, 32, 0, 26], ["flags", flags, 32, 4, 27]]);
+    throw misfit(writer, at, FILE, [["request", 32, 0, 26], ["flags", 32, 4, 27]], request, flags);
   }
   view.setUint32(at, request, true);
   view.setUint32(at + 4, flags, true);
-  view.setUint32(at + 8, 0, true);
   const from = writer.at;
   const at2 = writer.take(8);
   const view2 = writer.view;
   const numRegions = regions.length;
   if (numRegions !== numRegions >>> 0 || padding !== padding >>> 0) {
     throw misfit(writer, at2, FILE, [
-      ["num_regions", numRegions, 32, 0, 30],
-      ["padding", padding, 32, 4, 31],
-    ]);
+      ["num_regions", 32, 0, 30],
+      ["padding", 32, 4, 31],
+    ], numRegions, padding);
   }
   view2.setUint32(at2, numRegions, true);
   view2.setUint32(at2 + 4, padding, true);
@@ -724,7 +723,7 @@ export function writeMemoryTable(writer: Writer, value: MemoryTable): void {
   }
   const size$ = writer.at - from;
   if (size$ !== size$ >>> 0) {
-    throw misfit(writer, at + 8, FILE, [["size", size$, 32, 0, 28]]);
+    throw misfit(writer, at + 8, FILE, [["size", 32, 0, 28]], size$);
   }
   writer.view.setUint32(at + 8, size$, true);
 }
@@ -1003,11 +1002,11 @@ export function writeMemoryRegionAsNumberAt(writer: Writer, at: number, value: M
     || !Number.isSafeInteger(mmapOffset) || mmapOffset < 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["guest_address", guestAddress, 64, 0, 38],
-      ["size", size$, 64, 8, 39],
-      ["user_address", userAddress, 64, 16, 40],
-      ["mmap_offset", mmapOffset, 64, 24, 41],
-    ]);
+      ["guest_address", 64, 0, 38],
+      ["size", 64, 8, 39],
+      ["user_address", 64, 16, 40],
+      ["mmap_offset", 64, 24, 41],
+    ], guestAddress, size$, userAddress, mmapOffset);
   }
   view.setUint32(at, guestAddress, true);
   view.setUint32(at + 4, guestAddress / 0x1_0000_0000, true);
@@ -1256,20 +1255,19 @@ export function writeMemoryTableAsNumber(writer: Writer, value: MemoryTableAsNum
   const at = writer.take(12);
   const { view } = writer;
   if (request !== request >>> 0 || flags !== flags >>> 0) {
-    throw misfit(writer, at, FILE, [["request", request, 32, 0, 45], ["flags", flags, 32, 4, 46]]);
+    throw misfit(writer, at, FILE, [["request", 32, 0, 45], ["flags", 32, 4, 46]], request, flags);
   }
   view.setUint32(at, request, true);
   view.setUint32(at + 4, flags, true);
-  view.setUint32(at + 8, 0, true);
   const from = writer.at;
   const at2 = writer.take(8);
   const view2 = writer.view;
   const numRegions = regions.length;
   if (numRegions !== numRegions >>> 0 || padding !== padding >>> 0) {
     throw misfit(writer, at2, FILE, [
-      ["num_regions", numRegions, 32, 0, 49],
-      ["padding", padding, 32, 4, 50],
-    ]);
+      ["num_regions", 32, 0, 49],
+      ["padding", 32, 4, 50],
+    ], numRegions, padding);
   }
   view2.setUint32(at2, numRegions, true);
   view2.setUint32(at2 + 4, padding, true);
@@ -1285,7 +1283,7 @@ export function writeMemoryTableAsNumber(writer: Writer, value: MemoryTableAsNum
   }
   const size$ = writer.at - from;
   if (size$ !== size$ >>> 0) {
-    throw misfit(writer, at + 8, FILE, [["size", size$, 32, 0, 47]]);
+    throw misfit(writer, at + 8, FILE, [["size", 32, 0, 47]], size$);
   }
   writer.view.setUint32(at + 8, size$, true);
 }
@@ -1581,19 +1579,19 @@ export function writeTwelveWordsAt(writer: Writer, at: number, value: TwelveWord
     || l !== l >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["a", a, 32, 0, 57],
-      ["b", b, 32, 4, 58],
-      ["c", c, 32, 8, 59],
-      ["d", d, 32, 12, 60],
-      ["e", e, 32, 16, 61],
-      ["f", f, 32, 20, 62],
-      ["g", g, 32, 24, 63],
-      ["h", h, 32, 28, 64],
-      ["i", i$, 32, 32, 65],
-      ["j", j$, 32, 36, 66],
-      ["k", k$, 32, 40, 67],
-      ["l", l, 32, 44, 68],
-    ]);
+      ["a", 32, 0, 57],
+      ["b", 32, 4, 58],
+      ["c", 32, 8, 59],
+      ["d", 32, 12, 60],
+      ["e", 32, 16, 61],
+      ["f", 32, 20, 62],
+      ["g", 32, 24, 63],
+      ["h", 32, 28, 64],
+      ["i", 32, 32, 65],
+      ["j", 32, 36, 66],
+      ["k", 32, 40, 67],
+      ["l", 32, 44, 68],
+    ], a, b, c, d, e, f, g, h, i$, j$, k$, l);
   }
   view.setUint32(at, a, true);
   view.setUint32(at + 4, b, true);
@@ -1873,7 +1871,7 @@ export function writeStreamRecord(writer: Writer, value: StreamRecord): void {
   const { view } = writer;
   const size$ = data.length;
   if (flags !== flags >>> 0 || tag !== tag >>> 0) {
-    throw misfit(writer, at, FILE, [["flags", flags, 32, 8, 74], ["tag", tag, 32, 12, 75]]);
+    throw misfit(writer, at, FILE, [["flags", 32, 8, 74], ["tag", 32, 12, 75]], flags, tag);
   }
   view.setUint32(at, size$, true);
   view.setUint32(at + 4, size$ / 0x1_0000_0000, true);

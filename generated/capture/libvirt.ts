@@ -14,6 +14,7 @@ import {
   type Visitor,
   type WireError,
   Writer,
+  broken,
   ended,
   explain,
   misfit,
@@ -230,12 +231,12 @@ export function writeLibvirtSaveHeaderAt(
     || cookieOffset !== cookieOffset >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["version", version, 32, 16, 26],
-      ["data_len", dataLen, 32, 20, 29],
-      ["was_running", wasRunning, 32, 24, 31],
-      ["format", format, 32, 28, 32],
-      ["cookie_offset", cookieOffset, 32, 32, 35],
-    ]);
+      ["version", 32, 16, 26],
+      ["data_len", 32, 20, 29],
+      ["was_running", 32, 24, 31],
+      ["format", 32, 28, 32],
+      ["cookie_offset", 32, 32, 35],
+    ], version, dataLen, wasRunning, format, cookieOffset);
   }
   if (!writeText(writer.bytes, at, 16, magic)) {
     throw writer.error("range", "magic", at, `${FILE}:25`, JSON.stringify(magic));
@@ -247,7 +248,7 @@ export function writeLibvirtSaveHeaderAt(
   view.setUint32(at + 32, cookieOffset, littleEndian);
   writeReserved(writer, reserved, at + 36, 56, "reserved", FILE, 36);
   if (!(version >= 1 && version <= 2)) {
-    throw writer.error("constraint", "version", at + 16, `${FILE}:26`, "version >= 1 && version <= 2");
+    throw broken(writer, "version", at + 16, FILE, 26, "version >= 1 && version <= 2");
   }
 }
 

@@ -18,6 +18,7 @@ import {
   type Visitor,
   type WireError,
   Writer,
+  broken,
   ended,
   enterRange,
   explain,
@@ -349,13 +350,13 @@ export function writePcapngPacketFlagsAt(
     || linkErrors !== (linkErrors & 0xffff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["direction", direction, 2, 0, 72],
-      ["reception", reception, 3, 0, 73],
-      ["fcs_length", fcsLength, 4, 0, 74],
-      ["checksum", checksum, 3, 0, 75],
-      ["reserved", reserved, 4, 0, 76],
-      ["link_errors", linkErrors, 16, 0, 77],
-    ]);
+      ["direction", 2, 0, 72],
+      ["reception", 3, 0, 73],
+      ["fcs_length", 4, 0, 74],
+      ["checksum", 3, 0, 75],
+      ["reserved", 4, 0, 76],
+      ["link_errors", 16, 0, 77],
+    ], direction, reception, fcsLength, checksum, reserved, linkErrors);
   }
   view.setUint32(at, direction | (reception << 2) | (fcsLength << 5) | (checksum << 9) | (reserved << 12) | (linkErrors << 16), littleEndian);
 }
@@ -587,7 +588,7 @@ export function writePcapngTimeOffsetAt(
   const { view } = writer;
   const { seconds } = value;
   if (seconds !== BigInt.asIntN(64, seconds)) {
-    throw misfit(writer, at, FILE, [["seconds", seconds, -64, 0, 84]]);
+    throw misfit(writer, at, FILE, [["seconds", -64, 0, 84]], seconds);
   }
   view.setBigInt64(at, seconds, littleEndian);
 }
@@ -752,7 +753,7 @@ export function writePcapngOption(writer: Writer, value: PcapngOption, littleEnd
   const { view } = writer;
   const length = value$.length;
   if (code !== (code & 0xffff) || length !== (length & 0xffff)) {
-    throw misfit(writer, at, FILE, [["code", code, 16, 0, 89], ["length", length, 16, 2, 92]]);
+    throw misfit(writer, at, FILE, [["code", 16, 0, 89], ["length", 16, 2, 92]], code, length);
   }
   view.setUint16(at, code, littleEndian);
   view.setUint16(at + 2, length, littleEndian);
@@ -997,13 +998,13 @@ export function writePcapngSectionStartAt(
   const { view } = writer;
   const { type, length } = value;
   if (type !== type >>> 0 || length !== length >>> 0) {
-    throw misfit(writer, at, FILE, [["type", type, 32, 0, 99], ["length", length, 32, 4, 101]]);
+    throw misfit(writer, at, FILE, [["type", 32, 0, 99], ["length", 32, 4, 101]], type, length);
   }
   view.setUint32(at, type, littleEndian);
   view.setUint32(at + 4, length, littleEndian);
   view.setUint32(at + 8, 0x1a2b3c4d, littleEndian);
   if (type !== 0xa0d0d0a /* PCAPNG_SECTION_HEADER */) {
-    throw writer.error("constraint", "type", at, `${FILE}:99`, "type == PCAPNG_SECTION_HEADER");
+    throw broken(writer, "type", at, FILE, 99, "type == PCAPNG_SECTION_HEADER");
   }
 }
 
@@ -1232,12 +1233,12 @@ export function writePcapngBlockStartAt(
   const { view } = writer;
   const { type, length } = value;
   if (type !== type >>> 0 || length !== length >>> 0) {
-    throw misfit(writer, at, FILE, [["type", type, 32, 0, 107], ["length", length, 32, 4, 110]]);
+    throw misfit(writer, at, FILE, [["type", 32, 0, 107], ["length", 32, 4, 110]], type, length);
   }
   view.setUint32(at, type, littleEndian);
   view.setUint32(at + 4, length, littleEndian);
   if (!(length >= 0xc /* PCAPNG_BLOCK_OVERHEAD */ && length % 4 === 0)) {
-    throw writer.error("constraint", "length", at + 4, `${FILE}:110`, "length >= PCAPNG_BLOCK_OVERHEAD && length % 4 == 0");
+    throw broken(writer, "length", at + 4, FILE, 110, "length >= PCAPNG_BLOCK_OVERHEAD && length % 4 == 0");
   }
 }
 
@@ -1462,16 +1463,16 @@ export function writePcapngSectionHeader(
     || sectionLength !== BigInt.asUintN(64, sectionLength)
   ) {
     throw misfit(writer, at, FILE, [
-      ["major", major, 16, 4, 115],
-      ["minor", minor, 16, 6, 116],
-      ["section_length", sectionLength, 64, 8, 119],
-    ]);
+      ["major", 16, 4, 115],
+      ["minor", 16, 6, 116],
+      ["section_length", 64, 8, 119],
+    ], major, minor, sectionLength);
   }
   view.setUint32(at, 0x1a2b3c4d, littleEndian);
   view.setUint16(at + 4, major, littleEndian);
   view.setUint16(at + 6, minor, littleEndian);
   view.setBigUint64(at + 8, sectionLength, littleEndian);
-  if (major !== 1) throw writer.error("constraint", "major", at + 4, `${FILE}:115`, "major == 1");
+  if (major !== 1) throw broken(writer, "major", at + 4, FILE, 115, "major == 1");
   let i = 0;
   try {
     for (const item of options$) {
@@ -1772,10 +1773,10 @@ export function writePcapngInterfaceDescription(
     || snapLength !== snapLength >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["link_type", linkType, 16, 0, 125],
-      ["reserved", reserved, 16, 2, 126],
-      ["snap_length", snapLength, 32, 4, 129],
-    ]);
+      ["link_type", 16, 0, 125],
+      ["reserved", 16, 2, 126],
+      ["snap_length", 32, 4, 129],
+    ], linkType, reserved, snapLength);
   }
   view.setUint16(at, linkType, littleEndian);
   view.setUint16(at + 2, reserved, littleEndian);
@@ -2098,12 +2099,12 @@ export function writePcapngEnhancedPacket(
     || originalLength !== originalLength >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["interface_id", interfaceId, 32, 0, 134],
-      ["timestamp_high", timestampHigh, 32, 4, 136],
-      ["timestamp_low", timestampLow, 32, 8, 137],
-      ["captured_length", capturedLength, 32, 12, 139],
-      ["original_length", originalLength, 32, 16, 142],
-    ]);
+      ["interface_id", 32, 0, 134],
+      ["timestamp_high", 32, 4, 136],
+      ["timestamp_low", 32, 8, 137],
+      ["captured_length", 32, 12, 139],
+      ["original_length", 32, 16, 142],
+    ], interfaceId, timestampHigh, timestampLow, capturedLength, originalLength);
   }
   view.setUint32(at, interfaceId, littleEndian);
   view.setUint32(at + 4, timestampHigh, littleEndian);
@@ -2417,7 +2418,7 @@ export function writePcapngSimplePacket(
   const at = writer.take(4);
   const { view } = writer;
   if (originalLength !== originalLength >>> 0) {
-    throw misfit(writer, at, FILE, [["original_length", originalLength, 32, 0, 152]]);
+    throw misfit(writer, at, FILE, [["original_length", 32, 0, 152]], originalLength);
   }
   view.setUint32(at, originalLength, littleEndian);
   writer.put(data);
@@ -2707,10 +2708,9 @@ export function writePcapngBlock(writer: Writer, value: PcapngBlock, littleEndia
   const at = writer.take(8);
   const { view } = writer;
   if (type !== type >>> 0) {
-    throw misfit(writer, at, FILE, [["type", type, 32, 0, 158]]);
+    throw misfit(writer, at, FILE, [["type", 32, 0, 158]], type);
   }
   view.setUint32(at, type, littleEndian);
-  view.setUint32(at + 4, 0, littleEndian);
   const from = writer.at;
   switch (type) {
     case 0xa0d0d0a: { // PCAPNG_SECTION_HEADER
@@ -2763,21 +2763,19 @@ export function writePcapngBlock(writer: Writer, value: PcapngBlock, littleEndia
   }
   const length = (writer.at - from) + 12;
   if (length !== length >>> 0) {
-    throw misfit(writer, at + 4, FILE, [["length", length, 32, 0, 160]]);
+    throw misfit(writer, at + 4, FILE, [["length", 32, 0, 160]], length);
+  }
+  if (!(length >= 0xc /* PCAPNG_BLOCK_OVERHEAD */ && length % 4 === 0)) {
+    throw broken(writer, "length", at + 4, FILE, 160, "length >= PCAPNG_BLOCK_OVERHEAD && length % 4 == 0");
   }
   writer.view.setUint32(at + 4, length, littleEndian);
-  if (!(length >= 0xc /* PCAPNG_BLOCK_OVERHEAD */ && length % 4 === 0)) {
-    throw writer.error("constraint", "length", at + 4, `${FILE}:160`, "length >= PCAPNG_BLOCK_OVERHEAD && length % 4 == 0");
-  }
   const at2 = writer.take(4);
   const view2 = writer.view;
   if (lengthAgain !== lengthAgain >>> 0) {
-    throw misfit(writer, at2, FILE, [["length_again", lengthAgain, 32, 0, 169]]);
+    throw misfit(writer, at2, FILE, [["length_again", 32, 0, 169]], lengthAgain);
   }
   view2.setUint32(at2, lengthAgain, littleEndian);
-  if (lengthAgain !== length) {
-    throw writer.error("constraint", "length_again", at2, `${FILE}:169`, "length_again == length");
-  }
+  if (lengthAgain !== length) throw broken(writer, "length_again", at2, FILE, 169, "length_again == length");
 }
 
 /**

@@ -16,6 +16,7 @@ import {
   type Visitor,
   type WireError,
   Writer,
+  broken,
   ended,
   enterRange,
   exactU64,
@@ -315,19 +316,32 @@ export function writeQcow2Header(writer: Writer, value: Qcow2Header): void {
     || !Number.isSafeInteger(snapshotsOffset) || snapshotsOffset < 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["version", version, 32, 4, 22],
-      ["backing_file_offset", backingFileOffset, 64, 8, 23],
-      ["backing_file_size", backingFileSize, 32, 16, 24],
-      ["cluster_bits", clusterBits, 32, 20, 26],
-      ["size", size$, 64, 24, 29],
-      ["crypt_method", cryptMethod, 32, 32, 30],
-      ["l1_size", l1Size, 32, 36, 32],
-      ["l1_table_offset", l1TableOffset, 64, 40, 33],
-      ["refcount_table_offset", refcountTableOffset, 64, 48, 34],
-      ["refcount_table_clusters", refcountTableClusters, 32, 56, 35],
-      ["nb_snapshots", nbSnapshots, 32, 60, 36],
-      ["snapshots_offset", snapshotsOffset, 64, 64, 37],
-    ]);
+      ["version", 32, 4, 22],
+      ["backing_file_offset", 64, 8, 23],
+      ["backing_file_size", 32, 16, 24],
+      ["cluster_bits", 32, 20, 26],
+      ["size", 64, 24, 29],
+      ["crypt_method", 32, 32, 30],
+      ["l1_size", 32, 36, 32],
+      ["l1_table_offset", 64, 40, 33],
+      ["refcount_table_offset", 64, 48, 34],
+      ["refcount_table_clusters", 32, 56, 35],
+      ["nb_snapshots", 32, 60, 36],
+      ["snapshots_offset", 64, 64, 37],
+    ],
+      version,
+      backingFileOffset,
+      backingFileSize,
+      clusterBits,
+      size$,
+      cryptMethod,
+      l1Size,
+      l1TableOffset,
+      refcountTableOffset,
+      refcountTableClusters,
+      nbSnapshots,
+      snapshotsOffset,
+    );
   }
   view.setUint32(at, 0x514649fb, false);
   view.setUint32(at + 4, version, false);
@@ -346,10 +360,10 @@ export function writeQcow2Header(writer: Writer, value: Qcow2Header): void {
   view.setUint32(at + 64, snapshotsOffset / 0x1_0000_0000, false);
   view.setUint32(at + 68, snapshotsOffset, false);
   if (!(version >= 2 && version <= 3)) {
-    throw writer.error("constraint", "version", at + 4, `${FILE}:22`, "version >= 2 && version <= 3");
+    throw broken(writer, "version", at + 4, FILE, 22, "version >= 2 && version <= 3");
   }
   if (!(clusterBits >= 9 && clusterBits <= 21)) {
-    throw writer.error("constraint", "cluster_bits", at + 20, `${FILE}:26`, "cluster_bits >= 9 && cluster_bits <= 21");
+    throw broken(writer, "cluster_bits", at + 20, FILE, 26, "cluster_bits >= 9 && cluster_bits <= 21");
   }
   if (version >= 3) {
     const at2 = writer.take(32);
@@ -367,12 +381,12 @@ export function writeQcow2Header(writer: Writer, value: Qcow2Header): void {
       || headerLength !== headerLength >>> 0
     ) {
       throw misfit(writer, at2, FILE, [
-        ["incompatible_features", incompatibleFeatures, 64, 0, 39],
-        ["compatible_features", compatibleFeatures, 64, 8, 40],
-        ["autoclear_features", autoclearFeatures, 64, 16, 41],
-        ["refcount_order", refcountOrder, 32, 24, 42],
-        ["header_length", headerLength, 32, 28, 43],
-      ]);
+        ["incompatible_features", 64, 0, 39],
+        ["compatible_features", 64, 8, 40],
+        ["autoclear_features", 64, 16, 41],
+        ["refcount_order", 32, 24, 42],
+        ["header_length", 32, 28, 43],
+      ], incompatibleFeatures, compatibleFeatures, autoclearFeatures, refcountOrder, headerLength);
     }
     view2.setBigUint64(at2, incompatibleFeatures, false);
     view2.setBigUint64(at2 + 8, compatibleFeatures, false);
@@ -1035,15 +1049,15 @@ export function writeQcow2Snapshot(writer: Writer, value: Qcow2Snapshot): void {
     || vmStateSize !== vmStateSize >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["l1_table_offset", l1TableOffset, 64, 0, 49],
-      ["l1_size", l1Size, 32, 8, 51],
-      ["id_len", idLen, 16, 12, 52],
-      ["name_len", nameLen, 16, 14, 53],
-      ["date_sec", dateSec, 32, 16, 55],
-      ["date_nsec", dateNsec, 32, 20, 56],
-      ["vm_clock_nsec", vmClockNsec, 64, 24, 58],
-      ["vm_state_size", vmStateSize, 32, 32, 60],
-    ]);
+      ["l1_table_offset", 64, 0, 49],
+      ["l1_size", 32, 8, 51],
+      ["id_len", 16, 12, 52],
+      ["name_len", 16, 14, 53],
+      ["date_sec", 32, 16, 55],
+      ["date_nsec", 32, 20, 56],
+      ["vm_clock_nsec", 64, 24, 58],
+      ["vm_state_size", 32, 32, 60],
+    ], l1TableOffset, l1Size, idLen, nameLen, dateSec, dateNsec, vmClockNsec, vmStateSize);
   }
   view.setUint32(at, l1TableOffset / 0x1_0000_0000, false);
   view.setUint32(at + 4, l1TableOffset, false);
@@ -1054,14 +1068,13 @@ export function writeQcow2Snapshot(writer: Writer, value: Qcow2Snapshot): void {
   view.setUint32(at + 20, dateNsec, false);
   view.setBigUint64(at + 24, vmClockNsec, false);
   view.setUint32(at + 32, vmStateSize, false);
-  view.setUint32(at + 36, 0, false);
   const from = writer.at;
   if (vmStateSizeLarge !== undefined) {
     const at2 = writer.take(8);
     const view2 = writer.view;
     if (vmStateSizeLarge === undefined) throw missing(writer, "vm_state_size_large", FILE, 65);
     if (!Number.isSafeInteger(vmStateSizeLarge) || vmStateSizeLarge < 0) {
-      throw misfit(writer, at2, FILE, [["vm_state_size_large", vmStateSizeLarge, 64, 0, 65]]);
+      throw misfit(writer, at2, FILE, [["vm_state_size_large", 64, 0, 65]], vmStateSizeLarge);
     }
     view2.setUint32(at2, vmStateSizeLarge / 0x1_0000_0000, false);
     view2.setUint32(at2 + 4, vmStateSizeLarge, false);
@@ -1073,7 +1086,7 @@ export function writeQcow2Snapshot(writer: Writer, value: Qcow2Snapshot): void {
     const view3 = writer.view;
     if (diskSize === undefined) throw missing(writer, "disk_size", FILE, 68);
     if (!Number.isSafeInteger(diskSize) || diskSize < 0) {
-      throw misfit(writer, at3, FILE, [["disk_size", diskSize, 64, 0, 68]]);
+      throw misfit(writer, at3, FILE, [["disk_size", 64, 0, 68]], diskSize);
     }
     view3.setUint32(at3, diskSize / 0x1_0000_0000, false);
     view3.setUint32(at3 + 4, diskSize, false);
@@ -1085,7 +1098,7 @@ export function writeQcow2Snapshot(writer: Writer, value: Qcow2Snapshot): void {
     const view4 = writer.view;
     if (icount === undefined) throw missing(writer, "icount", FILE, 70);
     if (icount !== BigInt.asUintN(64, icount)) {
-      throw misfit(writer, at4, FILE, [["icount", icount, 64, 0, 70]]);
+      throw misfit(writer, at4, FILE, [["icount", 64, 0, 70]], icount);
     }
     view4.setBigUint64(at4, icount, false);
   } else if (slack !== undefined) {
@@ -1096,13 +1109,8 @@ export function writeQcow2Snapshot(writer: Writer, value: Qcow2Snapshot): void {
     writer.put(slack);
   }
   const extraSize = writer.at - from;
-  if (extraSize !== extraSize >>> 0) {
-    throw misfit(writer, at + 36, FILE, [["extra_size", extraSize, 32, 0, 61]]);
-  }
+  if (extraSize > 1024) throw broken(writer, "extra_size", at + 36, FILE, 61, "extra_size <= 1024");
   writer.view.setUint32(at + 36, extraSize, false);
-  if (extraSize > 1024) {
-    throw writer.error("constraint", "extra_size", at + 36, `${FILE}:61`, "extra_size <= 1024");
-  }
   const start = writer.take(id.length);
   if (!writeText(writer.bytes, start, id.length, id)) {
     throw writer.error("range", "id", start, `${FILE}:72`, JSON.stringify(id));
@@ -1621,11 +1629,11 @@ export function writeQcow2L1EntryAt(writer: Writer, at: number, value: Qcow2L1En
     || copied !== (copied & 0x1)
   ) {
     throw misfit(writer, at, FILE, [
-      ["reserved", reserved, 9, 0, 80],
-      ["offset", offset, 47, 0, 82],
-      ["reserved1", reserved1, 7, 0, 83],
-      ["copied", copied, 1, 0, 84],
-    ]);
+      ["reserved", 9, 0, 80],
+      ["offset", 47, 0, 82],
+      ["reserved1", 7, 0, 83],
+      ["copied", 1, 0, 84],
+    ], reserved, offset, reserved1, copied);
   }
   view.setBigUint64(at, BigInt(reserved) | (BigInt(offset) << 9n) | (BigInt(reserved1) << 56n) | (BigInt(copied) << 63n), false);
 }
@@ -1872,13 +1880,13 @@ export function writeQcow2L2EntryAt(writer: Writer, at: number, value: Qcow2L2En
     || copied !== (copied & 0x1)
   ) {
     throw misfit(writer, at, FILE, [
-      ["zero", zero, 1, 0, 92],
-      ["reserved", reserved, 8, 0, 93],
-      ["offset", offset, 47, 0, 95],
-      ["reserved1", reserved1, 6, 0, 96],
-      ["compressed", compressed, 1, 0, 97],
-      ["copied", copied, 1, 0, 98],
-    ]);
+      ["zero", 1, 0, 92],
+      ["reserved", 8, 0, 93],
+      ["offset", 47, 0, 95],
+      ["reserved1", 6, 0, 96],
+      ["compressed", 1, 0, 97],
+      ["copied", 1, 0, 98],
+    ], zero, reserved, offset, reserved1, compressed, copied);
   }
   view.setBigUint64(at, BigInt(zero) | (BigInt(reserved) << 1n) | (BigInt(offset) << 9n) | (BigInt(reserved1) << 56n) | (BigInt(compressed) << 62n) | (BigInt(copied) << 63n), false);
 }

@@ -15,6 +15,7 @@ import {
   type Visitor,
   type WireError,
   Writer,
+  broken,
   ended,
   exactU64,
   explain,
@@ -154,18 +155,18 @@ export function writeColoMessage(writer: Writer, value: ColoMessage): void {
   const at = writer.take(4);
   const { view } = writer;
   if (message !== message >>> 0) {
-    throw misfit(writer, at, FILE, [["message", message, 32, 0, 21]]);
+    throw misfit(writer, at, FILE, [["message", 32, 0, 21]], message);
   }
   view.setUint32(at, message, false);
   if (message > 0x6 /* COLO_MESSAGE_VMSTATE_LOADED */) {
-    throw writer.error("constraint", "message", at, `${FILE}:21`, "message <= COLO_MESSAGE_VMSTATE_LOADED");
+    throw broken(writer, "message", at, FILE, 21, "message <= COLO_MESSAGE_VMSTATE_LOADED");
   }
   if (message === 0x4 /* COLO_MESSAGE_VMSTATE_SIZE */) {
     const at2 = writer.take(8);
     const view2 = writer.view;
     if (value$ === undefined) throw missing(writer, "value", FILE, 24);
     if (!Number.isSafeInteger(value$) || value$ < 0) {
-      throw misfit(writer, at2, FILE, [["value", value$, 64, 0, 24]]);
+      throw misfit(writer, at2, FILE, [["value", 64, 0, 24]], value$);
     }
     view2.setUint32(at2, value$ / 0x1_0000_0000, false);
     view2.setUint32(at2 + 4, value$, false);

@@ -15,6 +15,7 @@ import {
   type Visitor,
   type WireError,
   Writer,
+  broken,
   ended,
   explain,
   inside,
@@ -124,11 +125,11 @@ export function writeCprFd(writer: Writer, value: CprFd): void {
   const { view } = writer;
   const namelen = name.length;
   if (more !== (more & 0xff) || namelen !== namelen >>> 0) {
-    throw misfit(writer, at, FILE, [["more", more, 8, 0, 14], ["namelen", namelen, 32, 1, 16]]);
+    throw misfit(writer, at, FILE, [["more", 8, 0, 14], ["namelen", 32, 1, 16]], more, namelen);
   }
   view.setUint8(at, more);
   view.setUint32(at + 1, namelen, false);
-  if (more !== 1) throw writer.error("constraint", "more", at, `${FILE}:14`, "more == 1");
+  if (more !== 1) throw broken(writer, "more", at, FILE, 14, "more == 1");
   const start = writer.take(name.length);
   if (!writeText(writer.bytes, start, name.length, name)) {
     throw writer.error("range", "name", start, `${FILE}:17`, JSON.stringify(name));
@@ -136,7 +137,7 @@ export function writeCprFd(writer: Writer, value: CprFd): void {
   const at2 = writer.take(5);
   const view2 = writer.view;
   if (id !== (id | 0) || fd !== (fd & 0xff)) {
-    throw misfit(writer, at2, FILE, [["id", id, -32, 0, 18], ["fd", fd, 8, 4, 20]]);
+    throw misfit(writer, at2, FILE, [["id", -32, 0, 18], ["fd", 8, 4, 20]], id, fd);
   }
   view2.setInt32(at2, id, false);
   view2.setUint8(at2 + 4, fd);

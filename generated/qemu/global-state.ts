@@ -135,10 +135,10 @@ export function writeQemuGlobalStateAt(writer: Writer, at: number, value: QemuGl
     || vmWasSuspended !== (vmWasSuspended & 0xff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["size", size$, 32, 0, 9],
-      ["has_vm_was_suspended", hasVmWasSuspended, 8, 36, 12],
-      ["vm_was_suspended", vmWasSuspended, 8, 37, 13],
-    ]);
+      ["size", 32, 0, 9],
+      ["has_vm_was_suspended", 8, 36, 12],
+      ["vm_was_suspended", 8, 37, 13],
+    ], size$, hasVmWasSuspended, vmWasSuspended);
   }
   view.setUint32(at, size$, false);
   if (!writeText(writer.bytes, at + 4, 32, runstate)) {

@@ -14,6 +14,7 @@ import {
   type Visitor,
   type WireError,
   Writer,
+  broken,
   ended,
   exactU64,
   explain,
@@ -181,11 +182,11 @@ export function writeDirtyBitmapMigStartAt(writer: Writer, at: number, value: Di
   const { view } = writer;
   const { granularity, flags } = value;
   if (granularity !== granularity >>> 0 || flags !== (flags & 0xff)) {
-    throw misfit(writer, at, FILE, [["granularity", granularity, 32, 0, 35], ["flags", flags, 8, 4, 36]]);
+    throw misfit(writer, at, FILE, [["granularity", 32, 0, 35], ["flags", 8, 4, 36]], granularity, flags);
   }
   view.setUint32(at, granularity, false);
   view.setUint8(at + 4, flags);
-  if (flags >= 8) throw writer.error("constraint", "flags", at + 4, `${FILE}:36`, "flags < 8");
+  if (flags >= 8) throw broken(writer, "flags", at + 4, FILE, 36, "flags < 8");
 }
 
 /** Writes at the cursor. Offsets in its errors count from the start of the writer's memory. */
@@ -605,11 +606,11 @@ export function writeDirtyBitmapMigChunk(writer: Writer, value: DirtyBitmapMigCh
   const at = writer.take(1);
   const { view } = writer;
   if (flags !== (flags & 0xff)) {
-    throw misfit(writer, at, FILE, [["flags", flags, 8, 0, 47]]);
+    throw misfit(writer, at, FILE, [["flags", 8, 0, 47]], flags);
   }
   view.setUint8(at, flags);
   if (flags >= 0x80 /* DIRTY_BITMAP_MIG_EXTRA_FLAGS */) {
-    throw writer.error("constraint", "flags", at, `${FILE}:47`, "flags < DIRTY_BITMAP_MIG_EXTRA_FLAGS");
+    throw broken(writer, "flags", at, FILE, 47, "flags < DIRTY_BITMAP_MIG_EXTRA_FLAGS");
   }
   if ((flags & 0x8 /* DIRTY_BITMAP_MIG_FLAG_DEVICE_NAME */) !== 0) {
     if (nodeAlias === undefined) throw missing(writer, "node_alias", FILE, 48);
@@ -649,9 +650,9 @@ export function writeDirtyBitmapMigChunk(writer: Writer, value: DirtyBitmapMigCh
     if (nrSectors === undefined) throw missing(writer, "nr_sectors", FILE, 55);
     if (startSector !== BigInt.asUintN(64, startSector) || nrSectors !== nrSectors >>> 0) {
       throw misfit(writer, at3, FILE, [
-        ["start_sector", startSector, 64, 0, 53],
-        ["nr_sectors", nrSectors, 32, 8, 55],
-      ]);
+        ["start_sector", 64, 0, 53],
+        ["nr_sectors", 32, 8, 55],
+      ], startSector, nrSectors);
     }
     view3.setBigUint64(at3, startSector, false);
     view3.setUint32(at3 + 8, nrSectors, false);
@@ -1121,10 +1122,10 @@ export function writeSpaprHtabChunk(writer: Writer, value: SpaprHtabChunk): void
   const nValid = hptes.length;
   if (index$ !== index$ >>> 0 || nValid !== (nValid & 0xffff) || nInvalid !== (nInvalid & 0xffff)) {
     throw misfit(writer, at, FILE, [
-      ["index", index$, 32, 0, 68],
-      ["n_valid", nValid, 16, 4, 69],
-      ["n_invalid", nInvalid, 16, 6, 71],
-    ]);
+      ["index", 32, 0, 68],
+      ["n_valid", 16, 4, 69],
+      ["n_invalid", 16, 6, 71],
+    ], index$, nValid, nInvalid);
   }
   view.setUint32(at, index$, false);
   view.setUint16(at + 4, nValid, false);
@@ -1347,11 +1348,11 @@ export function writeSpaprHtabStartAt(writer: Writer, at: number, value: SpaprHt
   const { view } = writer;
   const { htabShift } = value;
   if (htabShift !== (htabShift | 0)) {
-    throw misfit(writer, at, FILE, [["htab_shift", htabShift, -32, 0, 78]]);
+    throw misfit(writer, at, FILE, [["htab_shift", -32, 0, 78]], htabShift);
   }
   view.setInt32(at, htabShift, false);
   if (!(htabShift >= -1 && htabShift <= 46)) {
-    throw writer.error("constraint", "htab_shift", at, `${FILE}:78`, "htab_shift >= -1 && htab_shift <= 46");
+    throw broken(writer, "htab_shift", at, FILE, 78, "htab_shift >= -1 && htab_shift <= 46");
   }
 }
 
@@ -1511,11 +1512,11 @@ export function writeSpaprHtabPart(writer: Writer, value: SpaprHtabPart): void {
   const at = writer.take(4);
   const { view } = writer;
   if (header !== (header | 0)) {
-    throw misfit(writer, at, FILE, [["header", header, -32, 0, 84]]);
+    throw misfit(writer, at, FILE, [["header", -32, 0, 84]], header);
   }
   view.setInt32(at, header, false);
   if (!(header === 0 || header === -1)) {
-    throw writer.error("constraint", "header", at, `${FILE}:84`, "header == 0 || header == -1");
+    throw broken(writer, "header", at, FILE, 84, "header == 0 || header == -1");
   }
   let i = 0;
   try {
@@ -1763,10 +1764,10 @@ export function writeS390StattrRecord(writer: Writer, value: S390StattrRecord): 
     || addressLow !== (addressLow & 0xfffff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["address_high", addressHigh, 32, 0, 100],
-      ["flags", flags, 12, 4, 103],
-      ["address_low", addressLow, 20, 4, 102],
-    ]);
+      ["address_high", 32, 0, 100],
+      ["flags", 12, 4, 103],
+      ["address_low", 20, 4, 102],
+    ], addressHigh, flags, addressLow);
   }
   view.setUint32(at, addressHigh, false);
   view.setUint32(at + 4, flags | (addressLow << 12), false);

@@ -18,6 +18,7 @@ import {
   type Visitor,
   type WireError,
   Writer,
+  broken,
   ended,
   exactU64,
   explain,
@@ -163,7 +164,7 @@ export function writeMultifdInitAt(writer: Writer, at: number, value: MultifdIni
   const { view } = writer;
   const { uuid, id, reserved, reserved1 } = value;
   if (id !== (id & 0xff)) {
-    throw misfit(writer, at, FILE, [["id", id, 8, 24, 21]]);
+    throw misfit(writer, at, FILE, [["id", 8, 24, 21]], id);
   }
   view.setUint32(at, 0x11223344, false);
   view.setUint32(at + 4, 0x1, false);
@@ -437,7 +438,7 @@ export function writeMultifdPacketHeaderAt(writer: Writer, at: number, value: Mu
   const { view } = writer;
   const { flags } = value;
   if (flags !== flags >>> 0) {
-    throw misfit(writer, at, FILE, [["flags", flags, 32, 8, 48]]);
+    throw misfit(writer, at, FILE, [["flags", 32, 8, 48]], flags);
   }
   view.setUint32(at, 0x11223344, false);
   view.setUint32(at + 4, 0x1, false);
@@ -747,13 +748,13 @@ export function writeMultifdRamPacket(writer: Writer, value: MultifdRamPacket, p
     || reserved !== reserved >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["pages_alloc", pagesAlloc, 32, 0, 57],
-      ["normal_pages", normalPages, 32, 4, 60],
-      ["next_packet_size", nextPacketSize, 32, 8, 63],
-      ["packet_num", packetNum, 64, 12, 65],
-      ["zero_pages", zeroPages, 32, 20, 68],
-      ["reserved", reserved, 32, 24, 69],
-    ]);
+      ["pages_alloc", 32, 0, 57],
+      ["normal_pages", 32, 4, 60],
+      ["next_packet_size", 32, 8, 63],
+      ["packet_num", 64, 12, 65],
+      ["zero_pages", 32, 20, 68],
+      ["reserved", 32, 24, 69],
+    ], pagesAlloc, normalPages, nextPacketSize, packetNum, zeroPages, reserved);
   }
   view.setUint32(at, pagesAlloc, false);
   view.setUint32(at + 4, normalPages, false);
@@ -767,16 +768,16 @@ export function writeMultifdRamPacket(writer: Writer, value: MultifdRamPacket, p
     throw writer.error("range", "ramblock", at + 52, `${FILE}:72`, JSON.stringify(ramblock));
   }
   if (!(pagesAlloc === 0 || pagesAlloc === pageCount)) {
-    throw writer.error("constraint", "pages_alloc", at, `${FILE}:57`, "pages_alloc == 0 || pages_alloc == page_count");
+    throw broken(writer, "pages_alloc", at, FILE, 57, "pages_alloc == 0 || pages_alloc == page_count");
   }
   if (normalPages > pagesAlloc) {
-    throw writer.error("constraint", "normal_pages", at + 4, `${FILE}:60`, "normal_pages <= pages_alloc");
+    throw broken(writer, "normal_pages", at + 4, FILE, 60, "normal_pages <= pages_alloc");
   }
   if (nextPacketSize > 0x100000) {
-    throw writer.error("constraint", "next_packet_size", at + 8, `${FILE}:63`, "next_packet_size <= 2 * MULTIFD_PACKET_SIZE");
+    throw broken(writer, "next_packet_size", at + 8, FILE, 63, "next_packet_size <= 2 * MULTIFD_PACKET_SIZE");
   }
   if (zeroPages + normalPages > pagesAlloc) {
-    throw writer.error("constraint", "zero_pages", at + 20, `${FILE}:68`, "zero_pages + normal_pages <= pages_alloc");
+    throw broken(writer, "zero_pages", at + 20, FILE, 68, "zero_pages + normal_pages <= pages_alloc");
   }
   if (offset.length !== pageCount) {
     throw wrongLength(writer, "offset", writer.at, FILE, 75, pageCount, offset.length, "elements");
@@ -786,7 +787,7 @@ export function writeMultifdRamPacket(writer: Writer, value: MultifdRamPacket, p
   let next = start;
   for (const item of offset) {
     if (!Number.isSafeInteger(item) || item < 0) {
-      throw misfit(writer, next, FILE, [[`offset[${(next - start) / 8}]`, item, 64, 0, 75]]);
+      throw misfit(writer, next, FILE, [[`offset[${(next - start) / 8}]`, 64, 0, 75]], item);
     }
     view2.setUint32(next, item / 0x1_0000_0000, false);
     view2.setUint32(next + 4, item, false);
@@ -1170,7 +1171,7 @@ export function writeMultifdRamPacketStartAt(writer: Writer, at: number, value: 
   const { view } = writer;
   const { header, pagesAlloc } = value;
   if (pagesAlloc !== pagesAlloc >>> 0) {
-    throw misfit(writer, at, FILE, [["pages_alloc", pagesAlloc, 32, 12, 81]]);
+    throw misfit(writer, at, FILE, [["pages_alloc", 32, 12, 81]], pagesAlloc);
   }
   try {
     writeMultifdPacketHeaderAt(writer, at, header);
@@ -1332,7 +1333,7 @@ export function writeMultifdPageSizes(writer: Writer, value: MultifdPageSizes, n
   let next = start;
   for (const item of length) {
     if (item !== item >>> 0) {
-      throw misfit(writer, next, FILE, [[`length[${(next - start) / 4}]`, item, 32, 0, 88]]);
+      throw misfit(writer, next, FILE, [[`length[${(next - start) / 4}]`, 32, 0, 88]], item);
     }
     view.setUint32(next, item, false);
     next += 4;
@@ -1527,9 +1528,9 @@ export function writeMultifdDeviceStatePacketAt(
   const { idstr, instanceId, nextPacketSize } = value;
   if (instanceId !== instanceId >>> 0 || nextPacketSize !== nextPacketSize >>> 0) {
     throw misfit(writer, at, FILE, [
-      ["instance_id", instanceId, 32, 256, 97],
-      ["next_packet_size", nextPacketSize, 32, 260, 100],
-    ]);
+      ["instance_id", 32, 256, 97],
+      ["next_packet_size", 32, 260, 100],
+    ], instanceId, nextPacketSize);
   }
   if (!writeText(writer.bytes, at, 256, idstr)) {
     throw writer.error("range", "idstr", at, `${FILE}:96`, JSON.stringify(idstr));
@@ -1537,7 +1538,7 @@ export function writeMultifdDeviceStatePacketAt(
   view.setUint32(at + 256, instanceId, false);
   view.setUint32(at + 260, nextPacketSize, false);
   if (nextPacketSize <= 0) {
-    throw writer.error("constraint", "next_packet_size", at + 260, `${FILE}:100`, "next_packet_size > 0");
+    throw broken(writer, "next_packet_size", at + 260, FILE, 100, "next_packet_size > 0");
   }
 }
 

@@ -18,6 +18,7 @@ import {
   type Visitor,
   type WireError,
   Writer,
+  broken,
   ended,
   exactU64,
   explain,
@@ -171,10 +172,10 @@ export function writeRamSaveWordAt(writer: Writer, at: number, value: RamSaveWor
     || addressLow !== (addressLow & 0x3fffff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["address_high", addressHigh, 32, 0, 40],
-      ["flags", flags, 10, 4, 43],
-      ["address_low", addressLow, 22, 4, 42],
-    ]);
+      ["address_high", 32, 0, 40],
+      ["flags", 10, 4, 43],
+      ["address_low", 22, 4, 42],
+    ], addressHigh, flags, addressLow);
   }
   view.setUint32(at, addressHigh, false);
   view.setUint32(at + 4, flags | (addressLow << 10), false);
@@ -531,10 +532,10 @@ export function writeRamSaveZeroAt(writer: Writer, at: number, value: RamSaveZer
   const { view } = writer;
   const { fill } = value;
   if (fill !== (fill & 0xff)) {
-    throw misfit(writer, at, FILE, [["fill", fill, 8, 0, 57]]);
+    throw misfit(writer, at, FILE, [["fill", 8, 0, 57]], fill);
   }
   view.setUint8(at, fill);
-  if (fill !== 0) throw writer.error("constraint", "fill", at, `${FILE}:57`, "fill == 0");
+  if (fill !== 0) throw broken(writer, "fill", at, FILE, 57, "fill == 0");
 }
 
 /** Writes at the cursor. Offsets in its errors count from the start of the writer's memory. */
@@ -693,11 +694,11 @@ export function writeRamSaveXbzrleAt(writer: Writer, at: number, value: RamSaveX
   const { view } = writer;
   const { encoding, length } = value;
   if (encoding !== (encoding & 0xff) || length !== (length & 0xffff)) {
-    throw misfit(writer, at, FILE, [["encoding", encoding, 8, 0, 65], ["length", length, 16, 1, 68]]);
+    throw misfit(writer, at, FILE, [["encoding", 8, 0, 65], ["length", 16, 1, 68]], encoding, length);
   }
   view.setUint8(at, encoding);
   view.setUint16(at + 1, length, false);
-  if (encoding !== 1) throw writer.error("constraint", "encoding", at, `${FILE}:65`, "encoding == 1");
+  if (encoding !== 1) throw broken(writer, "encoding", at, FILE, 65, "encoding == 1");
 }
 
 /** Writes at the cursor. Offsets in its errors count from the start of the writer's memory. */
@@ -883,7 +884,7 @@ export function writeXbzrleRunLength(writer: Writer, value: XbzrleRunLength): vo
   const at = writer.take(1);
   const { view } = writer;
   if (low !== (low & 0x7f) || more !== (more & 0x1)) {
-    throw misfit(writer, at, FILE, [["low", low, 7, 0, 75], ["more", more, 1, 0, 76]]);
+    throw misfit(writer, at, FILE, [["low", 7, 0, 75], ["more", 1, 0, 76]], low, more);
   }
   view.setUint8(at, low | (more << 7));
   if (more !== 0) {
@@ -891,10 +892,10 @@ export function writeXbzrleRunLength(writer: Writer, value: XbzrleRunLength): vo
     const view2 = writer.view;
     if (high === undefined) throw missing(writer, "high", FILE, 78);
     if (high !== (high & 0xff)) {
-      throw misfit(writer, at2, FILE, [["high", high, 8, 0, 78]]);
+      throw misfit(writer, at2, FILE, [["high", 8, 0, 78]], high);
     }
     view2.setUint8(at2, high);
-    if (high >= 128) throw writer.error("constraint", "high", at2, `${FILE}:78`, "high < 0x80");
+    if (high >= 128) throw broken(writer, "high", at2, FILE, 78, "high < 0x80");
   } else {
     if (high !== undefined) throw unexpected(writer, "high", FILE, 78);
   }
@@ -1069,7 +1070,7 @@ export function writeRamSaveCompressedAt(writer: Writer, at: number, value: RamS
   const { view } = writer;
   const { length } = value;
   if (length !== length >>> 0) {
-    throw misfit(writer, at, FILE, [["length", length, 32, 0, 84]]);
+    throw misfit(writer, at, FILE, [["length", 32, 0, 84]], length);
   }
   view.setUint32(at, length, false);
 }
@@ -1263,11 +1264,11 @@ export function writeMappedRamHeaderAt(writer: Writer, at: number, value: Mapped
     || !Number.isSafeInteger(pagesOffset) || pagesOffset < 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["version", version, 32, 0, 93],
-      ["page_size", pageSize, 64, 4, 96],
-      ["bitmap_offset", bitmapOffset, 64, 12, 99],
-      ["pages_offset", pagesOffset, 64, 20, 102],
-    ]);
+      ["version", 32, 0, 93],
+      ["page_size", 64, 4, 96],
+      ["bitmap_offset", 64, 12, 99],
+      ["pages_offset", 64, 20, 102],
+    ], version, pageSize, bitmapOffset, pagesOffset);
   }
   view.setUint32(at, version, false);
   view.setUint32(at + 4, pageSize / 0x1_0000_0000, false);
@@ -1276,7 +1277,7 @@ export function writeMappedRamHeaderAt(writer: Writer, at: number, value: Mapped
   view.setUint32(at + 16, bitmapOffset, false);
   view.setUint32(at + 20, pagesOffset / 0x1_0000_0000, false);
   view.setUint32(at + 24, pagesOffset, false);
-  if (version !== 1) throw writer.error("constraint", "version", at, `${FILE}:93`, "version == 1");
+  if (version !== 1) throw broken(writer, "version", at, FILE, 93, "version == 1");
 }
 
 /** Writes at the cursor. Offsets in its errors count from the start of the writer's memory. */
@@ -1615,7 +1616,7 @@ export function writeRamBlockEntry(
   const at = writer.take(8);
   const { view } = writer;
   if (!Number.isSafeInteger(usedLength) || usedLength < 0) {
-    throw misfit(writer, at, FILE, [["used_length", usedLength, 64, 0, 114]]);
+    throw misfit(writer, at, FILE, [["used_length", 64, 0, 114]], usedLength);
   }
   view.setUint32(at, usedLength / 0x1_0000_0000, false);
   view.setUint32(at + 4, usedLength, false);
@@ -1624,7 +1625,7 @@ export function writeRamBlockEntry(
     const view2 = writer.view;
     if (pageSize === undefined) throw missing(writer, "page_size", FILE, 115);
     if (!Number.isSafeInteger(pageSize) || pageSize < 0) {
-      throw misfit(writer, at2, FILE, [["page_size", pageSize, 64, 0, 115]]);
+      throw misfit(writer, at2, FILE, [["page_size", 64, 0, 115]], pageSize);
     }
     view2.setUint32(at2, pageSize / 0x1_0000_0000, false);
     view2.setUint32(at2 + 4, pageSize, false);
@@ -1636,7 +1637,7 @@ export function writeRamBlockEntry(
     const view3 = writer.view;
     if (mrAddr === undefined) throw missing(writer, "mr_addr", FILE, 116);
     if (mrAddr !== BigInt.asUintN(64, mrAddr)) {
-      throw misfit(writer, at3, FILE, [["mr_addr", mrAddr, 64, 0, 116]]);
+      throw misfit(writer, at3, FILE, [["mr_addr", 64, 0, 116]], mrAddr);
     }
     view3.setBigUint64(at3, mrAddr, false);
   } else {

@@ -14,6 +14,7 @@ import {
   type Visitor,
   type WireError,
   Writer,
+  broken,
   ended,
   enterRange,
   exactU64,
@@ -106,7 +107,7 @@ export function writeQemuRpValueAt(writer: Writer, at: number, value: QemuRpValu
   const { view } = writer;
   const { value: value$ } = value;
   if (value$ !== value$ >>> 0) {
-    throw misfit(writer, at, FILE, [["value", value$, 32, 0, 8]]);
+    throw misfit(writer, at, FILE, [["value", 32, 0, 8]], value$);
   }
   view.setUint32(at, value$, false);
 }
@@ -245,10 +246,10 @@ export function writeQemuRpResumeAckAt(writer: Writer, at: number, value: QemuRp
   const { view } = writer;
   const { value: value$ } = value;
   if (value$ !== value$ >>> 0) {
-    throw misfit(writer, at, FILE, [["value", value$, 32, 0, 13]]);
+    throw misfit(writer, at, FILE, [["value", 32, 0, 13]], value$);
   }
   view.setUint32(at, value$, false);
-  if (value$ !== 1) throw writer.error("constraint", "value", at, `${FILE}:13`, "value == 1");
+  if (value$ !== 1) throw broken(writer, "value", at, FILE, 13, "value == 1");
 }
 
 /** Writes at the cursor. Offsets in its errors count from the start of the writer's memory. */
@@ -409,13 +410,13 @@ export function writeQemuRpReqPagesId(writer: Writer, value: QemuRpReqPagesId): 
   const at = writer.take(12);
   const { view } = writer;
   if (!Number.isSafeInteger(start$) || start$ < 0 || len !== len >>> 0) {
-    throw misfit(writer, at, FILE, [["start", start$, 64, 0, 20], ["len", len, 32, 8, 22]]);
+    throw misfit(writer, at, FILE, [["start", 64, 0, 20], ["len", 32, 8, 22]], start$, len);
   }
   view.setUint32(at, start$ / 0x1_0000_0000, false);
   view.setUint32(at + 4, start$, false);
   view.setUint32(at + 8, len, false);
-  if (start$ % 0x1000 !== 0) throw writer.error("constraint", "start", at, `${FILE}:20`, "start % 4096 == 0");
-  if (len % 0x1000 !== 0) throw writer.error("constraint", "len", at + 8, `${FILE}:22`, "len % 4096 == 0");
+  if (start$ % 0x1000 !== 0) throw broken(writer, "start", at, FILE, 20, "start % 4096 == 0");
+  if (len % 0x1000 !== 0) throw broken(writer, "len", at + 8, FILE, 22, "len % 4096 == 0");
   try {
     writeQemuString8(writer, block);
   } catch (error) {
@@ -625,13 +626,13 @@ export function writeQemuRpReqPagesAt(writer: Writer, at: number, value: QemuRpR
   const { view } = writer;
   const { start: start$, len } = value;
   if (!Number.isSafeInteger(start$) || start$ < 0 || len !== len >>> 0) {
-    throw misfit(writer, at, FILE, [["start", start$, 64, 0, 29], ["len", len, 32, 8, 31]]);
+    throw misfit(writer, at, FILE, [["start", 64, 0, 29], ["len", 32, 8, 31]], start$, len);
   }
   view.setUint32(at, start$ / 0x1_0000_0000, false);
   view.setUint32(at + 4, start$, false);
   view.setUint32(at + 8, len, false);
-  if (start$ % 0x1000 !== 0) throw writer.error("constraint", "start", at, `${FILE}:29`, "start % 4096 == 0");
-  if (len % 0x1000 !== 0) throw writer.error("constraint", "len", at + 8, `${FILE}:31`, "len % 4096 == 0");
+  if (start$ % 0x1000 !== 0) throw broken(writer, "start", at, FILE, 29, "start % 4096 == 0");
+  if (len % 0x1000 !== 0) throw broken(writer, "len", at + 8, FILE, 31, "len % 4096 == 0");
 }
 
 /** Writes at the cursor. Offsets in its errors count from the start of the writer's memory. */
@@ -936,12 +937,12 @@ export function writeQemuRpBitmapHeadAt(writer: Writer, at: number, value: QemuR
   const { view } = writer;
   const { size: size$ } = value;
   if (!Number.isSafeInteger(size$) || size$ < 0) {
-    throw misfit(writer, at, FILE, [["size", size$, 64, 0, 45]]);
+    throw misfit(writer, at, FILE, [["size", 64, 0, 45]], size$);
   }
   view.setUint32(at, size$ / 0x1_0000_0000, false);
   view.setUint32(at + 4, size$, false);
   if (!(size$ % 8 === 0 && size$ <= 0x100000000)) {
-    throw writer.error("constraint", "size", at, `${FILE}:45`, "size % 8 == 0 && size <= 0x100000000");
+    throw broken(writer, "size", at, FILE, 45, "size % 8 == 0 && size <= 0x100000000");
   }
 }
 
@@ -2318,12 +2319,11 @@ export function writeQemuRpMessage(writer: Writer, value: QemuRpMessage): void {
   const at = writer.take(4);
   const { view } = writer;
   if (type !== (type & 0xffff)) {
-    throw misfit(writer, at, FILE, [["type", type, 16, 0, 70]]);
+    throw misfit(writer, at, FILE, [["type", 16, 0, 70]], type);
   }
   view.setUint16(at, type, false);
-  view.setUint16(at + 2, 0, false);
   if (!(type !== 0x0 /* MIG_RP_MSG_INVALID */ && type <= 0x7 /* MIG_RP_MSG_SWITCHOVER_ACK */)) {
-    throw writer.error("constraint", "type", at, `${FILE}:70`, "type != MIG_RP_MSG_INVALID && type <= MIG_RP_MSG_SWITCHOVER_ACK");
+    throw broken(writer, "type", at, FILE, 70, "type != MIG_RP_MSG_INVALID && type <= MIG_RP_MSG_SWITCHOVER_ACK");
   }
   const from = writer.at;
   try {
@@ -2332,11 +2332,8 @@ export function writeQemuRpMessage(writer: Writer, value: QemuRpMessage): void {
     throw inside(error, "data");
   }
   const len = writer.at - from;
-  if (len !== (len & 0xffff)) {
-    throw misfit(writer, at + 2, FILE, [["len", len, 16, 0, 73]]);
-  }
+  if (len > 512) throw broken(writer, "len", at + 2, FILE, 73, "len <= 512");
   writer.view.setUint16(at + 2, len, false);
-  if (len > 512) throw writer.error("constraint", "len", at + 2, `${FILE}:73`, "len <= 512");
 }
 
 /**

@@ -14,6 +14,7 @@ import {
   type Visitor,
   type WireError,
   Writer,
+  broken,
   ended,
   exactU64,
   explain,
@@ -157,11 +158,11 @@ export function writeQemuStattrRecord(writer: Writer, value: QemuStattrRecord): 
   const at = writer.take(8);
   const { view } = writer;
   if (word !== BigInt.asUintN(64, word)) {
-    throw misfit(writer, at, FILE, [["word", word, 64, 0, 19]]);
+    throw misfit(writer, at, FILE, [["word", 64, 0, 19]], word);
   }
   view.setBigUint64(at, word, false);
   if (!(word % 0x1000n /* STATTR_PAGE_SIZE */ === 0x1n /* STATTR_FLAG_EOS */ || word % 0x1000n /* STATTR_PAGE_SIZE */ === 0x2n /* STATTR_FLAG_MORE */ || word === 0x8n /* STATTR_FLAG_DONE */)) {
-    throw writer.error("constraint", "word", at, `${FILE}:19`, "word % STATTR_PAGE_SIZE == STATTR_FLAG_EOS || word % STATTR_PAGE_SIZE == STATTR_FLAG_MORE || word == STATTR_FLAG_DONE");
+    throw broken(writer, "word", at, FILE, 19, "word % STATTR_PAGE_SIZE == STATTR_FLAG_EOS || word % STATTR_PAGE_SIZE == STATTR_FLAG_MORE || word == STATTR_FLAG_DONE");
   }
   if ((word & 0x2n /* STATTR_FLAG_MORE */) !== 0n) {
     const at2 = writer.take(8);

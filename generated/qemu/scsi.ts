@@ -15,6 +15,7 @@ import {
   type Visitor,
   type WireError,
   Writer,
+  broken,
   ended,
   explain,
   heeding,
@@ -240,10 +241,10 @@ export function writeQemuScsiCdbAt(writer: Writer, at: number, value: QemuScsiCd
   const { opcode, cdb1, length6, cdb5, length10, cdb9 } = value;
   if (opcode !== (opcode & 0xff) || length6 !== (length6 & 0xff) || length10 !== (length10 & 0xffff)) {
     throw misfit(writer, at, FILE, [
-      ["opcode", opcode, 8, 0, 44],
-      ["length_6", length6, 8, 4, 47],
-      ["length_10", length10, 16, 7, 50],
-    ]);
+      ["opcode", 8, 0, 44],
+      ["length_6", 8, 4, 47],
+      ["length_10", 16, 7, 50],
+    ], opcode, length6, length10);
   }
   view.setUint8(at, opcode);
   if (cdb1.length !== 3) throw wrongLength(writer, "cdb1", at + 1, FILE, 45, 3, cdb1.length, "bytes");
@@ -477,10 +478,10 @@ export function writeQemuScsiDiskRead(writer: Writer, value: QemuScsiDiskRead, f
   const { view } = writer;
   if (sector !== BigInt.asUintN(64, sector) || sectorCount !== sectorCount >>> 0 || buflen !== buflen >>> 0) {
     throw misfit(writer, at, FILE, [
-      ["sector", sector, 64, 0, 58],
-      ["sector_count", sectorCount, 32, 8, 59],
-      ["buflen", buflen, 32, 12, 61],
-    ]);
+      ["sector", 64, 0, 58],
+      ["sector_count", 32, 8, 59],
+      ["buflen", 32, 12, 61],
+    ], sector, sectorCount, buflen);
   }
   view.setBigUint64(at, sector, false);
   view.setUint32(at + 8, sectorCount, false);
@@ -490,10 +491,10 @@ export function writeQemuScsiDiskRead(writer: Writer, value: QemuScsiDiskRead, f
     const view2 = writer.view;
     const length = (data?.length ?? 0);
     if (length !== length >>> 0) {
-      throw misfit(writer, at2, FILE, [["length", length, 32, 0, 63]]);
+      throw misfit(writer, at2, FILE, [["length", 32, 0, 63]], length);
     }
     view2.setUint32(at2, length, false);
-    if (length > buflen) throw writer.error("constraint", "length", at2, `${FILE}:63`, "length <= buflen");
+    if (length > buflen) throw broken(writer, "length", at2, FILE, 63, "length <= buflen");
     if (data === undefined) throw missing(writer, "data", FILE, 65);
     writer.put(data);
   } else {
@@ -722,10 +723,10 @@ export function writeQemuScsiDiskWrite(writer: Writer, value: QemuScsiDiskWrite)
   const { view } = writer;
   if (sector !== BigInt.asUintN(64, sector) || sectorCount !== sectorCount >>> 0 || buflen !== buflen >>> 0) {
     throw misfit(writer, at, FILE, [
-      ["sector", sector, 64, 0, 70],
-      ["sector_count", sectorCount, 32, 8, 71],
-      ["buflen", buflen, 32, 12, 73],
-    ]);
+      ["sector", 64, 0, 70],
+      ["sector_count", 32, 8, 71],
+      ["buflen", 32, 12, 73],
+    ], sector, sectorCount, buflen);
   }
   view.setBigUint64(at, sector, false);
   view.setUint32(at + 8, sectorCount, false);
@@ -934,10 +935,10 @@ export function writeQemuScsiDiskParameters(
   const { view } = writer;
   if (sector !== BigInt.asUintN(64, sector) || sectorCount !== sectorCount >>> 0 || buflen !== buflen >>> 0) {
     throw misfit(writer, at, FILE, [
-      ["sector", sector, 64, 0, 80],
-      ["sector_count", sectorCount, 32, 8, 81],
-      ["buflen", buflen, 32, 12, 83],
-    ]);
+      ["sector", 64, 0, 80],
+      ["sector_count", 32, 8, 81],
+      ["buflen", 32, 12, 83],
+    ], sector, sectorCount, buflen);
   }
   view.setBigUint64(at, sector, false);
   view.setUint32(at + 8, sectorCount, false);
@@ -2083,10 +2084,10 @@ export function writeQemuScsiRequest(
   const { view } = writer;
   if (more !== (more & 0xff) || tag !== tag >>> 0 || lun !== lun >>> 0) {
     throw misfit(writer, at, FILE, [
-      ["more", more, 8, 0, 115],
-      ["tag", tag, 32, 17, 117],
-      ["lun", lun, 32, 21, 118],
-    ]);
+      ["more", 8, 0, 115],
+      ["tag", 32, 17, 117],
+      ["lun", 32, 21, 118],
+    ], more, tag, lun);
   }
   view.setUint8(at, more);
   try {
@@ -2096,18 +2097,16 @@ export function writeQemuScsiRequest(
   }
   view.setUint32(at + 17, tag, false);
   view.setUint32(at + 21, lun, false);
-  if (!(more === 1 || more === 2)) {
-    throw writer.error("constraint", "more", at, `${FILE}:115`, "more == 1 || more == 2");
-  }
+  if (!(more === 1 || more === 2)) throw broken(writer, "more", at, FILE, 115, "more == 1 || more == 2");
   if (virtio) {
     const at2 = writer.take(4);
     const view2 = writer.view;
     if (vq === undefined) throw missing(writer, "vq", FILE, 121);
     if (vq !== vq >>> 0) {
-      throw misfit(writer, at2, FILE, [["vq", vq, 32, 0, 121]]);
+      throw misfit(writer, at2, FILE, [["vq", 32, 0, 121]], vq);
     }
     view2.setUint32(at2, vq, false);
-    if (vq >= 1022) throw writer.error("constraint", "vq", at2, `${FILE}:121`, "vq < 1022");
+    if (vq >= 1022) throw broken(writer, "vq", at2, FILE, 121, "vq < 1022");
     if (request === undefined) throw missing(writer, "request", FILE, 122);
     try {
       writeQemuVirtqueueRequest(writer, request, hostLittleEndian, packed);

@@ -18,6 +18,7 @@ import {
   type Visitor,
   type WireError,
   Writer,
+  broken,
   ended,
   enterRange,
   explain,
@@ -337,7 +338,7 @@ export function writeQemuString8(writer: Writer, value: QemuString8): void {
   const { view } = writer;
   const length = text.length;
   if (length !== (length & 0xff)) {
-    throw misfit(writer, at, FILE, [["length", length, 8, 0, 45]]);
+    throw misfit(writer, at, FILE, [["length", 8, 0, 45]], length);
   }
   view.setUint8(at, length);
   const start = writer.take(text.length);
@@ -504,7 +505,7 @@ export function writeQemuVmSectionHeader(writer: Writer, value: QemuVmSectionHea
   const at = writer.take(4);
   const { view } = writer;
   if (sectionId !== sectionId >>> 0) {
-    throw misfit(writer, at, FILE, [["section_id", sectionId, 32, 0, 54]]);
+    throw misfit(writer, at, FILE, [["section_id", 32, 0, 54]], sectionId);
   }
   view.setUint32(at, sectionId, false);
   try {
@@ -516,9 +517,9 @@ export function writeQemuVmSectionHeader(writer: Writer, value: QemuVmSectionHea
   const view2 = writer.view;
   if (instanceId !== instanceId >>> 0 || versionId !== versionId >>> 0) {
     throw misfit(writer, at2, FILE, [
-      ["instance_id", instanceId, 32, 0, 58],
-      ["version_id", versionId, 32, 4, 59],
-    ]);
+      ["instance_id", 32, 0, 58],
+      ["version_id", 32, 4, 59],
+    ], instanceId, versionId);
   }
   view2.setUint32(at2, instanceId, false);
   view2.setUint32(at2 + 4, versionId, false);
@@ -723,7 +724,7 @@ export function writeQemuVmSectionReferenceAt(
   const { view } = writer;
   const { sectionId } = value;
   if (sectionId !== sectionId >>> 0) {
-    throw misfit(writer, at, FILE, [["section_id", sectionId, 32, 0, 64]]);
+    throw misfit(writer, at, FILE, [["section_id", 32, 0, 64]], sectionId);
   }
   view.setUint32(at, sectionId, false);
 }
@@ -863,10 +864,10 @@ export function writeQemuVmConfiguration(writer: Writer, value: QemuVmConfigurat
   const { view } = writer;
   const len = name.length;
   if (len !== len >>> 0) {
-    throw misfit(writer, at, FILE, [["len", len, 32, 0, 72]]);
+    throw misfit(writer, at, FILE, [["len", 32, 0, 72]], len);
   }
   view.setUint32(at, len, false);
-  if (len > 0x1000) throw writer.error("constraint", "len", at, `${FILE}:72`, "len <= 4096");
+  if (len > 0x1000) throw broken(writer, "len", at, FILE, 72, "len <= 4096");
   const start = writer.take(name.length);
   if (!writeText(writer.bytes, start, name.length, name)) {
     throw writer.error("range", "name", start, `${FILE}:74`, JSON.stringify(name));
@@ -1044,7 +1045,7 @@ export function writeQemuVmSubsection(writer: Writer, value: QemuVmSubsection): 
   const at2 = writer.take(4);
   const view2 = writer.view;
   if (versionId !== versionId >>> 0) {
-    throw misfit(writer, at2, FILE, [["version_id", versionId, 32, 0, 83]]);
+    throw misfit(writer, at2, FILE, [["version_id", 32, 0, 83]], versionId);
   }
   view2.setUint32(at2, versionId, false);
 }
@@ -1240,11 +1241,11 @@ export function writeQemuConfigurationTargetPageBitsAt(
   const { view } = writer;
   const { pageBits } = value;
   if (pageBits !== pageBits >>> 0) {
-    throw misfit(writer, at, FILE, [["page_bits", pageBits, 32, 0, 88]]);
+    throw misfit(writer, at, FILE, [["page_bits", 32, 0, 88]], pageBits);
   }
   view.setUint32(at, pageBits, false);
   if (!(pageBits >= 10 && pageBits <= 30)) {
-    throw writer.error("constraint", "page_bits", at, `${FILE}:88`, "page_bits >= 10 && page_bits <= 30");
+    throw broken(writer, "page_bits", at, FILE, 88, "page_bits >= 10 && page_bits <= 30");
   }
 }
 
@@ -1398,10 +1399,10 @@ export function writeQemuConfigurationCapabilities(
   const { view } = writer;
   const capsCount = capabilities.length;
   if (capsCount !== capsCount >>> 0) {
-    throw misfit(writer, at, FILE, [["caps_count", capsCount, 32, 0, 93]]);
+    throw misfit(writer, at, FILE, [["caps_count", 32, 0, 93]], capsCount);
   }
   view.setUint32(at, capsCount, false);
-  if (capsCount > 256) throw writer.error("constraint", "caps_count", at, `${FILE}:93`, "caps_count <= 256");
+  if (capsCount > 256) throw broken(writer, "caps_count", at, FILE, 93, "caps_count <= 256");
   let i = 0;
   try {
     for (const item of capabilities) {
@@ -1707,7 +1708,7 @@ export function writeQemuVmDescriptionHeaderAt(
   const { view } = writer;
   const { size: size$ } = value;
   if (size$ !== size$ >>> 0) {
-    throw misfit(writer, at, FILE, [["size", size$, 32, 0, 105]]);
+    throw misfit(writer, at, FILE, [["size", 32, 0, 105]], size$);
   }
   view.setUint32(at, size$, false);
 }
@@ -1841,7 +1842,7 @@ export function writeQemuMigCmdPingAt(writer: Writer, at: number, value: QemuMig
   const { view } = writer;
   const { value: value$ } = value;
   if (value$ !== value$ >>> 0) {
-    throw misfit(writer, at, FILE, [["value", value$, 32, 0, 110]]);
+    throw misfit(writer, at, FILE, [["value", 32, 0, 110]], value$);
   }
   view.setUint32(at, value$, false);
 }
@@ -2004,9 +2005,9 @@ export function writeQemuMigCmdPostcopyAdvise(writer: Writer, value: QemuMigCmdP
       || targetPageSize !== BigInt.asUintN(64, targetPageSize)
     ) {
       throw misfit(writer, at, FILE, [
-        ["ram_pagesize_summary", ramPagesizeSummary, 64, 0, 117],
-        ["target_page_size", targetPageSize, 64, 8, 119],
-      ]);
+        ["ram_pagesize_summary", 64, 0, 117],
+        ["target_page_size", 64, 8, 119],
+      ], ramPagesizeSummary, targetPageSize);
     }
     view.setBigUint64(at, ramPagesizeSummary, false);
     view.setBigUint64(at + 8, targetPageSize, false);
@@ -2196,7 +2197,7 @@ export function writeQemuPostcopyDiscardRangeAt(
   const { view } = writer;
   const { start: start$, length } = value;
   if (start$ !== BigInt.asUintN(64, start$) || length !== BigInt.asUintN(64, length)) {
-    throw misfit(writer, at, FILE, [["start", start$, 64, 0, 126], ["length", length, 64, 8, 128]]);
+    throw misfit(writer, at, FILE, [["start", 64, 0, 126], ["length", 64, 8, 128]], start$, length);
   }
   view.setBigUint64(at, start$, false);
   view.setBigUint64(at + 8, length, false);
@@ -2393,10 +2394,10 @@ export function writeQemuMigCmdPostcopyRamDiscard(writer: Writer, value: QemuMig
   const at = writer.take(1);
   const { view } = writer;
   if (version !== (version & 0xff)) {
-    throw misfit(writer, at, FILE, [["version", version, 8, 0, 136]]);
+    throw misfit(writer, at, FILE, [["version", 8, 0, 136]], version);
   }
   view.setUint8(at, version);
-  if (version !== 0) throw writer.error("constraint", "version", at, `${FILE}:136`, "version == 0");
+  if (version !== 0) throw broken(writer, "version", at, FILE, 136, "version == 0");
   try {
     writeQemuString8(writer, block);
   } catch (error) {
@@ -2405,10 +2406,10 @@ export function writeQemuMigCmdPostcopyRamDiscard(writer: Writer, value: QemuMig
   const at2 = writer.take(1);
   const view2 = writer.view;
   if (nul !== (nul & 0xff)) {
-    throw misfit(writer, at2, FILE, [["nul", nul, 8, 0, 139]]);
+    throw misfit(writer, at2, FILE, [["nul", 8, 0, 139]], nul);
   }
   view2.setUint8(at2, nul);
-  if (nul !== 0) throw writer.error("constraint", "nul", at2, `${FILE}:139`, "nul == 0");
+  if (nul !== 0) throw broken(writer, "nul", at2, FILE, 139, "nul == 0");
   const start = writer.take(ranges.length * 16);
   let next = start;
   try {
@@ -2634,7 +2635,7 @@ export function writeQemuMigCmdPackagedAt(writer: Writer, at: number, value: Qem
   const { view } = writer;
   const { length } = value;
   if (length !== length >>> 0) {
-    throw misfit(writer, at, FILE, [["length", length, 32, 0, 148]]);
+    throw misfit(writer, at, FILE, [["length", 32, 0, 148]], length);
   }
   view.setUint32(at, length, false);
 }
@@ -4091,10 +4092,9 @@ export function writeQemuVmCommand(writer: Writer, value: QemuVmCommand): void {
   const at = writer.take(4);
   const { view } = writer;
   if (cmd !== (cmd & 0xffff)) {
-    throw misfit(writer, at, FILE, [["cmd", cmd, 16, 0, 179]]);
+    throw misfit(writer, at, FILE, [["cmd", 16, 0, 179]], cmd);
   }
   view.setUint16(at, cmd, false);
-  view.setUint16(at + 2, 0, false);
   const from = writer.at;
   try {
     writeQemuVmCmdPayload(writer, data, cmd);
@@ -4103,7 +4103,7 @@ export function writeQemuVmCommand(writer: Writer, value: QemuVmCommand): void {
   }
   const len = writer.at - from;
   if (len !== (len & 0xffff)) {
-    throw misfit(writer, at + 2, FILE, [["len", len, 16, 0, 180]]);
+    throw misfit(writer, at + 2, FILE, [["len", 16, 0, 180]], len);
   }
   writer.view.setUint16(at + 2, len, false);
 }
@@ -4418,7 +4418,7 @@ export function writeQemuVmRecord(writer: Writer, value: QemuVmRecord): void {
   const at = writer.take(1);
   const { view } = writer;
   if (type !== (type & 0xff)) {
-    throw misfit(writer, at, FILE, [["type", type, 8, 0, 186]]);
+    throw misfit(writer, at, FILE, [["type", 8, 0, 186]], type);
   }
   view.setUint8(at, type);
   switch (type) {

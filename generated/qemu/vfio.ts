@@ -19,6 +19,7 @@ import {
   type Visitor,
   type WireError,
   Writer,
+  broken,
   ended,
   exactU64,
   explain,
@@ -360,7 +361,7 @@ export function writeVfioMigRecord(writer: Writer, value: VfioMigRecord): void {
   const at = writer.take(8);
   const { view } = writer;
   if (marker !== BigInt.asUintN(64, marker)) {
-    throw misfit(writer, at, FILE, [["marker", marker, 64, 0, 33]]);
+    throw misfit(writer, at, FILE, [["marker", 64, 0, 33]], marker);
   }
   view.setBigUint64(at, marker, false);
   switch (marker) {
@@ -631,15 +632,15 @@ export function writeVfioDeviceStatePacket(writer: Writer, value: VfioDeviceStat
   const { view } = writer;
   if (version !== version >>> 0 || idx !== idx >>> 0 || flags !== flags >>> 0) {
     throw misfit(writer, at, FILE, [
-      ["version", version, 32, 0, 52],
-      ["idx", idx, 32, 4, 54],
-      ["flags", flags, 32, 8, 55],
-    ]);
+      ["version", 32, 0, 52],
+      ["idx", 32, 4, 54],
+      ["flags", 32, 8, 55],
+    ], version, idx, flags);
   }
   view.setUint32(at, version, false);
   view.setUint32(at + 4, idx, false);
   view.setUint32(at + 8, flags, false);
-  if (version !== 0) throw writer.error("constraint", "version", at, `${FILE}:52`, "version == 0");
+  if (version !== 0) throw broken(writer, "version", at, FILE, 52, "version == 0");
   writer.put(data);
 }
 

@@ -157,7 +157,7 @@ export function writeVfioDeviceFeature(
   const at = writer.take(8);
   const { view } = writer;
   if (argsz !== argsz >>> 0 || flags !== flags >>> 0) {
-    throw misfit(writer, at, FILE, [["argsz", argsz, 32, 0, 30], ["flags", flags, 32, 4, 32]]);
+    throw misfit(writer, at, FILE, [["argsz", 32, 0, 30], ["flags", 32, 4, 32]], argsz, flags);
   }
   view.setUint32(at, argsz, littleEndian);
   view.setUint32(at + 4, flags, littleEndian);
@@ -398,7 +398,7 @@ export function writeVfioDeviceFeatureMigrationAt(
   const { view } = writer;
   const { flags } = value;
   if (flags !== BigInt.asUintN(64, flags)) {
-    throw misfit(writer, at, FILE, [["flags", flags, 64, 0, 45]]);
+    throw misfit(writer, at, FILE, [["flags", 64, 0, 45]], flags);
   }
   view.setBigUint64(at, flags, littleEndian);
 }
@@ -637,9 +637,9 @@ export function writeVfioDeviceFeatureMigStateAt(
   const { deviceState, dataFd } = value;
   if (deviceState !== deviceState >>> 0 || dataFd !== (dataFd | 0)) {
     throw misfit(writer, at, FILE, [
-      ["device_state", deviceState, 32, 0, 64],
-      ["data_fd", dataFd, -32, 4, 66],
-    ]);
+      ["device_state", 32, 0, 64],
+      ["data_fd", -32, 4, 66],
+    ], deviceState, dataFd);
   }
   view.setUint32(at, deviceState, littleEndian);
   view.setInt32(at + 4, dataFd, littleEndian);
@@ -888,11 +888,11 @@ export function writeVfioPrecopyInfoAt(
     || dirtyBytes !== BigInt.asUintN(64, dirtyBytes)
   ) {
     throw misfit(writer, at, FILE, [
-      ["argsz", argsz, 32, 0, 80],
-      ["flags", flags, 32, 4, 81],
-      ["initial_bytes", initialBytes, 64, 8, 84],
-      ["dirty_bytes", dirtyBytes, 64, 16, 87],
-    ]);
+      ["argsz", 32, 0, 80],
+      ["flags", 32, 4, 81],
+      ["initial_bytes", 64, 8, 84],
+      ["dirty_bytes", 64, 16, 87],
+    ], argsz, flags, initialBytes, dirtyBytes);
   }
   view.setUint32(at, argsz, littleEndian);
   view.setUint32(at + 4, flags, littleEndian);
@@ -1132,7 +1132,7 @@ export function writeVfioDeviceFeatureMigDataSizeAt(
   const { view } = writer;
   const { stopCopyLength } = value;
   if (stopCopyLength !== BigInt.asUintN(64, stopCopyLength)) {
-    throw misfit(writer, at, FILE, [["stop_copy_length", stopCopyLength, 64, 0, 93]]);
+    throw misfit(writer, at, FILE, [["stop_copy_length", 64, 0, 93]], stopCopyLength);
   }
   view.setBigUint64(at, stopCopyLength, littleEndian);
 }
@@ -1335,7 +1335,7 @@ export function writeVfioDeviceFeatureDmaLoggingRangeAt(
   const { view } = writer;
   const { iova, length } = value;
   if (iova !== BigInt.asUintN(64, iova) || length !== BigInt.asUintN(64, length)) {
-    throw misfit(writer, at, FILE, [["iova", iova, 64, 0, 97], ["length", length, 64, 8, 99]]);
+    throw misfit(writer, at, FILE, [["iova", 64, 0, 97], ["length", 64, 8, 99]], iova, length);
   }
   view.setBigUint64(at, iova, littleEndian);
   view.setBigUint64(at + 8, length, littleEndian);
@@ -1569,11 +1569,11 @@ export function writeVfioDeviceFeatureDmaLoggingControlAt(
     || ranges !== BigInt.asUintN(64, ranges)
   ) {
     throw misfit(writer, at, FILE, [
-      ["page_size", pageSize, 64, 0, 105],
-      ["num_ranges", numRanges, 32, 8, 106],
-      ["__reserved", reserved, 32, 12, 107],
-      ["ranges", ranges, 64, 16, 109],
-    ]);
+      ["page_size", 64, 0, 105],
+      ["num_ranges", 32, 8, 106],
+      ["__reserved", 32, 12, 107],
+      ["ranges", 64, 16, 109],
+    ], pageSize, numRanges, reserved, ranges);
   }
   view.setBigUint64(at, pageSize, littleEndian);
   view.setUint32(at + 8, numRanges, littleEndian);
@@ -1862,11 +1862,11 @@ export function writeVfioDeviceFeatureDmaLoggingReportAt(
     || bitmap !== BigInt.asUintN(64, bitmap)
   ) {
     throw misfit(writer, at, FILE, [
-      ["iova", iova, 64, 0, 115],
-      ["length", length, 64, 8, 117],
-      ["page_size", pageSize, 64, 16, 119],
-      ["bitmap", bitmap, 64, 24, 121],
-    ]);
+      ["iova", 64, 0, 115],
+      ["length", 64, 8, 117],
+      ["page_size", 64, 16, 119],
+      ["bitmap", 64, 24, 121],
+    ], iova, length, pageSize, bitmap);
   }
   view.setBigUint64(at, iova, littleEndian);
   view.setBigUint64(at + 8, length, littleEndian);

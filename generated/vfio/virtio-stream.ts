@@ -26,6 +26,7 @@ import {
   type Visitor,
   type WireError,
   Writer,
+  broken,
   ended,
   enterRange,
   exactU64,
@@ -42,7 +43,6 @@ import {
   reportShort,
   verdict,
   widen,
-  writeU64,
 } from "../../src/runtime/index.js";
 import {
   type VirtioDevParts,
@@ -199,17 +199,17 @@ export function writeVirtiovfMigrationHeaderAt(
   const { recordSize, flags, tag } = value;
   if (!Number.isSafeInteger(recordSize) || recordSize < 0 || flags !== flags >>> 0 || tag !== tag >>> 0) {
     throw misfit(writer, at, FILE, [
-      ["record_size", recordSize, 64, 0, 38],
-      ["flags", flags, 32, 8, 39],
-      ["tag", tag, 32, 12, 40],
-    ]);
+      ["record_size", 64, 0, 38],
+      ["flags", 32, 8, 39],
+      ["tag", 32, 12, 40],
+    ], recordSize, flags, tag);
   }
   view.setUint32(at, recordSize, true);
   view.setUint32(at + 4, recordSize / 0x1_0000_0000, true);
   view.setUint32(at + 8, flags, true);
   view.setUint32(at + 12, tag, true);
   if (recordSize > 0xffffffff /* VIRTIOVF_MAX_LOAD_SIZE */) {
-    throw writer.error("constraint", "record_size", at, `${FILE}:38`, "record_size <= VIRTIOVF_MAX_LOAD_SIZE");
+    throw broken(writer, "record_size", at, FILE, 38, "record_size <= VIRTIOVF_MAX_LOAD_SIZE");
   }
 }
 
@@ -466,9 +466,8 @@ export function writeVirtiovfRecord(writer: Writer, value: VirtiovfRecord, devic
   const at = writer.take(16);
   const { view } = writer;
   if (flags !== flags >>> 0 || tag !== tag >>> 0) {
-    throw misfit(writer, at, FILE, [["flags", flags, 32, 8, 49], ["tag", tag, 32, 12, 50]]);
+    throw misfit(writer, at, FILE, [["flags", 32, 8, 49], ["tag", 32, 12, 50]], flags, tag);
   }
-  writeU64(view, at, 0, true);
   view.setUint32(at + 8, flags, true);
   view.setUint32(at + 12, tag, true);
   const from = writer.at;
@@ -494,11 +493,11 @@ export function writeVirtiovfRecord(writer: Writer, value: VirtiovfRecord, devic
     }
   }
   const recordSize = writer.at - from;
+  if (recordSize > 0xffffffff /* VIRTIOVF_MAX_LOAD_SIZE */) {
+    throw broken(writer, "record_size", at, FILE, 48, "record_size <= VIRTIOVF_MAX_LOAD_SIZE");
+  }
   writer.view.setUint32(at, recordSize, true);
   writer.view.setUint32(at + 4, recordSize / 0x1_0000_0000, true);
-  if (recordSize > 0xffffffff /* VIRTIOVF_MAX_LOAD_SIZE */) {
-    throw writer.error("constraint", "record_size", at, `${FILE}:48`, "record_size <= VIRTIOVF_MAX_LOAD_SIZE");
-  }
 }
 
 /**

@@ -218,10 +218,10 @@ export function writeVhostUserDescStateSplitAt(
     || counter !== BigInt.asUintN(64, counter)
   ) {
     throw misfit(writer, at, FILE, [
-      ["inflight", inflight, 8, 0, 37],
-      ["next", next$, 16, 6, 40],
-      ["counter", counter, 64, 8, 42],
-    ]);
+      ["inflight", 8, 0, 37],
+      ["next", 16, 6, 40],
+      ["counter", 64, 8, 42],
+    ], inflight, next$, counter);
   }
   view.setUint8(at, inflight);
   writeReserved(writer, padding, at + 1, 5, "padding", FILE, 38);
@@ -534,12 +534,12 @@ export function writeVhostUserQueueRegionSplit(
     || usedIdx !== (usedIdx & 0xffff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["features", features, 64, 0, 48],
-      ["version", version, 16, 8, 50],
-      ["desc_num", descNum, 16, 10, 52],
-      ["last_batch_head", lastBatchHead, 16, 12, 54],
-      ["used_idx", usedIdx, 16, 14, 56],
-    ]);
+      ["features", 64, 0, 48],
+      ["version", 16, 8, 50],
+      ["desc_num", 16, 10, 52],
+      ["last_batch_head", 16, 12, 54],
+      ["used_idx", 16, 14, 56],
+    ], features, version, descNum, lastBatchHead, usedIdx);
   }
   view.setBigUint64(at, features, littleEndian);
   view.setUint16(at + 8, version, littleEndian);
@@ -961,17 +961,17 @@ export function writeVhostUserDescStatePackedAt(
     || addr !== BigInt.asUintN(64, addr)
   ) {
     throw misfit(writer, at, FILE, [
-      ["inflight", inflight, 8, 0, 64],
-      ["padding", padding, 8, 1, 65],
-      ["next", next$, 16, 2, 67],
-      ["last", last, 16, 4, 69],
-      ["num", num, 16, 6, 72],
-      ["counter", counter, 64, 8, 74],
-      ["id", id, 16, 16, 76],
-      ["flags", flags, 16, 18, 77],
-      ["len", len, 32, 20, 79],
-      ["addr", addr, 64, 24, 80],
-    ]);
+      ["inflight", 8, 0, 64],
+      ["padding", 8, 1, 65],
+      ["next", 16, 2, 67],
+      ["last", 16, 4, 69],
+      ["num", 16, 6, 72],
+      ["counter", 64, 8, 74],
+      ["id", 16, 16, 76],
+      ["flags", 16, 18, 77],
+      ["len", 32, 20, 79],
+      ["addr", 64, 24, 80],
+    ], inflight, padding, next$, last, num, counter, id, flags, len, addr);
   }
   view.setUint8(at, inflight);
   view.setUint8(at + 1, padding);
@@ -1478,16 +1478,26 @@ export function writeVhostUserQueueRegionPacked(
     || oldUsedWrapCounter !== (oldUsedWrapCounter & 0xff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["features", features, 64, 0, 87],
-      ["version", version, 16, 8, 89],
-      ["desc_num", descNum, 16, 10, 91],
-      ["free_head", freeHead, 16, 12, 93],
-      ["old_free_head", oldFreeHead, 16, 14, 94],
-      ["used_idx", usedIdx, 16, 16, 95],
-      ["old_used_idx", oldUsedIdx, 16, 18, 96],
-      ["used_wrap_counter", usedWrapCounter, 8, 20, 97],
-      ["old_used_wrap_counter", oldUsedWrapCounter, 8, 21, 98],
-    ]);
+      ["features", 64, 0, 87],
+      ["version", 16, 8, 89],
+      ["desc_num", 16, 10, 91],
+      ["free_head", 16, 12, 93],
+      ["old_free_head", 16, 14, 94],
+      ["used_idx", 16, 16, 95],
+      ["old_used_idx", 16, 18, 96],
+      ["used_wrap_counter", 8, 20, 97],
+      ["old_used_wrap_counter", 8, 21, 98],
+    ],
+      features,
+      version,
+      descNum,
+      freeHead,
+      oldFreeHead,
+      usedIdx,
+      oldUsedIdx,
+      usedWrapCounter,
+      oldUsedWrapCounter,
+    );
   }
   view.setBigUint64(at, features, littleEndian);
   view.setUint16(at + 8, version, littleEndian);

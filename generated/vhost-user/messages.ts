@@ -35,6 +35,7 @@ import {
   type Visitor,
   type WireError,
   Writer,
+  broken,
   ended,
   enterRange,
   explain,
@@ -364,19 +365,19 @@ export function writeVhostUserHeaderAt(
     || size$ !== size$ >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["request", request, 32, 0, 108],
-      ["version", version, 2, 4, 111],
-      ["reply", reply, 1, 4, 112],
-      ["need_reply", needReply, 1, 4, 114],
-      ["reserved", reserved, 28, 4, 115],
-      ["size", size$, 32, 8, 119],
-    ]);
+      ["request", 32, 0, 108],
+      ["version", 2, 4, 111],
+      ["reply", 1, 4, 112],
+      ["need_reply", 1, 4, 114],
+      ["reserved", 28, 4, 115],
+      ["size", 32, 8, 119],
+    ], request, version, reply, needReply, reserved, size$);
   }
   view.setUint32(at, request, littleEndian);
   view.setUint32(at + 4, version | (reply << 2) | (needReply << 3) | (reserved << 4), littleEndian);
   view.setUint32(at + 8, size$, littleEndian);
   if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    throw writer.error("constraint", "size", at + 8, `${FILE}:119`, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
+    throw broken(writer, "size", at + 8, FILE, 119, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
   }
 }
 
@@ -640,7 +641,7 @@ export function writeVhostUserU64At(
   const { view } = writer;
   const { value: value$ } = value;
   if (value$ !== BigInt.asUintN(64, value$)) {
-    throw misfit(writer, at, FILE, [["value", value$, 64, 0, 125]]);
+    throw misfit(writer, at, FILE, [["value", 64, 0, 125]], value$);
   }
   view.setBigUint64(at, value$, littleEndian);
 }
@@ -837,10 +838,10 @@ export function writeVhostUserVringBaseSplitAt(
   const { index: index$, availIdx, reserved = 0 } = value;
   if (index$ !== index$ >>> 0 || availIdx !== (availIdx & 0xffff) || reserved !== (reserved & 0xffff)) {
     throw misfit(writer, at, FILE, [
-      ["index", index$, 32, 0, 131],
-      ["avail_idx", availIdx, 16, 4, 134],
-      ["reserved", reserved, 16, 4, 135],
-    ]);
+      ["index", 32, 0, 131],
+      ["avail_idx", 16, 4, 134],
+      ["reserved", 16, 4, 135],
+    ], index$, availIdx, reserved);
   }
   view.setUint32(at, index$, littleEndian);
   view.setUint32(at + 4, availIdx | (reserved << 16), littleEndian);
@@ -1103,12 +1104,12 @@ export function writeVhostUserVringBasePackedAt(
     || usedWrapCounter !== (usedWrapCounter & 0x1)
   ) {
     throw misfit(writer, at, FILE, [
-      ["index", index$, 32, 0, 142],
-      ["avail_idx", availIdx, 15, 4, 145],
-      ["avail_wrap_counter", availWrapCounter, 1, 4, 147],
-      ["used_idx", usedIdx, 15, 4, 149],
-      ["used_wrap_counter", usedWrapCounter, 1, 4, 151],
-    ]);
+      ["index", 32, 0, 142],
+      ["avail_idx", 15, 4, 145],
+      ["avail_wrap_counter", 1, 4, 147],
+      ["used_idx", 15, 4, 149],
+      ["used_wrap_counter", 1, 4, 151],
+    ], index$, availIdx, availWrapCounter, usedIdx, usedWrapCounter);
   }
   view.setUint32(at, index$, littleEndian);
   view.setUint32(at + 4, availIdx | (availWrapCounter << 15) | (usedIdx << 16) | (usedWrapCounter << 31), littleEndian);
@@ -1721,11 +1722,11 @@ export function writeVhostUserVringFdAt(
     || reserved1 !== reserved1 >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["index", index$, 8, 0, 168],
-      ["nofd", nofd, 1, 0, 170],
-      ["reserved", reserved, 23, 0, 171],
-      ["reserved1", reserved1, 32, 0, 172],
-    ]);
+      ["index", 8, 0, 168],
+      ["nofd", 1, 0, 170],
+      ["reserved", 23, 0, 171],
+      ["reserved1", 32, 0, 172],
+    ], index$, nofd, reserved, reserved1);
   }
   view.setBigUint64(at, BigInt(index$) | (BigInt(nofd) << 8n) | (BigInt(reserved) << 9n) | (BigInt(reserved1) << 32n), littleEndian);
 }
@@ -2044,11 +2045,11 @@ export function writeVhostUserMemoryRegion(
     || mmapOffset !== BigInt.asUintN(64, mmapOffset)
   ) {
     throw misfit(writer, at, FILE, [
-      ["guest_phys_addr", guestPhysAddr, 64, 0, 188],
-      ["memory_size", memorySize, 64, 8, 190],
-      ["userspace_addr", userspaceAddr, 64, 16, 192],
-      ["mmap_offset", mmapOffset, 64, 24, 195],
-    ]);
+      ["guest_phys_addr", 64, 0, 188],
+      ["memory_size", 64, 8, 190],
+      ["userspace_addr", 64, 16, 192],
+      ["mmap_offset", 64, 24, 195],
+    ], guestPhysAddr, memorySize, userspaceAddr, mmapOffset);
   }
   view.setBigUint64(at, guestPhysAddr, littleEndian);
   view.setBigUint64(at + 8, memorySize, littleEndian);
@@ -2061,9 +2062,9 @@ export function writeVhostUserMemoryRegion(
     if (domid === undefined) throw missing(writer, "domid", FILE, 198);
     if (xenMmapFlags !== xenMmapFlags >>> 0 || domid !== domid >>> 0) {
       throw misfit(writer, at2, FILE, [
-        ["xen_mmap_flags", xenMmapFlags, 32, 0, 197],
-        ["domid", domid, 32, 4, 198],
-      ]);
+        ["xen_mmap_flags", 32, 0, 197],
+        ["domid", 32, 4, 198],
+      ], xenMmapFlags, domid);
     }
     view2.setUint32(at2, xenMmapFlags, littleEndian);
     view2.setUint32(at2 + 4, domid, littleEndian);
@@ -2417,14 +2418,14 @@ export function writeVhostUserMemory(
     const nregions = (regions?.length ?? 0);
     if (nregions !== nregions >>> 0 || (padding ?? 0) !== (padding ?? 0) >>> 0) {
       throw misfit(writer, at, FILE, [
-        ["nregions", nregions, 32, 0, 212],
-        ["padding", (padding ?? 0), 32, 4, 213],
-      ]);
+        ["nregions", 32, 0, 212],
+        ["padding", 32, 4, 213],
+      ], nregions, (padding ?? 0));
     }
     view.setUint32(at, nregions, littleEndian);
     view.setUint32(at + 4, (padding ?? 0), littleEndian);
     if (nregions > 0x20 /* VHOST_USER_MAX_FDS */) {
-      throw writer.error("constraint", "nregions", at, `${FILE}:212`, "nregions <= VHOST_USER_MAX_FDS");
+      throw broken(writer, "nregions", at, FILE, 212, "nregions <= VHOST_USER_MAX_FDS");
     }
     if (regions === undefined) throw missing(writer, "regions", FILE, 214);
     let i = 0;
@@ -3004,7 +3005,7 @@ export function writeVhostUserSingleMemoryRegion(
   const at = writer.take(8);
   const { view } = writer;
   if (padding !== BigInt.asUintN(64, padding)) {
-    throw misfit(writer, at, FILE, [["padding", padding, 64, 0, 230]]);
+    throw misfit(writer, at, FILE, [["padding", 64, 0, 230]], padding);
   }
   view.setBigUint64(at, padding, littleEndian);
   try {
@@ -3519,9 +3520,9 @@ export function writeVhostUserLogAt(
   const { mmapSize, mmapOffset } = value;
   if (mmapSize !== BigInt.asUintN(64, mmapSize) || mmapOffset !== BigInt.asUintN(64, mmapOffset)) {
     throw misfit(writer, at, FILE, [
-      ["mmap_size", mmapSize, 64, 0, 247],
-      ["mmap_offset", mmapOffset, 64, 8, 250],
-    ]);
+      ["mmap_size", 64, 0, 247],
+      ["mmap_offset", 64, 8, 250],
+    ], mmapSize, mmapOffset);
   }
   view.setBigUint64(at, mmapSize, littleEndian);
   view.setBigUint64(at + 8, mmapOffset, littleEndian);
@@ -4434,16 +4435,16 @@ export function writeVhostUserConfig(writer: Writer, value: VhostUserConfig, lit
   const size$ = region.length;
   if (offset !== offset >>> 0 || size$ !== size$ >>> 0 || flags !== flags >>> 0) {
     throw misfit(writer, at, FILE, [
-      ["offset", offset, 32, 0, 312],
-      ["size", size$, 32, 4, 314],
-      ["flags", flags, 32, 8, 316],
-    ]);
+      ["offset", 32, 0, 312],
+      ["size", 32, 4, 314],
+      ["flags", 32, 8, 316],
+    ], offset, size$, flags);
   }
   view.setUint32(at, offset, littleEndian);
   view.setUint32(at + 4, size$, littleEndian);
   view.setUint32(at + 8, flags, littleEndian);
   if (size$ > 0x100 /* VHOST_USER_MAX_CONFIG_SIZE */) {
-    throw writer.error("constraint", "size", at + 4, `${FILE}:314`, "size <= VHOST_USER_MAX_CONFIG_SIZE");
+    throw broken(writer, "size", at + 4, FILE, 314, "size <= VHOST_USER_MAX_CONFIG_SIZE");
   }
   writer.put(region);
 }
@@ -4896,13 +4897,13 @@ export function writeVhostUserVringAreaAt(
     || offset !== BigInt.asUintN(64, offset)
   ) {
     throw misfit(writer, at, FILE, [
-      ["index", index$, 8, 0, 330],
-      ["nofd", nofd, 1, 0, 332],
-      ["reserved", reserved, 23, 0, 333],
-      ["reserved1", reserved1, 32, 0, 334],
-      ["size", size$, 64, 8, 338],
-      ["offset", offset, 64, 16, 340],
-    ]);
+      ["index", 8, 0, 330],
+      ["nofd", 1, 0, 332],
+      ["reserved", 23, 0, 333],
+      ["reserved1", 32, 0, 334],
+      ["size", 64, 8, 338],
+      ["offset", 64, 16, 340],
+    ], index$, nofd, reserved, reserved1, size$, offset);
   }
   view.setBigUint64(at, BigInt(index$) | (BigInt(nofd) << 8n) | (BigInt(reserved) << 9n) | (BigInt(reserved1) << 32n), littleEndian);
   view.setBigUint64(at + 8, size$, littleEndian);
@@ -5239,11 +5240,11 @@ export function writeVhostUserInflight(
     || queueSize !== (queueSize & 0xffff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["mmap_size", mmapSize, 64, 0, 351],
-      ["mmap_offset", mmapOffset, 64, 8, 353],
-      ["num_queues", numQueues, 16, 16, 354],
-      ["queue_size", queueSize, 16, 18, 355],
-    ]);
+      ["mmap_size", 64, 0, 351],
+      ["mmap_offset", 64, 8, 353],
+      ["num_queues", 16, 16, 354],
+      ["queue_size", 16, 18, 355],
+    ], mmapSize, mmapOffset, numQueues, queueSize);
   }
   view.setBigUint64(at, mmapSize, littleEndian);
   view.setBigUint64(at + 8, mmapOffset, littleEndian);
@@ -5850,7 +5851,7 @@ export function writeVhostUserTransferDeviceStateAt(
   const { view } = writer;
   const { direction, phase } = value;
   if (direction !== direction >>> 0 || phase !== phase >>> 0) {
-    throw misfit(writer, at, FILE, [["direction", direction, 32, 0, 394], ["phase", phase, 32, 4, 395]]);
+    throw misfit(writer, at, FILE, [["direction", 32, 0, 394], ["phase", 32, 4, 395]], direction, phase);
   }
   view.setUint32(at, direction, littleEndian);
   view.setUint32(at + 4, phase, littleEndian);
@@ -6113,11 +6114,11 @@ export function writeVhostUserDeviceStateFdReplyAt(
     || reserved1 !== reserved1 >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["error", error$, 8, 0, 402],
-      ["nofd", nofd, 1, 0, 404],
-      ["reserved", reserved, 23, 0, 405],
-      ["reserved1", reserved1, 32, 0, 406],
-    ]);
+      ["error", 8, 0, 402],
+      ["nofd", 1, 0, 404],
+      ["reserved", 23, 0, 405],
+      ["reserved1", 32, 0, 406],
+    ], error$, nofd, reserved, reserved1);
   }
   view.setBigUint64(at, BigInt(error$) | (BigInt(nofd) << 8n) | (BigInt(reserved) << 9n) | (BigInt(reserved1) << 32n), littleEndian);
 }
@@ -6597,7 +6598,7 @@ export function writeVhostUserShmemConfigAt(
   const { view } = writer;
   const { nregions, padding = 0, memorySizes } = value;
   if (nregions !== nregions >>> 0 || padding !== padding >>> 0) {
-    throw misfit(writer, at, FILE, [["nregions", nregions, 32, 0, 421], ["padding", padding, 32, 4, 422]]);
+    throw misfit(writer, at, FILE, [["nregions", 32, 0, 421], ["padding", 32, 4, 422]], nregions, padding);
   }
   view.setUint32(at, nregions, littleEndian);
   view.setUint32(at + 4, padding, littleEndian);
@@ -6608,12 +6609,12 @@ export function writeVhostUserShmemConfigAt(
   let next = start;
   for (const item of memorySizes) {
     if (item !== BigInt.asUintN(64, item)) {
-      throw misfit(writer, next, FILE, [[`memory_sizes[${(next - start) / 8}]`, item, 64, 0, 424]]);
+      throw misfit(writer, next, FILE, [[`memory_sizes[${(next - start) / 8}]`, 64, 0, 424]], item);
     }
     view.setBigUint64(next, item, littleEndian);
     next += 8;
   }
-  if (nregions > 256) throw writer.error("constraint", "nregions", at, `${FILE}:421`, "nregions <= 256");
+  if (nregions > 256) throw broken(writer, "nregions", at, FILE, 421, "nregions <= 256");
 }
 
 /**
@@ -6929,12 +6930,12 @@ export function writeVhostUserMmapAt(
     || flags !== BigInt.asUintN(64, flags)
   ) {
     throw misfit(writer, at, FILE, [
-      ["shmid", shmid, 8, 0, 437],
-      ["fd_offset", fdOffset, 64, 8, 440],
-      ["shm_offset", shmOffset, 64, 16, 442],
-      ["len", len, 64, 24, 444],
-      ["flags", flags, 64, 32, 445],
-    ]);
+      ["shmid", 8, 0, 437],
+      ["fd_offset", 64, 8, 440],
+      ["shm_offset", 64, 16, 442],
+      ["len", 64, 24, 444],
+      ["flags", 64, 32, 445],
+    ], shmid, fdOffset, shmOffset, len, flags);
   }
   view.setUint8(at, shmid);
   writeReserved(writer, padding, at + 1, 7, "padding", FILE, 438);
@@ -7522,7 +7523,7 @@ export function writeVhostUserSetFeaturesPayloadAt(
   const { view } = writer;
   const { features } = value;
   if (features !== BigInt.asUintN(64, features)) {
-    throw misfit(writer, at, FILE, [["features", features, 64, 0, 471]]);
+    throw misfit(writer, at, FILE, [["features", 64, 0, 471]], features);
   }
   view.setBigUint64(at, features, littleEndian);
 }
@@ -7715,7 +7716,7 @@ export function writeVhostUserSetProtocolFeaturesPayloadAt(
   const { view } = writer;
   const { protocolFeatures } = value;
   if (protocolFeatures !== BigInt.asUintN(64, protocolFeatures)) {
-    throw misfit(writer, at, FILE, [["protocol_features", protocolFeatures, 64, 0, 505]]);
+    throw misfit(writer, at, FILE, [["protocol_features", 64, 0, 505]], protocolFeatures);
   }
   view.setBigUint64(at, protocolFeatures, littleEndian);
 }
@@ -8063,7 +8064,7 @@ export function writeVhostUserNetSetMtuPayloadAt(
   const { view } = writer;
   const { mtu } = value;
   if (mtu !== BigInt.asUintN(64, mtu)) {
-    throw misfit(writer, at, FILE, [["mtu", mtu, 64, 0, 515]]);
+    throw misfit(writer, at, FILE, [["mtu", 64, 0, 515]], mtu);
   }
   view.setBigUint64(at, mtu, littleEndian);
 }
@@ -8251,7 +8252,7 @@ export function writeVhostUserCloseCryptoSessionPayloadAt(
   const { view } = writer;
   const { sessionId } = value;
   if (sessionId !== BigInt.asUintN(64, sessionId)) {
-    throw misfit(writer, at, FILE, [["session_id", sessionId, 64, 0, 530]]);
+    throw misfit(writer, at, FILE, [["session_id", 64, 0, 530]], sessionId);
   }
   view.setBigUint64(at, sessionId, littleEndian);
 }
@@ -8436,7 +8437,7 @@ export function writeVhostUserSetStatusPayloadAt(
   const { view } = writer;
   const { status } = value;
   if (status !== BigInt.asUintN(64, status)) {
-    throw misfit(writer, at, FILE, [["status", status, 64, 0, 558]]);
+    throw misfit(writer, at, FILE, [["status", 64, 0, 558]], status);
   }
   view.setBigUint64(at, status, littleEndian);
 }
@@ -8626,7 +8627,7 @@ export function writeVhostUserGetFeaturesReplyAt(
   const { view } = writer;
   const { features } = value;
   if (features !== BigInt.asUintN(64, features)) {
-    throw misfit(writer, at, FILE, [["features", features, 64, 0, 468]]);
+    throw misfit(writer, at, FILE, [["features", 64, 0, 468]], features);
   }
   view.setBigUint64(at, features, littleEndian);
 }
@@ -8819,7 +8820,7 @@ export function writeVhostUserGetProtocolFeaturesReplyAt(
   const { view } = writer;
   const { protocolFeatures } = value;
   if (protocolFeatures !== BigInt.asUintN(64, protocolFeatures)) {
-    throw misfit(writer, at, FILE, [["protocol_features", protocolFeatures, 64, 0, 502]]);
+    throw misfit(writer, at, FILE, [["protocol_features", 64, 0, 502]], protocolFeatures);
   }
   view.setBigUint64(at, protocolFeatures, littleEndian);
 }
@@ -9009,7 +9010,7 @@ export function writeVhostUserGetQueueNumReplyAt(
   const { view } = writer;
   const { queueNum } = value;
   if (queueNum !== BigInt.asUintN(64, queueNum)) {
-    throw misfit(writer, at, FILE, [["queue_num", queueNum, 64, 0, 507]]);
+    throw misfit(writer, at, FILE, [["queue_num", 64, 0, 507]], queueNum);
   }
   view.setBigUint64(at, queueNum, littleEndian);
 }
@@ -9197,7 +9198,7 @@ export function writeVhostUserGetMaxMemSlotsReplyAt(
   const { view } = writer;
   const { slots } = value;
   if (slots !== BigInt.asUintN(64, slots)) {
-    throw misfit(writer, at, FILE, [["slots", slots, 64, 0, 548]]);
+    throw misfit(writer, at, FILE, [["slots", 64, 0, 548]], slots);
   }
   view.setBigUint64(at, slots, littleEndian);
 }
@@ -9379,7 +9380,7 @@ export function writeVhostUserGetStatusReplyAt(
   const { view } = writer;
   const { status } = value;
   if (status !== BigInt.asUintN(64, status)) {
-    throw misfit(writer, at, FILE, [["status", status, 64, 0, 560]]);
+    throw misfit(writer, at, FILE, [["status", 64, 0, 560]], status);
   }
   view.setBigUint64(at, status, littleEndian);
 }
@@ -17853,17 +17854,16 @@ export function writeVhostUserFrontendRequestMessage(
     || reserved !== (reserved & 0xfffffff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["request", request, 32, 0, 618],
-      ["version", version, 2, 4, 620],
-      ["reply", reply, 1, 4, 621],
-      ["need_reply", needReply, 1, 4, 622],
-      ["reserved", reserved, 28, 4, 623],
-    ]);
+      ["request", 32, 0, 618],
+      ["version", 2, 4, 620],
+      ["reply", 1, 4, 621],
+      ["need_reply", 1, 4, 622],
+      ["reserved", 28, 4, 623],
+    ], request, version, reply, needReply, reserved);
   }
   view.setUint32(at, request, littleEndian);
   view.setUint32(at + 4, version | (reply << 2) | (needReply << 3) | (reserved << 4), littleEndian);
-  view.setUint32(at + 8, 0, littleEndian);
-  if (version !== 1) throw writer.error("constraint", "", writer.at, `${FILE}:625`, "version == 1");
+  if (version !== 1) throw broken(writer, "", writer.at, FILE, 625, "version == 1");
   const from = writer.at;
   try {
     writeVhostUserFrontendRequestPayload(writer, payload, request, features, protocolFeatures, littleEndian);
@@ -17871,13 +17871,10 @@ export function writeVhostUserFrontendRequestMessage(
     throw inside(error, "payload");
   }
   const size$ = writer.at - from;
-  if (size$ !== size$ >>> 0) {
-    throw misfit(writer, at + 8, FILE, [["size", size$, 32, 0, 626]]);
+  if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
+    throw broken(writer, "size", at + 8, FILE, 626, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
   }
   writer.view.setUint32(at + 8, size$, littleEndian);
-  if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    throw writer.error("constraint", "size", at + 8, `${FILE}:626`, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
-  }
 }
 
 /**
@@ -18255,17 +18252,16 @@ export function writeVhostUserFrontendReplyMessage(
     || reserved !== (reserved & 0xfffffff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["request", request, 32, 0, 635],
-      ["version", version, 2, 4, 637],
-      ["reply", reply, 1, 4, 638],
-      ["need_reply", needReply, 1, 4, 639],
-      ["reserved", reserved, 28, 4, 640],
-    ]);
+      ["request", 32, 0, 635],
+      ["version", 2, 4, 637],
+      ["reply", 1, 4, 638],
+      ["need_reply", 1, 4, 639],
+      ["reserved", 28, 4, 640],
+    ], request, version, reply, needReply, reserved);
   }
   view.setUint32(at, request, littleEndian);
   view.setUint32(at + 4, version | (reply << 2) | (needReply << 3) | (reserved << 4), littleEndian);
-  view.setUint32(at + 8, 0, littleEndian);
-  if (version !== 1) throw writer.error("constraint", "", writer.at, `${FILE}:642`, "version == 1");
+  if (version !== 1) throw broken(writer, "", writer.at, FILE, 642, "version == 1");
   const from = writer.at;
   try {
     writeVhostUserFrontendRequestReply(writer, payload, request, features, protocolFeatures, littleEndian);
@@ -18273,13 +18269,10 @@ export function writeVhostUserFrontendReplyMessage(
     throw inside(error, "payload");
   }
   const size$ = writer.at - from;
-  if (size$ !== size$ >>> 0) {
-    throw misfit(writer, at + 8, FILE, [["size", size$, 32, 0, 643]]);
+  if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
+    throw broken(writer, "size", at + 8, FILE, 643, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
   }
   writer.view.setUint32(at + 8, size$, littleEndian);
-  if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    throw writer.error("constraint", "size", at + 8, `${FILE}:643`, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
-  }
 }
 
 /**
@@ -18640,17 +18633,16 @@ export function writeVhostUserBackendRequestMessage(
     || reserved !== (reserved & 0xfffffff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["request", request, 32, 0, 649],
-      ["version", version, 2, 4, 651],
-      ["reply", reply, 1, 4, 652],
-      ["need_reply", needReply, 1, 4, 653],
-      ["reserved", reserved, 28, 4, 654],
-    ]);
+      ["request", 32, 0, 649],
+      ["version", 2, 4, 651],
+      ["reply", 1, 4, 652],
+      ["need_reply", 1, 4, 653],
+      ["reserved", 28, 4, 654],
+    ], request, version, reply, needReply, reserved);
   }
   view.setUint32(at, request, littleEndian);
   view.setUint32(at + 4, version | (reply << 2) | (needReply << 3) | (reserved << 4), littleEndian);
-  view.setUint32(at + 8, 0, littleEndian);
-  if (version !== 1) throw writer.error("constraint", "", writer.at, `${FILE}:656`, "version == 1");
+  if (version !== 1) throw broken(writer, "", writer.at, FILE, 656, "version == 1");
   const from = writer.at;
   try {
     writeVhostUserBackendRequestPayload(writer, payload, request, littleEndian);
@@ -18658,13 +18650,10 @@ export function writeVhostUserBackendRequestMessage(
     throw inside(error, "payload");
   }
   const size$ = writer.at - from;
-  if (size$ !== size$ >>> 0) {
-    throw misfit(writer, at + 8, FILE, [["size", size$, 32, 0, 657]]);
+  if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
+    throw broken(writer, "size", at + 8, FILE, 657, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
   }
   writer.view.setUint32(at + 8, size$, littleEndian);
-  if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    throw writer.error("constraint", "size", at + 8, `${FILE}:657`, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
-  }
 }
 
 /**
@@ -19007,17 +18996,16 @@ export function writeVhostUserBackendReplyMessage(
     || reserved !== (reserved & 0xfffffff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["request", request, 32, 0, 663],
-      ["version", version, 2, 4, 665],
-      ["reply", reply, 1, 4, 666],
-      ["need_reply", needReply, 1, 4, 667],
-      ["reserved", reserved, 28, 4, 668],
-    ]);
+      ["request", 32, 0, 663],
+      ["version", 2, 4, 665],
+      ["reply", 1, 4, 666],
+      ["need_reply", 1, 4, 667],
+      ["reserved", 28, 4, 668],
+    ], request, version, reply, needReply, reserved);
   }
   view.setUint32(at, request, littleEndian);
   view.setUint32(at + 4, version | (reply << 2) | (needReply << 3) | (reserved << 4), littleEndian);
-  view.setUint32(at + 8, 0, littleEndian);
-  if (version !== 1) throw writer.error("constraint", "", writer.at, `${FILE}:670`, "version == 1");
+  if (version !== 1) throw broken(writer, "", writer.at, FILE, 670, "version == 1");
   const from = writer.at;
   try {
     writeVhostUserBackendRequestReply(writer, payload, request, littleEndian);
@@ -19025,13 +19013,10 @@ export function writeVhostUserBackendReplyMessage(
     throw inside(error, "payload");
   }
   const size$ = writer.at - from;
-  if (size$ !== size$ >>> 0) {
-    throw misfit(writer, at + 8, FILE, [["size", size$, 32, 0, 671]]);
+  if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
+    throw broken(writer, "size", at + 8, FILE, 671, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
   }
   writer.view.setUint32(at + 8, size$, littleEndian);
-  if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    throw writer.error("constraint", "size", at + 8, `${FILE}:671`, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
-  }
 }
 
 /**

@@ -18,6 +18,7 @@ import {
   type Visitor,
   type WireError,
   Writer,
+  broken,
   ended,
   explain,
   flagNames,
@@ -132,17 +133,15 @@ export function writePasstMigrateHeaderAt(writer: Writer, at: number, value: Pas
   const { version, compatVersion } = value;
   if (version !== version >>> 0 || compatVersion !== compatVersion >>> 0) {
     throw misfit(writer, at, FILE, [
-      ["version", version, 32, 8, 12],
-      ["compat_version", compatVersion, 32, 12, 13],
-    ]);
+      ["version", 32, 8, 12],
+      ["compat_version", 32, 12, 13],
+    ], version, compatVersion);
   }
   view.setBigUint64(at, 0xb1bb1d1b0bb1d1b0n, false);
   view.setUint32(at + 8, version, false);
   view.setUint32(at + 12, compatVersion, false);
-  if (version === 0) throw writer.error("constraint", "version", at + 8, `${FILE}:12`, "version != 0");
-  if (compatVersion === 0) {
-    throw writer.error("constraint", "compat_version", at + 12, `${FILE}:13`, "compat_version != 0");
-  }
+  if (version === 0) throw broken(writer, "version", at + 8, FILE, 12, "version != 0");
+  if (compatVersion === 0) throw broken(writer, "compat_version", at + 12, FILE, 13, "compat_version != 0");
 }
 
 /** Writes at the cursor. Offsets in its errors count from the start of the writer's memory. */
@@ -523,7 +522,7 @@ export function writePasstFlowsideAt(
   const { view } = writer;
   const { oaddr, eaddr, oport, eport } = value;
   if (oport !== (oport & 0xffff) || eport !== (eport & 0xffff)) {
-    throw misfit(writer, at, FILE, [["oport", oport, 16, 32, 31], ["eport", eport, 16, 34, 32]]);
+    throw misfit(writer, at, FILE, [["oport", 16, 32, 31], ["eport", 16, 34, 32]], oport, eport);
   }
   if (oaddr.length !== 16) throw wrongLength(writer, "oaddr", at, FILE, 29, 16, oaddr.length, "bytes");
   writer.bytes.set(oaddr, at);
@@ -916,27 +915,45 @@ export function writePasstTcpTapTransferAt(
     || seqInitFromTap !== seqInitFromTap >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["retries", retries, 8, 74, 62],
-      ["ws_from_tap", wsFromTap, 8, 75, 63],
-      ["ws_to_tap", wsToTap, 8, 76, 64],
-      ["events", events, 8, 77, 65],
-      ["tap_mss", tapMss, 32, 78, 66],
-      ["sndbuf", sndbuf, 32, 82, 67],
-      ["flags", flags, 8, 86, 68],
-      ["seq_dup_ack_approx", seqDupAckApprox, 8, 87, 69],
-      ["wnd_from_tap", wndFromTap, 16, 88, 70],
-      ["wnd_to_tap", wndToTap, 16, 90, 71],
-      ["seq_to_tap", seqToTap, 32, 92, 72],
-      ["seq_ack_from_tap", seqAckFromTap, 32, 96, 73],
-      ["seq_from_tap", seqFromTap, 32, 100, 74],
-      ["seq_ack_to_tap", seqAckToTap, 32, 104, 75],
-      ["seq_init_from_tap", seqInitFromTap, 32, 108, 76],
-    ]);
+      ["retries", 8, 74, 62],
+      ["ws_from_tap", 8, 75, 63],
+      ["ws_to_tap", 8, 76, 64],
+      ["events", 8, 77, 65],
+      ["tap_mss", 32, 78, 66],
+      ["sndbuf", 32, 82, 67],
+      ["flags", 8, 86, 68],
+      ["seq_dup_ack_approx", 8, 87, 69],
+      ["wnd_from_tap", 16, 88, 70],
+      ["wnd_to_tap", 16, 90, 71],
+      ["seq_to_tap", 32, 92, 72],
+      ["seq_ack_from_tap", 32, 96, 73],
+      ["seq_from_tap", 32, 100, 74],
+      ["seq_ack_to_tap", 32, 104, 75],
+      ["seq_init_from_tap", 32, 108, 76],
+    ],
+      retries,
+      wsFromTap,
+      wsToTap,
+      events,
+      tapMss,
+      sndbuf,
+      flags,
+      seqDupAckApprox,
+      wndFromTap,
+      wndToTap,
+      seqToTap,
+      seqAckFromTap,
+      seqFromTap,
+      seqAckToTap,
+      seqInitFromTap,
+    );
   }
   if (pif.length !== 2) throw wrongLength(writer, "pif", at, FILE, 60, 2, pif.length, "elements");
   let next = at;
   for (const item of pif) {
-    if (item !== (item & 0xff)) throw misfit(writer, next, FILE, [[`pif[${next - at}]`, item, 8, 0, 60]]);
+    if (item !== (item & 0xff)) {
+      throw misfit(writer, next, FILE, [[`pif[${next - at}]`, 8, 0, 60]], item);
+    }
     view.setUint8(next, item);
     next += 1;
   }
@@ -1528,23 +1545,40 @@ export function writePasstTcpTapTransferExt(writer: Writer, value: PasstTcpTapTr
     || tcpiOptions !== (tcpiOptions & 0xff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["seq_snd", seqSnd, 32, 0, 83],
-      ["seq_rcv", seqRcv, 32, 4, 84],
-      ["sndq", sndq, 32, 8, 87],
-      ["notsent", notsent, 32, 12, 90],
-      ["rcvq", rcvq, 32, 16, 92],
-      ["mss", mss, 32, 20, 93],
-      ["timestamp", timestamp, 32, 24, 94],
-      ["snd_wl1", sndWl1, 32, 28, 95],
-      ["snd_wnd", sndWnd, 32, 32, 96],
-      ["max_window", maxWindow, 32, 36, 97],
-      ["rcv_wnd", rcvWnd, 32, 40, 98],
-      ["rcv_wup", rcvWup, 32, 44, 99],
-      ["snd_ws", sndWs, 8, 48, 100],
-      ["rcv_ws", rcvWs, 8, 49, 101],
-      ["tcpi_state", tcpiState, 8, 50, 102],
-      ["tcpi_options", tcpiOptions, 8, 51, 103],
-    ]);
+      ["seq_snd", 32, 0, 83],
+      ["seq_rcv", 32, 4, 84],
+      ["sndq", 32, 8, 87],
+      ["notsent", 32, 12, 90],
+      ["rcvq", 32, 16, 92],
+      ["mss", 32, 20, 93],
+      ["timestamp", 32, 24, 94],
+      ["snd_wl1", 32, 28, 95],
+      ["snd_wnd", 32, 32, 96],
+      ["max_window", 32, 36, 97],
+      ["rcv_wnd", 32, 40, 98],
+      ["rcv_wup", 32, 44, 99],
+      ["snd_ws", 8, 48, 100],
+      ["rcv_ws", 8, 49, 101],
+      ["tcpi_state", 8, 50, 102],
+      ["tcpi_options", 8, 51, 103],
+    ],
+      seqSnd,
+      seqRcv,
+      sndq,
+      notsent,
+      rcvq,
+      mss,
+      timestamp,
+      sndWl1,
+      sndWnd,
+      maxWindow,
+      rcvWnd,
+      rcvWup,
+      sndWs,
+      rcvWs,
+      tcpiState,
+      tcpiOptions,
+    );
   }
   view.setUint32(at, seqSnd, false);
   view.setUint32(at + 4, seqRcv, false);
@@ -1563,7 +1597,7 @@ export function writePasstTcpTapTransferExt(writer: Writer, value: PasstTcpTapTr
   view.setUint8(at + 50, tcpiState);
   view.setUint8(at + 51, tcpiOptions);
   if (tcpiState !== 0) {
-    if (notsent > sndq) throw writer.error("constraint", "", writer.at, `${FILE}:105`, "notsent <= sndq");
+    if (notsent > sndq) throw broken(writer, "", writer.at, FILE, 105, "notsent <= sndq");
     if (sndQueue === undefined) throw missing(writer, "snd_queue", FILE, 106);
     if (sndQueue.length !== sndq) {
       throw wrongLength(writer, "snd_queue", writer.at, FILE, 106, sndq, sndQueue.length, "bytes");
@@ -1994,7 +2028,7 @@ export function writePasstFlows(writer: Writer, value: PasstFlows, hostLittleEnd
   const { view } = writer;
   const count$ = flows.length;
   if (count$ !== count$ >>> 0) {
-    throw misfit(writer, at, FILE, [["count", count$, 32, 0, 112]]);
+    throw misfit(writer, at, FILE, [["count", 32, 0, 112]], count$);
   }
   view.setUint32(at, count$, false);
   const start = writer.take(flows.length * 112);

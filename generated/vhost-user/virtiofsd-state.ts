@@ -19,6 +19,7 @@ import {
   type Visitor,
   type WireError,
   Writer,
+  broken,
   ended,
   explain,
   heeding,
@@ -406,7 +407,7 @@ export function writeVirtiofsdVarint(writer: Writer, value: VirtiofsdVarint): vo
   const at = writer.take(1);
   const { view } = writer;
   if (bits0 !== (bits0 & 0x7f) || more !== (more & 0x1)) {
-    throw misfit(writer, at, FILE, [["bits_0", bits0, 7, 0, 16], ["more", more, 1, 0, 15]]);
+    throw misfit(writer, at, FILE, [["bits_0", 7, 0, 16], ["more", 1, 0, 15]], bits0, more);
   }
   view.setUint8(at, bits0 | (more << 7));
   if (more !== 0) {
@@ -415,7 +416,7 @@ export function writeVirtiofsdVarint(writer: Writer, value: VirtiofsdVarint): vo
     if (bits7 === undefined) throw missing(writer, "bits_7", FILE, 21);
     if (more7 === undefined) throw missing(writer, "more_7", FILE, 20);
     if (bits7 !== (bits7 & 0x7f) || more7 !== (more7 & 0x1)) {
-      throw misfit(writer, at2, FILE, [["bits_7", bits7, 7, 0, 21], ["more_7", more7, 1, 0, 20]]);
+      throw misfit(writer, at2, FILE, [["bits_7", 7, 0, 21], ["more_7", 1, 0, 20]], bits7, more7);
     }
     view2.setUint8(at2, bits7 | (more7 << 7));
     if (more7 !== 0) {
@@ -424,7 +425,7 @@ export function writeVirtiofsdVarint(writer: Writer, value: VirtiofsdVarint): vo
       if (bits14 === undefined) throw missing(writer, "bits_14", FILE, 26);
       if (more14 === undefined) throw missing(writer, "more_14", FILE, 25);
       if (bits14 !== (bits14 & 0x7f) || more14 !== (more14 & 0x1)) {
-        throw misfit(writer, at3, FILE, [["bits_14", bits14, 7, 0, 26], ["more_14", more14, 1, 0, 25]]);
+        throw misfit(writer, at3, FILE, [["bits_14", 7, 0, 26], ["more_14", 1, 0, 25]], bits14, more14);
       }
       view3.setUint8(at3, bits14 | (more14 << 7));
       if (more14 !== 0) {
@@ -433,7 +434,7 @@ export function writeVirtiofsdVarint(writer: Writer, value: VirtiofsdVarint): vo
         if (bits21 === undefined) throw missing(writer, "bits_21", FILE, 31);
         if (more21 === undefined) throw missing(writer, "more_21", FILE, 30);
         if (bits21 !== (bits21 & 0x7f) || more21 !== (more21 & 0x1)) {
-          throw misfit(writer, at4, FILE, [["bits_21", bits21, 7, 0, 31], ["more_21", more21, 1, 0, 30]]);
+          throw misfit(writer, at4, FILE, [["bits_21", 7, 0, 31], ["more_21", 1, 0, 30]], bits21, more21);
         }
         view4.setUint8(at4, bits21 | (more21 << 7));
         if (more21 !== 0) {
@@ -442,7 +443,7 @@ export function writeVirtiofsdVarint(writer: Writer, value: VirtiofsdVarint): vo
           if (bits28 === undefined) throw missing(writer, "bits_28", FILE, 36);
           if (more28 === undefined) throw missing(writer, "more_28", FILE, 35);
           if (bits28 !== (bits28 & 0x7f) || more28 !== (more28 & 0x1)) {
-            throw misfit(writer, at5, FILE, [["bits_28", bits28, 7, 0, 36], ["more_28", more28, 1, 0, 35]]);
+            throw misfit(writer, at5, FILE, [["bits_28", 7, 0, 36], ["more_28", 1, 0, 35]], bits28, more28);
           }
           view5.setUint8(at5, bits28 | (more28 << 7));
           if (more28 !== 0) {
@@ -451,7 +452,7 @@ export function writeVirtiofsdVarint(writer: Writer, value: VirtiofsdVarint): vo
             if (bits35 === undefined) throw missing(writer, "bits_35", FILE, 41);
             if (more35 === undefined) throw missing(writer, "more_35", FILE, 40);
             if (bits35 !== (bits35 & 0x7f) || more35 !== (more35 & 0x1)) {
-              throw misfit(writer, at6, FILE, [["bits_35", bits35, 7, 0, 41], ["more_35", more35, 1, 0, 40]]);
+              throw misfit(writer, at6, FILE, [["bits_35", 7, 0, 41], ["more_35", 1, 0, 40]], bits35, more35);
             }
             view6.setUint8(at6, bits35 | (more35 << 7));
             if (more35 !== 0) {
@@ -461,9 +462,9 @@ export function writeVirtiofsdVarint(writer: Writer, value: VirtiofsdVarint): vo
               if (more42 === undefined) throw missing(writer, "more_42", FILE, 45);
               if (bits42 !== (bits42 & 0x7f) || more42 !== (more42 & 0x1)) {
                 throw misfit(writer, at7, FILE, [
-                  ["bits_42", bits42, 7, 0, 46],
-                  ["more_42", more42, 1, 0, 45],
-                ]);
+                  ["bits_42", 7, 0, 46],
+                  ["more_42", 1, 0, 45],
+                ], bits42, more42);
               }
               view7.setUint8(at7, bits42 | (more42 << 7));
               if (more42 !== 0) {
@@ -473,9 +474,9 @@ export function writeVirtiofsdVarint(writer: Writer, value: VirtiofsdVarint): vo
                 if (more49 === undefined) throw missing(writer, "more_49", FILE, 50);
                 if (bits49 !== (bits49 & 0x7f) || more49 !== (more49 & 0x1)) {
                   throw misfit(writer, at8, FILE, [
-                    ["bits_49", bits49, 7, 0, 51],
-                    ["more_49", more49, 1, 0, 50],
-                  ]);
+                    ["bits_49", 7, 0, 51],
+                    ["more_49", 1, 0, 50],
+                  ], bits49, more49);
                 }
                 view8.setUint8(at8, bits49 | (more49 << 7));
                 if (more49 !== 0) {
@@ -485,9 +486,9 @@ export function writeVirtiofsdVarint(writer: Writer, value: VirtiofsdVarint): vo
                   if (more56 === undefined) throw missing(writer, "more_56", FILE, 55);
                   if (bits56 !== (bits56 & 0x7f) || more56 !== (more56 & 0x1)) {
                     throw misfit(writer, at9, FILE, [
-                      ["bits_56", bits56, 7, 0, 56],
-                      ["more_56", more56, 1, 0, 55],
-                    ]);
+                      ["bits_56", 7, 0, 56],
+                      ["more_56", 1, 0, 55],
+                    ], bits56, more56);
                   }
                   view9.setUint8(at9, bits56 | (more56 << 7));
                   if (more56 !== 0) {
@@ -497,13 +498,13 @@ export function writeVirtiofsdVarint(writer: Writer, value: VirtiofsdVarint): vo
                     if (more63 === undefined) throw missing(writer, "more_63", FILE, 60);
                     if (bits63 !== (bits63 & 0x7f) || more63 !== (more63 & 0x1)) {
                       throw misfit(writer, at10, FILE, [
-                        ["bits_63", bits63, 7, 0, 61],
-                        ["more_63", more63, 1, 0, 60],
-                      ]);
+                        ["bits_63", 7, 0, 61],
+                        ["more_63", 1, 0, 60],
+                      ], bits63, more63);
                     }
                     view10.setUint8(at10, bits63 | (more63 << 7));
                     if (!(more63 === 0 && bits63 <= 1)) {
-                      throw writer.error("constraint", "", writer.at, `${FILE}:63`, "more_63 == 0 && bits_63 <= 1");
+                      throw broken(writer, "", writer.at, FILE, 63, "more_63 == 0 && bits_63 <= 1");
                     }
                   } else {
                     if (bits63 !== undefined) throw unexpected(writer, "bits_63", FILE, 61);
@@ -1271,10 +1272,10 @@ export function writeVirtiofsdText2(writer: Writer, value: VirtiofsdText2, low: 
   const at = writer.take(1);
   const { view } = writer;
   if (length7 !== (length7 & 0x7f) || more !== (more & 0x1)) {
-    throw misfit(writer, at, FILE, [["length_7", length7, 7, 0, 82], ["more", more, 1, 0, 81]]);
+    throw misfit(writer, at, FILE, [["length_7", 7, 0, 82], ["more", 1, 0, 81]], length7, more);
   }
   view.setUint8(at, length7 | (more << 7));
-  if (more !== 0) throw writer.error("constraint", "", writer.at, `${FILE}:85`, "more == 0");
+  if (more !== 0) throw broken(writer, "", writer.at, FILE, 85, "more == 0");
   try {
     writeVirtiofsdChars(writer, text, low + length7 * 128);
   } catch (error) {
@@ -1483,7 +1484,7 @@ export function writeVirtiofsdText(writer: Writer, value: VirtiofsdText): void {
   const at = writer.take(1);
   const { view } = writer;
   if (length0 !== (length0 & 0x7f) || more !== (more & 0x1)) {
-    throw misfit(writer, at, FILE, [["length_0", length0, 7, 0, 93], ["more", more, 1, 0, 92]]);
+    throw misfit(writer, at, FILE, [["length_0", 7, 0, 93], ["more", 1, 0, 92]], length0, more);
   }
   view.setUint8(at, length0 | (more << 7));
   switch (more) {
@@ -2207,7 +2208,7 @@ export function writeVirtiofsdInode(writer: Writer, value: VirtiofsdInode): void
   const at = writer.take(1);
   const { view } = writer;
   if (location !== (location & 0xff)) {
-    throw misfit(writer, at, FILE, [["location", location, 8, 0, 136]]);
+    throw misfit(writer, at, FILE, [["location", 8, 0, 136]], location);
   }
   view.setUint8(at, location);
   switch (location) {
@@ -2266,12 +2267,10 @@ export function writeVirtiofsdInode(writer: Writer, value: VirtiofsdInode): void
   const at2 = writer.take(1);
   const view2 = writer.view;
   if (hasFileHandle !== (hasFileHandle & 0xff)) {
-    throw misfit(writer, at2, FILE, [["has_file_handle", hasFileHandle, 8, 0, 145]]);
+    throw misfit(writer, at2, FILE, [["has_file_handle", 8, 0, 145]], hasFileHandle);
   }
   view2.setUint8(at2, hasFileHandle);
-  if (hasFileHandle > 1) {
-    throw writer.error("constraint", "has_file_handle", at2, `${FILE}:145`, "has_file_handle <= 1");
-  }
+  if (hasFileHandle > 1) throw broken(writer, "has_file_handle", at2, FILE, 145, "has_file_handle <= 1");
   if (hasFileHandle === 1) {
     if (fileHandle === undefined) throw missing(writer, "file_handle", FILE, 147);
     try {
@@ -2622,10 +2621,10 @@ export function writeVirtiofsdHandle(writer: Writer, value: VirtiofsdHandle): vo
   const at = writer.take(1);
   const { view } = writer;
   if (source$ !== (source$ & 0xff)) {
-    throw misfit(writer, at, FILE, [["source", source$, 8, 0, 155]]);
+    throw misfit(writer, at, FILE, [["source", 8, 0, 155]], source$);
   }
   view.setUint8(at, source$);
-  if (source$ !== 0) throw writer.error("constraint", "source", at, `${FILE}:155`, "source == 0");
+  if (source$ !== 0) throw broken(writer, "source", at, FILE, 155, "source == 0");
   try {
     writeVirtiofsdVarint(writer, flags);
   } catch (error) {
@@ -3120,10 +3119,10 @@ export function writeVirtiofsdInodes3(writer: Writer, value: VirtiofsdInodes3, l
   const at = writer.take(1);
   const { view } = writer;
   if (length14 !== (length14 & 0x7f) || more !== (more & 0x1)) {
-    throw misfit(writer, at, FILE, [["length_14", length14, 7, 0, 173], ["more", more, 1, 0, 172]]);
+    throw misfit(writer, at, FILE, [["length_14", 7, 0, 173], ["more", 1, 0, 172]], length14, more);
   }
   view.setUint8(at, length14 | (more << 7));
-  if (more !== 0) throw writer.error("constraint", "", writer.at, `${FILE}:175`, "more == 0");
+  if (more !== 0) throw broken(writer, "", writer.at, FILE, 175, "more == 0");
   try {
     writeVirtiofsdInodes(writer, list$, low + length14 * 0x4000);
   } catch (error) {
@@ -3329,7 +3328,7 @@ export function writeVirtiofsdInodes2(writer: Writer, value: VirtiofsdInodes2, l
   const at = writer.take(1);
   const { view } = writer;
   if (length7 !== (length7 & 0x7f) || more !== (more & 0x1)) {
-    throw misfit(writer, at, FILE, [["length_7", length7, 7, 0, 182], ["more", more, 1, 0, 181]]);
+    throw misfit(writer, at, FILE, [["length_7", 7, 0, 182], ["more", 1, 0, 181]], length7, more);
   }
   view.setUint8(at, length7 | (more << 7));
   switch (more) {
@@ -3594,7 +3593,7 @@ export function writeVirtiofsdInodesList(writer: Writer, value: VirtiofsdInodesL
   const at = writer.take(1);
   const { view } = writer;
   if (length0 !== (length0 & 0x7f) || more !== (more & 0x1)) {
-    throw misfit(writer, at, FILE, [["length_0", length0, 7, 0, 194], ["more", more, 1, 0, 193]]);
+    throw misfit(writer, at, FILE, [["length_0", 7, 0, 194], ["more", 1, 0, 193]], length0, more);
   }
   view.setUint8(at, length0 | (more << 7));
   switch (more) {
@@ -3970,10 +3969,10 @@ export function writeVirtiofsdHandles3(writer: Writer, value: VirtiofsdHandles3,
   const at = writer.take(1);
   const { view } = writer;
   if (length14 !== (length14 & 0x7f) || more !== (more & 0x1)) {
-    throw misfit(writer, at, FILE, [["length_14", length14, 7, 0, 209], ["more", more, 1, 0, 208]]);
+    throw misfit(writer, at, FILE, [["length_14", 7, 0, 209], ["more", 1, 0, 208]], length14, more);
   }
   view.setUint8(at, length14 | (more << 7));
-  if (more !== 0) throw writer.error("constraint", "", writer.at, `${FILE}:211`, "more == 0");
+  if (more !== 0) throw broken(writer, "", writer.at, FILE, 211, "more == 0");
   try {
     writeVirtiofsdHandles(writer, list$, low + length14 * 0x4000);
   } catch (error) {
@@ -4179,7 +4178,7 @@ export function writeVirtiofsdHandles2(writer: Writer, value: VirtiofsdHandles2,
   const at = writer.take(1);
   const { view } = writer;
   if (length7 !== (length7 & 0x7f) || more !== (more & 0x1)) {
-    throw misfit(writer, at, FILE, [["length_7", length7, 7, 0, 218], ["more", more, 1, 0, 217]]);
+    throw misfit(writer, at, FILE, [["length_7", 7, 0, 218], ["more", 1, 0, 217]], length7, more);
   }
   view.setUint8(at, length7 | (more << 7));
   switch (more) {
@@ -4444,7 +4443,7 @@ export function writeVirtiofsdHandlesList(writer: Writer, value: VirtiofsdHandle
   const at = writer.take(1);
   const { view } = writer;
   if (length0 !== (length0 & 0x7f) || more !== (more & 0x1)) {
-    throw misfit(writer, at, FILE, [["length_0", length0, 7, 0, 230], ["more", more, 1, 0, 229]]);
+    throw misfit(writer, at, FILE, [["length_0", 7, 0, 230], ["more", 1, 0, 229]], length0, more);
   }
   view.setUint8(at, length0 | (more << 7));
   switch (more) {
@@ -4820,10 +4819,10 @@ export function writeVirtiofsdMountPaths3(writer: Writer, value: VirtiofsdMountP
   const at = writer.take(1);
   const { view } = writer;
   if (length14 !== (length14 & 0x7f) || more !== (more & 0x1)) {
-    throw misfit(writer, at, FILE, [["length_14", length14, 7, 0, 245], ["more", more, 1, 0, 244]]);
+    throw misfit(writer, at, FILE, [["length_14", 7, 0, 245], ["more", 1, 0, 244]], length14, more);
   }
   view.setUint8(at, length14 | (more << 7));
-  if (more !== 0) throw writer.error("constraint", "", writer.at, `${FILE}:247`, "more == 0");
+  if (more !== 0) throw broken(writer, "", writer.at, FILE, 247, "more == 0");
   try {
     writeVirtiofsdMountPaths(writer, list$, low + length14 * 0x4000);
   } catch (error) {
@@ -5029,7 +5028,7 @@ export function writeVirtiofsdMountPaths2(writer: Writer, value: VirtiofsdMountP
   const at = writer.take(1);
   const { view } = writer;
   if (length7 !== (length7 & 0x7f) || more !== (more & 0x1)) {
-    throw misfit(writer, at, FILE, [["length_7", length7, 7, 0, 254], ["more", more, 1, 0, 253]]);
+    throw misfit(writer, at, FILE, [["length_7", 7, 0, 254], ["more", 1, 0, 253]], length7, more);
   }
   view.setUint8(at, length7 | (more << 7));
   switch (more) {
@@ -5294,7 +5293,7 @@ export function writeVirtiofsdMountPathsList(writer: Writer, value: VirtiofsdMou
   const at = writer.take(1);
   const { view } = writer;
   if (length0 !== (length0 & 0x7f) || more !== (more & 0x1)) {
-    throw misfit(writer, at, FILE, [["length_0", length0, 7, 0, 266], ["more", more, 1, 0, 265]]);
+    throw misfit(writer, at, FILE, [["length_0", 7, 0, 266], ["more", 1, 0, 265]], length0, more);
   }
   view.setUint8(at, length0 | (more << 7));
   switch (more) {
@@ -5559,23 +5558,23 @@ export function writeVirtiofsdNegotiatedOptsAt(
     || supGroupExtension !== (supGroupExtension & 0xff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["writeback", writeback, 8, 0, 277],
-      ["announce_submounts", announceSubmounts, 8, 1, 278],
-      ["posix_acl", posixAcl, 8, 2, 279],
-      ["sup_group_extension", supGroupExtension, 8, 3, 280],
-    ]);
+      ["writeback", 8, 0, 277],
+      ["announce_submounts", 8, 1, 278],
+      ["posix_acl", 8, 2, 279],
+      ["sup_group_extension", 8, 3, 280],
+    ], writeback, announceSubmounts, posixAcl, supGroupExtension);
   }
   view.setUint8(at, writeback);
   view.setUint8(at + 1, announceSubmounts);
   view.setUint8(at + 2, posixAcl);
   view.setUint8(at + 3, supGroupExtension);
-  if (writeback > 1) throw writer.error("constraint", "writeback", at, `${FILE}:277`, "writeback <= 1");
+  if (writeback > 1) throw broken(writer, "writeback", at, FILE, 277, "writeback <= 1");
   if (announceSubmounts > 1) {
-    throw writer.error("constraint", "announce_submounts", at + 1, `${FILE}:278`, "announce_submounts <= 1");
+    throw broken(writer, "announce_submounts", at + 1, FILE, 278, "announce_submounts <= 1");
   }
-  if (posixAcl > 1) throw writer.error("constraint", "posix_acl", at + 2, `${FILE}:279`, "posix_acl <= 1");
+  if (posixAcl > 1) throw broken(writer, "posix_acl", at + 2, FILE, 279, "posix_acl <= 1");
   if (supGroupExtension > 1) {
-    throw writer.error("constraint", "sup_group_extension", at + 3, `${FILE}:280`, "sup_group_extension <= 1");
+    throw broken(writer, "sup_group_extension", at + 3, FILE, 280, "sup_group_extension <= 1");
   }
 }
 
@@ -5838,10 +5837,10 @@ export function writeVirtiofsdState(writer: Writer, value: VirtiofsdState): void
   const at = writer.take(1);
   const { view } = writer;
   if (version !== (version & 0xff)) {
-    throw misfit(writer, at, FILE, [["version", version, 8, 0, 286]]);
+    throw misfit(writer, at, FILE, [["version", 8, 0, 286]], version);
   }
   view.setUint8(at, version);
-  if (version > 1) throw writer.error("constraint", "version", at, `${FILE}:286`, "version <= 1");
+  if (version > 1) throw broken(writer, "version", at, FILE, 286, "version <= 1");
   try {
     writeVirtiofsdInodesList(writer, inodes);
   } catch (error) {

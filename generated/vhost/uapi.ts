@@ -19,6 +19,7 @@ import {
   type Visitor,
   type WireError,
   Writer,
+  broken,
   ended,
   exactU64,
   explain,
@@ -190,7 +191,7 @@ export function writeVhostVringStateAt(
   const { view } = writer;
   const { index: index$, num } = value;
   if (index$ !== index$ >>> 0 || num !== num >>> 0) {
-    throw misfit(writer, at, FILE, [["index", index$, 32, 0, 44], ["num", num, 32, 4, 45]]);
+    throw misfit(writer, at, FILE, [["index", 32, 0, 44], ["num", 32, 4, 45]], index$, num);
   }
   view.setUint32(at, index$, littleEndian);
   view.setUint32(at + 4, num, littleEndian);
@@ -371,7 +372,7 @@ export function writeVhostVringFileAt(
   const { view } = writer;
   const { index: index$, fd } = value;
   if (index$ !== index$ >>> 0 || fd !== (fd | 0)) {
-    throw misfit(writer, at, FILE, [["index", index$, 32, 0, 50], ["fd", fd, -32, 4, 52]]);
+    throw misfit(writer, at, FILE, [["index", 32, 0, 50], ["fd", -32, 4, 52]], index$, fd);
   }
   view.setUint32(at, index$, littleEndian);
   view.setInt32(at + 4, fd, littleEndian);
@@ -616,13 +617,13 @@ export function writeVhostVringAddrAt(
     || logGuestAddr !== BigInt.asUintN(64, logGuestAddr)
   ) {
     throw misfit(writer, at, FILE, [
-      ["index", index$, 32, 0, 67],
-      ["flags", flags, 32, 4, 68],
-      ["desc_user_addr", descUserAddr, 64, 8, 70],
-      ["used_user_addr", usedUserAddr, 64, 16, 72],
-      ["avail_user_addr", availUserAddr, 64, 24, 74],
-      ["log_guest_addr", logGuestAddr, 64, 32, 77],
-    ]);
+      ["index", 32, 0, 67],
+      ["flags", 32, 4, 68],
+      ["desc_user_addr", 64, 8, 70],
+      ["used_user_addr", 64, 16, 72],
+      ["avail_user_addr", 64, 24, 74],
+      ["log_guest_addr", 64, 32, 77],
+    ], index$, flags, descUserAddr, usedUserAddr, availUserAddr, logGuestAddr);
   }
   view.setUint32(at, index$, littleEndian);
   view.setUint32(at + 4, flags, littleEndian);
@@ -916,7 +917,7 @@ export function writeVhostVringEndianStateAt(
   const { view } = writer;
   const { index: index$, num } = value;
   if (index$ !== index$ >>> 0 || num !== num >>> 0) {
-    throw misfit(writer, at, FILE, [["index", index$, 32, 0, 88], ["num", num, 32, 4, 89]]);
+    throw misfit(writer, at, FILE, [["index", 32, 0, 88], ["num", 32, 4, 89]], index$, num);
   }
   view.setUint32(at, index$, littleEndian);
   view.setUint32(at + 4, num, littleEndian);
@@ -1143,11 +1144,11 @@ export function writeVhostMemoryRegionAt(
     || flagsPadding !== BigInt.asUintN(64, flagsPadding)
   ) {
     throw misfit(writer, at, FILE, [
-      ["guest_phys_addr", guestPhysAddr, 64, 0, 95],
-      ["memory_size", memorySize, 64, 8, 97],
-      ["userspace_addr", userspaceAddr, 64, 16, 98],
-      ["flags_padding", flagsPadding, 64, 24, 99],
-    ]);
+      ["guest_phys_addr", 64, 0, 95],
+      ["memory_size", 64, 8, 97],
+      ["userspace_addr", 64, 16, 98],
+      ["flags_padding", 64, 24, 99],
+    ], guestPhysAddr, memorySize, userspaceAddr, flagsPadding);
   }
   view.setBigUint64(at, guestPhysAddr, littleEndian);
   view.setBigUint64(at + 8, memorySize, littleEndian);
@@ -1388,7 +1389,7 @@ export function writeVhostMemory(writer: Writer, value: VhostMemory, littleEndia
   const { view } = writer;
   const nregions = regions.length;
   if (nregions !== nregions >>> 0 || padding !== padding >>> 0) {
-    throw misfit(writer, at, FILE, [["nregions", nregions, 32, 0, 104], ["padding", padding, 32, 4, 105]]);
+    throw misfit(writer, at, FILE, [["nregions", 32, 0, 104], ["padding", 32, 4, 105]], nregions, padding);
   }
   view.setUint32(at, nregions, littleEndian);
   view.setUint32(at + 4, padding, littleEndian);
@@ -1724,12 +1725,12 @@ export function writeVhostIotlbMsgAt(
     || type !== (type & 0xff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["iova", iova, 64, 0, 133],
-      ["size", size$, 64, 8, 135],
-      ["uaddr", uaddr, 64, 16, 137],
-      ["perm", perm, 8, 24, 138],
-      ["type", type, 8, 25, 139],
-    ]);
+      ["iova", 64, 0, 133],
+      ["size", 64, 8, 135],
+      ["uaddr", 64, 16, 137],
+      ["perm", 8, 24, 138],
+      ["type", 8, 25, 139],
+    ], iova, size$, uaddr, perm, type);
   }
   view.setBigUint64(at, iova, littleEndian);
   view.setBigUint64(at + 8, size$, littleEndian);
@@ -2062,7 +2063,7 @@ export function writeVhostMsgAt(writer: Writer, at: number, value: VhostMsg, lit
   const { view } = writer;
   const { type, reserved, iotlb, reserved1 } = value;
   if (type !== (type | 0)) {
-    throw misfit(writer, at, FILE, [["type", type, -32, 0, 152]]);
+    throw misfit(writer, at, FILE, [["type", -32, 0, 152]], type);
   }
   view.setInt32(at, type, littleEndian);
   writeReserved(writer, reserved, at + 4, 4, "reserved", FILE, 154);
@@ -2073,7 +2074,7 @@ export function writeVhostMsgAt(writer: Writer, at: number, value: VhostMsg, lit
   }
   writeReserved(writer, reserved1, at + 40, 32, "reserved1", FILE, 156);
   if (type !== 0x1 /* VHOST_IOTLB_MSG */) {
-    throw writer.error("constraint", "type", at, `${FILE}:152`, "type == VHOST_IOTLB_MSG");
+    throw broken(writer, "type", at, FILE, 152, "type == VHOST_IOTLB_MSG");
   }
 }
 
@@ -2335,7 +2336,7 @@ export function writeVhostMsgV2At(
   const { view } = writer;
   const { type, asid, iotlb, reserved } = value;
   if (type !== type >>> 0 || asid !== asid >>> 0) {
-    throw misfit(writer, at, FILE, [["type", type, 32, 0, 162], ["asid", asid, 32, 4, 164]]);
+    throw misfit(writer, at, FILE, [["type", 32, 0, 162], ["asid", 32, 4, 164]], type, asid);
   }
   view.setUint32(at, type, littleEndian);
   view.setUint32(at + 4, asid, littleEndian);
@@ -2346,7 +2347,7 @@ export function writeVhostMsgV2At(
   }
   writeReserved(writer, reserved, at + 40, 32, "reserved", FILE, 166);
   if (type !== 0x2 /* VHOST_IOTLB_MSG_V2 */) {
-    throw writer.error("constraint", "type", at, `${FILE}:162`, "type == VHOST_IOTLB_MSG_V2");
+    throw broken(writer, "type", at, FILE, 162, "type == VHOST_IOTLB_MSG_V2");
   }
 }
 
@@ -2573,7 +2574,7 @@ export function writeVhostFeaturesArray(
   let next = start;
   for (const item of features) {
     if (item !== BigInt.asUintN(64, item)) {
-      throw misfit(writer, next, FILE, [[`features[${(next - start) / 8}]`, item, 64, 0, 173]]);
+      throw misfit(writer, next, FILE, [[`features[${(next - start) / 8}]`, 64, 0, 173]], item);
     }
     view2.setBigUint64(next, item, littleEndian);
     next += 8;
@@ -2777,7 +2778,7 @@ export function writeVhostVdpaConfig(writer: Writer, value: VhostVdpaConfig, lit
   const { view } = writer;
   const len = buf.length;
   if (off !== off >>> 0 || len !== len >>> 0) {
-    throw misfit(writer, at, FILE, [["off", off, 32, 0, 180], ["len", len, 32, 4, 182]]);
+    throw misfit(writer, at, FILE, [["off", 32, 0, 180], ["len", 32, 4, 182]], off, len);
   }
   view.setUint32(at, off, littleEndian);
   view.setUint32(at + 4, len, littleEndian);
@@ -2971,7 +2972,7 @@ export function writeVhostVdpaIovaRangeAt(
   const { view } = writer;
   const { first, last } = value;
   if (first !== BigInt.asUintN(64, first) || last !== BigInt.asUintN(64, last)) {
-    throw misfit(writer, at, FILE, [["first", first, 64, 0, 189], ["last", last, 64, 8, 191]]);
+    throw misfit(writer, at, FILE, [["first", 64, 0, 189], ["last", 64, 8, 191]], first, last);
   }
   view.setBigUint64(at, first, littleEndian);
   view.setBigUint64(at + 8, last, littleEndian);
@@ -3322,7 +3323,7 @@ export function writeVhostSetFeaturesPayloadAt(
   const { view } = writer;
   const { features } = value;
   if (features !== BigInt.asUintN(64, features)) {
-    throw misfit(writer, at, FILE, [["features", features, 64, 0, 202]]);
+    throw misfit(writer, at, FILE, [["features", 64, 0, 202]], features);
   }
   view.setBigUint64(at, features, littleEndian);
 }
@@ -3501,7 +3502,7 @@ export function writeVhostSetLogBasePayloadAt(
   const { view } = writer;
   const { log } = value;
   if (log !== BigInt.asUintN(64, log)) {
-    throw misfit(writer, at, FILE, [["log", log, 64, 0, 208]]);
+    throw misfit(writer, at, FILE, [["log", 64, 0, 208]], log);
   }
   view.setBigUint64(at, log, littleEndian);
 }
@@ -3671,7 +3672,7 @@ export function writeVhostSetLogFdPayloadAt(
   const { view } = writer;
   const { fd } = value;
   if (fd !== (fd | 0)) {
-    throw misfit(writer, at, FILE, [["fd", fd, -32, 0, 210]]);
+    throw misfit(writer, at, FILE, [["fd", -32, 0, 210]], fd);
   }
   view.setInt32(at, fd, littleEndian);
 }
@@ -3846,7 +3847,7 @@ export function writeVhostSetBackendFeaturesPayloadAt(
   const { view } = writer;
   const { features } = value;
   if (features !== BigInt.asUintN(64, features)) {
-    throw misfit(writer, at, FILE, [["features", features, 64, 0, 222]]);
+    throw misfit(writer, at, FILE, [["features", 64, 0, 222]], features);
   }
   view.setBigUint64(at, features, littleEndian);
 }
@@ -4009,7 +4010,7 @@ export function writeVhostVdpaSetStatusPayloadAt(
   const { view } = writer;
   const { status } = value;
   if (status !== (status & 0xff)) {
-    throw misfit(writer, at, FILE, [["status", status, 8, 0, 226]]);
+    throw misfit(writer, at, FILE, [["status", 8, 0, 226]], status);
   }
   view.setUint8(at, status);
 }
@@ -4181,7 +4182,7 @@ export function writeVhostVdpaSetConfigCallPayloadAt(
   const { view } = writer;
   const { fd } = value;
   if (fd !== (fd | 0)) {
-    throw misfit(writer, at, FILE, [["fd", fd, -32, 0, 232]]);
+    throw misfit(writer, at, FILE, [["fd", -32, 0, 232]], fd);
   }
   view.setInt32(at, fd, littleEndian);
 }
@@ -4355,7 +4356,7 @@ export function writeVhostGetFeaturesReplyAt(
   const { view } = writer;
   const { features } = value;
   if (features !== BigInt.asUintN(64, features)) {
-    throw misfit(writer, at, FILE, [["features", features, 64, 0, 200]]);
+    throw misfit(writer, at, FILE, [["features", 64, 0, 200]], features);
   }
   view.setBigUint64(at, features, littleEndian);
 }
@@ -4537,7 +4538,7 @@ export function writeVhostGetBackendFeaturesReplyAt(
   const { view } = writer;
   const { features } = value;
   if (features !== BigInt.asUintN(64, features)) {
-    throw misfit(writer, at, FILE, [["features", features, 64, 0, 223]]);
+    throw misfit(writer, at, FILE, [["features", 64, 0, 223]], features);
   }
   view.setBigUint64(at, features, littleEndian);
 }
@@ -4727,7 +4728,7 @@ export function writeVhostVdpaGetDeviceIdReplyAt(
   const { view } = writer;
   const { device } = value;
   if (device !== device >>> 0) {
-    throw misfit(writer, at, FILE, [["device", device, 32, 0, 224]]);
+    throw misfit(writer, at, FILE, [["device", 32, 0, 224]], device);
   }
   view.setUint32(at, device, littleEndian);
 }
@@ -4888,7 +4889,7 @@ export function writeVhostVdpaGetStatusReplyAt(
   const { view } = writer;
   const { status } = value;
   if (status !== (status & 0xff)) {
-    throw misfit(writer, at, FILE, [["status", status, 8, 0, 225]]);
+    throw misfit(writer, at, FILE, [["status", 8, 0, 225]], status);
   }
   view.setUint8(at, status);
 }
@@ -5055,7 +5056,7 @@ export function writeVhostVdpaGetVringNumReplyAt(
   const { view } = writer;
   const { num } = value;
   if (num !== (num & 0xffff)) {
-    throw misfit(writer, at, FILE, [["num", num, 16, 0, 231]]);
+    throw misfit(writer, at, FILE, [["num", 16, 0, 231]], num);
   }
   view.setUint16(at, num, littleEndian);
 }
@@ -5241,7 +5242,7 @@ export function writeVhostVdpaGetConfigSizeReplyAt(
   const { view } = writer;
   const { size: size$ } = value;
   if (size$ !== size$ >>> 0) {
-    throw misfit(writer, at, FILE, [["size", size$, 32, 0, 234]]);
+    throw misfit(writer, at, FILE, [["size", 32, 0, 234]], size$);
   }
   view.setUint32(at, size$, littleEndian);
 }
@@ -5415,7 +5416,7 @@ export function writeVhostVdpaGetAsNumReplyAt(
   const { view } = writer;
   const { addressSpaces } = value;
   if (addressSpaces !== addressSpaces >>> 0) {
-    throw misfit(writer, at, FILE, [["address_spaces", addressSpaces, 32, 0, 235]]);
+    throw misfit(writer, at, FILE, [["address_spaces", 32, 0, 235]], addressSpaces);
   }
   view.setUint32(at, addressSpaces, littleEndian);
 }
@@ -5594,7 +5595,7 @@ export function writeVhostVdpaGetVqsCountReplyAt(
   const { view } = writer;
   const { virtqueues } = value;
   if (virtqueues !== virtqueues >>> 0) {
-    throw misfit(writer, at, FILE, [["virtqueues", virtqueues, 32, 0, 249]]);
+    throw misfit(writer, at, FILE, [["virtqueues", 32, 0, 249]], virtqueues);
   }
   view.setUint32(at, virtqueues, littleEndian);
 }
@@ -5777,7 +5778,7 @@ export function writeVhostVdpaGetGroupNumReplyAt(
   const { view } = writer;
   const { groups } = value;
   if (groups !== groups >>> 0) {
-    throw misfit(writer, at, FILE, [["groups", groups, 32, 0, 250]]);
+    throw misfit(writer, at, FILE, [["groups", 32, 0, 250]], groups);
   }
   view.setUint32(at, groups, littleEndian);
 }

@@ -29,6 +29,7 @@ import {
   type Visitor,
   type WireError,
   Writer,
+  broken,
   ended,
   explain,
   flagNames,
@@ -227,7 +228,7 @@ export function writeVirtioAdminCmdLegacyWrData(writer: Writer, value: VirtioAdm
   const at = writer.take(8);
   const { view } = writer;
   if (offset !== (offset & 0xff)) {
-    throw misfit(writer, at, FILE, [["offset", offset, 8, 0, 55]]);
+    throw misfit(writer, at, FILE, [["offset", 8, 0, 55]], offset);
   }
   view.setUint8(at, offset);
   writeReserved(writer, reserved, at + 1, 7, "reserved", FILE, 56);
@@ -419,7 +420,7 @@ export function writeVirtioAdminCmdLegacyRdDataAt(
   const { view } = writer;
   const { offset } = value;
   if (offset !== (offset & 0xff)) {
-    throw misfit(writer, at, FILE, [["offset", offset, 8, 0, 65]]);
+    throw misfit(writer, at, FILE, [["offset", 8, 0, 65]], offset);
   }
   view.setUint8(at, offset);
 }
@@ -743,10 +744,10 @@ export function writeVirtioAdminCmdNotifyInfoDataAt(
   const { flags, bar, padding, offset } = value;
   if (flags !== (flags & 0xff) || bar !== (bar & 0xff) || offset !== BigInt.asUintN(64, offset)) {
     throw misfit(writer, at, FILE, [
-      ["flags", flags, 8, 0, 85],
-      ["bar", bar, 8, 1, 87],
-      ["offset", offset, 64, 8, 91],
-    ]);
+      ["flags", 8, 0, 85],
+      ["bar", 8, 1, 87],
+      ["offset", 64, 8, 91],
+    ], flags, bar, offset);
   }
   view.setUint8(at, flags);
   view.setUint8(at + 1, bar);
@@ -1261,9 +1262,9 @@ export function writeVirtioDevPartsCapAt(writer: Writer, at: number, value: Virt
     || setPartsResourceObjectsLimit !== (setPartsResourceObjectsLimit & 0xff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["get_parts_resource_objects_limit", getPartsResourceObjectsLimit, 8, 0, 132],
-      ["set_parts_resource_objects_limit", setPartsResourceObjectsLimit, 8, 1, 133],
-    ]);
+      ["get_parts_resource_objects_limit", 8, 0, 132],
+      ["set_parts_resource_objects_limit", 8, 1, 133],
+    ], getPartsResourceObjectsLimit, setPartsResourceObjectsLimit);
   }
   view.setUint8(at, getPartsResourceObjectsLimit);
   view.setUint8(at + 1, setPartsResourceObjectsLimit);
@@ -2696,7 +2697,7 @@ export function writeVirtioAdminCmdQueryCapIdResult(
   let next = start;
   for (const item of supportedCaps) {
     if (item !== BigInt.asUintN(64, item)) {
-      throw misfit(writer, next, FILE, [[`supported_caps[${(next - start) / 8}]`, item, 64, 0, 182]]);
+      throw misfit(writer, next, FILE, [[`supported_caps[${(next - start) / 8}]`, 64, 0, 182]], item);
     }
     view.setBigUint64(next, item, true);
     next += 8;
@@ -2878,7 +2879,7 @@ export function writeVirtioAdminCmdCapGetDataAt(
   const { view } = writer;
   const { id, reserved } = value;
   if (id !== (id & 0xffff)) {
-    throw misfit(writer, at, FILE, [["id", id, 16, 0, 188]]);
+    throw misfit(writer, at, FILE, [["id", 16, 0, 188]], id);
   }
   view.setUint16(at, id, true);
   writeReserved(writer, reserved, at + 2, 6, "reserved", FILE, 189);
@@ -3182,7 +3183,7 @@ export function writeVirtioAdminCmdCapSetData(
   const at = writer.take(8);
   const { view } = writer;
   if (id !== (id & 0xffff)) {
-    throw misfit(writer, at, FILE, [["id", id, 16, 0, 202]]);
+    throw misfit(writer, at, FILE, [["id", 16, 0, 202]], id);
   }
   view.setUint16(at, id, true);
   writeReserved(writer, reserved, at + 2, 6, "reserved", FILE, 203);
@@ -3497,7 +3498,7 @@ export function writeVirtioResourceObjDevPartsAt(
   const { view } = writer;
   const { type, reserved } = value;
   if (type !== (type & 0xff)) {
-    throw misfit(writer, at, FILE, [["type", type, 8, 0, 243]]);
+    throw misfit(writer, at, FILE, [["type", 8, 0, 243]], type);
   }
   view.setUint8(at, type);
   writeReserved(writer, reserved, at + 1, 7, "reserved", FILE, 244);
@@ -5134,7 +5135,7 @@ export function writeVirtioAdminCmdResourceObjCmdHdrAt(
   const { view } = writer;
   const { type, reserved, id } = value;
   if (type !== (type & 0xffff) || id !== id >>> 0) {
-    throw misfit(writer, at, FILE, [["type", type, 16, 0, 291], ["id", id, 32, 4, 294]]);
+    throw misfit(writer, at, FILE, [["type", 16, 0, 291], ["id", 32, 4, 294]], type, id);
   }
   view.setUint16(at, type, true);
   writeReserved(writer, reserved, at + 2, 2, "reserved", FILE, 292);
@@ -5351,7 +5352,7 @@ export function writeVirtioAdminCmdResourceObjCreateData(
   const at = writer.take(16);
   const { view } = writer;
   if (flags !== BigInt.asUintN(64, flags)) {
-    throw misfit(writer, at, FILE, [["flags", flags, 64, 8, 302]]);
+    throw misfit(writer, at, FILE, [["flags", 64, 8, 302]], flags);
   }
   try {
     writeVirtioAdminCmdResourceObjCmdHdrAt(writer, at, hdr);
@@ -5583,7 +5584,7 @@ export function writeVirtioAdminCmdResourceModifyData(
   const at = writer.take(16);
   const { view } = writer;
   if (flags !== BigInt.asUintN(64, flags)) {
-    throw misfit(writer, at, FILE, [["flags", flags, 64, 8, 310]]);
+    throw misfit(writer, at, FILE, [["flags", 64, 8, 310]], flags);
   }
   try {
     writeVirtioAdminCmdResourceObjCmdHdrAt(writer, at, hdr);
@@ -5800,7 +5801,7 @@ export function writeVirtioAdminCmdResourceObjQueryDataAt(
   const { view } = writer;
   const { hdr, flags } = value;
   if (flags !== BigInt.asUintN(64, flags)) {
-    throw misfit(writer, at, FILE, [["flags", flags, 64, 8, 318]]);
+    throw misfit(writer, at, FILE, [["flags", 64, 8, 318]], flags);
   }
   try {
     writeVirtioAdminCmdResourceObjCmdHdrAt(writer, at, hdr);
@@ -6167,7 +6168,7 @@ export function writeVirtioAdminCmdDevPartsMetadataDataAt(
   const { view } = writer;
   const { hdr, type, reserved } = value;
   if (type !== (type & 0xff)) {
-    throw misfit(writer, at, FILE, [["type", type, 8, 8, 342]]);
+    throw misfit(writer, at, FILE, [["type", 8, 8, 342]], type);
   }
   try {
     writeVirtioAdminCmdResourceObjCmdHdrAt(writer, at, hdr);
@@ -6400,7 +6401,7 @@ export function writeVirtioAdminCmdDevPartsMetadataPartsSizeAt(
   const { view } = writer;
   const { size: size$, reserved = 0 } = value;
   if (size$ !== size$ >>> 0 || reserved !== reserved >>> 0) {
-    throw misfit(writer, at, FILE, [["size", size$, 32, 0, 351], ["reserved", reserved, 32, 4, 352]]);
+    throw misfit(writer, at, FILE, [["size", 32, 0, 351], ["reserved", 32, 4, 352]], size$, reserved);
   }
   view.setUint32(at, size$, true);
   view.setUint32(at + 4, reserved, true);
@@ -6614,7 +6615,7 @@ export function writeVirtioAdminCmdDevPartsMetadataHdrListCountAt(
   const { view } = writer;
   const { count: count$, reserved = 0 } = value;
   if (count$ !== count$ >>> 0 || reserved !== reserved >>> 0) {
-    throw misfit(writer, at, FILE, [["count", count$, 32, 0, 359], ["reserved", reserved, 32, 4, 360]]);
+    throw misfit(writer, at, FILE, [["count", 32, 0, 359], ["reserved", 32, 4, 360]], count$, reserved);
   }
   view.setUint32(at, count$, true);
   view.setUint32(at + 4, reserved, true);
@@ -6825,7 +6826,7 @@ export function writeVirtioAdminCmdDevPartsMetadataHdrList(
   const { view } = writer;
   const count$ = hdrs.length;
   if (count$ !== count$ >>> 0 || reserved !== reserved >>> 0) {
-    throw misfit(writer, at, FILE, [["count", count$, 32, 0, 366], ["reserved", reserved, 32, 4, 367]]);
+    throw misfit(writer, at, FILE, [["count", 32, 0, 366], ["reserved", 32, 4, 367]], count$, reserved);
   }
   view.setUint32(at, count$, true);
   view.setUint32(at + 4, reserved, true);
@@ -7480,7 +7481,7 @@ export function writeVirtioAdminCmdDevPartsGetData(
   const at = writer.take(16);
   const { view } = writer;
   if (type !== (type & 0xff)) {
-    throw misfit(writer, at, FILE, [["type", type, 8, 8, 395]]);
+    throw misfit(writer, at, FILE, [["type", 8, 8, 395]], type);
   }
   try {
     writeVirtioAdminCmdResourceObjCmdHdrAt(writer, at, hdr);
@@ -8245,7 +8246,7 @@ export function writeVirtioAdminCmdDevModeSetDataAt(
   const { view } = writer;
   const { flags } = value;
   if (flags !== (flags & 0xff)) {
-    throw misfit(writer, at, FILE, [["flags", flags, 8, 0, 436]]);
+    throw misfit(writer, at, FILE, [["flags", 8, 0, 436]], flags);
   }
   view.setUint8(at, flags);
 }
@@ -11566,17 +11567,17 @@ export function writeVirtioAdminCmdV14Readable(
     || groupMemberId !== BigInt.asUintN(64, groupMemberId)
   ) {
     throw misfit(writer, at, FILE, [
-      ["opcode", opcode, 16, 0, 501],
-      ["group_type", groupType, 16, 2, 502],
-      ["group_member_id", groupMemberId, 64, 16, 505],
-    ]);
+      ["opcode", 16, 0, 501],
+      ["group_type", 16, 2, 502],
+      ["group_member_id", 64, 16, 505],
+    ], opcode, groupType, groupMemberId);
   }
   view.setUint16(at, opcode, true);
   view.setUint16(at + 2, groupType, true);
   writeReserved(writer, reserved1, at + 4, 12, "reserved1", FILE, 503);
   view.setBigUint64(at + 16, groupMemberId, true);
   if (opcode >= 0x8000 /* VIRTIO_ADMIN_CMD_RESERVED_OPCODES */) {
-    throw writer.error("constraint", "opcode", at, `${FILE}:501`, "opcode < VIRTIO_ADMIN_CMD_RESERVED_OPCODES");
+    throw broken(writer, "opcode", at, FILE, 501, "opcode < VIRTIO_ADMIN_CMD_RESERVED_OPCODES");
   }
   try {
     writeVirtioAdminCommandsData(writer, commandSpecificData, opcode, device);
@@ -11932,9 +11933,9 @@ export function writeVirtioAdminCmdV14Writable(
   const { view } = writer;
   if (status !== (status & 0xffff) || statusQualifier !== (statusQualifier & 0xffff)) {
     throw misfit(writer, at, FILE, [
-      ["status", status, 16, 0, 514],
-      ["status_qualifier", statusQualifier, 16, 2, 515],
-    ]);
+      ["status", 16, 0, 514],
+      ["status_qualifier", 16, 2, 515],
+    ], status, statusQualifier);
   }
   view.setUint16(at, status, true);
   view.setUint16(at + 2, statusQualifier, true);

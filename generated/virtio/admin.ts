@@ -24,6 +24,7 @@ import {
   type Visitor,
   type WireError,
   Writer,
+  broken,
   ended,
   explain,
   isCut,
@@ -289,10 +290,10 @@ export function writeVirtioAdminCmdHeadAt(writer: Writer, at: number, value: Vir
     || groupMemberId !== BigInt.asUintN(64, groupMemberId)
   ) {
     throw misfit(writer, at, FILE, [
-      ["opcode", opcode, 16, 0, 82],
-      ["group_type", groupType, 16, 2, 83],
-      ["group_member_id", groupMemberId, 64, 16, 85],
-    ]);
+      ["opcode", 16, 0, 82],
+      ["group_type", 16, 2, 83],
+      ["group_member_id", 64, 16, 85],
+    ], opcode, groupType, groupMemberId);
   }
   view.setUint16(at, opcode, true);
   view.setUint16(at + 2, groupType, true);
@@ -520,17 +521,17 @@ export function writeVirtioAdminCmdReadable(writer: Writer, value: VirtioAdminCm
     || groupMemberId !== BigInt.asUintN(64, groupMemberId)
   ) {
     throw misfit(writer, at, FILE, [
-      ["opcode", opcode, 16, 0, 91],
-      ["group_type", groupType, 16, 2, 92],
-      ["group_member_id", groupMemberId, 64, 16, 95],
-    ]);
+      ["opcode", 16, 0, 91],
+      ["group_type", 16, 2, 92],
+      ["group_member_id", 64, 16, 95],
+    ], opcode, groupType, groupMemberId);
   }
   view.setUint16(at, opcode, true);
   view.setUint16(at + 2, groupType, true);
   writeReserved(writer, reserved1, at + 4, 12, "reserved1", FILE, 93);
   view.setBigUint64(at + 16, groupMemberId, true);
   if (opcode >= 0x8000 /* VIRTIO_ADMIN_CMD_RESERVED_OPCODES */) {
-    throw writer.error("constraint", "opcode", at, `${FILE}:91`, "opcode < VIRTIO_ADMIN_CMD_RESERVED_OPCODES");
+    throw broken(writer, "opcode", at, FILE, 91, "opcode < VIRTIO_ADMIN_CMD_RESERVED_OPCODES");
   }
   writer.put(commandSpecificData);
 }
@@ -763,9 +764,9 @@ export function writeVirtioAdminCmdWritable(writer: Writer, value: VirtioAdminCm
   const { view } = writer;
   if (status !== (status & 0xffff) || statusQualifier !== (statusQualifier & 0xffff)) {
     throw misfit(writer, at, FILE, [
-      ["status", status, 16, 0, 105],
-      ["status_qualifier", statusQualifier, 16, 2, 106],
-    ]);
+      ["status", 16, 0, 105],
+      ["status_qualifier", 16, 2, 106],
+    ], status, statusQualifier);
   }
   view.setUint16(at, status, true);
   view.setUint16(at + 2, statusQualifier, true);
@@ -959,7 +960,9 @@ export function writeVirtioAdminCmdList(writer: Writer, value: VirtioAdminCmdLis
   let next = start;
   for (const item of deviceAdminCmdOpcodes) {
     if (item !== BigInt.asUintN(64, item)) {
-      throw misfit(writer, next, FILE, [[`device_admin_cmd_opcodes[${(next - start) / 8}]`, item, 64, 0, 118]]);
+      throw misfit(writer, next, FILE, [
+        [`device_admin_cmd_opcodes[${(next - start) / 8}]`, 64, 0, 118],
+      ], item);
     }
     view.setBigUint64(next, item, true);
     next += 8;

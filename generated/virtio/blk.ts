@@ -206,10 +206,10 @@ export function writeVirtioBlkOuthdrAt(writer: Writer, at: number, value: Virtio
   const { type, reserved = 0, sector } = value;
   if (type !== type >>> 0 || reserved !== reserved >>> 0 || sector !== BigInt.asUintN(64, sector)) {
     throw misfit(writer, at, FILE, [
-      ["type", type, 32, 0, 42],
-      ["reserved", reserved, 32, 4, 43],
-      ["sector", sector, 64, 8, 46],
-    ]);
+      ["type", 32, 0, 42],
+      ["reserved", 32, 4, 43],
+      ["sector", 64, 8, 46],
+    ], type, reserved, sector);
   }
   view.setUint32(at, type, true);
   view.setUint32(at + 4, reserved, true);
@@ -439,11 +439,11 @@ export function writeVirtioBlkDiscardWriteZeroesAt(
     || reserved !== (reserved & 0x7fffffff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["sector", sector, 64, 0, 53],
-      ["num_sectors", numSectors, 32, 8, 55],
-      ["unmap", unmap, 1, 12, 58],
-      ["reserved", reserved, 31, 12, 59],
-    ]);
+      ["sector", 64, 0, 53],
+      ["num_sectors", 32, 8, 55],
+      ["unmap", 1, 12, 58],
+      ["reserved", 31, 12, 59],
+    ], sector, numSectors, unmap, reserved);
   }
   view.setBigUint64(at, sector, true);
   view.setUint32(at + 8, numSectors, true);

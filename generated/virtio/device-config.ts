@@ -406,7 +406,7 @@ export function writeVirtioNetConfig(writer: Writer, value: VirtioNetConfig, lit
     const view2 = writer.view;
     if (status === undefined) throw missing(writer, "status", FILE, 43);
     if (status !== (status & 0xffff)) {
-      throw misfit(writer, at2, FILE, [["status", status, 16, 0, 43]]);
+      throw misfit(writer, at2, FILE, [["status", 16, 0, 43]], status);
     }
     view2.setUint16(at2, status, littleEndian);
   } else if (
@@ -427,7 +427,7 @@ export function writeVirtioNetConfig(writer: Writer, value: VirtioNetConfig, lit
     const view3 = writer.view;
     if (maxVirtqueuePairs === undefined) throw missing(writer, "max_virtqueue_pairs", FILE, 45);
     if (maxVirtqueuePairs !== (maxVirtqueuePairs & 0xffff)) {
-      throw misfit(writer, at3, FILE, [["max_virtqueue_pairs", maxVirtqueuePairs, 16, 0, 45]]);
+      throw misfit(writer, at3, FILE, [["max_virtqueue_pairs", 16, 0, 45]], maxVirtqueuePairs);
     }
     view3.setUint16(at3, maxVirtqueuePairs, littleEndian);
   } else if (
@@ -447,7 +447,7 @@ export function writeVirtioNetConfig(writer: Writer, value: VirtioNetConfig, lit
     const view4 = writer.view;
     if (mtu === undefined) throw missing(writer, "mtu", FILE, 47);
     if (mtu !== (mtu & 0xffff)) {
-      throw misfit(writer, at4, FILE, [["mtu", mtu, 16, 0, 47]]);
+      throw misfit(writer, at4, FILE, [["mtu", 16, 0, 47]], mtu);
     }
     view4.setUint16(at4, mtu, littleEndian);
   } else if (
@@ -466,7 +466,7 @@ export function writeVirtioNetConfig(writer: Writer, value: VirtioNetConfig, lit
     const view5 = writer.view;
     if (speed === undefined) throw missing(writer, "speed", FILE, 50);
     if (speed !== speed >>> 0) {
-      throw misfit(writer, at5, FILE, [["speed", speed, 32, 0, 50]]);
+      throw misfit(writer, at5, FILE, [["speed", 32, 0, 50]], speed);
     }
     view5.setUint32(at5, speed, true);
   } else if (
@@ -484,7 +484,7 @@ export function writeVirtioNetConfig(writer: Writer, value: VirtioNetConfig, lit
     const view6 = writer.view;
     if (duplex === undefined) throw missing(writer, "duplex", FILE, 51);
     if (duplex !== (duplex & 0xff)) {
-      throw misfit(writer, at6, FILE, [["duplex", duplex, 8, 0, 51]]);
+      throw misfit(writer, at6, FILE, [["duplex", 8, 0, 51]], duplex);
     }
     view6.setUint8(at6, duplex);
   } else if (
@@ -501,7 +501,7 @@ export function writeVirtioNetConfig(writer: Writer, value: VirtioNetConfig, lit
     const view7 = writer.view;
     if (rssMaxKeySize === undefined) throw missing(writer, "rss_max_key_size", FILE, 54);
     if (rssMaxKeySize !== (rssMaxKeySize & 0xff)) {
-      throw misfit(writer, at7, FILE, [["rss_max_key_size", rssMaxKeySize, 8, 0, 54]]);
+      throw misfit(writer, at7, FILE, [["rss_max_key_size", 8, 0, 54]], rssMaxKeySize);
     }
     view7.setUint8(at7, rssMaxKeySize);
   } else if (
@@ -520,8 +520,8 @@ export function writeVirtioNetConfig(writer: Writer, value: VirtioNetConfig, lit
     }
     if (rssMaxIndirectionTableLength !== (rssMaxIndirectionTableLength & 0xffff)) {
       throw misfit(writer, at8, FILE, [
-        ["rss_max_indirection_table_length", rssMaxIndirectionTableLength, 16, 0, 56],
-      ]);
+        ["rss_max_indirection_table_length", 16, 0, 56],
+      ], rssMaxIndirectionTableLength);
     }
     view8.setUint16(at8, rssMaxIndirectionTableLength, true);
   } else if (supportedHashTypes !== undefined || supportedTunnelTypes !== undefined || extra !== undefined) {
@@ -532,7 +532,7 @@ export function writeVirtioNetConfig(writer: Writer, value: VirtioNetConfig, lit
     const view9 = writer.view;
     if (supportedHashTypes === undefined) throw missing(writer, "supported_hash_types", FILE, 58);
     if (supportedHashTypes !== supportedHashTypes >>> 0) {
-      throw misfit(writer, at9, FILE, [["supported_hash_types", supportedHashTypes, 32, 0, 58]]);
+      throw misfit(writer, at9, FILE, [["supported_hash_types", 32, 0, 58]], supportedHashTypes);
     }
     view9.setUint32(at9, supportedHashTypes, true);
   } else if (supportedTunnelTypes !== undefined || extra !== undefined) {
@@ -543,7 +543,7 @@ export function writeVirtioNetConfig(writer: Writer, value: VirtioNetConfig, lit
     const view10 = writer.view;
     if (supportedTunnelTypes === undefined) throw missing(writer, "supported_tunnel_types", FILE, 60);
     if (supportedTunnelTypes !== supportedTunnelTypes >>> 0) {
-      throw misfit(writer, at10, FILE, [["supported_tunnel_types", supportedTunnelTypes, 32, 0, 60]]);
+      throw misfit(writer, at10, FILE, [["supported_tunnel_types", 32, 0, 60]], supportedTunnelTypes);
     }
     view10.setUint32(at10, supportedTunnelTypes, true);
   } else if (extra !== undefined) {
@@ -1065,10 +1065,10 @@ export function writeVirtioBlkGeometryAt(
   const { cylinders, heads, sectors } = value;
   if (cylinders !== (cylinders & 0xffff) || heads !== (heads & 0xff) || sectors !== (sectors & 0xff)) {
     throw misfit(writer, at, FILE, [
-      ["cylinders", cylinders, 16, 0, 68],
-      ["heads", heads, 8, 2, 69],
-      ["sectors", sectors, 8, 3, 70],
-    ]);
+      ["cylinders", 16, 0, 68],
+      ["heads", 8, 2, 69],
+      ["sectors", 8, 3, 70],
+    ], cylinders, heads, sectors);
   }
   view.setUint16(at, cylinders, littleEndian);
   view.setUint8(at + 2, heads);
@@ -1297,11 +1297,11 @@ export function writeVirtioBlkTopologyAt(
     || optIoSize !== optIoSize >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["physical_block_exp", physicalBlockExp, 8, 0, 76],
-      ["alignment_offset", alignmentOffset, 8, 1, 78],
-      ["min_io_size", minIoSize, 16, 2, 81],
-      ["opt_io_size", optIoSize, 32, 4, 84],
-    ]);
+      ["physical_block_exp", 8, 0, 76],
+      ["alignment_offset", 8, 1, 78],
+      ["min_io_size", 16, 2, 81],
+      ["opt_io_size", 32, 4, 84],
+    ], physicalBlockExp, alignmentOffset, minIoSize, optIoSize);
   }
   view.setUint8(at, physicalBlockExp);
   view.setUint8(at + 1, alignmentOffset);
@@ -1658,13 +1658,13 @@ export function writeVirtioBlkZonedCharacteristicsAt(
     || model !== (model & 0xff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["zone_sectors", zoneSectors, 32, 0, 100],
-      ["max_open_zones", maxOpenZones, 32, 4, 101],
-      ["max_active_zones", maxActiveZones, 32, 8, 102],
-      ["max_append_sectors", maxAppendSectors, 32, 12, 104],
-      ["write_granularity", writeGranularity, 32, 16, 106],
-      ["model", model, 8, 20, 107],
-    ]);
+      ["zone_sectors", 32, 0, 100],
+      ["max_open_zones", 32, 4, 101],
+      ["max_active_zones", 32, 8, 102],
+      ["max_append_sectors", 32, 12, 104],
+      ["write_granularity", 32, 16, 106],
+      ["model", 8, 20, 107],
+    ], zoneSectors, maxOpenZones, maxActiveZones, maxAppendSectors, writeGranularity, model);
   }
   view.setUint32(at, zoneSectors, littleEndian);
   view.setUint32(at + 4, maxOpenZones, littleEndian);
@@ -2427,7 +2427,7 @@ export function writeVirtioBlkConfig(writer: Writer, value: VirtioBlkConfig, lit
   const at = writer.take(8);
   const { view } = writer;
   if (capacity !== BigInt.asUintN(64, capacity)) {
-    throw misfit(writer, at, FILE, [["capacity", capacity, 64, 0, 116]]);
+    throw misfit(writer, at, FILE, [["capacity", 64, 0, 116]], capacity);
   }
   view.setBigUint64(at, capacity, littleEndian);
   if (sizeMax !== undefined) {
@@ -2435,7 +2435,7 @@ export function writeVirtioBlkConfig(writer: Writer, value: VirtioBlkConfig, lit
     const view2 = writer.view;
     if (sizeMax === undefined) throw missing(writer, "size_max", FILE, 119);
     if (sizeMax !== sizeMax >>> 0) {
-      throw misfit(writer, at2, FILE, [["size_max", sizeMax, 32, 0, 119]]);
+      throw misfit(writer, at2, FILE, [["size_max", 32, 0, 119]], sizeMax);
     }
     view2.setUint32(at2, sizeMax, littleEndian);
   } else if (
@@ -2466,7 +2466,7 @@ export function writeVirtioBlkConfig(writer: Writer, value: VirtioBlkConfig, lit
     const view3 = writer.view;
     if (segMax === undefined) throw missing(writer, "seg_max", FILE, 121);
     if (segMax !== segMax >>> 0) {
-      throw misfit(writer, at3, FILE, [["seg_max", segMax, 32, 0, 121]]);
+      throw misfit(writer, at3, FILE, [["seg_max", 32, 0, 121]], segMax);
     }
     view3.setUint32(at3, segMax, littleEndian);
   } else if (
@@ -2525,7 +2525,7 @@ export function writeVirtioBlkConfig(writer: Writer, value: VirtioBlkConfig, lit
     const view5 = writer.view;
     if (blkSize === undefined) throw missing(writer, "blk_size", FILE, 126);
     if (blkSize !== blkSize >>> 0) {
-      throw misfit(writer, at5, FILE, [["blk_size", blkSize, 32, 0, 126]]);
+      throw misfit(writer, at5, FILE, [["blk_size", 32, 0, 126]], blkSize);
     }
     view5.setUint32(at5, blkSize, littleEndian);
   } else if (
@@ -2580,7 +2580,7 @@ export function writeVirtioBlkConfig(writer: Writer, value: VirtioBlkConfig, lit
     const view7 = writer.view;
     if (writeback === undefined) throw missing(writer, "writeback", FILE, 130);
     if (writeback !== (writeback & 0xff)) {
-      throw misfit(writer, at7, FILE, [["writeback", writeback, 8, 0, 130]]);
+      throw misfit(writer, at7, FILE, [["writeback", 8, 0, 130]], writeback);
     }
     view7.setUint8(at7, writeback);
   } else if (
@@ -2605,7 +2605,7 @@ export function writeVirtioBlkConfig(writer: Writer, value: VirtioBlkConfig, lit
     const at8 = writer.take(1);
     const view8 = writer.view;
     if ((unused0 ?? 0) !== ((unused0 ?? 0) & 0xff)) {
-      throw misfit(writer, at8, FILE, [["unused0", (unused0 ?? 0), 8, 0, 131]]);
+      throw misfit(writer, at8, FILE, [["unused0", 8, 0, 131]], (unused0 ?? 0));
     }
     view8.setUint8(at8, (unused0 ?? 0));
   } else if (
@@ -2630,7 +2630,7 @@ export function writeVirtioBlkConfig(writer: Writer, value: VirtioBlkConfig, lit
     const view9 = writer.view;
     if (numQueues === undefined) throw missing(writer, "num_queues", FILE, 133);
     if (numQueues !== (numQueues & 0xffff)) {
-      throw misfit(writer, at9, FILE, [["num_queues", numQueues, 16, 0, 133]]);
+      throw misfit(writer, at9, FILE, [["num_queues", 16, 0, 133]], numQueues);
     }
     view9.setUint16(at9, numQueues, littleEndian);
   } else if (
@@ -2654,7 +2654,7 @@ export function writeVirtioBlkConfig(writer: Writer, value: VirtioBlkConfig, lit
     const view10 = writer.view;
     if (maxDiscardSectors === undefined) throw missing(writer, "max_discard_sectors", FILE, 136);
     if (maxDiscardSectors !== maxDiscardSectors >>> 0) {
-      throw misfit(writer, at10, FILE, [["max_discard_sectors", maxDiscardSectors, 32, 0, 136]]);
+      throw misfit(writer, at10, FILE, [["max_discard_sectors", 32, 0, 136]], maxDiscardSectors);
     }
     view10.setUint32(at10, maxDiscardSectors, littleEndian);
   } else if (
@@ -2677,7 +2677,7 @@ export function writeVirtioBlkConfig(writer: Writer, value: VirtioBlkConfig, lit
     const view11 = writer.view;
     if (maxDiscardSeg === undefined) throw missing(writer, "max_discard_seg", FILE, 137);
     if (maxDiscardSeg !== maxDiscardSeg >>> 0) {
-      throw misfit(writer, at11, FILE, [["max_discard_seg", maxDiscardSeg, 32, 0, 137]]);
+      throw misfit(writer, at11, FILE, [["max_discard_seg", 32, 0, 137]], maxDiscardSeg);
     }
     view11.setUint32(at11, maxDiscardSeg, littleEndian);
   } else if (
@@ -2699,7 +2699,7 @@ export function writeVirtioBlkConfig(writer: Writer, value: VirtioBlkConfig, lit
     const view12 = writer.view;
     if (discardSectorAlignment === undefined) throw missing(writer, "discard_sector_alignment", FILE, 139);
     if (discardSectorAlignment !== discardSectorAlignment >>> 0) {
-      throw misfit(writer, at12, FILE, [["discard_sector_alignment", discardSectorAlignment, 32, 0, 139]]);
+      throw misfit(writer, at12, FILE, [["discard_sector_alignment", 32, 0, 139]], discardSectorAlignment);
     }
     view12.setUint32(at12, discardSectorAlignment, littleEndian);
   } else if (
@@ -2720,7 +2720,7 @@ export function writeVirtioBlkConfig(writer: Writer, value: VirtioBlkConfig, lit
     const view13 = writer.view;
     if (maxWriteZeroesSectors === undefined) throw missing(writer, "max_write_zeroes_sectors", FILE, 142);
     if (maxWriteZeroesSectors !== maxWriteZeroesSectors >>> 0) {
-      throw misfit(writer, at13, FILE, [["max_write_zeroes_sectors", maxWriteZeroesSectors, 32, 0, 142]]);
+      throw misfit(writer, at13, FILE, [["max_write_zeroes_sectors", 32, 0, 142]], maxWriteZeroesSectors);
     }
     view13.setUint32(at13, maxWriteZeroesSectors, littleEndian);
   } else if (
@@ -2740,7 +2740,7 @@ export function writeVirtioBlkConfig(writer: Writer, value: VirtioBlkConfig, lit
     const view14 = writer.view;
     if (maxWriteZeroesSeg === undefined) throw missing(writer, "max_write_zeroes_seg", FILE, 143);
     if (maxWriteZeroesSeg !== maxWriteZeroesSeg >>> 0) {
-      throw misfit(writer, at14, FILE, [["max_write_zeroes_seg", maxWriteZeroesSeg, 32, 0, 143]]);
+      throw misfit(writer, at14, FILE, [["max_write_zeroes_seg", 32, 0, 143]], maxWriteZeroesSeg);
     }
     view14.setUint32(at14, maxWriteZeroesSeg, littleEndian);
   } else if (
@@ -2759,7 +2759,7 @@ export function writeVirtioBlkConfig(writer: Writer, value: VirtioBlkConfig, lit
     const view15 = writer.view;
     if (writeZeroesMayUnmap === undefined) throw missing(writer, "write_zeroes_may_unmap", FILE, 144);
     if (writeZeroesMayUnmap !== (writeZeroesMayUnmap & 0xff)) {
-      throw misfit(writer, at15, FILE, [["write_zeroes_may_unmap", writeZeroesMayUnmap, 8, 0, 144]]);
+      throw misfit(writer, at15, FILE, [["write_zeroes_may_unmap", 8, 0, 144]], writeZeroesMayUnmap);
     }
     view15.setUint8(at15, writeZeroesMayUnmap);
   } else if (
@@ -2789,7 +2789,7 @@ export function writeVirtioBlkConfig(writer: Writer, value: VirtioBlkConfig, lit
     const view17 = writer.view;
     if (maxSecureEraseSectors === undefined) throw missing(writer, "max_secure_erase_sectors", FILE, 148);
     if (maxSecureEraseSectors !== maxSecureEraseSectors >>> 0) {
-      throw misfit(writer, at17, FILE, [["max_secure_erase_sectors", maxSecureEraseSectors, 32, 0, 148]]);
+      throw misfit(writer, at17, FILE, [["max_secure_erase_sectors", 32, 0, 148]], maxSecureEraseSectors);
     }
     view17.setUint32(at17, maxSecureEraseSectors, littleEndian);
   } else if (
@@ -2805,7 +2805,7 @@ export function writeVirtioBlkConfig(writer: Writer, value: VirtioBlkConfig, lit
     const view18 = writer.view;
     if (maxSecureEraseSeg === undefined) throw missing(writer, "max_secure_erase_seg", FILE, 149);
     if (maxSecureEraseSeg !== maxSecureEraseSeg >>> 0) {
-      throw misfit(writer, at18, FILE, [["max_secure_erase_seg", maxSecureEraseSeg, 32, 0, 149]]);
+      throw misfit(writer, at18, FILE, [["max_secure_erase_seg", 32, 0, 149]], maxSecureEraseSeg);
     }
     view18.setUint32(at18, maxSecureEraseSeg, littleEndian);
   } else if (secureEraseSectorAlignment !== undefined || zoned !== undefined || extra !== undefined) {
@@ -2819,8 +2819,8 @@ export function writeVirtioBlkConfig(writer: Writer, value: VirtioBlkConfig, lit
     }
     if (secureEraseSectorAlignment !== secureEraseSectorAlignment >>> 0) {
       throw misfit(writer, at19, FILE, [
-        ["secure_erase_sector_alignment", secureEraseSectorAlignment, 32, 0, 151],
-      ]);
+        ["secure_erase_sector_alignment", 32, 0, 151],
+      ], secureEraseSectorAlignment);
     }
     view19.setUint32(at19, secureEraseSectorAlignment, littleEndian);
   } else if (zoned !== undefined || extra !== undefined) {
@@ -3746,7 +3746,7 @@ export function writeVirtioConsoleConfig(
   const at = writer.take(4);
   const { view } = writer;
   if (cols !== (cols & 0xffff) || rows !== (rows & 0xffff)) {
-    throw misfit(writer, at, FILE, [["cols", cols, 16, 0, 164], ["rows", rows, 16, 2, 165]]);
+    throw misfit(writer, at, FILE, [["cols", 16, 0, 164], ["rows", 16, 2, 165]], cols, rows);
   }
   view.setUint16(at, cols, littleEndian);
   view.setUint16(at + 2, rows, littleEndian);
@@ -3755,7 +3755,7 @@ export function writeVirtioConsoleConfig(
     const view2 = writer.view;
     if (maxNrPorts === undefined) throw missing(writer, "max_nr_ports", FILE, 167);
     if (maxNrPorts !== maxNrPorts >>> 0) {
-      throw misfit(writer, at2, FILE, [["max_nr_ports", maxNrPorts, 32, 0, 167]]);
+      throw misfit(writer, at2, FILE, [["max_nr_ports", 32, 0, 167]], maxNrPorts);
     }
     view2.setUint32(at2, maxNrPorts, littleEndian);
   } else if (emergWr !== undefined || extra !== undefined) {
@@ -3766,7 +3766,7 @@ export function writeVirtioConsoleConfig(
     const view3 = writer.view;
     if (emergWr === undefined) throw missing(writer, "emerg_wr", FILE, 169);
     if (emergWr !== emergWr >>> 0) {
-      throw misfit(writer, at3, FILE, [["emerg_wr", emergWr, 32, 0, 169]]);
+      throw misfit(writer, at3, FILE, [["emerg_wr", 32, 0, 169]], emergWr);
     }
     view3.setUint32(at3, emergWr, littleEndian);
   } else if (extra !== undefined) {
@@ -4090,7 +4090,7 @@ export function writeVirtioBalloonConfig(writer: Writer, value: VirtioBalloonCon
   const at = writer.take(8);
   const { view } = writer;
   if (numPages !== numPages >>> 0 || actual !== actual >>> 0) {
-    throw misfit(writer, at, FILE, [["num_pages", numPages, 32, 0, 181], ["actual", actual, 32, 4, 184]]);
+    throw misfit(writer, at, FILE, [["num_pages", 32, 0, 181], ["actual", 32, 4, 184]], numPages, actual);
   }
   view.setUint32(at, numPages, true);
   view.setUint32(at + 4, actual, true);
@@ -4099,7 +4099,7 @@ export function writeVirtioBalloonConfig(writer: Writer, value: VirtioBalloonCon
     const view2 = writer.view;
     if (freePageHintCmdId === undefined) throw missing(writer, "free_page_hint_cmd_id", FILE, 186);
     if (freePageHintCmdId !== freePageHintCmdId >>> 0) {
-      throw misfit(writer, at2, FILE, [["free_page_hint_cmd_id", freePageHintCmdId, 32, 0, 186]]);
+      throw misfit(writer, at2, FILE, [["free_page_hint_cmd_id", 32, 0, 186]], freePageHintCmdId);
     }
     view2.setUint32(at2, freePageHintCmdId, true);
   } else if (poisonVal !== undefined || extra !== undefined) {
@@ -4110,7 +4110,7 @@ export function writeVirtioBalloonConfig(writer: Writer, value: VirtioBalloonCon
     const view3 = writer.view;
     if (poisonVal === undefined) throw missing(writer, "poison_val", FILE, 188);
     if (poisonVal !== poisonVal >>> 0) {
-      throw misfit(writer, at3, FILE, [["poison_val", poisonVal, 32, 0, 188]]);
+      throw misfit(writer, at3, FILE, [["poison_val", 32, 0, 188]], poisonVal);
     }
     view3.setUint32(at3, poisonVal, true);
   } else if (extra !== undefined) {
@@ -4597,7 +4597,7 @@ export function writeVirtioScsiConfig(writer: Writer, value: VirtioScsiConfig, l
   const at = writer.take(4);
   const { view } = writer;
   if (numQueues !== numQueues >>> 0) {
-    throw misfit(writer, at, FILE, [["num_queues", numQueues, 32, 0, 198]]);
+    throw misfit(writer, at, FILE, [["num_queues", 32, 0, 198]], numQueues);
   }
   view.setUint32(at, numQueues, littleEndian);
   if (segMax !== undefined) {
@@ -4605,7 +4605,7 @@ export function writeVirtioScsiConfig(writer: Writer, value: VirtioScsiConfig, l
     const view2 = writer.view;
     if (segMax === undefined) throw missing(writer, "seg_max", FILE, 199);
     if (segMax !== segMax >>> 0) {
-      throw misfit(writer, at2, FILE, [["seg_max", segMax, 32, 0, 199]]);
+      throw misfit(writer, at2, FILE, [["seg_max", 32, 0, 199]], segMax);
     }
     view2.setUint32(at2, segMax, littleEndian);
   } else if (
@@ -4626,7 +4626,7 @@ export function writeVirtioScsiConfig(writer: Writer, value: VirtioScsiConfig, l
     const view3 = writer.view;
     if (maxSectors === undefined) throw missing(writer, "max_sectors", FILE, 201);
     if (maxSectors !== maxSectors >>> 0) {
-      throw misfit(writer, at3, FILE, [["max_sectors", maxSectors, 32, 0, 201]]);
+      throw misfit(writer, at3, FILE, [["max_sectors", 32, 0, 201]], maxSectors);
     }
     view3.setUint32(at3, maxSectors, littleEndian);
   } else if (
@@ -4646,7 +4646,7 @@ export function writeVirtioScsiConfig(writer: Writer, value: VirtioScsiConfig, l
     const view4 = writer.view;
     if (cmdPerLun === undefined) throw missing(writer, "cmd_per_lun", FILE, 202);
     if (cmdPerLun !== cmdPerLun >>> 0) {
-      throw misfit(writer, at4, FILE, [["cmd_per_lun", cmdPerLun, 32, 0, 202]]);
+      throw misfit(writer, at4, FILE, [["cmd_per_lun", 32, 0, 202]], cmdPerLun);
     }
     view4.setUint32(at4, cmdPerLun, littleEndian);
   } else if (
@@ -4665,7 +4665,7 @@ export function writeVirtioScsiConfig(writer: Writer, value: VirtioScsiConfig, l
     const view5 = writer.view;
     if (eventInfoSize === undefined) throw missing(writer, "event_info_size", FILE, 204);
     if (eventInfoSize !== eventInfoSize >>> 0) {
-      throw misfit(writer, at5, FILE, [["event_info_size", eventInfoSize, 32, 0, 204]]);
+      throw misfit(writer, at5, FILE, [["event_info_size", 32, 0, 204]], eventInfoSize);
     }
     view5.setUint32(at5, eventInfoSize, littleEndian);
   } else if (
@@ -4683,7 +4683,7 @@ export function writeVirtioScsiConfig(writer: Writer, value: VirtioScsiConfig, l
     const view6 = writer.view;
     if (senseSize === undefined) throw missing(writer, "sense_size", FILE, 206);
     if (senseSize !== senseSize >>> 0) {
-      throw misfit(writer, at6, FILE, [["sense_size", senseSize, 32, 0, 206]]);
+      throw misfit(writer, at6, FILE, [["sense_size", 32, 0, 206]], senseSize);
     }
     view6.setUint32(at6, senseSize, littleEndian);
   } else if (
@@ -4700,7 +4700,7 @@ export function writeVirtioScsiConfig(writer: Writer, value: VirtioScsiConfig, l
     const view7 = writer.view;
     if (cdbSize === undefined) throw missing(writer, "cdb_size", FILE, 208);
     if (cdbSize !== cdbSize >>> 0) {
-      throw misfit(writer, at7, FILE, [["cdb_size", cdbSize, 32, 0, 208]]);
+      throw misfit(writer, at7, FILE, [["cdb_size", 32, 0, 208]], cdbSize);
     }
     view7.setUint32(at7, cdbSize, littleEndian);
   } else if (
@@ -4716,7 +4716,7 @@ export function writeVirtioScsiConfig(writer: Writer, value: VirtioScsiConfig, l
     const view8 = writer.view;
     if (maxChannel === undefined) throw missing(writer, "max_channel", FILE, 209);
     if (maxChannel !== (maxChannel & 0xffff)) {
-      throw misfit(writer, at8, FILE, [["max_channel", maxChannel, 16, 0, 209]]);
+      throw misfit(writer, at8, FILE, [["max_channel", 16, 0, 209]], maxChannel);
     }
     view8.setUint16(at8, maxChannel, littleEndian);
   } else if (maxTarget !== undefined || maxLun !== undefined || extra !== undefined) {
@@ -4727,7 +4727,7 @@ export function writeVirtioScsiConfig(writer: Writer, value: VirtioScsiConfig, l
     const view9 = writer.view;
     if (maxTarget === undefined) throw missing(writer, "max_target", FILE, 210);
     if (maxTarget !== (maxTarget & 0xffff)) {
-      throw misfit(writer, at9, FILE, [["max_target", maxTarget, 16, 0, 210]]);
+      throw misfit(writer, at9, FILE, [["max_target", 16, 0, 210]], maxTarget);
     }
     view9.setUint16(at9, maxTarget, littleEndian);
   } else if (maxLun !== undefined || extra !== undefined) {
@@ -4738,7 +4738,7 @@ export function writeVirtioScsiConfig(writer: Writer, value: VirtioScsiConfig, l
     const view10 = writer.view;
     if (maxLun === undefined) throw missing(writer, "max_lun", FILE, 211);
     if (maxLun !== maxLun >>> 0) {
-      throw misfit(writer, at10, FILE, [["max_lun", maxLun, 32, 0, 211]]);
+      throw misfit(writer, at10, FILE, [["max_lun", 32, 0, 211]], maxLun);
     }
     view10.setUint32(at10, maxLun, littleEndian);
   } else if (extra !== undefined) {
@@ -5221,7 +5221,7 @@ export function writeVirtio9pConfig(writer: Writer, value: Virtio9pConfig, littl
   const { view } = writer;
   const tagLen = tag.length;
   if (tagLen !== (tagLen & 0xffff)) {
-    throw misfit(writer, at, FILE, [["tag_len", tagLen, 16, 0, 220]]);
+    throw misfit(writer, at, FILE, [["tag_len", 16, 0, 220]], tagLen);
   }
   view.setUint16(at, tagLen, littleEndian);
   const start = writer.take(tag.length);
@@ -5498,10 +5498,10 @@ export function writeVirtioGpuConfig(writer: Writer, value: VirtioGpuConfig): vo
     || numScanouts !== numScanouts >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["events_read", eventsRead, 32, 0, 238],
-      ["events_clear", eventsClear, 32, 4, 239],
-      ["num_scanouts", numScanouts, 32, 8, 240],
-    ]);
+      ["events_read", 32, 0, 238],
+      ["events_clear", 32, 4, 239],
+      ["num_scanouts", 32, 8, 240],
+    ], eventsRead, eventsClear, numScanouts);
   }
   view.setUint32(at, eventsRead, true);
   view.setUint32(at + 4, eventsClear, true);
@@ -5511,7 +5511,7 @@ export function writeVirtioGpuConfig(writer: Writer, value: VirtioGpuConfig): vo
     const view2 = writer.view;
     if (numCapsets === undefined) throw missing(writer, "num_capsets", FILE, 242);
     if (numCapsets !== numCapsets >>> 0) {
-      throw misfit(writer, at2, FILE, [["num_capsets", numCapsets, 32, 0, 242]]);
+      throw misfit(writer, at2, FILE, [["num_capsets", 32, 0, 242]], numCapsets);
     }
     view2.setUint32(at2, numCapsets, true);
   } else if (blobAlignment !== undefined || extra !== undefined) {
@@ -5522,7 +5522,7 @@ export function writeVirtioGpuConfig(writer: Writer, value: VirtioGpuConfig): vo
     const view3 = writer.view;
     if (blobAlignment === undefined) throw missing(writer, "blob_alignment", FILE, 245);
     if (blobAlignment !== blobAlignment >>> 0) {
-      throw misfit(writer, at3, FILE, [["blob_alignment", blobAlignment, 32, 0, 245]]);
+      throw misfit(writer, at3, FILE, [["blob_alignment", 32, 0, 245]], blobAlignment);
     }
     view3.setUint32(at3, blobAlignment, true);
   } else if (extra !== undefined) {
@@ -5856,12 +5856,12 @@ export function writeVirtioInputAbsinfoAt(writer: Writer, at: number, value: Vir
     || res !== res >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["min", min, 32, 0, 264],
-      ["max", max, 32, 4, 265],
-      ["fuzz", fuzz, 32, 8, 266],
-      ["flat", flat, 32, 12, 267],
-      ["res", res, 32, 16, 268],
-    ]);
+      ["min", 32, 0, 264],
+      ["max", 32, 4, 265],
+      ["fuzz", 32, 8, 266],
+      ["flat", 32, 12, 267],
+      ["res", 32, 16, 268],
+    ], min, max, fuzz, flat, res);
   }
   view.setUint32(at, min, true);
   view.setUint32(at + 4, max, true);
@@ -6064,11 +6064,11 @@ export function writeVirtioInputDevidsAt(writer: Writer, at: number, value: Virt
     || version !== (version & 0xffff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["bustype", bustype, 16, 0, 273],
-      ["vendor", vendor, 16, 2, 274],
-      ["product", product, 16, 4, 275],
-      ["version", version, 16, 6, 276],
-    ]);
+      ["bustype", 16, 0, 273],
+      ["vendor", 16, 2, 274],
+      ["product", 16, 4, 275],
+      ["version", 16, 6, 276],
+    ], bustype, vendor, product, version);
   }
   view.setUint16(at, bustype, true);
   view.setUint16(at + 2, vendor, true);
@@ -6440,11 +6440,10 @@ export function writeVirtioInputConfig(writer: Writer, value: VirtioInputConfig)
   const at = writer.take(8);
   const { view } = writer;
   if (select !== (select & 0xff) || subsel !== (subsel & 0xff)) {
-    throw misfit(writer, at, FILE, [["select", select, 8, 0, 286], ["subsel", subsel, 8, 1, 288]]);
+    throw misfit(writer, at, FILE, [["select", 8, 0, 286], ["subsel", 8, 1, 288]], select, subsel);
   }
   view.setUint8(at, select);
   view.setUint8(at + 1, subsel);
-  view.setUint8(at + 2, 0);
   writeReserved(writer, reserved, at + 3, 5, "reserved", FILE, 292);
   const from = writer.at;
   if (u !== undefined) {
@@ -6524,7 +6523,7 @@ export function writeVirtioInputConfig(writer: Writer, value: VirtioInputConfig)
   }
   const size$ = writer.at - from;
   if (size$ !== (size$ & 0xff)) {
-    throw misfit(writer, at + 2, FILE, [["size", size$, 8, 0, 291]]);
+    throw misfit(writer, at + 2, FILE, [["size", 8, 0, 291]], size$);
   }
   writer.view.setUint8(at + 2, size$);
   if (unused !== undefined) {
@@ -7013,7 +7012,7 @@ export function writeVirtioFsConfig(writer: Writer, value: VirtioFsConfig): void
   const at = writer.take(40);
   const { view } = writer;
   if (numRequestQueues !== numRequestQueues >>> 0) {
-    throw misfit(writer, at, FILE, [["num_request_queues", numRequestQueues, 32, 36, 316]]);
+    throw misfit(writer, at, FILE, [["num_request_queues", 32, 36, 316]], numRequestQueues);
   }
   if (!writeText(writer.bytes, at, 36, tag)) {
     throw writer.error("range", "tag", at, `${FILE}:314`, JSON.stringify(tag));
@@ -7024,7 +7023,7 @@ export function writeVirtioFsConfig(writer: Writer, value: VirtioFsConfig): void
     const view2 = writer.view;
     if (notifyBufSize === undefined) throw missing(writer, "notify_buf_size", FILE, 319);
     if (notifyBufSize !== notifyBufSize >>> 0) {
-      throw misfit(writer, at2, FILE, [["notify_buf_size", notifyBufSize, 32, 0, 319]]);
+      throw misfit(writer, at2, FILE, [["notify_buf_size", 32, 0, 319]], notifyBufSize);
     }
     view2.setUint32(at2, notifyBufSize, true);
   } else if (extra !== undefined) {
@@ -7417,20 +7416,34 @@ export function writeVirtioCryptoConfig(writer: Writer, value: VirtioCryptoConfi
     || maxSize !== BigInt.asUintN(64, maxSize)
   ) {
     throw misfit(writer, at, FILE, [
-      ["status", status, 32, 0, 344],
-      ["max_dataqueues", maxDataqueues, 32, 4, 346],
-      ["crypto_services", cryptoServices, 32, 8, 347],
-      ["cipher_algo_l", cipherAlgoL, 32, 12, 349],
-      ["cipher_algo_h", cipherAlgoH, 32, 16, 351],
-      ["hash_algo", hashAlgo, 32, 20, 352],
-      ["mac_algo_l", macAlgoL, 32, 24, 353],
-      ["mac_algo_h", macAlgoH, 32, 28, 354],
-      ["aead_algo", aeadAlgo, 32, 32, 355],
-      ["max_cipher_key_len", maxCipherKeyLen, 32, 36, 357],
-      ["max_auth_key_len", maxAuthKeyLen, 32, 40, 359],
-      ["akcipher_algo", akcipherAlgo, 32, 44, 361],
-      ["max_size", maxSize, 64, 48, 364],
-    ]);
+      ["status", 32, 0, 344],
+      ["max_dataqueues", 32, 4, 346],
+      ["crypto_services", 32, 8, 347],
+      ["cipher_algo_l", 32, 12, 349],
+      ["cipher_algo_h", 32, 16, 351],
+      ["hash_algo", 32, 20, 352],
+      ["mac_algo_l", 32, 24, 353],
+      ["mac_algo_h", 32, 28, 354],
+      ["aead_algo", 32, 32, 355],
+      ["max_cipher_key_len", 32, 36, 357],
+      ["max_auth_key_len", 32, 40, 359],
+      ["akcipher_algo", 32, 44, 361],
+      ["max_size", 64, 48, 364],
+    ],
+      status,
+      maxDataqueues,
+      cryptoServices,
+      cipherAlgoL,
+      cipherAlgoH,
+      hashAlgo,
+      macAlgoL,
+      macAlgoH,
+      aeadAlgo,
+      maxCipherKeyLen,
+      maxAuthKeyLen,
+      akcipherAlgo,
+      maxSize,
+    );
   }
   view.setUint32(at, status, true);
   view.setUint32(at + 4, maxDataqueues, true);
@@ -7926,14 +7939,14 @@ export function writeVirtioMemConfig(writer: Writer, value: VirtioMemConfig): vo
     || requestedSize !== BigInt.asUintN(64, requestedSize)
   ) {
     throw misfit(writer, at, FILE, [
-      ["block_size", blockSize, 64, 0, 375],
-      ["node_id", nodeId, 16, 8, 377],
-      ["addr", addr, 64, 16, 380],
-      ["region_size", regionSize, 64, 24, 382],
-      ["usable_region_size", usableRegionSize, 64, 32, 384],
-      ["plugged_size", pluggedSize, 64, 40, 386],
-      ["requested_size", requestedSize, 64, 48, 388],
-    ]);
+      ["block_size", 64, 0, 375],
+      ["node_id", 16, 8, 377],
+      ["addr", 64, 16, 380],
+      ["region_size", 64, 24, 382],
+      ["usable_region_size", 64, 32, 384],
+      ["plugged_size", 64, 40, 386],
+      ["requested_size", 64, 48, 388],
+    ], blockSize, nodeId, addr, regionSize, usableRegionSize, pluggedSize, requestedSize);
   }
   view.setBigUint64(at, blockSize, true);
   view.setUint16(at + 8, nodeId, true);
@@ -8253,7 +8266,7 @@ export function writeVirtioIommuRange64At(writer: Writer, at: number, value: Vir
   const { view } = writer;
   const { start: start$, end: end$ } = value;
   if (start$ !== BigInt.asUintN(64, start$) || end$ !== BigInt.asUintN(64, end$)) {
-    throw misfit(writer, at, FILE, [["start", start$, 64, 0, 396], ["end", end$, 64, 8, 398]]);
+    throw misfit(writer, at, FILE, [["start", 64, 0, 396], ["end", 64, 8, 398]], start$, end$);
   }
   view.setBigUint64(at, start$, true);
   view.setBigUint64(at + 8, end$, true);
@@ -8412,7 +8425,7 @@ export function writeVirtioIommuRange32At(writer: Writer, at: number, value: Vir
   const { view } = writer;
   const { start: start$, end: end$ } = value;
   if (start$ !== start$ >>> 0 || end$ !== end$ >>> 0) {
-    throw misfit(writer, at, FILE, [["start", start$, 32, 0, 403], ["end", end$, 32, 4, 405]]);
+    throw misfit(writer, at, FILE, [["start", 32, 0, 403], ["end", 32, 4, 405]], start$, end$);
   }
   view.setUint32(at, start$, true);
   view.setUint32(at + 4, end$, true);
@@ -8690,7 +8703,7 @@ export function writeVirtioIommuConfig(writer: Writer, value: VirtioIommuConfig)
   const at = writer.take(8);
   const { view } = writer;
   if (pageSizeMask !== BigInt.asUintN(64, pageSizeMask)) {
-    throw misfit(writer, at, FILE, [["page_size_mask", pageSizeMask, 64, 0, 411]]);
+    throw misfit(writer, at, FILE, [["page_size_mask", 64, 0, 411]], pageSizeMask);
   }
   view.setBigUint64(at, pageSizeMask, true);
   if (inputRange !== undefined) {
@@ -8731,7 +8744,7 @@ export function writeVirtioIommuConfig(writer: Writer, value: VirtioIommuConfig)
     const view4 = writer.view;
     if (probeSize === undefined) throw missing(writer, "probe_size", FILE, 418);
     if (probeSize !== probeSize >>> 0) {
-      throw misfit(writer, at4, FILE, [["probe_size", probeSize, 32, 0, 418]]);
+      throw misfit(writer, at4, FILE, [["probe_size", 32, 0, 418]], probeSize);
     }
     view4.setUint32(at4, probeSize, true);
   } else if (bypass !== undefined || reserved !== undefined || extra !== undefined) {
@@ -8742,7 +8755,7 @@ export function writeVirtioIommuConfig(writer: Writer, value: VirtioIommuConfig)
     const view5 = writer.view;
     if (bypass === undefined) throw missing(writer, "bypass", FILE, 420);
     if (bypass !== (bypass & 0xff)) {
-      throw misfit(writer, at5, FILE, [["bypass", bypass, 8, 0, 420]]);
+      throw misfit(writer, at5, FILE, [["bypass", 8, 0, 420]], bypass);
     }
     view5.setUint8(at5, bypass);
   } else if (reserved !== undefined || extra !== undefined) {
@@ -9099,7 +9112,7 @@ export function writeVirtioPmemConfig(writer: Writer, value: VirtioPmemConfig): 
   const at = writer.take(16);
   const { view } = writer;
   if (start$ !== BigInt.asUintN(64, start$) || size$ !== BigInt.asUintN(64, size$)) {
-    throw misfit(writer, at, FILE, [["start", start$, 64, 0, 431], ["size", size$, 64, 8, 433]]);
+    throw misfit(writer, at, FILE, [["start", 64, 0, 431], ["size", 64, 8, 433]], start$, size$);
   }
   view.setBigUint64(at, start$, true);
   view.setBigUint64(at + 8, size$, true);
@@ -9293,7 +9306,7 @@ export function writeVirtioVsockConfig(writer: Writer, value: VirtioVsockConfig)
   const at = writer.take(8);
   const { view } = writer;
   if (guestCid !== BigInt.asUintN(64, guestCid)) {
-    throw misfit(writer, at, FILE, [["guest_cid", guestCid, 64, 0, 443]]);
+    throw misfit(writer, at, FILE, [["guest_cid", 64, 0, 443]], guestCid);
   }
   view.setBigUint64(at, guestCid, true);
   if (extra !== undefined) {
@@ -9512,10 +9525,10 @@ export function writeVirtioSndConfig(writer: Writer, value: VirtioSndConfig): vo
   const { view } = writer;
   if (jacks !== jacks >>> 0 || streams !== streams >>> 0 || chmaps !== chmaps >>> 0) {
     throw misfit(writer, at, FILE, [
-      ["jacks", jacks, 32, 0, 452],
-      ["streams", streams, 32, 4, 454],
-      ["chmaps", chmaps, 32, 8, 456],
-    ]);
+      ["jacks", 32, 0, 452],
+      ["streams", 32, 4, 454],
+      ["chmaps", 32, 8, 456],
+    ], jacks, streams, chmaps);
   }
   view.setUint32(at, jacks, true);
   view.setUint32(at + 4, streams, true);
@@ -9525,7 +9538,7 @@ export function writeVirtioSndConfig(writer: Writer, value: VirtioSndConfig): vo
     const view2 = writer.view;
     if (controls === undefined) throw missing(writer, "controls", FILE, 458);
     if (controls !== controls >>> 0) {
-      throw misfit(writer, at2, FILE, [["controls", controls, 32, 0, 458]]);
+      throw misfit(writer, at2, FILE, [["controls", 32, 0, 458]], controls);
     }
     view2.setUint32(at2, controls, true);
   } else if (extra !== undefined) {
@@ -9786,9 +9799,9 @@ export function writeVirtioGpioConfig(writer: Writer, value: VirtioGpioConfig): 
   const { view } = writer;
   if (ngpio !== (ngpio & 0xffff) || gpioNamesSize !== gpioNamesSize >>> 0) {
     throw misfit(writer, at, FILE, [
-      ["ngpio", ngpio, 16, 0, 467],
-      ["gpio_names_size", gpioNamesSize, 32, 4, 470],
-    ]);
+      ["ngpio", 16, 0, 467],
+      ["gpio_names_size", 32, 4, 470],
+    ], ngpio, gpioNamesSize);
   }
   view.setUint16(at, ngpio, true);
   writeReserved(writer, padding, at + 2, 2, "padding", FILE, 468);
@@ -10019,7 +10032,7 @@ export function writeVirtioCanConfig(writer: Writer, value: VirtioCanConfig): vo
   const at = writer.take(2);
   const { view } = writer;
   if (status !== (status & 0xffff)) {
-    throw misfit(writer, at, FILE, [["status", status, 16, 0, 482]]);
+    throw misfit(writer, at, FILE, [["status", 16, 0, 482]], status);
   }
   view.setUint16(at, status, true);
   if (extra !== undefined) {
@@ -10337,18 +10350,30 @@ export function writeVirtioSpiConfig(writer: Writer, value: VirtioSpiConfig): vo
     || maxCsInactiveNs !== maxCsInactiveNs >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["cs_max_number", csMaxNumber, 8, 0, 507],
-      ["cs_change_supported", csChangeSupported, 8, 1, 508],
-      ["tx_nbits_supported", txNbitsSupported, 8, 2, 509],
-      ["rx_nbits_supported", rxNbitsSupported, 8, 3, 510],
-      ["bits_per_word_mask", bitsPerWordMask, 32, 4, 512],
-      ["mode_func_supported", modeFuncSupported, 32, 8, 513],
-      ["max_freq_hz", maxFreqHz, 32, 12, 515],
-      ["max_word_delay_ns", maxWordDelayNs, 32, 16, 517],
-      ["max_cs_setup_ns", maxCsSetupNs, 32, 20, 519],
-      ["max_cs_hold_ns", maxCsHoldNs, 32, 24, 521],
-      ["max_cs_inactive_ns", maxCsInactiveNs, 32, 28, 523],
-    ]);
+      ["cs_max_number", 8, 0, 507],
+      ["cs_change_supported", 8, 1, 508],
+      ["tx_nbits_supported", 8, 2, 509],
+      ["rx_nbits_supported", 8, 3, 510],
+      ["bits_per_word_mask", 32, 4, 512],
+      ["mode_func_supported", 32, 8, 513],
+      ["max_freq_hz", 32, 12, 515],
+      ["max_word_delay_ns", 32, 16, 517],
+      ["max_cs_setup_ns", 32, 20, 519],
+      ["max_cs_hold_ns", 32, 24, 521],
+      ["max_cs_inactive_ns", 32, 28, 523],
+    ],
+      csMaxNumber,
+      csChangeSupported,
+      txNbitsSupported,
+      rxNbitsSupported,
+      bitsPerWordMask,
+      modeFuncSupported,
+      maxFreqHz,
+      maxWordDelayNs,
+      maxCsSetupNs,
+      maxCsHoldNs,
+      maxCsInactiveNs,
+    );
   }
   view.setUint8(at, csMaxNumber);
   view.setUint8(at + 1, csChangeSupported);
@@ -10754,10 +10779,10 @@ export function writeVirtioRpmbConfig(writer: Writer, value: VirtioRpmbConfig): 
   const { view } = writer;
   if (capacity !== (capacity & 0xff) || maxWrCnt !== (maxWrCnt & 0xff) || maxRdCnt !== (maxRdCnt & 0xff)) {
     throw misfit(writer, at, FILE, [
-      ["capacity", capacity, 8, 0, 531],
-      ["max_wr_cnt", maxWrCnt, 8, 1, 534],
-      ["max_rd_cnt", maxRdCnt, 8, 2, 537],
-    ]);
+      ["capacity", 8, 0, 531],
+      ["max_wr_cnt", 8, 1, 534],
+      ["max_rd_cnt", 8, 2, 537],
+    ], capacity, maxWrCnt, maxRdCnt);
   }
   view.setUint8(at, capacity);
   view.setUint8(at + 1, maxWrCnt);
@@ -11007,9 +11032,9 @@ export function writeVirtioMediaConfig(writer: Writer, value: VirtioMediaConfig)
   const { view } = writer;
   if (deviceCaps !== deviceCaps >>> 0 || deviceType !== deviceType >>> 0) {
     throw misfit(writer, at, FILE, [
-      ["device_caps", deviceCaps, 32, 0, 544],
-      ["device_type", deviceType, 32, 4, 546],
-    ]);
+      ["device_caps", 32, 0, 544],
+      ["device_type", 32, 4, 546],
+    ], deviceCaps, deviceType);
   }
   view.setUint32(at, deviceCaps, true);
   view.setUint32(at + 4, deviceType, true);
@@ -11253,10 +11278,10 @@ export function writeVirtioBtConfigAt(
   const { type, vendor, msftOpcode } = value;
   if (type !== (type & 0xff) || vendor !== (vendor & 0xffff) || msftOpcode !== (msftOpcode & 0xffff)) {
     throw misfit(writer, at, FILE, [
-      ["type", type, 8, 0, 555],
-      ["vendor", vendor, 16, 1, 556],
-      ["msft_opcode", msftOpcode, 16, 3, 557],
-    ]);
+      ["type", 8, 0, 555],
+      ["vendor", 16, 1, 556],
+      ["msft_opcode", 16, 3, 557],
+    ], type, vendor, msftOpcode);
   }
   view.setUint8(at, type);
   view.setUint16(at + 1, vendor, littleEndian);
@@ -11464,11 +11489,11 @@ export function writeVirtioBtConfigV2At(
     || msftOpcode !== (msftOpcode & 0xffff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["type", type, 8, 0, 563],
-      ["alignment", alignment, 8, 1, 564],
-      ["vendor", vendor, 16, 2, 565],
-      ["msft_opcode", msftOpcode, 16, 4, 566],
-    ]);
+      ["type", 8, 0, 563],
+      ["alignment", 8, 1, 564],
+      ["vendor", 16, 2, 565],
+      ["msft_opcode", 16, 4, 566],
+    ], type, alignment, vendor, msftOpcode);
   }
   view.setUint8(at, type);
   view.setUint8(at + 1, alignment);

@@ -38,7 +38,6 @@ import {
   verdict,
   widen,
   writeReserved,
-  writeU64,
 } from "../../src/runtime/index.js";
 import {
   type VirtioDeviceConfig,
@@ -210,13 +209,13 @@ export function writeVirtioDevCtxPciVqCfgNaturalCAt(
     || queueDevice !== BigInt.asUintN(64, queueDevice)
   ) {
     throw misfit(writer, at, FILE, [
-      ["vq_index", vqIndex, 16, 0, 16],
-      ["queue_size", queueSize, 16, 2, 18],
-      ["queue_msix_vector", queueMsixVector, 16, 4, 19],
-      ["queue_desc", queueDesc, 64, 8, 22],
-      ["queue_driver", queueDriver, 64, 16, 24],
-      ["queue_device", queueDevice, 64, 24, 26],
-    ]);
+      ["vq_index", 16, 0, 16],
+      ["queue_size", 16, 2, 18],
+      ["queue_msix_vector", 16, 4, 19],
+      ["queue_desc", 64, 8, 22],
+      ["queue_driver", 64, 16, 24],
+      ["queue_device", 64, 24, 26],
+    ], vqIndex, queueSize, queueMsixVector, queueDesc, queueDriver, queueDevice);
   }
   view.setUint16(at, vqIndex, true);
   view.setUint16(at + 2, queueSize, true);
@@ -543,10 +542,10 @@ export function writeVirtioDevCtxVqSplitRuntimeNaturalCAt(
     || enabled !== (enabled & 0xff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["vq_index", vqIndex, 16, 0, 31],
-      ["dev_avail_idx", devAvailIdx, 16, 2, 33],
-      ["enabled", enabled, 8, 4, 35],
-    ]);
+      ["vq_index", 16, 0, 31],
+      ["dev_avail_idx", 16, 2, 33],
+      ["enabled", 8, 4, 35],
+    ], vqIndex, devAvailIdx, enabled);
   }
   view.setUint16(at, vqIndex, true);
   view.setUint16(at + 2, devAvailIdx, true);
@@ -927,11 +926,10 @@ export function writeVirtioDevCtxFieldTlvNaturalC(
   const at = writer.take(16);
   const { view } = writer;
   if (type !== (type & 0xffff)) {
-    throw misfit(writer, at, FILE, [["type", type, 16, 0, 41]]);
+    throw misfit(writer, at, FILE, [["type", 16, 0, 41]], type);
   }
   view.setUint16(at, type, true);
   writeReserved(writer, reserved, at + 2, 6, "reserved", FILE, 42);
-  writeU64(view, at + 8, 0, true);
   const from = writer.at;
   switch (type) {
     case 0x0: { // VIRTIO_DEV_CTX_PCI_COMMON_CFG
@@ -1441,7 +1439,7 @@ export function writeVirtioDevCtxNaturalC(
   const { view } = writer;
   const fieldCount = fields.length;
   if (fieldCount !== fieldCount >>> 0) {
-    throw misfit(writer, at, FILE, [["field_count", fieldCount, 32, 0, 59]]);
+    throw misfit(writer, at, FILE, [["field_count", 32, 0, 59]], fieldCount);
   }
   view.setUint32(at, fieldCount, true);
   let i = 0;

@@ -48,7 +48,6 @@ import {
   wholeElements,
   widen,
   writeReserved,
-  writeU64,
 } from "../../src/runtime/index.js";
 import {
   type VirtioDeviceConfig,
@@ -215,7 +214,7 @@ export function writeVirtioDevCtxFeatures(writer: Writer, value: VirtioDevCtxFea
   let next = start;
   for (const item of featureBits) {
     if (item !== BigInt.asUintN(64, item)) {
-      throw misfit(writer, next, FILE, [[`feature_bits[${(next - start) / 8}]`, item, 64, 0, 56]]);
+      throw misfit(writer, next, FILE, [[`feature_bits[${(next - start) / 8}]`, 64, 0, 56]], item);
     }
     view.setBigUint64(next, item, true);
     next += 8;
@@ -429,13 +428,13 @@ export function writeVirtioDevCtxPciVqCfgAt(writer: Writer, at: number, value: V
     || queueDevice !== BigInt.asUintN(64, queueDevice)
   ) {
     throw misfit(writer, at, FILE, [
-      ["vq_index", vqIndex, 16, 0, 67],
-      ["queue_size", queueSize, 16, 2, 69],
-      ["queue_msix_vector", queueMsixVector, 16, 4, 70],
-      ["queue_desc", queueDesc, 64, 6, 72],
-      ["queue_driver", queueDriver, 64, 14, 74],
-      ["queue_device", queueDevice, 64, 22, 76],
-    ]);
+      ["vq_index", 16, 0, 67],
+      ["queue_size", 16, 2, 69],
+      ["queue_msix_vector", 16, 4, 70],
+      ["queue_desc", 64, 6, 72],
+      ["queue_driver", 64, 14, 74],
+      ["queue_device", 64, 22, 76],
+    ], vqIndex, queueSize, queueMsixVector, queueDesc, queueDriver, queueDevice);
   }
   view.setUint16(at, vqIndex, true);
   view.setUint16(at + 2, queueSize, true);
@@ -703,10 +702,10 @@ export function writeVirtioDevCtxVqSplitRuntimeAt(
     || enabled !== (enabled & 0xff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["vq_index", vqIndex, 16, 0, 84],
-      ["dev_avail_idx", devAvailIdx, 16, 2, 86],
-      ["enabled", enabled, 8, 4, 88],
-    ]);
+      ["vq_index", 16, 0, 84],
+      ["dev_avail_idx", 16, 2, 86],
+      ["enabled", 8, 4, 88],
+    ], vqIndex, devAvailIdx, enabled);
   }
   view.setUint16(at, vqIndex, true);
   view.setUint16(at + 2, devAvailIdx, true);
@@ -906,7 +905,7 @@ export function writeVirtioDevCtxVqSplitDevDescs(writer: Writer, value: VirtioDe
   const { view } = writer;
   const descCount = descIdx.length;
   if (vqIndex !== (vqIndex & 0xffff) || descCount !== (descCount & 0xffff)) {
-    throw misfit(writer, at, FILE, [["vq_index", vqIndex, 16, 0, 96], ["desc_count", descCount, 16, 2, 97]]);
+    throw misfit(writer, at, FILE, [["vq_index", 16, 0, 96], ["desc_count", 16, 2, 97]], vqIndex, descCount);
   }
   view.setUint16(at, vqIndex, true);
   view.setUint16(at + 2, descCount, true);
@@ -915,7 +914,7 @@ export function writeVirtioDevCtxVqSplitDevDescs(writer: Writer, value: VirtioDe
   let next = start;
   for (const item of descIdx) {
     if (item !== (item & 0xffff)) {
-      throw misfit(writer, next, FILE, [[`desc_idx[${(next - start) / 2}]`, item, 16, 0, 98]]);
+      throw misfit(writer, next, FILE, [[`desc_idx[${(next - start) / 2}]`, 16, 0, 98]], item);
     }
     view2.setUint16(next, item, true);
     next += 2;
@@ -1257,11 +1256,10 @@ export function writeVirtioDevCtxFieldTlv(
   const at = writer.take(16);
   const { view } = writer;
   if (type !== (type & 0xffff)) {
-    throw misfit(writer, at, FILE, [["type", type, 16, 0, 109]]);
+    throw misfit(writer, at, FILE, [["type", 16, 0, 109]], type);
   }
   view.setUint16(at, type, true);
   writeReserved(writer, reserved, at + 2, 6, "reserved", FILE, 110);
-  writeU64(view, at + 8, 0, true);
   const from = writer.at;
   switch (type) {
     case 0x0: { // VIRTIO_DEV_CTX_PCI_COMMON_CFG
@@ -1748,7 +1746,7 @@ export function writeVirtioDevCtx(writer: Writer, value: VirtioDevCtx, device: V
   const { view } = writer;
   const fieldCount = fields.length;
   if (fieldCount !== fieldCount >>> 0) {
-    throw misfit(writer, at, FILE, [["field_count", fieldCount, 32, 0, 129]]);
+    throw misfit(writer, at, FILE, [["field_count", 32, 0, 129]], fieldCount);
   }
   view.setUint32(at, fieldCount, true);
   let i = 0;

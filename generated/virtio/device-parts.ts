@@ -24,6 +24,7 @@ import {
   type Visitor,
   type WireError,
   Writer,
+  broken,
   ended,
   enterRange,
   explain,
@@ -370,7 +371,7 @@ export function writeVirtioDevPartSelectorPciCommonCfgAt(
   const { view } = writer;
   const { offset, reserved = 0 } = value;
   if (offset !== offset >>> 0 || reserved !== reserved >>> 0) {
-    throw misfit(writer, at, FILE, [["offset", offset, 32, 0, 95], ["reserved", reserved, 32, 4, 96]]);
+    throw misfit(writer, at, FILE, [["offset", 32, 0, 95], ["reserved", 32, 4, 96]], offset, reserved);
   }
   view.setUint32(at, offset, true);
   view.setUint32(at + 4, reserved, true);
@@ -566,7 +567,7 @@ export function writeVirtioDevPartSelectorVqIndexAt(
   const { view } = writer;
   const { index: index$, reserved } = value;
   if (index$ !== (index$ & 0xffff)) {
-    throw misfit(writer, at, FILE, [["index", index$, 16, 0, 103]]);
+    throw misfit(writer, at, FILE, [["index", 16, 0, 103]], index$);
   }
   view.setUint16(at, index$, true);
   writeReserved(writer, reserved, at + 2, 6, "reserved", FILE, 104);
@@ -755,7 +756,7 @@ export function writeVirtioNetDevPartCvqSelectorAt(
   const { view } = writer;
   const { class: class$, command, reserved } = value;
   if (class$ !== (class$ & 0xff) || command !== (command & 0xff)) {
-    throw misfit(writer, at, FILE, [["class", class$, 8, 0, 110], ["command", command, 8, 1, 112]]);
+    throw misfit(writer, at, FILE, [["class", 8, 0, 110], ["command", 8, 1, 112]], class$, command);
   }
   view.setUint8(at, class$);
   view.setUint8(at + 1, command);
@@ -1089,10 +1090,10 @@ export function writeVirtioDevPartHdr(writer: Writer, value: VirtioDevPartHdr): 
   const { view } = writer;
   if (partType !== (partType & 0xffff) || flags !== (flags & 0xff) || reserved !== (reserved & 0xff)) {
     throw misfit(writer, at, FILE, [
-      ["part_type", partType, 16, 0, 119],
-      ["flags", flags, 8, 2, 120],
-      ["reserved", reserved, 8, 3, 121],
-    ]);
+      ["part_type", 16, 0, 119],
+      ["flags", 8, 2, 120],
+      ["reserved", 8, 3, 121],
+    ], partType, flags, reserved);
   }
   view.setUint16(at, partType, true);
   view.setUint8(at + 2, flags);
@@ -1151,7 +1152,7 @@ export function writeVirtioDevPartHdr(writer: Writer, value: VirtioDevPartHdr): 
   const at6 = writer.take(4);
   const view6 = writer.view;
   if (length !== length >>> 0) {
-    throw misfit(writer, at6, FILE, [["length", length, 32, 0, 133]]);
+    throw misfit(writer, at6, FILE, [["length", 32, 0, 133]], length);
   }
   view6.setUint32(at6, length, true);
 }
@@ -1490,7 +1491,7 @@ export function writeVirtioDevPartFeatures(writer: Writer, value: VirtioDevPartF
   let next = start;
   for (const item of featureBits) {
     if (item !== BigInt.asUintN(64, item)) {
-      throw misfit(writer, next, FILE, [[`feature_bits[${(next - start) / 8}]`, item, 64, 0, 139]]);
+      throw misfit(writer, next, FILE, [[`feature_bits[${(next - start) / 8}]`, 64, 0, 139]], item);
     }
     view.setBigUint64(next, item, true);
     next += 8;
@@ -1711,14 +1712,14 @@ export function writeVirtioDevPartVqCfgAt(writer: Writer, at: number, value: Vir
     || queueDevice !== BigInt.asUintN(64, queueDevice)
   ) {
     throw misfit(writer, at, FILE, [
-      ["queue_size", queueSize, 16, 0, 145],
-      ["vector", vector, 16, 2, 147],
-      ["enabled", enabled, 16, 4, 148],
-      ["reserved", reserved, 16, 6, 149],
-      ["queue_desc", queueDesc, 64, 8, 150],
-      ["queue_driver", queueDriver, 64, 16, 151],
-      ["queue_device", queueDevice, 64, 24, 152],
-    ]);
+      ["queue_size", 16, 0, 145],
+      ["vector", 16, 2, 147],
+      ["enabled", 16, 4, 148],
+      ["reserved", 16, 6, 149],
+      ["queue_desc", 64, 8, 150],
+      ["queue_driver", 64, 16, 151],
+      ["queue_device", 64, 24, 152],
+    ], queueSize, vector, enabled, reserved, queueDesc, queueDriver, queueDevice);
   }
   view.setUint16(at, queueSize, true);
   view.setUint16(at + 2, vector, true);
@@ -1997,9 +1998,9 @@ export function writeVirtioDevPartVqNotifyDataAt(
     || queueNotifConfigData !== (queueNotifConfigData & 0xffff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["queue_notify_off", queueNotifyOff, 16, 0, 157],
-      ["queue_notif_config_data", queueNotifConfigData, 16, 2, 159],
-    ]);
+      ["queue_notify_off", 16, 0, 157],
+      ["queue_notif_config_data", 16, 2, 159],
+    ], queueNotifyOff, queueNotifConfigData);
   }
   view.setUint16(at, queueNotifyOff, true);
   view.setUint16(at + 2, queueNotifConfigData, true);
@@ -2192,9 +2193,7 @@ export function sizeofVirtioDevPartFeaturesPart(value: VirtioDevPartFeaturesPart
 export function writeVirtioDevPartFeaturesPart(writer: Writer, value: VirtioDevPartFeaturesPart): void {
   const { selector, value: value$ } = value;
   const at = writer.take(12);
-  const { view } = writer;
   writeReserved(writer, selector, at, 8, "selector", FILE, 168);
-  view.setUint32(at + 8, 0, true);
   const from = writer.at;
   try {
     writeVirtioDevPartFeatures(writer, value$);
@@ -2203,7 +2202,7 @@ export function writeVirtioDevPartFeaturesPart(writer: Writer, value: VirtioDevP
   }
   const length = writer.at - from;
   if (length !== length >>> 0) {
-    throw misfit(writer, at + 8, FILE, [["length", length, 32, 0, 169]]);
+    throw misfit(writer, at + 8, FILE, [["length", 32, 0, 169]], length);
   }
   writer.view.setUint32(at + 8, length, true);
 }
@@ -2789,13 +2788,11 @@ export function writeVirtioDevPartPciCommonCfgPart(
 ): void {
   const { selector, value: value$ } = value;
   const at = writer.take(12);
-  const { view } = writer;
   try {
     writeVirtioDevPartSelectorPciCommonCfgAt(writer, at, selector);
   } catch (error) {
     throw inside(error, "selector");
   }
-  view.setUint32(at + 8, 0, true);
   const from = writer.at;
   switch (selector.offset) {
     case 0x0: { // VIRTIO_PCI_COMMON_DFSELECT
@@ -2806,7 +2803,7 @@ export function writeVirtioDevPartPciCommonCfgPart(
       const at2 = writer.take(4);
       const view2 = writer.view;
       if (deviceFeatureSelect !== deviceFeatureSelect >>> 0) {
-        throw misfit(writer, at2, FILE, [["device_feature_select", deviceFeatureSelect, 32, 0, 179]]);
+        throw misfit(writer, at2, FILE, [["device_feature_select", 32, 0, 179]], deviceFeatureSelect);
       }
       view2.setUint32(at2, deviceFeatureSelect, true);
       break;
@@ -2819,7 +2816,7 @@ export function writeVirtioDevPartPciCommonCfgPart(
       const at3 = writer.take(4);
       const view3 = writer.view;
       if (deviceFeature !== deviceFeature >>> 0) {
-        throw misfit(writer, at3, FILE, [["device_feature", deviceFeature, 32, 0, 180]]);
+        throw misfit(writer, at3, FILE, [["device_feature", 32, 0, 180]], deviceFeature);
       }
       view3.setUint32(at3, deviceFeature, true);
       break;
@@ -2832,7 +2829,7 @@ export function writeVirtioDevPartPciCommonCfgPart(
       const at4 = writer.take(4);
       const view4 = writer.view;
       if (driverFeatureSelect !== driverFeatureSelect >>> 0) {
-        throw misfit(writer, at4, FILE, [["driver_feature_select", driverFeatureSelect, 32, 0, 181]]);
+        throw misfit(writer, at4, FILE, [["driver_feature_select", 32, 0, 181]], driverFeatureSelect);
       }
       view4.setUint32(at4, driverFeatureSelect, true);
       break;
@@ -2845,7 +2842,7 @@ export function writeVirtioDevPartPciCommonCfgPart(
       const at5 = writer.take(4);
       const view5 = writer.view;
       if (driverFeature !== driverFeature >>> 0) {
-        throw misfit(writer, at5, FILE, [["driver_feature", driverFeature, 32, 0, 182]]);
+        throw misfit(writer, at5, FILE, [["driver_feature", 32, 0, 182]], driverFeature);
       }
       view5.setUint32(at5, driverFeature, true);
       break;
@@ -2858,7 +2855,7 @@ export function writeVirtioDevPartPciCommonCfgPart(
       const at6 = writer.take(2);
       const view6 = writer.view;
       if (configMsixVector !== (configMsixVector & 0xffff)) {
-        throw misfit(writer, at6, FILE, [["config_msix_vector", configMsixVector, 16, 0, 183]]);
+        throw misfit(writer, at6, FILE, [["config_msix_vector", 16, 0, 183]], configMsixVector);
       }
       view6.setUint16(at6, configMsixVector, true);
       break;
@@ -2871,7 +2868,7 @@ export function writeVirtioDevPartPciCommonCfgPart(
       const at7 = writer.take(2);
       const view7 = writer.view;
       if (numQueues !== (numQueues & 0xffff)) {
-        throw misfit(writer, at7, FILE, [["num_queues", numQueues, 16, 0, 184]]);
+        throw misfit(writer, at7, FILE, [["num_queues", 16, 0, 184]], numQueues);
       }
       view7.setUint16(at7, numQueues, true);
       break;
@@ -2884,7 +2881,7 @@ export function writeVirtioDevPartPciCommonCfgPart(
       const at8 = writer.take(1);
       const view8 = writer.view;
       if (deviceStatus !== (deviceStatus & 0xff)) {
-        throw misfit(writer, at8, FILE, [["device_status", deviceStatus, 8, 0, 185]]);
+        throw misfit(writer, at8, FILE, [["device_status", 8, 0, 185]], deviceStatus);
       }
       view8.setUint8(at8, deviceStatus);
       break;
@@ -2897,7 +2894,7 @@ export function writeVirtioDevPartPciCommonCfgPart(
       const at9 = writer.take(1);
       const view9 = writer.view;
       if (configGeneration !== (configGeneration & 0xff)) {
-        throw misfit(writer, at9, FILE, [["config_generation", configGeneration, 8, 0, 186]]);
+        throw misfit(writer, at9, FILE, [["config_generation", 8, 0, 186]], configGeneration);
       }
       view9.setUint8(at9, configGeneration);
       break;
@@ -2910,7 +2907,7 @@ export function writeVirtioDevPartPciCommonCfgPart(
       const at10 = writer.take(2);
       const view10 = writer.view;
       if (queueSelect !== (queueSelect & 0xffff)) {
-        throw misfit(writer, at10, FILE, [["queue_select", queueSelect, 16, 0, 187]]);
+        throw misfit(writer, at10, FILE, [["queue_select", 16, 0, 187]], queueSelect);
       }
       view10.setUint16(at10, queueSelect, true);
       break;
@@ -2923,7 +2920,7 @@ export function writeVirtioDevPartPciCommonCfgPart(
       const at11 = writer.take(2);
       const view11 = writer.view;
       if (queueSize !== (queueSize & 0xffff)) {
-        throw misfit(writer, at11, FILE, [["queue_size", queueSize, 16, 0, 188]]);
+        throw misfit(writer, at11, FILE, [["queue_size", 16, 0, 188]], queueSize);
       }
       view11.setUint16(at11, queueSize, true);
       break;
@@ -2936,7 +2933,7 @@ export function writeVirtioDevPartPciCommonCfgPart(
       const at12 = writer.take(2);
       const view12 = writer.view;
       if (queueMsixVector !== (queueMsixVector & 0xffff)) {
-        throw misfit(writer, at12, FILE, [["queue_msix_vector", queueMsixVector, 16, 0, 189]]);
+        throw misfit(writer, at12, FILE, [["queue_msix_vector", 16, 0, 189]], queueMsixVector);
       }
       view12.setUint16(at12, queueMsixVector, true);
       break;
@@ -2949,7 +2946,7 @@ export function writeVirtioDevPartPciCommonCfgPart(
       const at13 = writer.take(2);
       const view13 = writer.view;
       if (queueEnable !== (queueEnable & 0xffff)) {
-        throw misfit(writer, at13, FILE, [["queue_enable", queueEnable, 16, 0, 190]]);
+        throw misfit(writer, at13, FILE, [["queue_enable", 16, 0, 190]], queueEnable);
       }
       view13.setUint16(at13, queueEnable, true);
       break;
@@ -2962,7 +2959,7 @@ export function writeVirtioDevPartPciCommonCfgPart(
       const at14 = writer.take(2);
       const view14 = writer.view;
       if (queueNotifyOff !== (queueNotifyOff & 0xffff)) {
-        throw misfit(writer, at14, FILE, [["queue_notify_off", queueNotifyOff, 16, 0, 191]]);
+        throw misfit(writer, at14, FILE, [["queue_notify_off", 16, 0, 191]], queueNotifyOff);
       }
       view14.setUint16(at14, queueNotifyOff, true);
       break;
@@ -2975,7 +2972,7 @@ export function writeVirtioDevPartPciCommonCfgPart(
       const at15 = writer.take(8);
       const view15 = writer.view;
       if (queueDesc !== BigInt.asUintN(64, queueDesc)) {
-        throw misfit(writer, at15, FILE, [["queue_desc", queueDesc, 64, 0, 192]]);
+        throw misfit(writer, at15, FILE, [["queue_desc", 64, 0, 192]], queueDesc);
       }
       view15.setBigUint64(at15, queueDesc, true);
       break;
@@ -2988,7 +2985,7 @@ export function writeVirtioDevPartPciCommonCfgPart(
       const at16 = writer.take(8);
       const view16 = writer.view;
       if (queueDriver !== BigInt.asUintN(64, queueDriver)) {
-        throw misfit(writer, at16, FILE, [["queue_driver", queueDriver, 64, 0, 193]]);
+        throw misfit(writer, at16, FILE, [["queue_driver", 64, 0, 193]], queueDriver);
       }
       view16.setBigUint64(at16, queueDriver, true);
       break;
@@ -3001,7 +2998,7 @@ export function writeVirtioDevPartPciCommonCfgPart(
       const at17 = writer.take(8);
       const view17 = writer.view;
       if (queueDevice !== BigInt.asUintN(64, queueDevice)) {
-        throw misfit(writer, at17, FILE, [["queue_device", queueDevice, 64, 0, 194]]);
+        throw misfit(writer, at17, FILE, [["queue_device", 64, 0, 194]], queueDevice);
       }
       view17.setBigUint64(at17, queueDevice, true);
       break;
@@ -3014,7 +3011,7 @@ export function writeVirtioDevPartPciCommonCfgPart(
       const at18 = writer.take(2);
       const view18 = writer.view;
       if (queueNotifConfigData !== (queueNotifConfigData & 0xffff)) {
-        throw misfit(writer, at18, FILE, [["queue_notif_config_data", queueNotifConfigData, 16, 0, 195]]);
+        throw misfit(writer, at18, FILE, [["queue_notif_config_data", 16, 0, 195]], queueNotifConfigData);
       }
       view18.setUint16(at18, queueNotifConfigData, true);
       break;
@@ -3027,7 +3024,7 @@ export function writeVirtioDevPartPciCommonCfgPart(
       const at19 = writer.take(2);
       const view19 = writer.view;
       if (queueReset !== (queueReset & 0xffff)) {
-        throw misfit(writer, at19, FILE, [["queue_reset", queueReset, 16, 0, 196]]);
+        throw misfit(writer, at19, FILE, [["queue_reset", 16, 0, 196]], queueReset);
       }
       view19.setUint16(at19, queueReset, true);
       break;
@@ -3040,7 +3037,7 @@ export function writeVirtioDevPartPciCommonCfgPart(
       const at20 = writer.take(2);
       const view20 = writer.view;
       if (adminQueueIndex !== (adminQueueIndex & 0xffff)) {
-        throw misfit(writer, at20, FILE, [["admin_queue_index", adminQueueIndex, 16, 0, 197]]);
+        throw misfit(writer, at20, FILE, [["admin_queue_index", 16, 0, 197]], adminQueueIndex);
       }
       view20.setUint16(at20, adminQueueIndex, true);
       break;
@@ -3053,7 +3050,7 @@ export function writeVirtioDevPartPciCommonCfgPart(
       const at21 = writer.take(2);
       const view21 = writer.view;
       if (adminQueueNum !== (adminQueueNum & 0xffff)) {
-        throw misfit(writer, at21, FILE, [["admin_queue_num", adminQueueNum, 16, 0, 198]]);
+        throw misfit(writer, at21, FILE, [["admin_queue_num", 16, 0, 198]], adminQueueNum);
       }
       view21.setUint16(at21, adminQueueNum, true);
       break;
@@ -3066,12 +3063,12 @@ export function writeVirtioDevPartPciCommonCfgPart(
   }
   const length = writer.at - from;
   if (length !== length >>> 0) {
-    throw misfit(writer, at + 8, FILE, [["length", length, 32, 0, 177]]);
+    throw misfit(writer, at + 8, FILE, [["length", 32, 0, 177]], length);
+  }
+  if (!(length === 1 || length === 2 || length === 4 || length === 8)) {
+    throw broken(writer, "length", at + 8, FILE, 177, "length == 1 || length == 2 || length == 4 || length == 8");
   }
   writer.view.setUint32(at + 8, length, true);
-  if (!(length === 1 || length === 2 || length === 4 || length === 8)) {
-    throw writer.error("constraint", "length", at + 8, `${FILE}:177`, "length == 1 || length == 2 || length == 4 || length == 8");
-  }
 }
 
 /**
@@ -3984,19 +3981,17 @@ export function writeVirtioDevPartDeviceStatusPart(
 ): void {
   const { selector, deviceStatus } = value;
   const at = writer.take(12);
-  const { view } = writer;
   writeReserved(writer, selector, at, 8, "selector", FILE, 206);
-  view.setUint32(at + 8, 0, true);
   const from = writer.at;
   const at2 = writer.take(1);
   const view2 = writer.view;
   if (deviceStatus !== (deviceStatus & 0xff)) {
-    throw misfit(writer, at2, FILE, [["device_status", deviceStatus, 8, 0, 208]]);
+    throw misfit(writer, at2, FILE, [["device_status", 8, 0, 208]], deviceStatus);
   }
   view2.setUint8(at2, deviceStatus);
   const length = writer.at - from;
   if (length !== length >>> 0) {
-    throw misfit(writer, at + 8, FILE, [["length", length, 32, 0, 207]]);
+    throw misfit(writer, at + 8, FILE, [["length", 32, 0, 207]], length);
   }
   writer.view.setUint32(at + 8, length, true);
 }
@@ -4232,13 +4227,11 @@ export function writeVirtioDevPartVqCfgPartAt(
 export function writeVirtioDevPartVqCfgPart(writer: Writer, value: VirtioDevPartVqCfgPart): void {
   const { selector, value: value$ } = value;
   const at = writer.take(12);
-  const { view } = writer;
   try {
     writeVirtioDevPartSelectorVqIndexAt(writer, at, selector);
   } catch (error) {
     throw inside(error, "selector");
   }
-  view.setUint32(at + 8, 0, true);
   const from = writer.at;
   const at2 = writer.take(32);
   try {
@@ -4248,7 +4241,7 @@ export function writeVirtioDevPartVqCfgPart(writer: Writer, value: VirtioDevPart
   }
   const length = writer.at - from;
   if (length !== length >>> 0) {
-    throw misfit(writer, at + 8, FILE, [["length", length, 32, 0, 215]]);
+    throw misfit(writer, at + 8, FILE, [["length", 32, 0, 215]], length);
   }
   writer.view.setUint32(at + 8, length, true);
 }
@@ -4473,13 +4466,11 @@ export function writeVirtioDevPartVqNotifyCfgPartAt(
 export function writeVirtioDevPartVqNotifyCfgPart(writer: Writer, value: VirtioDevPartVqNotifyCfgPart): void {
   const { selector, value: value$ } = value;
   const at = writer.take(12);
-  const { view } = writer;
   try {
     writeVirtioDevPartSelectorVqIndexAt(writer, at, selector);
   } catch (error) {
     throw inside(error, "selector");
   }
-  view.setUint32(at + 8, 0, true);
   const from = writer.at;
   const at2 = writer.take(8);
   try {
@@ -4489,7 +4480,7 @@ export function writeVirtioDevPartVqNotifyCfgPart(writer: Writer, value: VirtioD
   }
   const length = writer.at - from;
   if (length !== length >>> 0) {
-    throw misfit(writer, at + 8, FILE, [["length", length, 32, 0, 223]]);
+    throw misfit(writer, at + 8, FILE, [["length", 32, 0, 223]], length);
   }
   writer.view.setUint32(at + 8, length, true);
 }
@@ -4953,13 +4944,11 @@ export function writeVirtioNetDevPartCvqCfgPart(
 ): void {
   const { selector, value: value$ } = value;
   const at = writer.take(12);
-  const { view } = writer;
   try {
     writeVirtioNetDevPartCvqSelectorAt(writer, at, selector);
   } catch (error) {
     throw inside(error, "selector");
   }
-  view.setUint32(at + 8, 0, true);
   const from = writer.at;
   switch (selector.class << 8 | selector.command) {
     case 0x0: { // VIRTIO_NET_CTRL_RX_PROMISC
@@ -5073,7 +5062,7 @@ export function writeVirtioNetDevPartCvqCfgPart(
       let next = start;
       for (const item of vlanTable) {
         if (item !== (item & 0xffff)) {
-          throw misfit(writer, next, FILE, [[`vlan_table[${(next - start) / 2}]`, item, 16, 0, 244]]);
+          throw misfit(writer, next, FILE, [[`vlan_table[${(next - start) / 2}]`, 16, 0, 244]], item);
         }
         view9.setUint16(next, item, true);
         next += 2;
@@ -5135,7 +5124,7 @@ export function writeVirtioNetDevPartCvqCfgPart(
   }
   const length = writer.at - from;
   if (length !== length >>> 0) {
-    throw misfit(writer, at + 8, FILE, [["length", length, 32, 0, 233]]);
+    throw misfit(writer, at + 8, FILE, [["length", 32, 0, 233]], length);
   }
   writer.view.setUint32(at + 8, length, true);
 }
@@ -5726,7 +5715,7 @@ export function writeVirtioDevPartUnknown(writer: Writer, value: VirtioDevPartUn
   const { view } = writer;
   const length = value$.length;
   if (length !== length >>> 0) {
-    throw misfit(writer, at, FILE, [["length", length, 32, 8, 256]]);
+    throw misfit(writer, at, FILE, [["length", 32, 8, 256]], length);
   }
   if (selector.length !== 8) {
     throw wrongLength(writer, "selector", at, FILE, 255, 8, selector.length, "bytes");
@@ -6036,10 +6025,10 @@ export function writeVirtioDevPart(writer: Writer, value: VirtioDevPart, device:
   const { view } = writer;
   if (partType !== (partType & 0xffff) || flags !== (flags & 0xff) || reserved !== (reserved & 0xff)) {
     throw misfit(writer, at, FILE, [
-      ["part_type", partType, 16, 0, 270],
-      ["flags", flags, 8, 2, 271],
-      ["reserved", reserved, 8, 3, 272],
-    ]);
+      ["part_type", 16, 0, 270],
+      ["flags", 8, 2, 271],
+      ["reserved", 8, 3, 272],
+    ], partType, flags, reserved);
   }
   view.setUint16(at, partType, true);
   view.setUint8(at + 2, flags);

@@ -15,6 +15,7 @@ import {
   type Visitor,
   type WireError,
   Writer,
+  broken,
   ended,
   explain,
   flagNames,
@@ -203,9 +204,9 @@ export function writeVirtioCryptoIpsecResourceCapAt(
   const { inbSaLimit, outbSaLimit } = value;
   if (inbSaLimit !== inbSaLimit >>> 0 || outbSaLimit !== outbSaLimit >>> 0) {
     throw misfit(writer, at, FILE, [
-      ["inb_sa_limit", inbSaLimit, 32, 0, 44],
-      ["outb_sa_limit", outbSaLimit, 32, 4, 46],
-    ]);
+      ["inb_sa_limit", 32, 0, 44],
+      ["outb_sa_limit", 32, 4, 46],
+    ], inbSaLimit, outbSaLimit);
   }
   view.setUint32(at, inbSaLimit, true);
   view.setUint32(at + 4, outbSaLimit, true);
@@ -477,16 +478,26 @@ export function writeVirtioCryptoIpsecModeCapAt(
     || maxAuthKeyLen !== maxAuthKeyLen >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["mode", mode, 8, 0, 53],
-      ["max_replay_win_sz", maxReplayWinSz, 32, 4, 56],
-      ["options", options$, 32, 8, 57],
-      ["reserved1", reserved1, 32, 12, 58],
-      ["cipher_algo", cipherAlgo, 64, 16, 60],
-      ["hmac_algo", hmacAlgo, 64, 24, 62],
-      ["aead_algo", aeadAlgo, 32, 32, 64],
-      ["max_cipher_key_len", maxCipherKeyLen, 32, 36, 66],
-      ["max_auth_key_len", maxAuthKeyLen, 32, 40, 68],
-    ]);
+      ["mode", 8, 0, 53],
+      ["max_replay_win_sz", 32, 4, 56],
+      ["options", 32, 8, 57],
+      ["reserved1", 32, 12, 58],
+      ["cipher_algo", 64, 16, 60],
+      ["hmac_algo", 64, 24, 62],
+      ["aead_algo", 32, 32, 64],
+      ["max_cipher_key_len", 32, 36, 66],
+      ["max_auth_key_len", 32, 40, 68],
+    ],
+      mode,
+      maxReplayWinSz,
+      options$,
+      reserved1,
+      cipherAlgo,
+      hmacAlgo,
+      aeadAlgo,
+      maxCipherKeyLen,
+      maxAuthKeyLen,
+    );
   }
   view.setUint8(at, mode);
   writeReserved(writer, reserved, at + 1, 3, "reserved", FILE, 54);
@@ -851,7 +862,7 @@ export function writeVirtioCryptoIpsecSaCapData(writer: Writer, value: VirtioCry
   const { view } = writer;
   const count$ = capMode.length;
   if (count$ !== (count$ & 0xff)) {
-    throw misfit(writer, at, FILE, [["count", count$, 8, 0, 74]]);
+    throw misfit(writer, at, FILE, [["count", 8, 0, 74]], count$);
   }
   view.setUint8(at, count$);
   writeReserved(writer, reserved, at + 1, 7, "reserved", FILE, 75);
@@ -1107,13 +1118,13 @@ export function writeVirtioCryptoIpsecTunnelIpv4At(
     || reserved1 !== (reserved1 & 0xff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["src_ip", srcIp, 32, 0, 83],
-      ["dst_ip", dstIp, 32, 4, 84],
-      ["dscp", dscp, 8, 8, 86],
-      ["df", df, 8, 9, 88],
-      ["ttl", ttl, 8, 10, 90],
-      ["reserved1", reserved1, 8, 11, 91],
-    ]);
+      ["src_ip", 32, 0, 83],
+      ["dst_ip", 32, 4, 84],
+      ["dscp", 8, 8, 86],
+      ["df", 8, 9, 88],
+      ["ttl", 8, 10, 90],
+      ["reserved1", 8, 11, 91],
+    ], srcIp, dstIp, dscp, df, ttl, reserved1);
   }
   view.setUint32(at, srcIp, true);
   view.setUint32(at + 4, dstIp, true);
@@ -1406,10 +1417,10 @@ export function writeVirtioCryptoIpsecTunnelIpv6At(
   const { srcAddr, dstAddr, flabel, hlimit, dscp, reserved2 } = value;
   if (flabel !== flabel >>> 0 || hlimit !== (hlimit & 0xff) || dscp !== (dscp & 0xff)) {
     throw misfit(writer, at, FILE, [
-      ["flabel", flabel, 32, 32, 100],
-      ["hlimit", hlimit, 8, 36, 102],
-      ["dscp", dscp, 8, 37, 104],
-    ]);
+      ["flabel", 32, 32, 100],
+      ["hlimit", 8, 36, 102],
+      ["dscp", 8, 37, 104],
+    ], flabel, hlimit, dscp);
   }
   if (srcAddr.length !== 16) throw wrongLength(writer, "src_addr", at, FILE, 97, 16, srcAddr.length, "bytes");
   writer.bytes.set(srcAddr, at);
@@ -1669,7 +1680,7 @@ export function writeVirtioCryptoIpsecTunnelParamAt(
   const { view } = writer;
   const { type, reserved, header } = value;
   if (type !== (type & 0xff)) {
-    throw misfit(writer, at, FILE, [["type", type, 8, 0, 111]]);
+    throw misfit(writer, at, FILE, [["type", 8, 0, 111]], type);
   }
   view.setUint8(at, type);
   writeReserved(writer, reserved, at + 1, 3, "reserved", FILE, 112);
@@ -1880,13 +1891,13 @@ export function writeVirtioCryptoIpsecKeyAt(writer: Writer, at: number, value: V
   const { view } = writer;
   const { length, reserved = 0, data } = value;
   if (length !== (length & 0xffff) || reserved !== (reserved & 0xffff)) {
-    throw misfit(writer, at, FILE, [["length", length, 16, 0, 123], ["reserved", reserved, 16, 2, 124]]);
+    throw misfit(writer, at, FILE, [["length", 16, 0, 123], ["reserved", 16, 2, 124]], length, reserved);
   }
   view.setUint16(at, length, true);
   view.setUint16(at + 2, reserved, true);
   if (data.length !== 32) throw wrongLength(writer, "data", at + 4, FILE, 125, 32, data.length, "bytes");
   writer.bytes.set(data, at + 4);
-  if (length > 32) throw writer.error("constraint", "length", at, `${FILE}:123`, "length <= 32");
+  if (length > 32) throw broken(writer, "length", at, FILE, 123, "length <= 32");
 }
 
 /** Writes at the cursor. Offsets in its errors count from the start of the writer's memory. */
@@ -2101,11 +2112,11 @@ export function writeVirtioCryptoIpsecLifetimeAt(
     || bytesHardLimit !== BigInt.asUintN(64, bytesHardLimit)
   ) {
     throw misfit(writer, at, FILE, [
-      ["packets_soft_limit", packetsSoftLimit, 64, 0, 132],
-      ["bytes_soft_limit", bytesSoftLimit, 64, 8, 134],
-      ["packets_hard_limit", packetsHardLimit, 64, 16, 136],
-      ["bytes_hard_limit", bytesHardLimit, 64, 24, 138],
-    ]);
+      ["packets_soft_limit", 64, 0, 132],
+      ["bytes_soft_limit", 64, 8, 134],
+      ["packets_hard_limit", 64, 16, 136],
+      ["bytes_hard_limit", 64, 24, 138],
+    ], packetsSoftLimit, bytesSoftLimit, packetsHardLimit, bytesHardLimit);
   }
   view.setBigUint64(at, packetsSoftLimit, true);
   view.setBigUint64(at + 8, bytesSoftLimit, true);
@@ -2472,18 +2483,18 @@ export function writeVirtioCryptoResourceObjIpsecSa256bKeyAt(
     || authAlgo !== BigInt.asUintN(64, authAlgo)
   ) {
     throw misfit(writer, at, FILE, [
-      ["mode", mode, 8, 0, 149],
-      ["direction", direction, 8, 1, 150],
-      ["obj_id", objId, 32, 4, 153],
-      ["spi", spi, 32, 8, 155],
-      ["salt", salt, 32, 12, 156],
-      ["options", options$, 64, 16, 157],
-      ["udp_sport", udpSport, 16, 68, 161],
-      ["udp_dport", udpDport, 16, 70, 162],
-      ["replay_win_sz", replayWinSz, 32, 72, 164],
-      ["cipher_algo", cipherAlgo, 64, 76, 166],
-      ["auth_algo", authAlgo, 64, 120, 169],
-    ]);
+      ["mode", 8, 0, 149],
+      ["direction", 8, 1, 150],
+      ["obj_id", 32, 4, 153],
+      ["spi", 32, 8, 155],
+      ["salt", 32, 12, 156],
+      ["options", 64, 16, 157],
+      ["udp_sport", 16, 68, 161],
+      ["udp_dport", 16, 70, 162],
+      ["replay_win_sz", 32, 72, 164],
+      ["cipher_algo", 64, 76, 166],
+      ["auth_algo", 64, 120, 169],
+    ], mode, direction, objId, spi, salt, options$, udpSport, udpDport, replayWinSz, cipherAlgo, authAlgo);
   }
   view.setUint8(at, mode);
   view.setUint8(at + 1, direction);

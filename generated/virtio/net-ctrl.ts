@@ -20,6 +20,7 @@ import {
   type Visitor,
   type WireError,
   Writer,
+  broken,
   ended,
   enterRange,
   explain,
@@ -263,7 +264,7 @@ export function writeVirtioNetCtrlRxAt(writer: Writer, at: number, value: Virtio
   const { view } = writer;
   const { on } = value;
   if (on !== (on & 0xff)) {
-    throw misfit(writer, at, FILE, [["on", on, 8, 0, 72]]);
+    throw misfit(writer, at, FILE, [["on", 8, 0, 72]], on);
   }
   view.setUint8(at, on);
 }
@@ -415,7 +416,7 @@ export function writeVirtioNetCtrlMac(writer: Writer, value: VirtioNetCtrlMac, l
   const { view } = writer;
   const entries = macs.length;
   if (entries !== entries >>> 0) {
-    throw misfit(writer, at, FILE, [["entries", entries, 32, 0, 79]]);
+    throw misfit(writer, at, FILE, [["entries", 32, 0, 79]], entries);
   }
   view.setUint32(at, entries, littleEndian);
   const start = writer.take(macs.length * 6);
@@ -929,7 +930,7 @@ export function writeVirtioNetCtrlVlanAt(
   const { view } = writer;
   const { vlanId } = value;
   if (vlanId !== (vlanId & 0xffff)) {
-    throw misfit(writer, at, FILE, [["vlan_id", vlanId, 16, 0, 100]]);
+    throw misfit(writer, at, FILE, [["vlan_id", 16, 0, 100]], vlanId);
   }
   view.setUint16(at, vlanId, littleEndian);
 }
@@ -1109,7 +1110,7 @@ export function writeVirtioNetCtrlMqPairsSetAt(
   const { view } = writer;
   const { virtqueuePairs } = value;
   if (virtqueuePairs !== (virtqueuePairs & 0xffff)) {
-    throw misfit(writer, at, FILE, [["virtqueue_pairs", virtqueuePairs, 16, 0, 106]]);
+    throw misfit(writer, at, FILE, [["virtqueue_pairs", 16, 0, 106]], virtqueuePairs);
   }
   view.setUint16(at, virtqueuePairs, littleEndian);
 }
@@ -1295,9 +1296,9 @@ export function writeRssRqIdAt(writer: Writer, at: number, value: RssRqId): void
   const { vqIndex116, reserved = 0 } = value;
   if (vqIndex116 !== (vqIndex116 & 0x7fff) || reserved !== (reserved & 0x1)) {
     throw misfit(writer, at, FILE, [
-      ["vq_index_1_16", vqIndex116, 15, 0, 117],
-      ["reserved", reserved, 1, 0, 118],
-    ]);
+      ["vq_index_1_16", 15, 0, 117],
+      ["reserved", 1, 0, 118],
+    ], vqIndex116, reserved);
   }
   view.setUint16(at, vqIndex116 | (reserved << 15), true);
 }
@@ -1517,9 +1518,9 @@ export function writeVirtioNetRssConfig(writer: Writer, value: VirtioNetRssConfi
   const indirectionTableMask = indirectionTable.length - 1;
   if (hashTypes !== hashTypes >>> 0 || indirectionTableMask !== (indirectionTableMask & 0xffff)) {
     throw misfit(writer, at, FILE, [
-      ["hash_types", hashTypes, 32, 0, 125],
-      ["indirection_table_mask", indirectionTableMask, 16, 4, 127],
-    ]);
+      ["hash_types", 32, 0, 125],
+      ["indirection_table_mask", 16, 4, 127],
+    ], hashTypes, indirectionTableMask);
   }
   view.setUint32(at, hashTypes, true);
   view.setUint16(at + 4, indirectionTableMask, true);
@@ -1543,9 +1544,9 @@ export function writeVirtioNetRssConfig(writer: Writer, value: VirtioNetRssConfi
   const hashKeyLength = hashKeyData.length;
   if (maxTxVq !== (maxTxVq & 0xffff) || hashKeyLength !== (hashKeyLength & 0xff)) {
     throw misfit(writer, at2, FILE, [
-      ["max_tx_vq", maxTxVq, 16, 0, 132],
-      ["hash_key_length", hashKeyLength, 8, 2, 133],
-    ]);
+      ["max_tx_vq", 16, 0, 132],
+      ["hash_key_length", 8, 2, 133],
+    ], maxTxVq, hashKeyLength);
   }
   view3.setUint16(at2, maxTxVq, true);
   view3.setUint8(at2 + 2, hashKeyLength);
@@ -1835,9 +1836,9 @@ export function writeVirtioNetHashConfig(writer: Writer, value: VirtioNetHashCon
   const hashKeyLength = hashKeyData.length;
   if (hashTypes !== hashTypes >>> 0 || hashKeyLength !== (hashKeyLength & 0xff)) {
     throw misfit(writer, at, FILE, [
-      ["hash_types", hashTypes, 32, 0, 140],
-      ["hash_key_length", hashKeyLength, 8, 12, 143],
-    ]);
+      ["hash_types", 32, 0, 140],
+      ["hash_key_length", 8, 12, 143],
+    ], hashTypes, hashKeyLength);
   }
   view.setUint32(at, hashTypes, true);
   writeReserved(writer, reserved, at + 4, 8, "reserved", FILE, 142);
@@ -2099,7 +2100,7 @@ export function writeVirtioNetCtrlGuestOffloadsAt(
   const { view } = writer;
   const { offloads } = value;
   if (offloads !== BigInt.asUintN(64, offloads)) {
-    throw misfit(writer, at, FILE, [["offloads", offloads, 64, 0, 165]]);
+    throw misfit(writer, at, FILE, [["offloads", 64, 0, 165]], offloads);
   }
   view.setBigUint64(at, offloads, littleEndian);
 }
@@ -2271,9 +2272,9 @@ export function writeVirtioNetCtrlCoalAt(writer: Writer, at: number, value: Virt
   const { maxPackets, maxUsecs } = value;
   if (maxPackets !== maxPackets >>> 0 || maxUsecs !== maxUsecs >>> 0) {
     throw misfit(writer, at, FILE, [
-      ["max_packets", maxPackets, 32, 0, 171],
-      ["max_usecs", maxUsecs, 32, 4, 173],
-    ]);
+      ["max_packets", 32, 0, 171],
+      ["max_usecs", 32, 4, 173],
+    ], maxPackets, maxUsecs);
   }
   view.setUint32(at, maxPackets, true);
   view.setUint32(at + 4, maxUsecs, true);
@@ -2446,7 +2447,7 @@ export function writeVirtioNetCtrlCoalVqAt(writer: Writer, at: number, value: Vi
   const { view } = writer;
   const { vqIndex, reserved = 0, coal } = value;
   if (vqIndex !== (vqIndex & 0xffff) || reserved !== (reserved & 0xffff)) {
-    throw misfit(writer, at, FILE, [["vq_index", vqIndex, 16, 0, 178], ["reserved", reserved, 16, 2, 179]]);
+    throw misfit(writer, at, FILE, [["vq_index", 16, 0, 178], ["reserved", 16, 2, 179]], vqIndex, reserved);
   }
   view.setUint16(at, vqIndex, true);
   view.setUint16(at + 2, reserved, true);
@@ -2647,7 +2648,7 @@ export function writeVirtioNetCtrlCoalVqGetAt(
   const { view } = writer;
   const { vqIndex, reserved = 0 } = value;
   if (vqIndex !== (vqIndex & 0xffff) || reserved !== (reserved & 0xffff)) {
-    throw misfit(writer, at, FILE, [["vq_index", vqIndex, 16, 0, 186], ["reserved", reserved, 16, 2, 187]]);
+    throw misfit(writer, at, FILE, [["vq_index", 16, 0, 186], ["reserved", 16, 2, 187]], vqIndex, reserved);
   }
   view.setUint16(at, vqIndex, true);
   view.setUint16(at + 2, reserved, true);
@@ -2806,7 +2807,7 @@ export function writeVirtnetHashTunnelAt(writer: Writer, at: number, value: Virt
   const { view } = writer;
   const { enabledTunnelTypes } = value;
   if (enabledTunnelTypes !== enabledTunnelTypes >>> 0) {
-    throw misfit(writer, at, FILE, [["enabled_tunnel_types", enabledTunnelTypes, 32, 0, 192]]);
+    throw misfit(writer, at, FILE, [["enabled_tunnel_types", 32, 0, 192]], enabledTunnelTypes);
   }
   view.setUint32(at, enabledTunnelTypes, true);
 }
@@ -2985,7 +2986,7 @@ export function writeVirtioNetStatsCapabilitiesAt(
   const { view } = writer;
   const { supportedStatsTypes } = value;
   if (supportedStatsTypes !== BigInt.asUintN(64, supportedStatsTypes)) {
-    throw misfit(writer, at, FILE, [["supported_stats_types", supportedStatsTypes, 64, 0, 212]]);
+    throw misfit(writer, at, FILE, [["supported_stats_types", 64, 0, 212]], supportedStatsTypes);
   }
   view.setBigUint64(at, supportedStatsTypes, true);
 }
@@ -3161,9 +3162,9 @@ export function writeVirtioNetCtrlQueueStatsEntryAt(
   const { vqIndex, reserved, typesBitmap } = value;
   if (vqIndex !== (vqIndex & 0xffff) || typesBitmap !== BigInt.asUintN(64, typesBitmap)) {
     throw misfit(writer, at, FILE, [
-      ["vq_index", vqIndex, 16, 0, 218],
-      ["types_bitmap", typesBitmap, 64, 8, 221],
-    ]);
+      ["vq_index", 16, 0, 218],
+      ["types_bitmap", 64, 8, 221],
+    ], vqIndex, typesBitmap);
   }
   view.setUint16(at, vqIndex, true);
   writeReserved(writer, reserved, at + 2, 6, "reserved", FILE, 219);
@@ -3550,7 +3551,7 @@ export function writeVirtioNetStatsCvqCountersAt(
   const { view } = writer;
   const { commandNum, okNum } = value;
   if (commandNum !== BigInt.asUintN(64, commandNum) || okNum !== BigInt.asUintN(64, okNum)) {
-    throw misfit(writer, at, FILE, [["command_num", commandNum, 64, 0, 248], ["ok_num", okNum, 64, 8, 249]]);
+    throw misfit(writer, at, FILE, [["command_num", 64, 0, 248], ["ok_num", 64, 8, 249]], commandNum, okNum);
   }
   view.setBigUint64(at, commandNum, true);
   view.setBigUint64(at + 8, okNum, true);
@@ -3741,13 +3742,13 @@ export function writeVirtioNetStatsRxBasicCountersAt(
     || rxDropOverruns !== BigInt.asUintN(64, rxDropOverruns)
   ) {
     throw misfit(writer, at, FILE, [
-      ["rx_notifications", rxNotifications, 64, 0, 254],
-      ["rx_packets", rxPackets, 64, 8, 255],
-      ["rx_bytes", rxBytes, 64, 16, 256],
-      ["rx_interrupts", rxInterrupts, 64, 24, 257],
-      ["rx_drops", rxDrops, 64, 32, 258],
-      ["rx_drop_overruns", rxDropOverruns, 64, 40, 259],
-    ]);
+      ["rx_notifications", 64, 0, 254],
+      ["rx_packets", 64, 8, 255],
+      ["rx_bytes", 64, 16, 256],
+      ["rx_interrupts", 64, 24, 257],
+      ["rx_drops", 64, 32, 258],
+      ["rx_drop_overruns", 64, 40, 259],
+    ], rxNotifications, rxPackets, rxBytes, rxInterrupts, rxDrops, rxDropOverruns);
   }
   view.setBigUint64(at, rxNotifications, true);
   view.setBigUint64(at + 8, rxPackets, true);
@@ -4009,13 +4010,13 @@ export function writeVirtioNetStatsTxBasicCountersAt(
     || txDropMalformed !== BigInt.asUintN(64, txDropMalformed)
   ) {
     throw misfit(writer, at, FILE, [
-      ["tx_notifications", txNotifications, 64, 0, 264],
-      ["tx_packets", txPackets, 64, 8, 265],
-      ["tx_bytes", txBytes, 64, 16, 266],
-      ["tx_interrupts", txInterrupts, 64, 24, 267],
-      ["tx_drops", txDrops, 64, 32, 268],
-      ["tx_drop_malformed", txDropMalformed, 64, 40, 269],
-    ]);
+      ["tx_notifications", 64, 0, 264],
+      ["tx_packets", 64, 8, 265],
+      ["tx_bytes", 64, 16, 266],
+      ["tx_interrupts", 64, 24, 267],
+      ["tx_drops", 64, 32, 268],
+      ["tx_drop_malformed", 64, 40, 269],
+    ], txNotifications, txPackets, txBytes, txInterrupts, txDrops, txDropMalformed);
   }
   view.setBigUint64(at, txNotifications, true);
   view.setBigUint64(at + 8, txPackets, true);
@@ -4264,11 +4265,11 @@ export function writeVirtioNetStatsRxCsumCountersAt(
     || rxCsumBad !== BigInt.asUintN(64, rxCsumBad)
   ) {
     throw misfit(writer, at, FILE, [
-      ["rx_csum_valid", rxCsumValid, 64, 0, 274],
-      ["rx_needs_csum", rxNeedsCsum, 64, 8, 275],
-      ["rx_csum_none", rxCsumNone, 64, 16, 276],
-      ["rx_csum_bad", rxCsumBad, 64, 24, 277],
-    ]);
+      ["rx_csum_valid", 64, 0, 274],
+      ["rx_needs_csum", 64, 8, 275],
+      ["rx_csum_none", 64, 16, 276],
+      ["rx_csum_bad", 64, 24, 277],
+    ], rxCsumValid, rxNeedsCsum, rxCsumNone, rxCsumBad);
   }
   view.setBigUint64(at, rxCsumValid, true);
   view.setBigUint64(at + 8, rxNeedsCsum, true);
@@ -4464,9 +4465,9 @@ export function writeVirtioNetStatsTxCsumCountersAt(
   const { txCsumNone, txNeedsCsum } = value;
   if (txCsumNone !== BigInt.asUintN(64, txCsumNone) || txNeedsCsum !== BigInt.asUintN(64, txNeedsCsum)) {
     throw misfit(writer, at, FILE, [
-      ["tx_csum_none", txCsumNone, 64, 0, 282],
-      ["tx_needs_csum", txNeedsCsum, 64, 8, 283],
-    ]);
+      ["tx_csum_none", 64, 0, 282],
+      ["tx_needs_csum", 64, 8, 283],
+    ], txCsumNone, txNeedsCsum);
   }
   view.setBigUint64(at, txCsumNone, true);
   view.setBigUint64(at + 8, txNeedsCsum, true);
@@ -4644,11 +4645,11 @@ export function writeVirtioNetStatsRxGsoCountersAt(
     || rxGsoBytesCoalesced !== BigInt.asUintN(64, rxGsoBytesCoalesced)
   ) {
     throw misfit(writer, at, FILE, [
-      ["rx_gso_packets", rxGsoPackets, 64, 0, 288],
-      ["rx_gso_bytes", rxGsoBytes, 64, 8, 289],
-      ["rx_gso_packets_coalesced", rxGsoPacketsCoalesced, 64, 16, 290],
-      ["rx_gso_bytes_coalesced", rxGsoBytesCoalesced, 64, 24, 291],
-    ]);
+      ["rx_gso_packets", 64, 0, 288],
+      ["rx_gso_bytes", 64, 8, 289],
+      ["rx_gso_packets_coalesced", 64, 16, 290],
+      ["rx_gso_bytes_coalesced", 64, 24, 291],
+    ], rxGsoPackets, rxGsoBytes, rxGsoPacketsCoalesced, rxGsoBytesCoalesced);
   }
   view.setBigUint64(at, rxGsoPackets, true);
   view.setBigUint64(at + 8, rxGsoBytes, true);
@@ -4881,13 +4882,13 @@ export function writeVirtioNetStatsTxGsoCountersAt(
     || txGsoBytesNoseg !== BigInt.asUintN(64, txGsoBytesNoseg)
   ) {
     throw misfit(writer, at, FILE, [
-      ["tx_gso_packets", txGsoPackets, 64, 0, 296],
-      ["tx_gso_bytes", txGsoBytes, 64, 8, 297],
-      ["tx_gso_segments", txGsoSegments, 64, 16, 298],
-      ["tx_gso_segments_bytes", txGsoSegmentsBytes, 64, 24, 299],
-      ["tx_gso_packets_noseg", txGsoPacketsNoseg, 64, 32, 300],
-      ["tx_gso_bytes_noseg", txGsoBytesNoseg, 64, 40, 301],
-    ]);
+      ["tx_gso_packets", 64, 0, 296],
+      ["tx_gso_bytes", 64, 8, 297],
+      ["tx_gso_segments", 64, 16, 298],
+      ["tx_gso_segments_bytes", 64, 24, 299],
+      ["tx_gso_packets_noseg", 64, 32, 300],
+      ["tx_gso_bytes_noseg", 64, 40, 301],
+    ], txGsoPackets, txGsoBytes, txGsoSegments, txGsoSegmentsBytes, txGsoPacketsNoseg, txGsoBytesNoseg);
   }
   view.setBigUint64(at, txGsoPackets, true);
   view.setBigUint64(at + 8, txGsoBytes, true);
@@ -5126,9 +5127,9 @@ export function writeVirtioNetStatsRxSpeedCountersAt(
     || rxBytesAllowanceExceeded !== BigInt.asUintN(64, rxBytesAllowanceExceeded)
   ) {
     throw misfit(writer, at, FILE, [
-      ["rx_packets_allowance_exceeded", rxPacketsAllowanceExceeded, 64, 0, 306],
-      ["rx_bytes_allowance_exceeded", rxBytesAllowanceExceeded, 64, 8, 307],
-    ]);
+      ["rx_packets_allowance_exceeded", 64, 0, 306],
+      ["rx_bytes_allowance_exceeded", 64, 8, 307],
+    ], rxPacketsAllowanceExceeded, rxBytesAllowanceExceeded);
   }
   view.setBigUint64(at, rxPacketsAllowanceExceeded, true);
   view.setBigUint64(at + 8, rxBytesAllowanceExceeded, true);
@@ -5310,9 +5311,9 @@ export function writeVirtioNetStatsTxSpeedCountersAt(
     || txBytesAllowanceExceeded !== BigInt.asUintN(64, txBytesAllowanceExceeded)
   ) {
     throw misfit(writer, at, FILE, [
-      ["tx_packets_allowance_exceeded", txPacketsAllowanceExceeded, 64, 0, 312],
-      ["tx_bytes_allowance_exceeded", txBytesAllowanceExceeded, 64, 8, 313],
-    ]);
+      ["tx_packets_allowance_exceeded", 64, 0, 312],
+      ["tx_bytes_allowance_exceeded", 64, 8, 313],
+    ], txPacketsAllowanceExceeded, txBytesAllowanceExceeded);
   }
   view.setBigUint64(at, txPacketsAllowanceExceeded, true);
   view.setBigUint64(at + 8, txBytesAllowanceExceeded, true);
@@ -5745,17 +5746,16 @@ export function writeVirtioNetStatsReply(writer: Writer, value: VirtioNetStatsRe
     || reserved1 !== (reserved1 & 0xffff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["type", type, 8, 0, 322],
-      ["reserved", reserved, 8, 1, 323],
-      ["vq_index", vqIndex, 16, 2, 324],
-      ["reserved1", reserved1, 16, 4, 325],
-    ]);
+      ["type", 8, 0, 322],
+      ["reserved", 8, 1, 323],
+      ["vq_index", 16, 2, 324],
+      ["reserved1", 16, 4, 325],
+    ], type, reserved, vqIndex, reserved1);
   }
   view.setUint8(at, type);
   view.setUint8(at + 1, reserved);
   view.setUint16(at + 2, vqIndex, true);
   view.setUint16(at + 4, reserved1, true);
-  view.setUint16(at + 6, 0, true);
   const from = writer.at;
   switch (type) {
     case 0x20: { // VIRTIO_NET_STATS_TYPE_REPLY_CVQ
@@ -5885,12 +5885,12 @@ export function writeVirtioNetStatsReply(writer: Writer, value: VirtioNetStatsRe
   }
   const size$ = (writer.at - from) + 8;
   if (size$ !== (size$ & 0xffff)) {
-    throw misfit(writer, at + 6, FILE, [["size", size$, 16, 0, 328]]);
+    throw misfit(writer, at + 6, FILE, [["size", 16, 0, 328]], size$);
+  }
+  if (size$ < 0x8 /* VIRTIO_NET_STATS_REPLY_HDR_SIZE */) {
+    throw broken(writer, "size", at + 6, FILE, 328, "size >= VIRTIO_NET_STATS_REPLY_HDR_SIZE");
   }
   writer.view.setUint16(at + 6, size$, true);
-  if (size$ < 0x8 /* VIRTIO_NET_STATS_REPLY_HDR_SIZE */) {
-    throw writer.error("constraint", "size", at + 6, `${FILE}:328`, "size >= VIRTIO_NET_STATS_REPLY_HDR_SIZE");
-  }
 }
 
 /**
@@ -6580,7 +6580,7 @@ export function writeVirtnetRssCtxCapAt(writer: Writer, at: number, value: Virtn
   const { view } = writer;
   const { maxRssContexts } = value;
   if (maxRssContexts !== (maxRssContexts & 0xffff)) {
-    throw misfit(writer, at, FILE, [["max_rss_contexts", maxRssContexts, 16, 0, 350]]);
+    throw misfit(writer, at, FILE, [["max_rss_contexts", 16, 0, 350]], maxRssContexts);
   }
   view.setUint16(at, maxRssContexts, true);
 }
@@ -6720,7 +6720,7 @@ export function writeVirtnetRssCtxAddModify(writer: Writer, value: VirtnetRssCtx
   const at = writer.take(8);
   const { view } = writer;
   if (rssCtxId !== (rssCtxId & 0xffff)) {
-    throw misfit(writer, at, FILE, [["rss_ctx_id", rssCtxId, 16, 0, 355]]);
+    throw misfit(writer, at, FILE, [["rss_ctx_id", 16, 0, 355]], rssCtxId);
   }
   view.setUint16(at, rssCtxId, true);
   writeReserved(writer, reserved, at + 2, 6, "reserved", FILE, 356);
@@ -6888,7 +6888,7 @@ export function writeVirtnetRssCtxDelAt(writer: Writer, at: number, value: Virtn
   const { view } = writer;
   const { rssCtxId } = value;
   if (rssCtxId !== (rssCtxId & 0xffff)) {
-    throw misfit(writer, at, FILE, [["rss_ctx_id", rssCtxId, 16, 0, 362]]);
+    throw misfit(writer, at, FILE, [["rss_ctx_id", 16, 0, 362]], rssCtxId);
   }
   view.setUint16(at, rssCtxId, true);
 }
@@ -10703,7 +10703,7 @@ export function writeVirtioNetCtrl(writer: Writer, value: VirtioNetCtrl, littleE
   const at = writer.take(2);
   const { view } = writer;
   if (class$ !== (class$ & 0xff) || command !== (command & 0xff)) {
-    throw misfit(writer, at, FILE, [["class", class$, 8, 0, 409], ["command", command, 8, 1, 410]]);
+    throw misfit(writer, at, FILE, [["class", 8, 0, 409], ["command", 8, 1, 410]], class$, command);
   }
   view.setUint8(at, class$);
   view.setUint8(at + 1, command);
@@ -10935,7 +10935,7 @@ export function writeVirtioNetCtrlAnswer(
   const at = writer.take(1);
   const { view } = writer;
   if (ack !== (ack & 0xff)) {
-    throw misfit(writer, at, FILE, [["ack", ack, 8, 0, 417]]);
+    throw misfit(writer, at, FILE, [["ack", 8, 0, 417]], ack);
   }
   view.setUint8(at, ack);
   if (ack === 0x0 /* VIRTIO_NET_OK */) {

@@ -246,13 +246,20 @@ export function writeVirtioNetFfCapDataAt(writer: Writer, at: number, value: Vir
     || selectorsPerClassifierLimit !== (selectorsPerClassifierLimit & 0xff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["groups_limit", groupsLimit, 32, 0, 41],
-      ["classifiers_limit", classifiersLimit, 32, 4, 42],
-      ["rules_limit", rulesLimit, 32, 8, 44],
-      ["rules_per_group_limit", rulesPerGroupLimit, 32, 12, 45],
-      ["last_rule_priority", lastRulePriority, 8, 16, 47],
-      ["selectors_per_classifier_limit", selectorsPerClassifierLimit, 8, 17, 48],
-    ]);
+      ["groups_limit", 32, 0, 41],
+      ["classifiers_limit", 32, 4, 42],
+      ["rules_limit", 32, 8, 44],
+      ["rules_per_group_limit", 32, 12, 45],
+      ["last_rule_priority", 8, 16, 47],
+      ["selectors_per_classifier_limit", 8, 17, 48],
+    ],
+      groupsLimit,
+      classifiersLimit,
+      rulesLimit,
+      rulesPerGroupLimit,
+      lastRulePriority,
+      selectorsPerClassifierLimit,
+    );
   }
   view.setUint32(at, groupsLimit, true);
   view.setUint32(at + 4, classifiersLimit, true);
@@ -540,10 +547,10 @@ export function writeVirtioNetFfSelector(writer: Writer, value: VirtioNetFfSelec
   const length = mask.length;
   if (type !== (type & 0xff) || flags !== (flags & 0xff) || length !== (length & 0xff)) {
     throw misfit(writer, at, FILE, [
-      ["type", type, 8, 0, 55],
-      ["flags", flags, 8, 1, 56],
-      ["length", length, 8, 4, 59],
-    ]);
+      ["type", 8, 0, 55],
+      ["flags", 8, 1, 56],
+      ["length", 8, 4, 59],
+    ], type, flags, length);
   }
   view.setUint8(at, type);
   view.setUint8(at + 1, flags);
@@ -791,7 +798,7 @@ export function writeVirtioNetFfCapMaskData(writer: Writer, value: VirtioNetFfCa
   const { view } = writer;
   const count$ = selectors.length;
   if (count$ !== (count$ & 0xff)) {
-    throw misfit(writer, at, FILE, [["count", count$, 8, 0, 71]]);
+    throw misfit(writer, at, FILE, [["count", 8, 0, 71]], count$);
   }
   view.setUint8(at, count$);
   writeReserved(writer, reserved, at + 1, 7, "reserved", FILE, 72);
@@ -1007,7 +1014,7 @@ export function writeVirtioNetFfActions(writer: Writer, value: VirtioNetFfAction
   const { view } = writer;
   const count$ = actions.length;
   if (count$ !== (count$ & 0xff)) {
-    throw misfit(writer, at, FILE, [["count", count$, 8, 0, 81]]);
+    throw misfit(writer, at, FILE, [["count", 8, 0, 81]], count$);
   }
   view.setUint8(at, count$);
   writeReserved(writer, reserved, at + 1, 7, "reserved", FILE, 82);
@@ -1016,7 +1023,7 @@ export function writeVirtioNetFfActions(writer: Writer, value: VirtioNetFfAction
   let next = start;
   for (const item of actions) {
     if (item !== (item & 0xff)) {
-      throw misfit(writer, next, FILE, [[`actions[${next - start}]`, item, 8, 0, 83]]);
+      throw misfit(writer, next, FILE, [[`actions[${next - start}]`, 8, 0, 83]], item);
     }
     view2.setUint8(next, item);
     next += 1;
@@ -1217,7 +1224,7 @@ export function writeVirtioNetResourceObjFfGroupAt(
   const { view } = writer;
   const { groupPriority } = value;
   if (groupPriority !== (groupPriority & 0xffff)) {
-    throw misfit(writer, at, FILE, [["group_priority", groupPriority, 16, 0, 90]]);
+    throw misfit(writer, at, FILE, [["group_priority", 16, 0, 90]], groupPriority);
   }
   view.setUint16(at, groupPriority, true);
 }
@@ -1386,7 +1393,7 @@ export function writeVirtioNetResourceObjFfClassifier(
   const { view } = writer;
   const count$ = selectors.length;
   if (count$ !== (count$ & 0xff)) {
-    throw misfit(writer, at, FILE, [["count", count$, 8, 0, 96]]);
+    throw misfit(writer, at, FILE, [["count", 8, 0, 96]], count$);
   }
   view.setUint8(at, count$);
   writeReserved(writer, reserved, at + 1, 7, "reserved", FILE, 97);
@@ -1662,14 +1669,14 @@ export function writeVirtioNetResourceObjFfRule(writer: Writer, value: VirtioNet
     || vqIndex !== (vqIndex & 0xffff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["group_id", groupId, 32, 0, 105],
-      ["classifier_id", classifierId, 32, 4, 107],
-      ["rule_priority", rulePriority, 8, 8, 109],
-      ["key_length", keyLength, 8, 9, 112],
-      ["action", action, 8, 10, 113],
-      ["reserved", reserved, 8, 11, 114],
-      ["vq_index", vqIndex, 16, 12, 116],
-    ]);
+      ["group_id", 32, 0, 105],
+      ["classifier_id", 32, 4, 107],
+      ["rule_priority", 8, 8, 109],
+      ["key_length", 8, 9, 112],
+      ["action", 8, 10, 113],
+      ["reserved", 8, 11, 114],
+      ["vq_index", 16, 12, 116],
+    ], groupId, classifierId, rulePriority, keyLength, action, reserved, vqIndex);
   }
   view.setUint32(at, groupId, true);
   view.setUint32(at + 4, classifierId, true);

@@ -342,27 +342,48 @@ export function writePciConfigHeaderAt(writer: Writer, at: number, value: PciCon
     || maxLat !== (maxLat & 0xff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["vendor_id", vendorId, 16, 0, 46],
-      ["device_id", deviceId, 16, 2, 47],
-      ["command", command, 16, 4, 48],
-      ["status", status, 16, 6, 49],
-      ["revision_id", revisionId, 8, 8, 50],
-      ["class_prog", classProg, 8, 9, 51],
-      ["class_device", classDevice, 16, 10, 53],
-      ["cache_line_size", cacheLineSize, 8, 12, 54],
-      ["latency_timer", latencyTimer, 8, 13, 55],
-      ["header_type", headerType, 8, 14, 56],
-      ["bist", bist, 8, 15, 57],
-      ["cardbus_cis", cardbusCis, 32, 40, 59],
-      ["subsystem_vendor_id", subsystemVendorId, 16, 44, 60],
-      ["subsystem_id", subsystemId, 16, 46, 61],
-      ["rom_address", romAddress, 32, 48, 62],
-      ["capability_list", capabilityList, 8, 52, 64],
-      ["interrupt_line", interruptLine, 8, 60, 66],
-      ["interrupt_pin", interruptPin, 8, 61, 67],
-      ["min_gnt", minGnt, 8, 62, 68],
-      ["max_lat", maxLat, 8, 63, 69],
-    ]);
+      ["vendor_id", 16, 0, 46],
+      ["device_id", 16, 2, 47],
+      ["command", 16, 4, 48],
+      ["status", 16, 6, 49],
+      ["revision_id", 8, 8, 50],
+      ["class_prog", 8, 9, 51],
+      ["class_device", 16, 10, 53],
+      ["cache_line_size", 8, 12, 54],
+      ["latency_timer", 8, 13, 55],
+      ["header_type", 8, 14, 56],
+      ["bist", 8, 15, 57],
+      ["cardbus_cis", 32, 40, 59],
+      ["subsystem_vendor_id", 16, 44, 60],
+      ["subsystem_id", 16, 46, 61],
+      ["rom_address", 32, 48, 62],
+      ["capability_list", 8, 52, 64],
+      ["interrupt_line", 8, 60, 66],
+      ["interrupt_pin", 8, 61, 67],
+      ["min_gnt", 8, 62, 68],
+      ["max_lat", 8, 63, 69],
+    ],
+      vendorId,
+      deviceId,
+      command,
+      status,
+      revisionId,
+      classProg,
+      classDevice,
+      cacheLineSize,
+      latencyTimer,
+      headerType,
+      bist,
+      cardbusCis,
+      subsystemVendorId,
+      subsystemId,
+      romAddress,
+      capabilityList,
+      interruptLine,
+      interruptPin,
+      minGnt,
+      maxLat,
+    );
   }
   view.setUint16(at, vendorId, true);
   view.setUint16(at + 2, deviceId, true);
@@ -382,7 +403,7 @@ export function writePciConfigHeaderAt(writer: Writer, at: number, value: PciCon
   let next = start;
   for (const item of baseAddress) {
     if (item !== item >>> 0) {
-      throw misfit(writer, next, FILE, [[`base_address[${(next - start) / 4}]`, item, 32, 0, 58]]);
+      throw misfit(writer, next, FILE, [[`base_address[${(next - start) / 4}]`, 32, 0, 58]], item);
     }
     view.setUint32(next, item, true);
     next += 4;
@@ -1095,38 +1116,70 @@ export function writePciBridgeHeaderAt(writer: Writer, at: number, value: PciBri
     || bridgeControl !== (bridgeControl & 0xffff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["vendor_id", vendorId, 16, 0, 75],
-      ["device_id", deviceId, 16, 2, 76],
-      ["command", command, 16, 4, 77],
-      ["status", status, 16, 6, 78],
-      ["revision_id", revisionId, 8, 8, 79],
-      ["class_prog", classProg, 8, 9, 80],
-      ["class_device", classDevice, 16, 10, 82],
-      ["cache_line_size", cacheLineSize, 8, 12, 83],
-      ["latency_timer", latencyTimer, 8, 13, 84],
-      ["header_type", headerType, 8, 14, 85],
-      ["bist", bist, 8, 15, 86],
-      ["primary_bus", primaryBus, 8, 24, 88],
-      ["secondary_bus", secondaryBus, 8, 25, 89],
-      ["subordinate_bus", subordinateBus, 8, 26, 90],
-      ["sec_latency_timer", secLatencyTimer, 8, 27, 91],
-      ["io_base", ioBase, 8, 28, 92],
-      ["io_limit", ioLimit, 8, 29, 93],
-      ["sec_status", secStatus, 16, 30, 94],
-      ["memory_base", memoryBase, 16, 32, 95],
-      ["memory_limit", memoryLimit, 16, 34, 96],
-      ["pref_memory_base", prefMemoryBase, 16, 36, 97],
-      ["pref_memory_limit", prefMemoryLimit, 16, 38, 98],
-      ["pref_base_upper32", prefBaseUpper32, 32, 40, 99],
-      ["pref_limit_upper32", prefLimitUpper32, 32, 44, 100],
-      ["io_base_upper16", ioBaseUpper16, 16, 48, 101],
-      ["io_limit_upper16", ioLimitUpper16, 16, 50, 102],
-      ["capability_list", capabilityList, 8, 52, 104],
-      ["rom_address", romAddress, 32, 56, 106],
-      ["interrupt_line", interruptLine, 8, 60, 107],
-      ["interrupt_pin", interruptPin, 8, 61, 108],
-      ["bridge_control", bridgeControl, 16, 62, 109],
-    ]);
+      ["vendor_id", 16, 0, 75],
+      ["device_id", 16, 2, 76],
+      ["command", 16, 4, 77],
+      ["status", 16, 6, 78],
+      ["revision_id", 8, 8, 79],
+      ["class_prog", 8, 9, 80],
+      ["class_device", 16, 10, 82],
+      ["cache_line_size", 8, 12, 83],
+      ["latency_timer", 8, 13, 84],
+      ["header_type", 8, 14, 85],
+      ["bist", 8, 15, 86],
+      ["primary_bus", 8, 24, 88],
+      ["secondary_bus", 8, 25, 89],
+      ["subordinate_bus", 8, 26, 90],
+      ["sec_latency_timer", 8, 27, 91],
+      ["io_base", 8, 28, 92],
+      ["io_limit", 8, 29, 93],
+      ["sec_status", 16, 30, 94],
+      ["memory_base", 16, 32, 95],
+      ["memory_limit", 16, 34, 96],
+      ["pref_memory_base", 16, 36, 97],
+      ["pref_memory_limit", 16, 38, 98],
+      ["pref_base_upper32", 32, 40, 99],
+      ["pref_limit_upper32", 32, 44, 100],
+      ["io_base_upper16", 16, 48, 101],
+      ["io_limit_upper16", 16, 50, 102],
+      ["capability_list", 8, 52, 104],
+      ["rom_address", 32, 56, 106],
+      ["interrupt_line", 8, 60, 107],
+      ["interrupt_pin", 8, 61, 108],
+      ["bridge_control", 16, 62, 109],
+    ],
+      vendorId,
+      deviceId,
+      command,
+      status,
+      revisionId,
+      classProg,
+      classDevice,
+      cacheLineSize,
+      latencyTimer,
+      headerType,
+      bist,
+      primaryBus,
+      secondaryBus,
+      subordinateBus,
+      secLatencyTimer,
+      ioBase,
+      ioLimit,
+      secStatus,
+      memoryBase,
+      memoryLimit,
+      prefMemoryBase,
+      prefMemoryLimit,
+      prefBaseUpper32,
+      prefLimitUpper32,
+      ioBaseUpper16,
+      ioLimitUpper16,
+      capabilityList,
+      romAddress,
+      interruptLine,
+      interruptPin,
+      bridgeControl,
+    );
   }
   view.setUint16(at, vendorId, true);
   view.setUint16(at + 2, deviceId, true);
@@ -1146,7 +1199,7 @@ export function writePciBridgeHeaderAt(writer: Writer, at: number, value: PciBri
   let next = start;
   for (const item of baseAddress) {
     if (item !== item >>> 0) {
-      throw misfit(writer, next, FILE, [[`base_address[${(next - start) / 4}]`, item, 32, 0, 87]]);
+      throw misfit(writer, next, FILE, [[`base_address[${(next - start) / 4}]`, 32, 0, 87]], item);
     }
     view.setUint32(next, item, true);
     next += 4;
@@ -1883,7 +1936,7 @@ export function writePciCapHeaderAt(writer: Writer, at: number, value: PciCapHea
   const { view } = writer;
   const { id, next: next$ } = value;
   if (id !== (id & 0xff) || next$ !== (next$ & 0xff)) {
-    throw misfit(writer, at, FILE, [["id", id, 8, 0, 137], ["next", next$, 8, 1, 139]]);
+    throw misfit(writer, at, FILE, [["id", 8, 0, 137], ["next", 8, 1, 139]], id, next$);
   }
   view.setUint8(at, id);
   view.setUint8(at + 1, next$);
@@ -2063,11 +2116,11 @@ export function writePciPmCapAt(writer: Writer, at: number, value: PciPmCap): vo
     || data !== (data & 0xff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["pmc", pmc, 16, 2, 145],
-      ["ctrl", ctrl, 16, 4, 147],
-      ["ppb_extensions", ppbExtensions, 8, 6, 148],
-      ["data", data, 8, 7, 149],
-    ]);
+      ["pmc", 16, 2, 145],
+      ["ctrl", 16, 4, 147],
+      ["ppb_extensions", 8, 6, 148],
+      ["data", 8, 7, 149],
+    ], pmc, ctrl, ppbExtensions, data);
   }
   try {
     writePciCapHeaderAt(writer, at, header);
@@ -2348,15 +2401,15 @@ export function writePciMsixCapAt(writer: Writer, at: number, value: PciMsixCap)
     || pbaOffset !== (pbaOffset & 0x1fffffff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["table_size", tableSize, 11, 2, 157],
-      ["reserved", reserved, 3, 2, 158],
-      ["function_mask", functionMask, 1, 2, 160],
-      ["enable", enable, 1, 2, 161],
-      ["table_bir", tableBir, 3, 4, 164],
-      ["table_offset", tableOffset, 29, 4, 166],
-      ["pba_bir", pbaBir, 3, 8, 169],
-      ["pba_offset", pbaOffset, 29, 8, 171],
-    ]);
+      ["table_size", 11, 2, 157],
+      ["reserved", 3, 2, 158],
+      ["function_mask", 1, 2, 160],
+      ["enable", 1, 2, 161],
+      ["table_bir", 3, 4, 164],
+      ["table_offset", 29, 4, 166],
+      ["pba_bir", 3, 8, 169],
+      ["pba_offset", 29, 8, 171],
+    ], tableSize, reserved, functionMask, enable, tableBir, tableOffset, pbaBir, pbaOffset);
   }
   try {
     writePciCapHeaderAt(writer, at, header);
@@ -2705,14 +2758,14 @@ export function writePciMsiCapAt(writer: Writer, at: number, value: PciMsiCap): 
     || lowerAddr !== lowerAddr >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["enable", enable, 1, 2, 179],
-      ["multiple_capable", multipleCapable, 3, 2, 181],
-      ["multiple_enable", multipleEnable, 3, 2, 183],
-      ["is_64bit", is64bit, 1, 2, 184],
-      ["has_mask", hasMask, 1, 2, 185],
-      ["reserved", reserved, 7, 2, 186],
-      ["lower_addr", lowerAddr, 32, 4, 188],
-    ]);
+      ["enable", 1, 2, 179],
+      ["multiple_capable", 3, 2, 181],
+      ["multiple_enable", 3, 2, 183],
+      ["is_64bit", 1, 2, 184],
+      ["has_mask", 1, 2, 185],
+      ["reserved", 7, 2, 186],
+      ["lower_addr", 32, 4, 188],
+    ], enable, multipleCapable, multipleEnable, is64bit, hasMask, reserved, lowerAddr);
   }
   try {
     writePciCapHeaderAt(writer, at, header);
@@ -2995,9 +3048,9 @@ export function writePciSsvidCapAt(writer: Writer, at: number, value: PciSsvidCa
   const { header, reserved, subsystemVendorId, subsystemId } = value;
   if (subsystemVendorId !== (subsystemVendorId & 0xffff) || subsystemId !== (subsystemId & 0xffff)) {
     throw misfit(writer, at, FILE, [
-      ["subsystem_vendor_id", subsystemVendorId, 16, 4, 195],
-      ["subsystem_id", subsystemId, 16, 6, 196],
-    ]);
+      ["subsystem_vendor_id", 16, 4, 195],
+      ["subsystem_id", 16, 6, 196],
+    ], subsystemVendorId, subsystemId);
   }
   try {
     writePciCapHeaderAt(writer, at, header);
@@ -3360,29 +3413,52 @@ export function writePciExpCapAt(writer: Writer, at: number, value: PciExpCap): 
     || sltsta2 !== (sltsta2 & 0xffff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["flags", flags, 16, 2, 217],
-      ["devcap", devcap, 32, 4, 218],
-      ["devctl", devctl, 16, 8, 219],
-      ["devsta", devsta, 16, 10, 220],
-      ["lnkcap", lnkcap, 32, 12, 221],
-      ["lnkctl", lnkctl, 16, 16, 222],
-      ["lnksta", lnksta, 16, 18, 223],
-      ["sltcap", sltcap, 32, 20, 224],
-      ["sltctl", sltctl, 16, 24, 225],
-      ["sltsta", sltsta, 16, 26, 226],
-      ["rtctl", rtctl, 16, 28, 227],
-      ["rtcap", rtcap, 16, 30, 228],
-      ["rtsta", rtsta, 32, 32, 229],
-      ["devcap2", devcap2, 32, 36, 230],
-      ["devctl2", devctl2, 16, 40, 231],
-      ["devsta2", devsta2, 16, 42, 232],
-      ["lnkcap2", lnkcap2, 32, 44, 233],
-      ["lnkctl2", lnkctl2, 16, 48, 234],
-      ["lnksta2", lnksta2, 16, 50, 235],
-      ["sltcap2", sltcap2, 32, 52, 236],
-      ["sltctl2", sltctl2, 16, 56, 237],
-      ["sltsta2", sltsta2, 16, 58, 238],
-    ]);
+      ["flags", 16, 2, 217],
+      ["devcap", 32, 4, 218],
+      ["devctl", 16, 8, 219],
+      ["devsta", 16, 10, 220],
+      ["lnkcap", 32, 12, 221],
+      ["lnkctl", 16, 16, 222],
+      ["lnksta", 16, 18, 223],
+      ["sltcap", 32, 20, 224],
+      ["sltctl", 16, 24, 225],
+      ["sltsta", 16, 26, 226],
+      ["rtctl", 16, 28, 227],
+      ["rtcap", 16, 30, 228],
+      ["rtsta", 32, 32, 229],
+      ["devcap2", 32, 36, 230],
+      ["devctl2", 16, 40, 231],
+      ["devsta2", 16, 42, 232],
+      ["lnkcap2", 32, 44, 233],
+      ["lnkctl2", 16, 48, 234],
+      ["lnksta2", 16, 50, 235],
+      ["sltcap2", 32, 52, 236],
+      ["sltctl2", 16, 56, 237],
+      ["sltsta2", 16, 58, 238],
+    ],
+      flags,
+      devcap,
+      devctl,
+      devsta,
+      lnkcap,
+      lnkctl,
+      lnksta,
+      sltcap,
+      sltctl,
+      sltsta,
+      rtctl,
+      rtcap,
+      rtsta,
+      devcap2,
+      devctl2,
+      devsta2,
+      lnkcap2,
+      lnkctl2,
+      lnksta2,
+      sltcap2,
+      sltctl2,
+      sltsta2,
+    );
   }
   try {
     writePciCapHeaderAt(writer, at, header);
@@ -3864,11 +3940,11 @@ export function writePciMsixEntryAt(writer: Writer, at: number, value: PciMsixEn
     || vectorCtrl !== vectorCtrl >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["lower_addr", lowerAddr, 32, 0, 243],
-      ["upper_addr", upperAddr, 32, 4, 244],
-      ["data", data, 32, 8, 245],
-      ["vector_ctrl", vectorCtrl, 32, 12, 247],
-    ]);
+      ["lower_addr", 32, 0, 243],
+      ["upper_addr", 32, 4, 244],
+      ["data", 32, 8, 245],
+      ["vector_ctrl", 32, 12, 247],
+    ], lowerAddr, upperAddr, data, vectorCtrl);
   }
   view.setUint32(at, lowerAddr, true);
   view.setUint32(at + 4, upperAddr, true);

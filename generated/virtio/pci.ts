@@ -327,23 +327,40 @@ export function writeVirtioPciCommonCfg(writer: Writer, value: VirtioPciCommonCf
     || queueDevice !== BigInt.asUintN(64, queueDevice)
   ) {
     throw misfit(writer, at, FILE, [
-      ["device_feature_select", deviceFeatureSelect, 32, 0, 17],
-      ["device_feature", deviceFeature, 32, 4, 19],
-      ["driver_feature_select", driverFeatureSelect, 32, 8, 21],
-      ["driver_feature", driverFeature, 32, 12, 23],
-      ["config_msix_vector", configMsixVector, 16, 16, 25],
-      ["num_queues", numQueues, 16, 18, 28],
-      ["device_status", deviceStatus, 8, 20, 29],
-      ["config_generation", configGeneration, 8, 21, 31],
-      ["queue_select", queueSelect, 16, 22, 34],
-      ["queue_size", queueSize, 16, 24, 37],
-      ["queue_msix_vector", queueMsixVector, 16, 26, 39],
-      ["queue_enable", queueEnable, 16, 28, 41],
-      ["queue_notify_off", queueNotifyOff, 16, 30, 43],
-      ["queue_desc", queueDesc, 64, 32, 45],
-      ["queue_driver", queueDriver, 64, 40, 47],
-      ["queue_device", queueDevice, 64, 48, 49],
-    ]);
+      ["device_feature_select", 32, 0, 17],
+      ["device_feature", 32, 4, 19],
+      ["driver_feature_select", 32, 8, 21],
+      ["driver_feature", 32, 12, 23],
+      ["config_msix_vector", 16, 16, 25],
+      ["num_queues", 16, 18, 28],
+      ["device_status", 8, 20, 29],
+      ["config_generation", 8, 21, 31],
+      ["queue_select", 16, 22, 34],
+      ["queue_size", 16, 24, 37],
+      ["queue_msix_vector", 16, 26, 39],
+      ["queue_enable", 16, 28, 41],
+      ["queue_notify_off", 16, 30, 43],
+      ["queue_desc", 64, 32, 45],
+      ["queue_driver", 64, 40, 47],
+      ["queue_device", 64, 48, 49],
+    ],
+      deviceFeatureSelect,
+      deviceFeature,
+      driverFeatureSelect,
+      driverFeature,
+      configMsixVector,
+      numQueues,
+      deviceStatus,
+      configGeneration,
+      queueSelect,
+      queueSize,
+      queueMsixVector,
+      queueEnable,
+      queueNotifyOff,
+      queueDesc,
+      queueDriver,
+      queueDevice,
+    );
   }
   view.setUint32(at, deviceFeatureSelect, true);
   view.setUint32(at + 4, deviceFeature, true);
@@ -368,9 +385,9 @@ export function writeVirtioPciCommonCfg(writer: Writer, value: VirtioPciCommonCf
     if (queueReset === undefined) throw missing(writer, "queue_reset", FILE, 57);
     if (queueNotifConfigData !== (queueNotifConfigData & 0xffff) || queueReset !== (queueReset & 0xffff)) {
       throw misfit(writer, at2, FILE, [
-        ["queue_notif_config_data", queueNotifConfigData, 16, 0, 54],
-        ["queue_reset", queueReset, 16, 2, 57],
-      ]);
+        ["queue_notif_config_data", 16, 0, 54],
+        ["queue_reset", 16, 2, 57],
+      ], queueNotifConfigData, queueReset);
     }
     view2.setUint16(at2, queueNotifConfigData, true);
     view2.setUint16(at2 + 2, queueReset, true);
@@ -386,9 +403,9 @@ export function writeVirtioPciCommonCfg(writer: Writer, value: VirtioPciCommonCf
     if (adminQueueNum === undefined) throw missing(writer, "admin_queue_num", FILE, 65);
     if (adminQueueIndex !== (adminQueueIndex & 0xffff) || adminQueueNum !== (adminQueueNum & 0xffff)) {
       throw misfit(writer, at3, FILE, [
-        ["admin_queue_index", adminQueueIndex, 16, 0, 62],
-        ["admin_queue_num", adminQueueNum, 16, 2, 65],
-      ]);
+        ["admin_queue_index", 16, 0, 62],
+        ["admin_queue_num", 16, 2, 65],
+      ], adminQueueIndex, adminQueueNum);
     }
     view3.setUint16(at3, adminQueueIndex, true);
     view3.setUint16(at3 + 2, adminQueueNum, true);
@@ -1067,15 +1084,15 @@ export function writeVirtioPciCapAt(writer: Writer, at: number, value: VirtioPci
     || length !== length >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["cap_vndr", capVndr, 8, 0, 73],
-      ["cap_next", capNext, 8, 1, 75],
-      ["cap_len", capLen, 8, 2, 78],
-      ["cfg_type", cfgType, 8, 3, 79],
-      ["bar", bar, 8, 4, 81],
-      ["id", id, 8, 5, 83],
-      ["offset", offset, 32, 8, 87],
-      ["length", length, 32, 12, 89],
-    ]);
+      ["cap_vndr", 8, 0, 73],
+      ["cap_next", 8, 1, 75],
+      ["cap_len", 8, 2, 78],
+      ["cfg_type", 8, 3, 79],
+      ["bar", 8, 4, 81],
+      ["id", 8, 5, 83],
+      ["offset", 32, 8, 87],
+      ["length", 32, 12, 89],
+    ], capVndr, capNext, capLen, cfgType, bar, id, offset, length);
   }
   view.setUint8(at, capVndr);
   view.setUint8(at + 1, capNext);
@@ -1406,9 +1423,9 @@ export function writeVirtioPciCap64At(writer: Writer, at: number, value: VirtioP
   const { cap, offsetHi, lengthHi } = value;
   if (offsetHi !== offsetHi >>> 0 || lengthHi !== lengthHi >>> 0) {
     throw misfit(writer, at, FILE, [
-      ["offset_hi", offsetHi, 32, 16, 97],
-      ["length_hi", lengthHi, 32, 20, 99],
-    ]);
+      ["offset_hi", 32, 16, 97],
+      ["length_hi", 32, 20, 99],
+    ], offsetHi, lengthHi);
   }
   try {
     writeVirtioPciCapAt(writer, at, cap);
@@ -1618,7 +1635,7 @@ export function writeVirtioPciNotifyCapAt(writer: Writer, at: number, value: Vir
   const { view } = writer;
   const { cap, notifyOffMultiplier } = value;
   if (notifyOffMultiplier !== notifyOffMultiplier >>> 0) {
-    throw misfit(writer, at, FILE, [["notify_off_multiplier", notifyOffMultiplier, 32, 16, 108]]);
+    throw misfit(writer, at, FILE, [["notify_off_multiplier", 32, 16, 108]], notifyOffMultiplier);
   }
   try {
     writeVirtioPciCapAt(writer, at, cap);
@@ -1983,12 +2000,12 @@ export function writeVirtioPciVndrData(writer: Writer, value: VirtioPciVndrData)
     || vendorId !== (vendorId & 0xffff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["cap_vndr", capVndr, 8, 0, 122],
-      ["cap_next", capNext, 8, 1, 123],
-      ["cap_len", capLen, 8, 2, 125],
-      ["cfg_type", cfgType, 8, 3, 126],
-      ["vendor_id", vendorId, 16, 4, 129],
-    ]);
+      ["cap_vndr", 8, 0, 122],
+      ["cap_next", 8, 1, 123],
+      ["cap_len", 8, 2, 125],
+      ["cfg_type", 8, 3, 126],
+      ["vendor_id", 16, 4, 129],
+    ], capVndr, capNext, capLen, cfgType, vendorId);
   }
   view.setUint8(at, capVndr);
   view.setUint8(at + 1, capNext);
@@ -2336,15 +2353,24 @@ export function writeVirtioPciLegacyCommonCfg(
     || isrStatus !== (isrStatus & 0xff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["device_features", deviceFeatures, 32, 0, 147],
-      ["driver_features", driverFeatures, 32, 4, 149],
-      ["queue_address", queueAddress, 32, 8, 152],
-      ["queue_size", queueSize, 16, 12, 154],
-      ["queue_select", queueSelect, 16, 14, 155],
-      ["queue_notify", queueNotify, 16, 16, 156],
-      ["device_status", deviceStatus, 8, 18, 157],
-      ["isr_status", isrStatus, 8, 19, 158],
-    ]);
+      ["device_features", 32, 0, 147],
+      ["driver_features", 32, 4, 149],
+      ["queue_address", 32, 8, 152],
+      ["queue_size", 16, 12, 154],
+      ["queue_select", 16, 14, 155],
+      ["queue_notify", 16, 16, 156],
+      ["device_status", 8, 18, 157],
+      ["isr_status", 8, 19, 158],
+    ],
+      deviceFeatures,
+      driverFeatures,
+      queueAddress,
+      queueSize,
+      queueSelect,
+      queueNotify,
+      deviceStatus,
+      isrStatus,
+    );
   }
   view.setUint32(at, deviceFeatures, true);
   view.setUint32(at + 4, driverFeatures, true);
@@ -2361,9 +2387,9 @@ export function writeVirtioPciLegacyCommonCfg(
     if (queueMsixVector === undefined) throw missing(writer, "queue_msix_vector", FILE, 161);
     if (configMsixVector !== (configMsixVector & 0xffff) || queueMsixVector !== (queueMsixVector & 0xffff)) {
       throw misfit(writer, at2, FILE, [
-        ["config_msix_vector", configMsixVector, 16, 0, 160],
-        ["queue_msix_vector", queueMsixVector, 16, 2, 161],
-      ]);
+        ["config_msix_vector", 16, 0, 160],
+        ["queue_msix_vector", 16, 2, 161],
+      ], configMsixVector, queueMsixVector);
     }
     view2.setUint16(at2, configMsixVector, true);
     view2.setUint16(at2 + 2, queueMsixVector, true);

@@ -202,11 +202,11 @@ export function writeVirtqDescAt(writer: Writer, at: number, value: VirtqDesc): 
     || next$ !== (next$ & 0xffff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["addr", addr, 64, 0, 36],
-      ["len", len, 32, 8, 38],
-      ["flags", flags, 16, 12, 39],
-      ["next", next$, 16, 14, 41],
-    ]);
+      ["addr", 64, 0, 36],
+      ["len", 32, 8, 38],
+      ["flags", 16, 12, 39],
+      ["next", 16, 14, 41],
+    ], addr, len, flags, next$);
   }
   view.setBigUint64(at, addr, true);
   view.setUint32(at + 8, len, true);
@@ -444,7 +444,7 @@ export function writeVirtqAvail(
   const at = writer.take(4);
   const { view } = writer;
   if (flags !== (flags & 0xffff) || idx !== (idx & 0xffff)) {
-    throw misfit(writer, at, FILE, [["flags", flags, 16, 0, 47], ["idx", idx, 16, 2, 49]]);
+    throw misfit(writer, at, FILE, [["flags", 16, 0, 47], ["idx", 16, 2, 49]], flags, idx);
   }
   view.setUint16(at, flags, true);
   view.setUint16(at + 2, idx, true);
@@ -456,7 +456,7 @@ export function writeVirtqAvail(
   let next = start;
   for (const item of ring) {
     if (item !== (item & 0xffff)) {
-      throw misfit(writer, next, FILE, [[`ring[${(next - start) / 2}]`, item, 16, 0, 51]]);
+      throw misfit(writer, next, FILE, [[`ring[${(next - start) / 2}]`, 16, 0, 51]], item);
     }
     view2.setUint16(next, item, true);
     next += 2;
@@ -466,7 +466,7 @@ export function writeVirtqAvail(
     const view3 = writer.view;
     if (usedEvent === undefined) throw missing(writer, "used_event", FILE, 54);
     if (usedEvent !== (usedEvent & 0xffff)) {
-      throw misfit(writer, at2, FILE, [["used_event", usedEvent, 16, 0, 54]]);
+      throw misfit(writer, at2, FILE, [["used_event", 16, 0, 54]], usedEvent);
     }
     view3.setUint16(at2, usedEvent, true);
   } else {
@@ -712,7 +712,7 @@ export function writeVirtqUsedElemAt(writer: Writer, at: number, value: VirtqUse
   const { view } = writer;
   const { id, len } = value;
   if (id !== id >>> 0 || len !== len >>> 0) {
-    throw misfit(writer, at, FILE, [["id", id, 32, 0, 61], ["len", len, 32, 4, 64]]);
+    throw misfit(writer, at, FILE, [["id", 32, 0, 61], ["len", 32, 4, 64]], id, len);
   }
   view.setUint32(at, id, true);
   view.setUint32(at + 4, len, true);
@@ -906,7 +906,7 @@ export function writeVirtqUsed(writer: Writer, value: VirtqUsed, queueSize: numb
   const at = writer.take(4);
   const { view } = writer;
   if (flags !== (flags & 0xffff) || idx !== (idx & 0xffff)) {
-    throw misfit(writer, at, FILE, [["flags", flags, 16, 0, 70], ["idx", idx, 16, 2, 72]]);
+    throw misfit(writer, at, FILE, [["flags", 16, 0, 70], ["idx", 16, 2, 72]], flags, idx);
   }
   view.setUint16(at, flags, true);
   view.setUint16(at + 2, idx, true);
@@ -928,7 +928,7 @@ export function writeVirtqUsed(writer: Writer, value: VirtqUsed, queueSize: numb
     const view3 = writer.view;
     if (availEvent === undefined) throw missing(writer, "avail_event", FILE, 76);
     if (availEvent !== (availEvent & 0xffff)) {
-      throw misfit(writer, at2, FILE, [["avail_event", availEvent, 16, 0, 76]]);
+      throw misfit(writer, at2, FILE, [["avail_event", 16, 0, 76]], availEvent);
     }
     view3.setUint16(at2, availEvent, true);
   } else {
@@ -1352,11 +1352,11 @@ export function writeVringDescAt(writer: Writer, at: number, value: VringDesc, l
     || next$ !== (next$ & 0xffff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["addr", addr, 64, 0, 91],
-      ["len", len, 32, 8, 93],
-      ["flags", flags, 16, 12, 94],
-      ["next", next$, 16, 14, 96],
-    ]);
+      ["addr", 64, 0, 91],
+      ["len", 32, 8, 93],
+      ["flags", 16, 12, 94],
+      ["next", 16, 14, 96],
+    ], addr, len, flags, next$);
   }
   view.setBigUint64(at, addr, littleEndian);
   view.setUint32(at + 8, len, littleEndian);
@@ -1606,7 +1606,7 @@ export function writeVringAvail(
   const at = writer.take(4);
   const { view } = writer;
   if (flags !== (flags & 0xffff) || idx !== (idx & 0xffff)) {
-    throw misfit(writer, at, FILE, [["flags", flags, 16, 0, 103], ["idx", idx, 16, 2, 104]]);
+    throw misfit(writer, at, FILE, [["flags", 16, 0, 103], ["idx", 16, 2, 104]], flags, idx);
   }
   view.setUint16(at, flags, littleEndian);
   view.setUint16(at + 2, idx, littleEndian);
@@ -1618,7 +1618,7 @@ export function writeVringAvail(
   let next = start;
   for (const item of ring) {
     if (item !== (item & 0xffff)) {
-      throw misfit(writer, next, FILE, [[`ring[${(next - start) / 2}]`, item, 16, 0, 105]]);
+      throw misfit(writer, next, FILE, [[`ring[${(next - start) / 2}]`, 16, 0, 105]], item);
     }
     view2.setUint16(next, item, littleEndian);
     next += 2;
@@ -1626,7 +1626,7 @@ export function writeVringAvail(
   const at2 = writer.take(2);
   const view3 = writer.view;
   if (usedEvent !== (usedEvent & 0xffff)) {
-    throw misfit(writer, at2, FILE, [["used_event", usedEvent, 16, 0, 107]]);
+    throw misfit(writer, at2, FILE, [["used_event", 16, 0, 107]], usedEvent);
   }
   view3.setUint16(at2, usedEvent, littleEndian);
 }
@@ -1871,7 +1871,7 @@ export function writeVringUsedElemAt(
   const { view } = writer;
   const { id, len } = value;
   if (id !== id >>> 0 || len !== len >>> 0) {
-    throw misfit(writer, at, FILE, [["id", id, 32, 0, 113], ["len", len, 32, 4, 115]]);
+    throw misfit(writer, at, FILE, [["id", 32, 0, 113], ["len", 32, 4, 115]], id, len);
   }
   view.setUint32(at, id, littleEndian);
   view.setUint32(at + 4, len, littleEndian);
@@ -2068,7 +2068,7 @@ export function writeVringUsed(
   const at = writer.take(4);
   const { view } = writer;
   if (flags !== (flags & 0xffff) || idx !== (idx & 0xffff)) {
-    throw misfit(writer, at, FILE, [["flags", flags, 16, 0, 122], ["idx", idx, 16, 2, 123]]);
+    throw misfit(writer, at, FILE, [["flags", 16, 0, 122], ["idx", 16, 2, 123]], flags, idx);
   }
   view.setUint16(at, flags, littleEndian);
   view.setUint16(at + 2, idx, littleEndian);
@@ -2088,7 +2088,7 @@ export function writeVringUsed(
   const at2 = writer.take(2);
   const view3 = writer.view;
   if (availEvent !== (availEvent & 0xffff)) {
-    throw misfit(writer, at2, FILE, [["avail_event", availEvent, 16, 0, 126]]);
+    throw misfit(writer, at2, FILE, [["avail_event", 16, 0, 126]], availEvent);
   }
   view3.setUint16(at2, availEvent, littleEndian);
 }
@@ -2632,11 +2632,11 @@ export function writePvirtqDescAt(writer: Writer, at: number, value: PvirtqDesc)
     || flags !== (flags & 0xffff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["addr", addr, 64, 0, 159],
-      ["len", len, 32, 8, 162],
-      ["id", id, 16, 12, 164],
-      ["flags", flags, 16, 14, 165],
-    ]);
+      ["addr", 64, 0, 159],
+      ["len", 32, 8, 162],
+      ["id", 16, 12, 164],
+      ["flags", 16, 14, 165],
+    ], addr, len, id, flags);
   }
   view.setBigUint64(at, addr, true);
   view.setUint32(at + 8, len, true);
@@ -3057,11 +3057,11 @@ export function writePvirtqEventSuppressAt(writer: Writer, at: number, value: Pv
     || reserved !== (reserved & 0x3fff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["desc_event_off", descEventOff, 15, 0, 190],
-      ["desc_event_wrap", descEventWrap, 1, 0, 192],
-      ["desc_event_flags", descEventFlags, 2, 2, 195],
-      ["reserved", reserved, 14, 2, 196],
-    ]);
+      ["desc_event_off", 15, 0, 190],
+      ["desc_event_wrap", 1, 0, 192],
+      ["desc_event_flags", 2, 2, 195],
+      ["reserved", 14, 2, 196],
+    ], descEventOff, descEventWrap, descEventFlags, reserved);
   }
   view.setUint16(at, descEventOff | (descEventWrap << 15), true);
   view.setUint16(at + 2, descEventFlags | (reserved << 2), true);
@@ -3293,10 +3293,10 @@ export function writeVirtioNotificationDataAt(
   const { vqIndex, nextOff, nextWrap } = value;
   if (vqIndex !== (vqIndex & 0xffff) || nextOff !== (nextOff & 0x7fff) || nextWrap !== (nextWrap & 0x1)) {
     throw misfit(writer, at, FILE, [
-      ["vq_index", vqIndex, 16, 0, 207],
-      ["next_off", nextOff, 15, 0, 211],
-      ["next_wrap", nextWrap, 1, 0, 213],
-    ]);
+      ["vq_index", 16, 0, 207],
+      ["next_off", 15, 0, 211],
+      ["next_wrap", 1, 0, 213],
+    ], vqIndex, nextOff, nextWrap);
   }
   view.setUint32(at, vqIndex | (nextOff << 16) | (nextWrap << 31), true);
 }
@@ -3493,10 +3493,10 @@ export function writeVirtioNotificationDataBeAt(
   const { vqIndex, nextOff, nextWrap } = value;
   if (vqIndex !== (vqIndex & 0xffff) || nextOff !== (nextOff & 0x7fff) || nextWrap !== (nextWrap & 0x1)) {
     throw misfit(writer, at, FILE, [
-      ["vq_index", vqIndex, 16, 0, 221],
-      ["next_off", nextOff, 15, 0, 223],
-      ["next_wrap", nextWrap, 1, 0, 224],
-    ]);
+      ["vq_index", 16, 0, 221],
+      ["next_off", 15, 0, 223],
+      ["next_wrap", 1, 0, 224],
+    ], vqIndex, nextOff, nextWrap);
   }
   view.setUint32(at, vqIndex | (nextOff << 16) | (nextWrap << 31), false);
 }

@@ -112,7 +112,7 @@ export const RUNTIME_NAMES: ReadonlySet<string> = new Set(
   (
     "Fault FaultCode formatFault WireError MAX_SAFE_HIGH rawS64 rawU64 writeS64 writeU64 explain Leaf Reader " +
     "ReaderOptions readerOf Source readPaddedText readText writeText FieldValue Site Visitor inside Writer Fitting " +
-    "misfit missing unexpected writeReserved wrongLength FlagBit flagNames ended narrow needBytes otherConstant partElement " +
+    "broken misfit missing unexpected writeReserved wrongLength FlagBit flagNames ended narrow needBytes otherConstant partElement " +
     "verdict wholeElements widen CommandRow MessageRow View PushParser ParserOptions enterRange exactS64 exactU64 " +
     "heeding isCut leaveRange report reportLack reportShort"
   ).split(" "),

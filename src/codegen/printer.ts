@@ -99,6 +99,24 @@ export class Printer {
     this.line(tail);
   }
 
+  /** A call whose last arguments are an array literal and then `rest`: what is too long for its line, one item a line. */
+  listAndRest(head: Part, items: readonly Part[], rest: readonly Part[], tail: Part): void {
+    const ending: Part = ["], ", join(rest, ", "), tail];
+    if (this.fits(this.text(ending))) {
+      this.list([head, "["], items, ending);
+      return;
+    }
+    this.line(head, "[");
+    this.indented(() => {
+      for (const item of items) this.line(item, ",");
+    });
+    this.line("],");
+    this.indented(() => {
+      for (const item of rest) this.line(item, ",");
+    });
+    this.line(tail);
+  }
+
   /** The operands of one operator, on one line or one a line: `head a || b tail`. */
   chain(head: Part, operands: readonly Part[], operator: string, tail: Part): void {
     const line = this.text([head, join(operands, ` ${operator} `), tail]);

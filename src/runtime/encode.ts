@@ -2,19 +2,23 @@
 import type { WireError } from "./errors.js";
 import type { Writer } from "./writer.js";
 
-/** An integer about to be written. `bits`: how many it may take, negative when it is signed. */
-export type Fitting = readonly [
-  name: string,
-  value: number | bigint,
-  bits: number,
-  offset: number,
-  line: number,
-];
+/** Where an integer is about to be written. `bits`: how many it may take, negative when it is signed. */
+export type Fitting = readonly [name: string, bits: number, offset: number, line: number];
 
-/** One of the integers does not fit: says which. */
-export function misfit(writer: Writer, at: number, file: string, fittings: readonly Fitting[]): WireError {
-  for (const [name, value, bits, offset, line] of fittings) {
-    if (!fits(value, bits))
+/**
+ * One of the integers does not fit: says which. What is known of them when the code is generated comes apart from their
+ * values: as one constant it takes no room in the encoder, which engines inline only while it is small.
+ */
+export function misfit(
+  writer: Writer,
+  at: number,
+  file: string,
+  fittings: readonly Fitting[],
+  ...values: readonly (number | bigint)[]
+): WireError {
+  for (const [index, [name, bits, offset, line]] of fittings.entries()) {
+    const value = values[index];
+    if (value !== undefined && !fits(value, bits))
       return writer.error(
         "range",
         name,
@@ -38,6 +42,18 @@ function fits(value: number | bigint, bits: number): boolean {
 
 function sortOf(bits: number): string {
   return bits < 0 ? `${-bits} bits, signed` : bits === 1 ? "1 bit" : `${bits} bits`;
+}
+
+/** A constraint of the schema does not hold. */
+export function broken(
+  writer: Writer,
+  name: string,
+  at: number,
+  file: string,
+  line: number,
+  text: string,
+): WireError {
+  return writer.error("constraint", name, at, `${file}:${line}`, text);
 }
 
 /** A condition asks for a field that is not given. */

@@ -1,7 +1,7 @@
 /**
  * What generated code calls: bounds, errors, cursors. It imports nothing and runs wherever JavaScript does.
  */
-export { type Fitting, misfit, missing, unexpected, writeReserved, wrongLength } from "./encode.js";
+export { broken, type Fitting, misfit, missing, unexpected, writeReserved, wrongLength } from "./encode.js";
 export { type Fault, type FaultCode, formatFault, WireError } from "./errors.js";
 export { MAX_SAFE_HIGH, rawS64, rawU64, writeS64, writeU64 } from "./integers.js";
 export { type FlagBit, flagNames } from "./meanings.js";

@@ -18,6 +18,7 @@ import {
   type Visitor,
   type WireError,
   Writer,
+  broken,
   ended,
   explain,
   inside,
@@ -100,10 +101,10 @@ export function writeQemuVhostBackendChunk(writer: Writer, value: QemuVhostBacke
   const { view } = writer;
   const length = data.length;
   if (length !== length >>> 0) {
-    throw misfit(writer, at, FILE, [["length", length, 32, 0, 13]]);
+    throw misfit(writer, at, FILE, [["length", 32, 0, 13]], length);
   }
   view.setUint32(at, length, false);
-  if (length <= 0) throw writer.error("constraint", "length", at, `${FILE}:13`, "length > 0");
+  if (length <= 0) throw broken(writer, "length", at, FILE, 13, "length > 0");
   writer.put(data);
 }
 

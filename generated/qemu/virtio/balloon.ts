@@ -98,7 +98,7 @@ export function writeQemuVirtioBalloonAt(writer: Writer, at: number, value: Qemu
   const { view } = writer;
   const { numPages, actual } = value;
   if (numPages !== numPages >>> 0 || actual !== actual >>> 0) {
-    throw misfit(writer, at, FILE, [["num_pages", numPages, 32, 0, 9], ["actual", actual, 32, 4, 12]]);
+    throw misfit(writer, at, FILE, [["num_pages", 32, 0, 9], ["actual", 32, 4, 12]], numPages, actual);
   }
   view.setUint32(at, numPages, false);
   view.setUint32(at + 4, actual, false);
@@ -305,9 +305,9 @@ export function writeQemuVirtioBalloonFreePageReportAt(
   const { freePageHintCmdId, freePageHintStatus } = value;
   if (freePageHintCmdId !== freePageHintCmdId >>> 0 || freePageHintStatus !== freePageHintStatus >>> 0) {
     throw misfit(writer, at, FILE, [
-      ["free_page_hint_cmd_id", freePageHintCmdId, 32, 0, 27],
-      ["free_page_hint_status", freePageHintStatus, 32, 4, 28],
-    ]);
+      ["free_page_hint_cmd_id", 32, 0, 27],
+      ["free_page_hint_status", 32, 4, 28],
+    ], freePageHintCmdId, freePageHintStatus);
   }
   view.setUint32(at, freePageHintCmdId, false);
   view.setUint32(at + 4, freePageHintStatus, false);
@@ -472,7 +472,7 @@ export function writeQemuVirtioBalloonPagePoisonAt(
   const { view } = writer;
   const { poisonVal } = value;
   if (poisonVal !== poisonVal >>> 0) {
-    throw misfit(writer, at, FILE, [["poison_val", poisonVal, 32, 0, 34]]);
+    throw misfit(writer, at, FILE, [["poison_val", 32, 0, 34]], poisonVal);
   }
   view.setUint32(at, poisonVal, false);
 }

@@ -14,6 +14,7 @@ import {
   type Visitor,
   type WireError,
   Writer,
+  broken,
   ended,
   explain,
   inside,
@@ -183,10 +184,10 @@ export function writeQemuVirtioBlkRequest(
     const view2 = writer.view;
     if (vqIndex === undefined) throw missing(writer, "vq_index", FILE, 14);
     if (vqIndex !== vqIndex >>> 0) {
-      throw misfit(writer, at2, FILE, [["vq_index", vqIndex, 32, 0, 14]]);
+      throw misfit(writer, at2, FILE, [["vq_index", 32, 0, 14]], vqIndex);
     }
     view2.setUint32(at2, vqIndex, false);
-    if (vqIndex >= 1024) throw writer.error("constraint", "vq_index", at2, `${FILE}:14`, "vq_index < 1024");
+    if (vqIndex >= 1024) throw broken(writer, "vq_index", at2, FILE, 14, "vq_index < 1024");
   } else {
     if (vqIndex !== undefined) throw unexpected(writer, "vq_index", FILE, 14);
   }

@@ -17,6 +17,7 @@ import {
   type Visitor,
   type WireError,
   Writer,
+  broken,
   ended,
   enterRange,
   explain,
@@ -204,16 +205,16 @@ export function writeQemuVirtioQueue(
   const at = writer.take(4);
   const { view } = writer;
   if (num !== num >>> 0) {
-    throw misfit(writer, at, FILE, [["num", num, 32, 0, 18]]);
+    throw misfit(writer, at, FILE, [["num", 32, 0, 18]], num);
   }
   view.setUint32(at, num, false);
-  if (num <= 0) throw writer.error("constraint", "num", at, `${FILE}:18`, "num > 0");
+  if (num <= 0) throw broken(writer, "num", at, FILE, 18, "num > 0");
   if (hasAlignment) {
     const at2 = writer.take(4);
     const view2 = writer.view;
     if (align === undefined) throw missing(writer, "align", FILE, 21);
     if (align !== align >>> 0) {
-      throw misfit(writer, at2, FILE, [["align", align, 32, 0, 21]]);
+      throw misfit(writer, at2, FILE, [["align", 32, 0, 21]], align);
     }
     view2.setUint32(at2, align, false);
   } else {
@@ -222,7 +223,7 @@ export function writeQemuVirtioQueue(
   const at3 = writer.take(10);
   const view3 = writer.view;
   if (desc !== BigInt.asUintN(64, desc) || lastAvailIdx !== (lastAvailIdx & 0xffff)) {
-    throw misfit(writer, at3, FILE, [["desc", desc, 64, 0, 23], ["last_avail_idx", lastAvailIdx, 16, 8, 24]]);
+    throw misfit(writer, at3, FILE, [["desc", 64, 0, 23], ["last_avail_idx", 16, 8, 24]], desc, lastAvailIdx);
   }
   view3.setBigUint64(at3, desc, false);
   view3.setUint16(at3 + 8, lastAvailIdx, false);
@@ -231,17 +232,17 @@ export function writeQemuVirtioQueue(
     const view4 = writer.view;
     if (vector === undefined) throw missing(writer, "vector", FILE, 26);
     if (vector !== (vector & 0xffff)) {
-      throw misfit(writer, at4, FILE, [["vector", vector, 16, 0, 26]]);
+      throw misfit(writer, at4, FILE, [["vector", 16, 0, 26]], vector);
     }
     view4.setUint16(at4, vector, false);
     if (!(vector < vectors || vector === 0xffff /* VIRTIO_MSI_NO_VECTOR */)) {
-      throw writer.error("constraint", "vector", at4, `${FILE}:26`, "vector < vectors || vector == VIRTIO_MSI_NO_VECTOR");
+      throw broken(writer, "vector", at4, FILE, 26, "vector < vectors || vector == VIRTIO_MSI_NO_VECTOR");
     }
   } else {
     if (vector !== undefined) throw unexpected(writer, "vector", FILE, 26);
   }
   if (!(desc !== 0n || lastAvailIdx === 0)) {
-    throw writer.error("constraint", "", writer.at, `${FILE}:28`, "desc != 0 || last_avail_idx == 0");
+    throw broken(writer, "", writer.at, FILE, 28, "desc != 0 || last_avail_idx == 0");
   }
 }
 
@@ -631,19 +632,18 @@ export function writeQemuVirtioCommon(
     || guestFeaturesLo !== guestFeaturesLo >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["status", status, 8, 0, 34],
-      ["isr", isr, 8, 1, 35],
-      ["queue_sel", queueSel, 16, 2, 36],
-      ["guest_features_lo", guestFeaturesLo, 32, 4, 38],
-    ]);
+      ["status", 8, 0, 34],
+      ["isr", 8, 1, 35],
+      ["queue_sel", 16, 2, 36],
+      ["guest_features_lo", 32, 4, 38],
+    ], status, isr, queueSel, guestFeaturesLo);
   }
   view.setUint8(at, status);
   view.setUint8(at + 1, isr);
   view.setUint16(at + 2, queueSel, false);
   view.setUint32(at + 4, guestFeaturesLo, false);
-  view.setUint32(at + 8, 0, false);
   if (queueSel >= 0x400 /* VIRTIO_QUEUE_MAX */) {
-    throw writer.error("constraint", "queue_sel", at + 2, `${FILE}:36`, "queue_sel < VIRTIO_QUEUE_MAX");
+    throw broken(writer, "queue_sel", at + 2, FILE, 36, "queue_sel < VIRTIO_QUEUE_MAX");
   }
   const from = writer.at;
   try {
@@ -653,18 +653,18 @@ export function writeQemuVirtioCommon(
   }
   const configLen = writer.at - from;
   if (configLen !== configLen >>> 0) {
-    throw misfit(writer, at + 8, FILE, [["config_len", configLen, 32, 0, 39]]);
+    throw misfit(writer, at + 8, FILE, [["config_len", 32, 0, 39]], configLen);
   }
   writer.view.setUint32(at + 8, configLen, false);
   const at2 = writer.take(4);
   const view2 = writer.view;
   const nvqs = queues.length;
   if (nvqs !== nvqs >>> 0) {
-    throw misfit(writer, at2, FILE, [["nvqs", nvqs, 32, 0, 42]]);
+    throw misfit(writer, at2, FILE, [["nvqs", 32, 0, 42]], nvqs);
   }
   view2.setUint32(at2, nvqs, false);
   if (nvqs > 0x400 /* VIRTIO_QUEUE_MAX */) {
-    throw writer.error("constraint", "nvqs", at2, `${FILE}:42`, "nvqs <= VIRTIO_QUEUE_MAX");
+    throw broken(writer, "nvqs", at2, FILE, 42, "nvqs <= VIRTIO_QUEUE_MAX");
   }
   let i = 0;
   try {
@@ -1030,7 +1030,7 @@ export function writeQemuVirtioDeviceEndianStateAt(
   const { view } = writer;
   const { deviceEndian } = value;
   if (deviceEndian !== (deviceEndian & 0xff)) {
-    throw misfit(writer, at, FILE, [["device_endian", deviceEndian, 8, 0, 55]]);
+    throw misfit(writer, at, FILE, [["device_endian", 8, 0, 55]], deviceEndian);
   }
   view.setUint8(at, deviceEndian);
 }
@@ -1175,7 +1175,7 @@ export function writeQemuVirtio128bitFeaturesAt(
   const { view } = writer;
   const { guestFeaturesHi } = value;
   if (guestFeaturesHi !== BigInt.asUintN(64, guestFeaturesHi)) {
-    throw misfit(writer, at, FILE, [["guest_features_hi", guestFeaturesHi, 64, 0, 61]]);
+    throw misfit(writer, at, FILE, [["guest_features_hi", 64, 0, 61]], guestFeaturesHi);
   }
   view.setBigUint64(at, guestFeaturesHi, false);
 }
@@ -1313,7 +1313,7 @@ export function writeQemuVirtio64bitFeaturesAt(
   const { view } = writer;
   const { guestFeatures } = value;
   if (guestFeatures !== BigInt.asUintN(64, guestFeatures)) {
-    throw misfit(writer, at, FILE, [["guest_features", guestFeatures, 64, 0, 67]]);
+    throw misfit(writer, at, FILE, [["guest_features", 64, 0, 67]], guestFeatures);
   }
   view.setBigUint64(at, guestFeatures, false);
 }
@@ -1448,7 +1448,7 @@ export function writeQemuVirtqueueStateAt(writer: Writer, at: number, value: Qem
   const { view } = writer;
   const { avail, used } = value;
   if (avail !== BigInt.asUintN(64, avail) || used !== BigInt.asUintN(64, used)) {
-    throw misfit(writer, at, FILE, [["avail", avail, 64, 0, 72], ["used", used, 64, 8, 73]]);
+    throw misfit(writer, at, FILE, [["avail", 64, 0, 72], ["used", 64, 8, 73]], avail, used);
   }
   view.setBigUint64(at, avail, false);
   view.setBigUint64(at + 8, used, false);
@@ -1765,7 +1765,7 @@ export function writeQemuVirtioRingsizeAt(writer: Writer, at: number, value: Qem
   let next = at;
   for (const item of numDefault) {
     if (item !== item >>> 0) {
-      throw misfit(writer, next, FILE, [[`num_default[${(next - at) / 4}]`, item, 32, 0, 85]]);
+      throw misfit(writer, next, FILE, [[`num_default[${(next - at) / 4}]`, 32, 0, 85]], item);
     }
     view.setUint32(next, item, false);
     next += 4;
@@ -1870,9 +1870,9 @@ export interface QemuVirtioBroken {
 /** Reads the 1 byte at `at`, which the caller has made sure of. */
 export function readQemuVirtioBrokenAt(reader: Reader, at: number): QemuVirtioBroken {
   const { view } = reader;
-  const broken = view.getUint8(at);
-  if (broken > 1) throw reader.error("constraint", "broken", at);
-  return { broken };
+  const broken$ = view.getUint8(at);
+  if (broken$ > 1) throw reader.error("constraint", "broken", at);
+  return { broken: broken$ };
 }
 
 /** Reads at the cursor. For structs inside others: its errors have no path. Otherwise, decode. */
@@ -1901,8 +1901,8 @@ const QEMU_VIRTIO_BROKEN_LEAVES: readonly Leaf[] = [["broken", 0, 1, 91]];
 /** Checks the 1 bytes at `at`, which the caller has made sure of. Otherwise like scan. */
 export function scanQemuVirtioBrokenAt(reader: Reader, at: number): boolean {
   const { view } = reader;
-  const broken = view.getUint8(at);
-  if (broken > 1) return reader.fail("constraint", "broken", at, FILE, 91, "broken <= 1");
+  const broken$ = view.getUint8(at);
+  if (broken$ > 1) return reader.fail("constraint", "broken", at, FILE, 91, "broken <= 1");
   return true;
 }
 
@@ -1931,12 +1931,12 @@ export function sizeofQemuVirtioBroken(_value: QemuVirtioBroken): number {
 /** Writes the 1 byte at `at`, for which the caller has made room. */
 export function writeQemuVirtioBrokenAt(writer: Writer, at: number, value: QemuVirtioBroken): void {
   const { view } = writer;
-  const { broken } = value;
-  if (broken !== (broken & 0xff)) {
-    throw misfit(writer, at, FILE, [["broken", broken, 8, 0, 91]]);
+  const { broken: broken$ } = value;
+  if (broken$ !== (broken$ & 0xff)) {
+    throw misfit(writer, at, FILE, [["broken", 8, 0, 91]], broken$);
   }
-  view.setUint8(at, broken);
-  if (broken > 1) throw writer.error("constraint", "broken", at, `${FILE}:91`, "broken <= 1");
+  view.setUint8(at, broken$);
+  if (broken$ > 1) throw broken(writer, "broken", at, FILE, 91, "broken <= 1");
 }
 
 /** Writes at the cursor. Offsets in its errors count from the start of the writer's memory. */
@@ -1987,7 +1987,7 @@ export class QemuVirtioBrokenView extends View {
 }
 
 const QEMU_VIRTIO_BROKEN_SITES = {
-  broken: { name: "broken", type: "u8", schema: "qemu/virtio/body.wire:91" },
+  broken$: { name: "broken", type: "u8", schema: "qemu/virtio/body.wire:91" },
 } satisfies Record<string, Site>;
 
 /**
@@ -1997,10 +1997,10 @@ export function walkQemuVirtioBroken(reader: Reader, visitor: Visitor): boolean 
   const { view } = reader;
   const at = reader.at;
   if (1 > reader.end - at) return reportShort(reader, visitor, at, QEMU_VIRTIO_BROKEN_LEAVES, FILE);
-  const broken = view.getUint8(at);
-  visitor.field(QEMU_VIRTIO_BROKEN_SITES.broken, -1, at, 1, broken);
+  const broken$ = view.getUint8(at);
+  visitor.field(QEMU_VIRTIO_BROKEN_SITES.broken$, -1, at, 1, broken$);
   reader.at = at + 1;
-  if (broken > 1) {
+  if (broken$ > 1) {
     return reader.fail("constraint", "broken", at, FILE, 91, "broken <= 1") || report(reader, visitor);
   }
   return true;
@@ -2082,10 +2082,10 @@ export function writeQemuVirtioStartedAt(writer: Writer, at: number, value: Qemu
   const { view } = writer;
   const { started } = value;
   if (started !== (started & 0xff)) {
-    throw misfit(writer, at, FILE, [["started", started, 8, 0, 97]]);
+    throw misfit(writer, at, FILE, [["started", 8, 0, 97]], started);
   }
   view.setUint8(at, started);
-  if (started > 1) throw writer.error("constraint", "started", at, `${FILE}:97`, "started <= 1");
+  if (started > 1) throw broken(writer, "started", at, FILE, 97, "started <= 1");
 }
 
 /** Writes at the cursor. Offsets in its errors count from the start of the writer's memory. */
@@ -2272,12 +2272,12 @@ export function writeQemuPackedVirtqueueStateAt(
     || inuse !== inuse >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["last_avail_idx", lastAvailIdx, 16, 0, 102],
-      ["last_avail_wrap_counter", lastAvailWrapCounter, 8, 2, 103],
-      ["used_idx", usedIdx, 16, 3, 104],
-      ["used_wrap_counter", usedWrapCounter, 8, 5, 105],
-      ["inuse", inuse, 32, 6, 107],
-    ]);
+      ["last_avail_idx", 16, 0, 102],
+      ["last_avail_wrap_counter", 8, 2, 103],
+      ["used_idx", 16, 3, 104],
+      ["used_wrap_counter", 8, 5, 105],
+      ["inuse", 32, 6, 107],
+    ], lastAvailIdx, lastAvailWrapCounter, usedIdx, usedWrapCounter, inuse);
   }
   view.setUint16(at, lastAvailIdx, false);
   view.setUint8(at + 2, lastAvailWrapCounter);
@@ -2285,10 +2285,10 @@ export function writeQemuPackedVirtqueueStateAt(
   view.setUint8(at + 5, usedWrapCounter);
   view.setUint32(at + 6, inuse, false);
   if (lastAvailWrapCounter > 1) {
-    throw writer.error("constraint", "last_avail_wrap_counter", at + 2, `${FILE}:103`, "last_avail_wrap_counter <= 1");
+    throw broken(writer, "last_avail_wrap_counter", at + 2, FILE, 103, "last_avail_wrap_counter <= 1");
   }
   if (usedWrapCounter > 1) {
-    throw writer.error("constraint", "used_wrap_counter", at + 5, `${FILE}:105`, "used_wrap_counter <= 1");
+    throw broken(writer, "used_wrap_counter", at + 5, FILE, 105, "used_wrap_counter <= 1");
   }
 }
 
@@ -2680,10 +2680,10 @@ export function writeQemuVirtioDisabledAt(writer: Writer, at: number, value: Qem
   const { view } = writer;
   const { disabled } = value;
   if (disabled !== (disabled & 0xff)) {
-    throw misfit(writer, at, FILE, [["disabled", disabled, 8, 0, 119]]);
+    throw misfit(writer, at, FILE, [["disabled", 8, 0, 119]], disabled);
   }
   view.setUint8(at, disabled);
-  if (disabled > 1) throw writer.error("constraint", "disabled", at, `${FILE}:119`, "disabled <= 1");
+  if (disabled > 1) throw broken(writer, "disabled", at, FILE, 119, "disabled <= 1");
 }
 
 /** Writes at the cursor. Offsets in its errors count from the start of the writer's memory. */

@@ -17,6 +17,7 @@ import {
   type Visitor,
   type WireError,
   Writer,
+  broken,
   ended,
   explain,
   heeding,
@@ -125,7 +126,7 @@ export function writeQemuIovecAt(writer: Writer, at: number, value: QemuIovec, l
   const { view } = writer;
   const { iovBase, iovLen } = value;
   if (iovBase !== BigInt.asUintN(64, iovBase) || iovLen !== BigInt.asUintN(64, iovLen)) {
-    throw misfit(writer, at, FILE, [["iov_base", iovBase, 64, 0, 16], ["iov_len", iovLen, 64, 8, 18]]);
+    throw misfit(writer, at, FILE, [["iov_base", 64, 0, 16], ["iov_len", 64, 8, 18]], iovBase, iovLen);
   }
   view.setBigUint64(at, iovBase, littleEndian);
   view.setBigUint64(at + 8, iovLen, littleEndian);
@@ -476,27 +477,27 @@ export function writeQemuVirtqueueElement(
   const inNum = inAddr.length;
   if (index$ !== index$ >>> 0 || outNum !== outNum >>> 0 || inNum !== inNum >>> 0) {
     throw misfit(writer, at, FILE, [
-      ["index", index$, 32, 0, 27],
-      ["out_num", outNum, 32, 4, 29],
-      ["in_num", inNum, 32, 8, 31],
-    ]);
+      ["index", 32, 0, 27],
+      ["out_num", 32, 4, 29],
+      ["in_num", 32, 8, 31],
+    ], index$, outNum, inNum);
   }
   view.setUint32(at, index$, littleEndian);
   view.setUint32(at + 4, outNum, littleEndian);
   view.setUint32(at + 8, inNum, littleEndian);
   writeReserved(writer, reserved, at + 12, 4, "reserved", FILE, 33);
   if (outNum > 0x400 /* VIRTQUEUE_MAX_SIZE */) {
-    throw writer.error("constraint", "out_num", at + 4, `${FILE}:29`, "out_num <= VIRTQUEUE_MAX_SIZE");
+    throw broken(writer, "out_num", at + 4, FILE, 29, "out_num <= VIRTQUEUE_MAX_SIZE");
   }
   if (inNum > 0x400 /* VIRTQUEUE_MAX_SIZE */) {
-    throw writer.error("constraint", "in_num", at + 8, `${FILE}:31`, "in_num <= VIRTQUEUE_MAX_SIZE");
+    throw broken(writer, "in_num", at + 8, FILE, 31, "in_num <= VIRTQUEUE_MAX_SIZE");
   }
   const start = writer.take(inAddr.length * 8);
   const view2 = writer.view;
   let next = start;
   for (const item of inAddr) {
     if (item !== BigInt.asUintN(64, item)) {
-      throw misfit(writer, next, FILE, [[`in_addr[${(next - start) / 8}]`, item, 64, 0, 35]]);
+      throw misfit(writer, next, FILE, [[`in_addr[${(next - start) / 8}]`, 64, 0, 35]], item);
     }
     view2.setBigUint64(next, item, littleEndian);
     next += 8;
@@ -508,7 +509,7 @@ export function writeQemuVirtqueueElement(
   let next2 = start2;
   for (const item2 of outAddr) {
     if (item2 !== BigInt.asUintN(64, item2)) {
-      throw misfit(writer, next2, FILE, [[`out_addr[${(next2 - start2) / 8}]`, item2, 64, 0, 37]]);
+      throw misfit(writer, next2, FILE, [[`out_addr[${(next2 - start2) / 8}]`, 64, 0, 37]], item2);
     }
     view3.setBigUint64(next2, item2, littleEndian);
     next2 += 8;
@@ -1076,7 +1077,7 @@ export function writeQemuVirtqueueRequest(
     const { view } = writer;
     if (ndescs === undefined) throw missing(writer, "ndescs", FILE, 53);
     if (ndescs !== ndescs >>> 0) {
-      throw misfit(writer, at, FILE, [["ndescs", ndescs, 32, 0, 53]]);
+      throw misfit(writer, at, FILE, [["ndescs", 32, 0, 53]], ndescs);
     }
     view.setUint32(at, ndescs, false);
   } else {

@@ -14,6 +14,7 @@ import {
   type Visitor,
   type WireError,
   Writer,
+  broken,
   ended,
   explain,
   heeding,
@@ -159,7 +160,7 @@ export function writeQemuVirtioGpuMemEntryAt(writer: Writer, at: number, value: 
   const { view } = writer;
   const { addr, length } = value;
   if (addr !== BigInt.asUintN(64, addr) || length !== length >>> 0) {
-    throw misfit(writer, at, FILE, [["addr", addr, 64, 0, 23], ["length", length, 32, 8, 25]]);
+    throw misfit(writer, at, FILE, [["addr", 64, 0, 23], ["length", 32, 8, 25]], addr, length);
   }
   view.setBigUint64(at, addr, false);
   view.setUint32(at + 8, length, false);
@@ -374,12 +375,12 @@ export function writeQemuVirtioGpuResource(writer: Writer, value: QemuVirtioGpuR
     || iovCnt !== iovCnt >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["resource_id", resourceId, 32, 0, 31],
-      ["width", width, 32, 4, 34],
-      ["height", height, 32, 8, 36],
-      ["format", format, 32, 12, 37],
-      ["iov_cnt", iovCnt, 32, 16, 38],
-    ]);
+      ["resource_id", 32, 0, 31],
+      ["width", 32, 4, 34],
+      ["height", 32, 8, 36],
+      ["format", 32, 12, 37],
+      ["iov_cnt", 32, 16, 38],
+    ], resourceId, width, height, format, iovCnt);
   }
   if (!isQemuVirtioGpuFormat(format)) {
     throw writer.error("enum", "format", at + 12, `${FILE}:37`, String(format));
@@ -389,13 +390,9 @@ export function writeQemuVirtioGpuResource(writer: Writer, value: QemuVirtioGpuR
   view.setUint32(at + 8, height, false);
   view.setUint32(at + 12, format, false);
   view.setUint32(at + 16, iovCnt, false);
-  if (resourceId === 0) throw writer.error("constraint", "resource_id", at, `${FILE}:31`, "resource_id != 0");
-  if (width >= 0x4000000) {
-    throw writer.error("constraint", "width", at + 4, `${FILE}:34`, "width < 0x4000000");
-  }
-  if (height >= 0x1000000) {
-    throw writer.error("constraint", "height", at + 8, `${FILE}:36`, "height < 0x1000000");
-  }
+  if (resourceId === 0) throw broken(writer, "resource_id", at, FILE, 31, "resource_id != 0");
+  if (width >= 0x4000000) throw broken(writer, "width", at + 4, FILE, 34, "width < 0x4000000");
+  if (height >= 0x1000000) throw broken(writer, "height", at + 8, FILE, 36, "height < 0x1000000");
   const start = writer.take(iov.length * 12);
   let next = start;
   try {
@@ -701,12 +698,12 @@ export function writeQemuVirtioGpuCursorAt(writer: Writer, at: number, value: Qe
     || posY !== posY >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["resource_id", resourceId, 32, 0, 46],
-      ["hot_x", hotX, 32, 4, 47],
-      ["hot_y", hotY, 32, 8, 48],
-      ["pos_x", posX, 32, 12, 49],
-      ["pos_y", posY, 32, 16, 50],
-    ]);
+      ["resource_id", 32, 0, 46],
+      ["hot_x", 32, 4, 47],
+      ["hot_y", 32, 8, 48],
+      ["pos_x", 32, 12, 49],
+      ["pos_y", 32, 16, 50],
+    ], resourceId, hotX, hotY, posX, posY);
   }
   view.setUint32(at, resourceId, false);
   view.setUint32(at + 4, hotX, false);
@@ -949,13 +946,13 @@ export function writeQemuVirtioGpuFramebufferAt(
     || offset !== offset >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["format", format, 32, 0, 57],
-      ["bytes_pp", bytesPp, 32, 4, 60],
-      ["width", width, 32, 8, 61],
-      ["height", height, 32, 12, 62],
-      ["stride", stride, 32, 16, 64],
-      ["offset", offset, 32, 20, 66],
-    ]);
+      ["format", 32, 0, 57],
+      ["bytes_pp", 32, 4, 60],
+      ["width", 32, 8, 61],
+      ["height", 32, 12, 62],
+      ["stride", 32, 16, 64],
+      ["offset", 32, 20, 66],
+    ], format, bytesPp, width, height, stride, offset);
   }
   view.setUint32(at, format, false);
   view.setUint32(at + 4, bytesPp, false);
@@ -964,7 +961,7 @@ export function writeQemuVirtioGpuFramebufferAt(
   view.setUint32(at + 16, stride, false);
   view.setUint32(at + 20, offset, false);
   if (!(bytesPp === 0 || bytesPp === 4)) {
-    throw writer.error("constraint", "bytes_pp", at + 4, `${FILE}:60`, "bytes_pp == 0 || bytes_pp == 4");
+    throw broken(writer, "bytes_pp", at + 4, FILE, 60, "bytes_pp == 0 || bytes_pp == 4");
   }
 }
 
@@ -1244,12 +1241,12 @@ export function writeQemuVirtioGpuScanout(
     || y !== (y | 0)
   ) {
     throw misfit(writer, at, FILE, [
-      ["resource_id", resourceId, 32, 0, 72],
-      ["width", width, 32, 4, 73],
-      ["height", height, 32, 8, 74],
-      ["x", x, -32, 12, 75],
-      ["y", y, -32, 16, 76],
-    ]);
+      ["resource_id", 32, 0, 72],
+      ["width", 32, 4, 73],
+      ["height", 32, 8, 74],
+      ["x", -32, 12, 75],
+      ["y", -32, 16, 76],
+    ], resourceId, width, height, x, y);
   }
   view.setUint32(at, resourceId, false);
   view.setUint32(at + 4, width, false);
@@ -1882,13 +1879,13 @@ export function writeQemuVirtioGpu(writer: Writer, value: QemuVirtioGpu, framebu
   const at = writer.take(12);
   const { view } = writer;
   if (enable !== (enable | 0) || maxOutputs !== maxOutputs >>> 0) {
-    throw misfit(writer, at, FILE, [["enable", enable, -32, 4, 91], ["max_outputs", maxOutputs, 32, 8, 93]]);
+    throw misfit(writer, at, FILE, [["enable", -32, 4, 91], ["max_outputs", 32, 8, 93]], enable, maxOutputs);
   }
   view.setUint32(at, 0x0, false);
   view.setInt32(at + 4, enable, false);
   view.setUint32(at + 8, maxOutputs, false);
   if (!(maxOutputs >= 1 && maxOutputs <= 16)) {
-    throw writer.error("constraint", "max_outputs", at + 8, `${FILE}:93`, "max_outputs >= 1 && max_outputs <= 16");
+    throw broken(writer, "max_outputs", at + 8, FILE, 93, "max_outputs >= 1 && max_outputs <= 16");
   }
   if (framebuffers === 0 || framebuffers === 65535) {
     if (scanout0 !== undefined) throw unexpected(writer, "scanout_0", FILE, 97);
@@ -2735,17 +2732,15 @@ export function writeQemuVirtioGpuBlob(writer: Writer, value: QemuVirtioGpuBlob)
   const iovCnt = iov.length;
   if (resourceId !== resourceId >>> 0 || blobSize !== blobSize >>> 0 || iovCnt !== iovCnt >>> 0) {
     throw misfit(writer, at, FILE, [
-      ["resource_id", resourceId, 32, 0, 119],
-      ["blob_size", blobSize, 32, 4, 121],
-      ["iov_cnt", iovCnt, 32, 8, 122],
-    ]);
+      ["resource_id", 32, 0, 119],
+      ["blob_size", 32, 4, 121],
+      ["iov_cnt", 32, 8, 122],
+    ], resourceId, blobSize, iovCnt);
   }
   view.setUint32(at, resourceId, false);
   view.setUint32(at + 4, blobSize, false);
   view.setUint32(at + 8, iovCnt, false);
-  if (resourceId === 0) {
-    throw writer.error("constraint", "resource_id", at, `${FILE}:119`, "resource_id != 0");
-  }
+  if (resourceId === 0) throw broken(writer, "resource_id", at, FILE, 119, "resource_id != 0");
   const start = writer.take(iov.length * 12);
   let next = start;
   try {

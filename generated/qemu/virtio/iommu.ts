@@ -167,11 +167,11 @@ export function writeQemuVirtioIommuMappingAt(
     || flags !== flags >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["low", low, 64, 1, 16],
-      ["high", high, 64, 9, 18],
-      ["phys_addr", physAddr, 64, 17, 20],
-      ["flags", flags, 32, 25, 21],
-    ]);
+      ["low", 64, 1, 16],
+      ["high", 64, 9, 18],
+      ["phys_addr", 64, 17, 20],
+      ["flags", 32, 25, 21],
+    ], low, high, physAddr, flags);
   }
   view.setUint8(at, 0x1);
   view.setBigUint64(at + 1, low, false);
@@ -408,7 +408,7 @@ export function writeQemuVirtioIommuEndpointAt(
   const { view } = writer;
   const { id } = value;
   if (id !== id >>> 0) {
-    throw misfit(writer, at, FILE, [["id", id, 32, 1, 28]]);
+    throw misfit(writer, at, FILE, [["id", 32, 1, 28]], id);
   }
   view.setUint8(at, 0x1);
   view.setUint32(at + 1, id, false);
@@ -661,10 +661,10 @@ export function writeQemuVirtioIommuDomain(
   const nmappings = mappings.length;
   if (key !== BigInt.asUintN(64, key) || id !== id >>> 0 || nmappings !== nmappings >>> 0) {
     throw misfit(writer, at, FILE, [
-      ["key", key, 64, 1, 36],
-      ["id", id, 32, 9, 37],
-      ["nmappings", nmappings, 32, 13, 38],
-    ]);
+      ["key", 64, 1, 36],
+      ["id", 32, 9, 37],
+      ["nmappings", 32, 13, 38],
+    ], key, id, nmappings);
   }
   view.setUint8(at, 0x1);
   view.setBigUint64(at + 1, key, false);
@@ -701,7 +701,7 @@ export function writeQemuVirtioIommuDomain(
     const view6 = writer.view;
     if (bypass === undefined) throw missing(writer, "bypass", FILE, 45);
     if (bypass !== (bypass & 0xff)) {
-      throw misfit(writer, at4, FILE, [["bypass", bypass, 8, 0, 45]]);
+      throw misfit(writer, at4, FILE, [["bypass", 8, 0, 45]], bypass);
     }
     view6.setUint8(at4, bypass);
   } else {
@@ -1070,7 +1070,7 @@ export function writeQemuVirtioIommu(writer: Writer, value: QemuVirtioIommu, ver
   const { view } = writer;
   const ndomains = domains.length;
   if (ndomains !== ndomains >>> 0) {
-    throw misfit(writer, at, FILE, [["ndomains", ndomains, 32, 0, 50]]);
+    throw misfit(writer, at, FILE, [["ndomains", 32, 0, 50]], ndomains);
   }
   view.setUint32(at, ndomains, false);
   let i = 0;
@@ -1090,7 +1090,7 @@ export function writeQemuVirtioIommu(writer: Writer, value: QemuVirtioIommu, ver
     const view3 = writer.view;
     if (bypass === undefined) throw missing(writer, "bypass", FILE, 55);
     if (bypass !== (bypass & 0xff)) {
-      throw misfit(writer, at3, FILE, [["bypass", bypass, 8, 0, 55]]);
+      throw misfit(writer, at3, FILE, [["bypass", 8, 0, 55]], bypass);
     }
     view3.setUint8(at3, bypass);
   } else {

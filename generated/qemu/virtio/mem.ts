@@ -16,6 +16,7 @@ import {
   type Visitor,
   type WireError,
   Writer,
+  broken,
   ended,
   exactU64,
   explain,
@@ -167,12 +168,12 @@ export function writeQemuVirtioMemEarly(writer: Writer, value: QemuVirtioMemEarl
     || size$ !== BigInt.asUintN(64, size$)
   ) {
     throw misfit(writer, at, FILE, [
-      ["addr", addr, 64, 0, 13],
-      ["region_size", regionSize, 64, 8, 15],
-      ["block_size", blockSize, 64, 16, 17],
-      ["node", node, 32, 24, 19],
-      ["size", size$, 64, 28, 22],
-    ]);
+      ["addr", 64, 0, 13],
+      ["region_size", 64, 8, 15],
+      ["block_size", 64, 16, 17],
+      ["node", 32, 24, 19],
+      ["size", 64, 28, 22],
+    ], addr, regionSize, blockSize, node, size$);
   }
   view.setBigUint64(at, addr, false);
   view.setUint32(at + 8, regionSize / 0x1_0000_0000, false);
@@ -181,9 +182,7 @@ export function writeQemuVirtioMemEarly(writer: Writer, value: QemuVirtioMemEarl
   view.setUint32(at + 20, blockSize, false);
   view.setUint32(at + 24, node, false);
   view.setBigUint64(at + 28, size$, false);
-  if (blockSize < 0x100000) {
-    throw writer.error("constraint", "block_size", at + 16, `${FILE}:17`, "block_size >= 0x100000");
-  }
+  if (blockSize < 0x100000) throw broken(writer, "block_size", at + 16, FILE, 17, "block_size >= 0x100000");
   if (bitmap.length !== (Math.floor((Math.floor(regionSize / blockSize) + 63) / 64))) {
     throw wrongLength(writer, "bitmap", writer.at, FILE, 24, (Math.floor((Math.floor(regionSize / blockSize) + 63) / 64)), bitmap.length, "elements");
   }
@@ -192,7 +191,7 @@ export function writeQemuVirtioMemEarly(writer: Writer, value: QemuVirtioMemEarl
   let next = start;
   for (const item of bitmap) {
     if (item !== BigInt.asUintN(64, item)) {
-      throw misfit(writer, next, FILE, [[`bitmap[${(next - start) / 8}]`, item, 64, 0, 24]]);
+      throw misfit(writer, next, FILE, [[`bitmap[${(next - start) / 8}]`, 64, 0, 24]], item);
     }
     view2.setBigUint64(next, item, false);
     next += 8;
@@ -471,9 +470,9 @@ export function writeQemuVirtioMemAt(writer: Writer, at: number, value: QemuVirt
     || requestedSize !== BigInt.asUintN(64, requestedSize)
   ) {
     throw misfit(writer, at, FILE, [
-      ["usable_region_size", usableRegionSize, 64, 0, 32],
-      ["requested_size", requestedSize, 64, 8, 35],
-    ]);
+      ["usable_region_size", 64, 0, 32],
+      ["requested_size", 64, 8, 35],
+    ], usableRegionSize, requestedSize);
   }
   view.setBigUint64(at, usableRegionSize, false);
   view.setBigUint64(at + 8, requestedSize, false);
@@ -727,14 +726,14 @@ export function writeQemuVirtioMemLate(writer: Writer, value: QemuVirtioMemLate)
     || requestedSize !== BigInt.asUintN(64, requestedSize)
   ) {
     throw misfit(writer, at, FILE, [
-      ["addr", addr, 64, 0, 42],
-      ["region_size", regionSize, 64, 8, 44],
-      ["block_size", blockSize, 64, 16, 46],
-      ["node", node, 32, 24, 48],
-      ["usable_region_size", usableRegionSize, 64, 28, 51],
-      ["size", size$, 64, 36, 54],
-      ["requested_size", requestedSize, 64, 44, 57],
-    ]);
+      ["addr", 64, 0, 42],
+      ["region_size", 64, 8, 44],
+      ["block_size", 64, 16, 46],
+      ["node", 32, 24, 48],
+      ["usable_region_size", 64, 28, 51],
+      ["size", 64, 36, 54],
+      ["requested_size", 64, 44, 57],
+    ], addr, regionSize, blockSize, node, usableRegionSize, size$, requestedSize);
   }
   view.setBigUint64(at, addr, false);
   view.setUint32(at + 8, regionSize / 0x1_0000_0000, false);
@@ -745,9 +744,7 @@ export function writeQemuVirtioMemLate(writer: Writer, value: QemuVirtioMemLate)
   view.setBigUint64(at + 28, usableRegionSize, false);
   view.setBigUint64(at + 36, size$, false);
   view.setBigUint64(at + 44, requestedSize, false);
-  if (blockSize < 0x100000) {
-    throw writer.error("constraint", "block_size", at + 16, `${FILE}:46`, "block_size >= 0x100000");
-  }
+  if (blockSize < 0x100000) throw broken(writer, "block_size", at + 16, FILE, 46, "block_size >= 0x100000");
   if (bitmap.length !== (Math.floor((Math.floor(regionSize / blockSize) + 63) / 64))) {
     throw wrongLength(writer, "bitmap", writer.at, FILE, 59, (Math.floor((Math.floor(regionSize / blockSize) + 63) / 64)), bitmap.length, "elements");
   }
@@ -756,7 +753,7 @@ export function writeQemuVirtioMemLate(writer: Writer, value: QemuVirtioMemLate)
   let next = start;
   for (const item of bitmap) {
     if (item !== BigInt.asUintN(64, item)) {
-      throw misfit(writer, next, FILE, [[`bitmap[${(next - start) / 8}]`, item, 64, 0, 59]]);
+      throw misfit(writer, next, FILE, [[`bitmap[${(next - start) / 8}]`, 64, 0, 59]], item);
     }
     view2.setBigUint64(next, item, false);
     next += 8;

@@ -13,6 +13,7 @@ import {
   type Visitor,
   type WireError,
   Writer,
+  broken,
   ended,
   explain,
   misfit,
@@ -330,13 +331,13 @@ export function writeQemuVirtioNet(
     || macTableInUse !== macTableInUse >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["tx_waiting", txWaiting, 32, 6, 16],
-      ["mergeable_rx_bufs", mergeableRxBufs, 32, 10, 17],
-      ["status", status, 16, 14, 18],
-      ["promisc", promisc, 8, 16, 19],
-      ["allmulti", allmulti, 8, 17, 20],
-      ["mac_table_in_use", macTableInUse, 32, 18, 22],
-    ]);
+      ["tx_waiting", 32, 6, 16],
+      ["mergeable_rx_bufs", 32, 10, 17],
+      ["status", 16, 14, 18],
+      ["promisc", 8, 16, 19],
+      ["allmulti", 8, 17, 20],
+      ["mac_table_in_use", 32, 18, 22],
+    ], txWaiting, mergeableRxBufs, status, promisc, allmulti, macTableInUse);
   }
   if (mac.length !== 6) throw wrongLength(writer, "mac", at, FILE, 14, 6, mac.length, "bytes");
   writer.bytes.set(mac, at);
@@ -368,15 +369,15 @@ export function writeQemuVirtioNet(
     || hasUfo !== (hasUfo & 0xff)
   ) {
     throw misfit(writer, at2, FILE, [
-      ["has_vnet_hdr", hasVnetHdr, 32, 512, 29],
-      ["mac_table_multi_overflow", macTableMultiOverflow, 8, 516, 30],
-      ["mac_table_uni_overflow", macTableUniOverflow, 8, 517, 31],
-      ["alluni", alluni, 8, 518, 32],
-      ["nomulti", nomulti, 8, 519, 33],
-      ["nouni", nouni, 8, 520, 34],
-      ["nobcast", nobcast, 8, 521, 35],
-      ["has_ufo", hasUfo, 8, 522, 37],
-    ]);
+      ["has_vnet_hdr", 32, 512, 29],
+      ["mac_table_multi_overflow", 8, 516, 30],
+      ["mac_table_uni_overflow", 8, 517, 31],
+      ["alluni", 8, 518, 32],
+      ["nomulti", 8, 519, 33],
+      ["nouni", 8, 520, 34],
+      ["nobcast", 8, 521, 35],
+      ["has_ufo", 8, 522, 37],
+    ], hasVnetHdr, macTableMultiOverflow, macTableUniOverflow, alluni, nomulti, nouni, nobcast, hasUfo);
   }
   if (vlans.length !== 512) throw wrongLength(writer, "vlans", at2, FILE, 27, 512, vlans.length, "bytes");
   writer.bytes.set(vlans, at2);
@@ -395,17 +396,15 @@ export function writeQemuVirtioNet(
     const currQueuePairs = (txWaiting1?.length ?? 0) + 1;
     if (maxQueuePairs !== (maxQueuePairs & 0xffff) || currQueuePairs !== (currQueuePairs & 0xffff)) {
       throw misfit(writer, at3, FILE, [
-        ["max_queue_pairs", maxQueuePairs, 16, 0, 40],
-        ["curr_queue_pairs", currQueuePairs, 16, 2, 42],
-      ]);
+        ["max_queue_pairs", 16, 0, 40],
+        ["curr_queue_pairs", 16, 2, 42],
+      ], maxQueuePairs, currQueuePairs);
     }
     view4.setUint16(at3, maxQueuePairs, false);
     view4.setUint16(at3 + 2, currQueuePairs, false);
-    if (maxQueuePairs <= 1) {
-      throw writer.error("constraint", "max_queue_pairs", at3, `${FILE}:40`, "max_queue_pairs > 1");
-    }
+    if (maxQueuePairs <= 1) throw broken(writer, "max_queue_pairs", at3, FILE, 40, "max_queue_pairs > 1");
     if (!(currQueuePairs >= 1 && currQueuePairs <= maxQueuePairs)) {
-      throw writer.error("constraint", "curr_queue_pairs", at3 + 2, `${FILE}:42`, "curr_queue_pairs >= 1 && curr_queue_pairs <= max_queue_pairs");
+      throw broken(writer, "curr_queue_pairs", at3 + 2, FILE, 42, "curr_queue_pairs >= 1 && curr_queue_pairs <= max_queue_pairs");
     }
     if (txWaiting1 === undefined) throw missing(writer, "tx_waiting_1", FILE, 44);
     const start2 = writer.take(txWaiting1.length * 4);
@@ -413,7 +412,7 @@ export function writeQemuVirtioNet(
     let next2 = start2;
     for (const item2 of txWaiting1) {
       if (item2 !== item2 >>> 0) {
-        throw misfit(writer, next2, FILE, [[`tx_waiting_1[${(next2 - start2) / 4}]`, item2, 32, 0, 44]]);
+        throw misfit(writer, next2, FILE, [[`tx_waiting_1[${(next2 - start2) / 4}]`, 32, 0, 44]], item2);
       }
       view5.setUint32(next2, item2, false);
       next2 += 4;
@@ -427,7 +426,7 @@ export function writeQemuVirtioNet(
     const view6 = writer.view;
     if (currGuestOffloads === undefined) throw missing(writer, "curr_guest_offloads", FILE, 46);
     if (currGuestOffloads !== BigInt.asUintN(64, currGuestOffloads)) {
-      throw misfit(writer, at4, FILE, [["curr_guest_offloads", currGuestOffloads, 64, 0, 46]]);
+      throw misfit(writer, at4, FILE, [["curr_guest_offloads", 64, 0, 46]], currGuestOffloads);
     }
     view6.setBigUint64(at4, currGuestOffloads, false);
   } else {
@@ -1098,11 +1097,11 @@ export function writeQemuVirtioNetRss(writer: Writer, value: QemuVirtioNetRss, v
     || hashTypes !== hashTypes >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["enabled", enabled, 8, 0, 54],
-      ["redirect", redirect, 8, 1, 56],
-      ["populate_hash", populateHash, 8, 2, 58],
-      ["hash_types", hashTypes, 32, 3, 59],
-    ]);
+      ["enabled", 8, 0, 54],
+      ["redirect", 8, 1, 56],
+      ["populate_hash", 8, 2, 58],
+      ["hash_types", 32, 3, 59],
+    ], enabled, redirect, populateHash, hashTypes);
   }
   view.setUint8(at, enabled);
   view.setUint8(at + 1, redirect);
@@ -1113,7 +1112,7 @@ export function writeQemuVirtioNetRss(writer: Writer, value: QemuVirtioNetRss, v
     const view2 = writer.view;
     if (supportedHashTypes === undefined) throw missing(writer, "supported_hash_types", FILE, 62);
     if (supportedHashTypes !== supportedHashTypes >>> 0) {
-      throw misfit(writer, at2, FILE, [["supported_hash_types", supportedHashTypes, 32, 0, 62]]);
+      throw misfit(writer, at2, FILE, [["supported_hash_types", 32, 0, 62]], supportedHashTypes);
     }
     view2.setUint32(at2, supportedHashTypes, false);
   } else {
@@ -1124,9 +1123,9 @@ export function writeQemuVirtioNetRss(writer: Writer, value: QemuVirtioNetRss, v
   const indirectionsLen = indirectionsTable.length;
   if (indirectionsLen !== (indirectionsLen & 0xffff) || defaultQueue !== (defaultQueue & 0xffff)) {
     throw misfit(writer, at3, FILE, [
-      ["indirections_len", indirectionsLen, 16, 0, 63],
-      ["default_queue", defaultQueue, 16, 2, 64],
-    ]);
+      ["indirections_len", 16, 0, 63],
+      ["default_queue", 16, 2, 64],
+    ], indirectionsLen, defaultQueue);
   }
   view3.setUint16(at3, indirectionsLen, false);
   view3.setUint16(at3 + 2, defaultQueue, false);
@@ -1137,7 +1136,7 @@ export function writeQemuVirtioNetRss(writer: Writer, value: QemuVirtioNetRss, v
   let next = start;
   for (const item of indirectionsTable) {
     if (item !== (item & 0xffff)) {
-      throw misfit(writer, next, FILE, [[`indirections_table[${(next - start) / 2}]`, item, 16, 0, 66]]);
+      throw misfit(writer, next, FILE, [[`indirections_table[${(next - start) / 2}]`, 16, 0, 66]], item);
     }
     view4.setUint16(next, item, false);
     next += 2;

@@ -98,7 +98,7 @@ export function writeQemuVirtioNsmPcrAt(writer: Writer, at: number, value: QemuV
   const { view } = writer;
   const { locked, data } = value;
   if (locked !== (locked & 0xff)) {
-    throw misfit(writer, at, FILE, [["locked", locked, 8, 0, 9]]);
+    throw misfit(writer, at, FILE, [["locked", 8, 0, 9]], locked);
   }
   view.setUint8(at, locked);
   if (data.length !== 48) throw wrongLength(writer, "data", at + 1, FILE, 11, 48, data.length, "bytes");

@@ -13,6 +13,7 @@ import {
   type Visitor,
   type WireError,
   Writer,
+  broken,
   ended,
   explain,
   heeding,
@@ -148,12 +149,10 @@ export function writeQemuVirtioSerialPortsAt(
   const { view } = writer;
   const { maxNrPorts } = value;
   if (maxNrPorts !== maxNrPorts >>> 0) {
-    throw misfit(writer, at, FILE, [["max_nr_ports", maxNrPorts, 32, 0, 12]]);
+    throw misfit(writer, at, FILE, [["max_nr_ports", 32, 0, 12]], maxNrPorts);
   }
   view.setUint32(at, maxNrPorts, littleEndian);
-  if (maxNrPorts > 511) {
-    throw writer.error("constraint", "max_nr_ports", at, `${FILE}:12`, "max_nr_ports <= 511");
-  }
+  if (maxNrPorts > 511) throw broken(writer, "max_nr_ports", at, FILE, 12, "max_nr_ports <= 511");
 }
 
 /**
@@ -412,11 +411,11 @@ export function writeQemuVirtioSerialPort(
     || elemPopped !== elemPopped >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["id", id, 32, 0, 17],
-      ["guest_connected", guestConnected, 8, 4, 18],
-      ["host_connected", hostConnected, 8, 5, 19],
-      ["elem_popped", elemPopped, 32, 6, 21],
-    ]);
+      ["id", 32, 0, 17],
+      ["guest_connected", 8, 4, 18],
+      ["host_connected", 8, 5, 19],
+      ["elem_popped", 32, 6, 21],
+    ], id, guestConnected, hostConnected, elemPopped);
   }
   view.setUint32(at, id, false);
   view.setUint8(at + 4, guestConnected);
@@ -428,7 +427,7 @@ export function writeQemuVirtioSerialPort(
     if (iovIdx === undefined) throw missing(writer, "iov_idx", FILE, 24);
     if (iovOffset === undefined) throw missing(writer, "iov_offset", FILE, 27);
     if (iovIdx !== iovIdx >>> 0 || iovOffset !== BigInt.asUintN(64, iovOffset)) {
-      throw misfit(writer, at2, FILE, [["iov_idx", iovIdx, 32, 0, 24], ["iov_offset", iovOffset, 64, 4, 27]]);
+      throw misfit(writer, at2, FILE, [["iov_idx", 32, 0, 24], ["iov_offset", 64, 4, 27]], iovIdx, iovOffset);
     }
     view2.setUint32(at2, iovIdx, false);
     view2.setBigUint64(at2 + 4, iovOffset, false);
@@ -821,7 +820,7 @@ export function writeQemuVirtioSerial(
   const at = writer.take(8);
   const { view } = writer;
   if (cols !== (cols & 0xffff) || rows !== (rows & 0xffff)) {
-    throw misfit(writer, at, FILE, [["cols", cols, 16, 0, 35], ["rows", rows, 16, 2, 36]]);
+    throw misfit(writer, at, FILE, [["cols", 16, 0, 35], ["rows", 16, 2, 36]], cols, rows);
   }
   view.setUint16(at, cols, false);
   view.setUint16(at + 2, rows, false);
@@ -838,7 +837,7 @@ export function writeQemuVirtioSerial(
   let next = start;
   for (const item of portsMap) {
     if (item !== item >>> 0) {
-      throw misfit(writer, next, FILE, [[`ports_map[${(next - start) / 4}]`, item, 32, 0, 39]]);
+      throw misfit(writer, next, FILE, [[`ports_map[${(next - start) / 4}]`, 32, 0, 39]], item);
     }
     view2.setUint32(next, item, false);
     next += 4;
@@ -847,12 +846,10 @@ export function writeQemuVirtioSerial(
   const view3 = writer.view;
   const nrActivePorts = ports.length;
   if (nrActivePorts !== nrActivePorts >>> 0) {
-    throw misfit(writer, at2, FILE, [["nr_active_ports", nrActivePorts, 32, 0, 40]]);
+    throw misfit(writer, at2, FILE, [["nr_active_ports", 32, 0, 40]], nrActivePorts);
   }
   view3.setUint32(at2, nrActivePorts, false);
-  if (nrActivePorts > 511) {
-    throw writer.error("constraint", "nr_active_ports", at2, `${FILE}:40`, "nr_active_ports <= 511");
-  }
+  if (nrActivePorts > 511) throw broken(writer, "nr_active_ports", at2, FILE, 40, "nr_active_ports <= 511");
   let i = 0;
   try {
     for (const item2 of ports) {

@@ -17,6 +17,7 @@ import {
   type Visitor,
   type WireError,
   Writer,
+  broken,
   ended,
   explain,
   heeding,
@@ -147,10 +148,10 @@ export function writeQemuPciDevice(writer: Writer, value: QemuPciDevice, configS
   const at = writer.take(4);
   const { view } = writer;
   if (versionId !== versionId >>> 0) {
-    throw misfit(writer, at, FILE, [["version_id", versionId, 32, 0, 19]]);
+    throw misfit(writer, at, FILE, [["version_id", 32, 0, 19]], versionId);
   }
   view.setUint32(at, versionId, false);
-  if (versionId !== 2) throw writer.error("constraint", "version_id", at, `${FILE}:19`, "version_id == 2");
+  if (versionId !== 2) throw broken(writer, "version_id", at, FILE, 19, "version_id == 2");
   if (config.length !== configSize) {
     throw wrongLength(writer, "config", writer.at, FILE, 21, configSize, config.length, "bytes");
   }
@@ -163,7 +164,7 @@ export function writeQemuPciDevice(writer: Writer, value: QemuPciDevice, configS
   let next = at2;
   for (const item of irqState) {
     if (item !== item >>> 0) {
-      throw misfit(writer, next, FILE, [[`irq_state[${(next - at2) / 4}]`, item, 32, 0, 23]]);
+      throw misfit(writer, next, FILE, [[`irq_state[${(next - at2) / 4}]`, 32, 0, 23]], item);
     }
     view2.setUint32(next, item, false);
     next += 4;
@@ -458,11 +459,11 @@ export function writeQemuVirtioPci(
     const view2 = writer.view;
     if (configVector === undefined) throw missing(writer, "config_vector", FILE, 34);
     if (configVector !== (configVector & 0xffff)) {
-      throw misfit(writer, at, FILE, [["config_vector", configVector, 16, 0, 34]]);
+      throw misfit(writer, at, FILE, [["config_vector", 16, 0, 34]], configVector);
     }
     view2.setUint16(at, configVector, false);
     if (!(configVector < msixVectors || configVector === 0xffff /* VIRTIO_MSI_NO_VECTOR */)) {
-      throw writer.error("constraint", "config_vector", at, `${FILE}:34`, "config_vector < msix_vectors || config_vector == VIRTIO_MSI_NO_VECTOR");
+      throw broken(writer, "config_vector", at, FILE, 34, "config_vector < msix_vectors || config_vector == VIRTIO_MSI_NO_VECTOR");
     }
   } else {
     if (msixTable !== undefined) throw unexpected(writer, "msix_table", FILE, 31);
@@ -763,10 +764,10 @@ export function writeQemuVirtioPciQueueAt(writer: Writer, at: number, value: Qem
   const { num, reserved = 0, enabled, desc, avail, used } = value;
   if (num !== (num & 0xffff) || reserved !== (reserved & 0xff) || enabled !== (enabled & 0xff)) {
     throw misfit(writer, at, FILE, [
-      ["num", num, 16, 0, 40],
-      ["reserved", reserved, 8, 2, 41],
-      ["enabled", enabled, 8, 3, 42],
-    ]);
+      ["num", 16, 0, 40],
+      ["reserved", 8, 2, 41],
+      ["enabled", 8, 3, 42],
+    ], num, reserved, enabled);
   }
   view.setUint16(at, num, false);
   view.setUint8(at + 2, reserved);
@@ -776,7 +777,7 @@ export function writeQemuVirtioPciQueueAt(writer: Writer, at: number, value: Qem
   let next = start;
   for (const item of desc) {
     if (item !== item >>> 0) {
-      throw misfit(writer, next, FILE, [[`desc[${(next - start) / 4}]`, item, 32, 0, 44]]);
+      throw misfit(writer, next, FILE, [[`desc[${(next - start) / 4}]`, 32, 0, 44]], item);
     }
     view.setUint32(next, item, false);
     next += 4;
@@ -786,7 +787,7 @@ export function writeQemuVirtioPciQueueAt(writer: Writer, at: number, value: Qem
   let next2 = start2;
   for (const item2 of avail) {
     if (item2 !== item2 >>> 0) {
-      throw misfit(writer, next2, FILE, [[`avail[${(next2 - start2) / 4}]`, item2, 32, 0, 45]]);
+      throw misfit(writer, next2, FILE, [[`avail[${(next2 - start2) / 4}]`, 32, 0, 45]], item2);
     }
     view.setUint32(next2, item2, false);
     next2 += 4;
@@ -796,12 +797,12 @@ export function writeQemuVirtioPciQueueAt(writer: Writer, at: number, value: Qem
   let next3 = start3;
   for (const item3 of used) {
     if (item3 !== item3 >>> 0) {
-      throw misfit(writer, next3, FILE, [[`used[${(next3 - start3) / 4}]`, item3, 32, 0, 46]]);
+      throw misfit(writer, next3, FILE, [[`used[${(next3 - start3) / 4}]`, 32, 0, 46]], item3);
     }
     view.setUint32(next3, item3, false);
     next3 += 4;
   }
-  if (enabled > 1) throw writer.error("constraint", "enabled", at + 3, `${FILE}:42`, "enabled <= 1");
+  if (enabled > 1) throw broken(writer, "enabled", at + 3, FILE, 42, "enabled <= 1");
 }
 
 /** Writes at the cursor. Offsets in its errors count from the start of the writer's memory. */
@@ -1129,7 +1130,7 @@ export function writeQemuVirtioPciModernStateAt(
   const { view } = writer;
   const { dfselect, gfselect, guestFeatures, vqs } = value;
   if (dfselect !== dfselect >>> 0 || gfselect !== gfselect >>> 0) {
-    throw misfit(writer, at, FILE, [["dfselect", dfselect, 32, 0, 52], ["gfselect", gfselect, 32, 4, 53]]);
+    throw misfit(writer, at, FILE, [["dfselect", 32, 0, 52], ["gfselect", 32, 4, 53]], dfselect, gfselect);
   }
   view.setUint32(at, dfselect, false);
   view.setUint32(at + 4, gfselect, false);
@@ -1140,7 +1141,7 @@ export function writeQemuVirtioPciModernStateAt(
   let next = start;
   for (const item of guestFeatures) {
     if (item !== item >>> 0) {
-      throw misfit(writer, next, FILE, [[`guest_features[${(next - start) / 4}]`, item, 32, 0, 55]]);
+      throw misfit(writer, next, FILE, [[`guest_features[${(next - start) / 4}]`, 32, 0, 55]], item);
     }
     view.setUint32(next, item, false);
     next += 4;
@@ -1402,7 +1403,7 @@ export function writeQemuVirtioPciModernStateFeatures128At(
   let next = at;
   for (const item of guestFeaturesHi) {
     if (item !== item >>> 0) {
-      throw misfit(writer, next, FILE, [[`guest_features_hi[${(next - at) / 4}]`, item, 32, 0, 62]]);
+      throw misfit(writer, next, FILE, [[`guest_features_hi[${(next - at) / 4}]`, 32, 0, 62]], item);
     }
     view.setUint32(next, item, false);
     next += 4;
@@ -1588,10 +1589,10 @@ export function writeQemuVirtioMmioAt(writer: Writer, at: number, value: QemuVir
     || guestPageShift !== guestPageShift >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["host_features_sel", hostFeaturesSel, 32, 0, 67],
-      ["guest_features_sel", guestFeaturesSel, 32, 4, 68],
-      ["guest_page_shift", guestPageShift, 32, 8, 70],
-    ]);
+      ["host_features_sel", 32, 0, 67],
+      ["guest_features_sel", 32, 4, 68],
+      ["guest_page_shift", 32, 8, 70],
+    ], hostFeaturesSel, guestFeaturesSel, guestPageShift);
   }
   view.setUint32(at, hostFeaturesSel, false);
   view.setUint32(at + 4, guestFeaturesSel, false);
@@ -1808,7 +1809,7 @@ export function writeQemuVirtioMmioQueueAt(writer: Writer, at: number, value: Qe
   const { view } = writer;
   const { num, enabled, desc, avail, used } = value;
   if (num !== (num & 0xffff) || enabled !== (enabled & 0xff)) {
-    throw misfit(writer, at, FILE, [["num", num, 16, 0, 75], ["enabled", enabled, 8, 2, 76]]);
+    throw misfit(writer, at, FILE, [["num", 16, 0, 75], ["enabled", 8, 2, 76]], num, enabled);
   }
   view.setUint16(at, num, false);
   view.setUint8(at + 2, enabled);
@@ -1817,7 +1818,7 @@ export function writeQemuVirtioMmioQueueAt(writer: Writer, at: number, value: Qe
   let next = start;
   for (const item of desc) {
     if (item !== item >>> 0) {
-      throw misfit(writer, next, FILE, [[`desc[${(next - start) / 4}]`, item, 32, 0, 78]]);
+      throw misfit(writer, next, FILE, [[`desc[${(next - start) / 4}]`, 32, 0, 78]], item);
     }
     view.setUint32(next, item, false);
     next += 4;
@@ -1827,7 +1828,7 @@ export function writeQemuVirtioMmioQueueAt(writer: Writer, at: number, value: Qe
   let next2 = start2;
   for (const item2 of avail) {
     if (item2 !== item2 >>> 0) {
-      throw misfit(writer, next2, FILE, [[`avail[${(next2 - start2) / 4}]`, item2, 32, 0, 79]]);
+      throw misfit(writer, next2, FILE, [[`avail[${(next2 - start2) / 4}]`, 32, 0, 79]], item2);
     }
     view.setUint32(next2, item2, false);
     next2 += 4;
@@ -1837,12 +1838,12 @@ export function writeQemuVirtioMmioQueueAt(writer: Writer, at: number, value: Qe
   let next3 = start3;
   for (const item3 of used) {
     if (item3 !== item3 >>> 0) {
-      throw misfit(writer, next3, FILE, [[`used[${(next3 - start3) / 4}]`, item3, 32, 0, 80]]);
+      throw misfit(writer, next3, FILE, [[`used[${(next3 - start3) / 4}]`, 32, 0, 80]], item3);
     }
     view.setUint32(next3, item3, false);
     next3 += 4;
   }
-  if (enabled > 1) throw writer.error("constraint", "enabled", at + 2, `${FILE}:76`, "enabled <= 1");
+  if (enabled > 1) throw broken(writer, "enabled", at + 2, FILE, 76, "enabled <= 1");
 }
 
 /** Writes at the cursor. Offsets in its errors count from the start of the writer's memory. */
@@ -2141,7 +2142,7 @@ export function writeQemuVirtioMmioStateAt(writer: Writer, at: number, value: Qe
   let next = at;
   for (const item of guestFeatures) {
     if (item !== item >>> 0) {
-      throw misfit(writer, next, FILE, [[`guest_features[${(next - at) / 4}]`, item, 32, 0, 86]]);
+      throw misfit(writer, next, FILE, [[`guest_features[${(next - at) / 4}]`, 32, 0, 86]], item);
     }
     view.setUint32(next, item, false);
     next += 4;
@@ -2403,18 +2404,18 @@ export function writeQemuS390PmcwAt(writer: Writer, at: number, value: QemuS390P
     || chars !== chars >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["intparm", intparm, 32, 0, 93],
-      ["flags", flags, 16, 4, 94],
-      ["devno", devno, 16, 6, 95],
-      ["lpm", lpm, 8, 8, 96],
-      ["pnom", pnom, 8, 9, 97],
-      ["lpum", lpum, 8, 10, 98],
-      ["pim", pim, 8, 11, 99],
-      ["mbi", mbi, 16, 12, 100],
-      ["pom", pom, 8, 14, 101],
-      ["pam", pam, 8, 15, 102],
-      ["chars", chars, 32, 24, 104],
-    ]);
+      ["intparm", 32, 0, 93],
+      ["flags", 16, 4, 94],
+      ["devno", 16, 6, 95],
+      ["lpm", 8, 8, 96],
+      ["pnom", 8, 9, 97],
+      ["lpum", 8, 10, 98],
+      ["pim", 8, 11, 99],
+      ["mbi", 16, 12, 100],
+      ["pom", 8, 14, 101],
+      ["pam", 8, 15, 102],
+      ["chars", 32, 24, 104],
+    ], intparm, flags, devno, lpm, pnom, lpum, pim, mbi, pom, pam, chars);
   }
   view.setUint32(at, intparm, false);
   view.setUint16(at + 4, flags, false);
@@ -2722,13 +2723,13 @@ export function writeQemuS390ScswAt(writer: Writer, at: number, value: QemuS390S
     || count$ !== (count$ & 0xffff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["flags", flags, 16, 0, 110],
-      ["ctrl", ctrl, 16, 2, 111],
-      ["cpa", cpa, 32, 4, 112],
-      ["dstat", dstat, 8, 8, 113],
-      ["cstat", cstat, 8, 9, 114],
-      ["count", count$, 16, 10, 115],
-    ]);
+      ["flags", 16, 0, 110],
+      ["ctrl", 16, 2, 111],
+      ["cpa", 32, 4, 112],
+      ["dstat", 8, 8, 113],
+      ["cstat", 8, 9, 114],
+      ["count", 16, 10, 115],
+    ], flags, ctrl, cpa, dstat, cstat, count$);
   }
   view.setUint16(at, flags, false);
   view.setUint16(at + 2, ctrl, false);
@@ -2959,7 +2960,7 @@ export function writeQemuS390SchibAt(writer: Writer, at: number, value: QemuS390
   const { view } = writer;
   const { pmcw, scsw, mba, mda } = value;
   if (mba !== BigInt.asUintN(64, mba)) {
-    throw misfit(writer, at, FILE, [["mba", mba, 64, 40, 123]]);
+    throw misfit(writer, at, FILE, [["mba", 64, 40, 123]], mba);
   }
   try {
     writeQemuS390PmcwAt(writer, at, pmcw);
@@ -3162,11 +3163,11 @@ export function writeQemuS390Ccw1At(writer: Writer, at: number, value: QemuS390C
     || cda !== cda >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["cmd_code", cmdCode, 8, 0, 130],
-      ["flags", flags, 8, 1, 131],
-      ["count", count$, 16, 2, 132],
-      ["cda", cda, 32, 4, 133],
-    ]);
+      ["cmd_code", 8, 0, 130],
+      ["flags", 8, 1, 131],
+      ["count", 16, 2, 132],
+      ["cda", 32, 4, 133],
+    ], cmdCode, flags, count$, cda);
   }
   view.setUint8(at, cmdCode);
   view.setUint8(at + 1, flags);
@@ -3346,10 +3347,10 @@ export function writeQemuS390CiwAt(writer: Writer, at: number, value: QemuS390Ci
   const { type, command, count: count$ } = value;
   if (type !== (type & 0xff) || command !== (command & 0xff) || count$ !== (count$ & 0xffff)) {
     throw misfit(writer, at, FILE, [
-      ["type", type, 8, 0, 139],
-      ["command", command, 8, 1, 140],
-      ["count", count$, 16, 2, 141],
-    ]);
+      ["type", 8, 0, 139],
+      ["command", 8, 1, 140],
+      ["count", 16, 2, 141],
+    ], type, command, count$);
   }
   view.setUint8(at, type);
   view.setUint8(at + 1, command);
@@ -3562,13 +3563,13 @@ export function writeQemuS390SenseIdAt(writer: Writer, at: number, value: QemuS3
     || unused !== (unused & 0xff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["reserved", reserved, 8, 0, 146],
-      ["cu_type", cuType, 16, 1, 147],
-      ["cu_model", cuModel, 8, 3, 148],
-      ["dev_type", devType, 16, 4, 149],
-      ["dev_model", devModel, 8, 6, 150],
-      ["unused", unused, 8, 7, 151],
-    ]);
+      ["reserved", 8, 0, 146],
+      ["cu_type", 16, 1, 147],
+      ["cu_model", 8, 3, 148],
+      ["dev_type", 16, 4, 149],
+      ["dev_model", 8, 6, 150],
+      ["unused", 8, 7, 151],
+    ], reserved, cuType, cuModel, devType, devModel, unused);
   }
   view.setUint8(at, reserved);
   view.setUint16(at + 1, cuType, false);
@@ -3852,12 +3853,12 @@ export function writeQemuS390OrbAt(writer: Writer, at: number, value: QemuS390Or
     || cpa !== cpa >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["intparm", intparm, 32, 0, 158],
-      ["ctrl0", ctrl0, 16, 4, 159],
-      ["lpm", lpm, 8, 6, 160],
-      ["ctrl1", ctrl1, 8, 7, 161],
-      ["cpa", cpa, 32, 8, 162],
-    ]);
+      ["intparm", 32, 0, 158],
+      ["ctrl0", 16, 4, 159],
+      ["lpm", 8, 6, 160],
+      ["ctrl1", 8, 7, 161],
+      ["cpa", 32, 8, 162],
+    ], intparm, ctrl0, lpm, ctrl1, cpa);
   }
   view.setUint32(at, intparm, false);
   view.setUint16(at + 4, ctrl0, false);
@@ -4333,16 +4334,16 @@ export function writeQemuS390SubchDev(writer: Writer, value: QemuS390SubchDev, h
     || ccwNoDataCnt !== (ccwNoDataCnt & 0xff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["cssid", cssid, 8, 0, 174],
-      ["ssid", ssid, 8, 1, 175],
-      ["migrated_schid", migratedSchid, 16, 2, 176],
-      ["devno", devno, 16, 4, 177],
-      ["thinint_active", thinintActive, 8, 6, 178],
-      ["channel_prog", channelProg, 64, 91, 181],
-      ["last_cmd_valid", lastCmdValid, 8, 107, 183],
-      ["ccw_fmt_1", ccwFmt1, 8, 364, 185],
-      ["ccw_no_data_cnt", ccwNoDataCnt, 8, 365, 186],
-    ]);
+      ["cssid", 8, 0, 174],
+      ["ssid", 8, 1, 175],
+      ["migrated_schid", 16, 2, 176],
+      ["devno", 16, 4, 177],
+      ["thinint_active", 8, 6, 178],
+      ["channel_prog", 64, 91, 181],
+      ["last_cmd_valid", 8, 107, 183],
+      ["ccw_fmt_1", 8, 364, 185],
+      ["ccw_no_data_cnt", 8, 365, 186],
+    ], cssid, ssid, migratedSchid, devno, thinintActive, channelProg, lastCmdValid, ccwFmt1, ccwNoDataCnt);
   }
   view.setUint8(at, cssid);
   view.setUint8(at + 1, ssid);
@@ -4372,13 +4373,9 @@ export function writeQemuS390SubchDev(writer: Writer, value: QemuS390SubchDev, h
   }
   view.setUint8(at + 364, ccwFmt1);
   view.setUint8(at + 365, ccwNoDataCnt);
-  if (thinintActive > 1) {
-    throw writer.error("constraint", "thinint_active", at + 6, `${FILE}:178`, "thinint_active <= 1");
-  }
-  if (lastCmdValid > 1) {
-    throw writer.error("constraint", "last_cmd_valid", at + 107, `${FILE}:183`, "last_cmd_valid <= 1");
-  }
-  if (ccwFmt1 > 1) throw writer.error("constraint", "ccw_fmt_1", at + 364, `${FILE}:185`, "ccw_fmt_1 <= 1");
+  if (thinintActive > 1) throw broken(writer, "thinint_active", at + 6, FILE, 178, "thinint_active <= 1");
+  if (lastCmdValid > 1) throw broken(writer, "last_cmd_valid", at + 107, FILE, 183, "last_cmd_valid <= 1");
+  if (ccwFmt1 > 1) throw broken(writer, "ccw_fmt_1", at + 364, FILE, 185, "ccw_fmt_1 <= 1");
   if (hasOrb) {
     if (orb === undefined) throw missing(writer, "orb", FILE, 188);
     try {
@@ -4720,7 +4717,7 @@ export function writeQemuS390IndAddrAt(writer: Writer, at: number, value: QemuS3
   const { view } = writer;
   const { len, addr } = value;
   if (len !== (len | 0) || addr !== BigInt.asUintN(64, addr)) {
-    throw misfit(writer, at, FILE, [["len", len, -32, 0, 194], ["addr", addr, 64, 4, 195]]);
+    throw misfit(writer, at, FILE, [["len", -32, 0, 194], ["addr", 64, 4, 195]], len, addr);
   }
   view.setInt32(at, len, false);
   view.setBigUint64(at + 4, addr, false);
@@ -4873,7 +4870,7 @@ export function writeQemuS390AdapterInfoSummaryOffset(
   const at = writer.take(4);
   const { view } = writer;
   if (summaryOffset !== summaryOffset >>> 0) {
-    throw misfit(writer, at, FILE, [["summary_offset", summaryOffset, 32, 0, 202]]);
+    throw misfit(writer, at, FILE, [["summary_offset", 32, 0, 202]], summaryOffset);
   }
   view.setUint32(at, summaryOffset, false);
 }
@@ -5038,7 +5035,7 @@ export function writeQemuS390AdapterInfo(
   const at = writer.take(8);
   const { view } = writer;
   if (indOffset !== BigInt.asUintN(64, indOffset)) {
-    throw misfit(writer, at, FILE, [["ind_offset", indOffset, 64, 0, 207]]);
+    throw misfit(writer, at, FILE, [["ind_offset", 64, 0, 207]], indOffset);
   }
   view.setBigUint64(at, indOffset, false);
   if (hasSummaryOffset) {
@@ -5282,7 +5279,7 @@ export function writeQemuVirtioCcw(
   const at = writer.take(38);
   const { view } = writer;
   if (configVector !== (configVector & 0xffff)) {
-    throw misfit(writer, at, FILE, [["config_vector", configVector, 16, 36, 219]]);
+    throw misfit(writer, at, FILE, [["config_vector", 16, 36, 219]], configVector);
   }
   try {
     writeQemuS390IndAddrAt(writer, at, indicators);
@@ -5309,9 +5306,9 @@ export function writeQemuVirtioCcw(
   const view2 = writer.view;
   if (thinintIsc !== (thinintIsc & 0xff) || revision !== (revision | 0)) {
     throw misfit(writer, at2, FILE, [
-      ["thinint_isc", thinintIsc, 8, 0, 221],
-      ["revision", revision, -32, 1, 222],
-    ]);
+      ["thinint_isc", 8, 0, 221],
+      ["revision", -32, 1, 222],
+    ], thinintIsc, revision);
   }
   view2.setUint8(at2, thinintIsc);
   view2.setInt32(at2 + 1, revision, false);

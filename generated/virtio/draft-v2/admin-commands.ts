@@ -25,6 +25,7 @@ import {
   type Visitor,
   type WireError,
   Writer,
+  broken,
   ended,
   enterRange,
   exactU64,
@@ -211,7 +212,7 @@ export function writeVirtioAdminCmdDevModeGetResultAt(
   const { view } = writer;
   const { mode } = value;
   if (mode !== (mode & 0xff)) {
-    throw misfit(writer, at, FILE, [["mode", mode, 8, 0, 52]]);
+    throw misfit(writer, at, FILE, [["mode", 8, 0, 52]], mode);
   }
   view.setUint8(at, mode);
 }
@@ -357,7 +358,7 @@ export function writeVirtioAdminCmdDevModeSetDataAt(
   const { view } = writer;
   const { mode } = value;
   if (mode !== (mode & 0xff)) {
-    throw misfit(writer, at, FILE, [["mode", mode, 8, 0, 58]]);
+    throw misfit(writer, at, FILE, [["mode", 8, 0, 58]], mode);
   }
   view.setUint8(at, mode);
 }
@@ -508,7 +509,7 @@ export function writeVirtioAdminCmdDevCtxSizeGetDataAt(
   const { view } = writer;
   const { freezeMode } = value;
   if (freezeMode !== (freezeMode & 0xff)) {
-    throw misfit(writer, at, FILE, [["freeze_mode", freezeMode, 8, 0, 65]]);
+    throw misfit(writer, at, FILE, [["freeze_mode", 8, 0, 65]], freezeMode);
   }
   view.setUint8(at, freezeMode);
 }
@@ -677,7 +678,7 @@ export function writeVirtioAdminCmdDevCtxSizeGetResultAt(
   const { view } = writer;
   const { size: size$ } = value;
   if (!Number.isSafeInteger(size$) || size$ < 0) {
-    throw misfit(writer, at, FILE, [["size", size$, 64, 0, 73]]);
+    throw misfit(writer, at, FILE, [["size", 64, 0, 73]], size$);
   }
   view.setUint32(at, size$, true);
   view.setUint32(at + 4, size$ / 0x1_0000_0000, true);
@@ -846,7 +847,7 @@ export function writeVirtioAdminCmdDevCtxRdLenAt(
   const { view } = writer;
   const { contextLen } = value;
   if (contextLen !== contextLen >>> 0) {
-    throw misfit(writer, at, FILE, [["context_len", contextLen, 32, 0, 81]]);
+    throw misfit(writer, at, FILE, [["context_len", 32, 0, 81]], contextLen);
   }
   view.setUint32(at, contextLen, true);
 }
@@ -1250,7 +1251,7 @@ export function writeVirtioAdminCmdDevCtxSupportedFieldAt(
   const { view } = writer;
   const { type, reserved, length } = value;
   if (type !== (type & 0xffff) || length !== BigInt.asUintN(64, length)) {
-    throw misfit(writer, at, FILE, [["type", type, 16, 0, 101], ["length", length, 64, 8, 105]]);
+    throw misfit(writer, at, FILE, [["type", 16, 0, 101], ["length", 64, 8, 105]], type, length);
   }
   view.setUint16(at, type, true);
   writeReserved(writer, reserved, at + 2, 6, "reserved", FILE, 102);
@@ -1649,9 +1650,9 @@ export function writeVirtioAdminCmdDevWriteRecordCapResultAt(
     || supportedRanges !== supportedRanges >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["supported_page_size_bitmap", supportedPageSizeBitmap, 32, 0, 120],
-      ["supported_ranges", supportedRanges, 32, 4, 123],
-    ]);
+      ["supported_page_size_bitmap", 32, 0, 120],
+      ["supported_ranges", 32, 4, 123],
+    ], supportedPageSizeBitmap, supportedRanges);
   }
   view.setUint32(at, supportedPageSizeBitmap, true);
   view.setUint32(at + 4, supportedRanges, true);
@@ -1852,9 +1853,9 @@ export function writeVirtioAdminCmdWriteRecordStartEntryAt(
   const { pageAddress, pageCount } = value;
   if (pageAddress !== BigInt.asUintN(64, pageAddress) || pageCount !== BigInt.asUintN(64, pageCount)) {
     throw misfit(writer, at, FILE, [
-      ["page_address", pageAddress, 64, 0, 130],
-      ["page_count", pageCount, 64, 8, 132],
-    ]);
+      ["page_address", 64, 0, 130],
+      ["page_count", 64, 8, 132],
+    ], pageAddress, pageCount);
   }
   view.setBigUint64(at, pageAddress, true);
   view.setBigUint64(at + 8, pageCount, true);
@@ -2063,7 +2064,7 @@ export function writeVirtioAdminCmdWriteRecordStartData(
   const { view } = writer;
   const count$ = entries.length;
   if (!Number.isSafeInteger(pageSize) || pageSize < 0 || count$ !== count$ >>> 0) {
-    throw misfit(writer, at, FILE, [["page_size", pageSize, 64, 0, 140], ["count", count$, 32, 8, 141]]);
+    throw misfit(writer, at, FILE, [["page_size", 64, 0, 140], ["count", 32, 8, 141]], pageSize, count$);
   }
   view.setUint32(at, pageSize, true);
   view.setUint32(at + 4, pageSize / 0x1_0000_0000, true);
@@ -2322,9 +2323,9 @@ export function writeVirtioAdminCmdWriteRecordsReadDataAt(
   const { pageAddress, length } = value;
   if (pageAddress !== BigInt.asUintN(64, pageAddress) || length !== BigInt.asUintN(64, length)) {
     throw misfit(writer, at, FILE, [
-      ["page_address", pageAddress, 64, 0, 151],
-      ["length", length, 64, 8, 154],
-    ]);
+      ["page_address", 64, 0, 151],
+      ["length", 64, 8, 154],
+    ], pageAddress, length);
   }
   view.setBigUint64(at, pageAddress, true);
   view.setBigUint64(at + 8, length, true);
@@ -2514,7 +2515,7 @@ export function writeVirtioAdminCmdDevWriteRecordsCntAt(
   const { view } = writer;
   const { count: count$ } = value;
   if (count$ !== count$ >>> 0) {
-    throw misfit(writer, at, FILE, [["count", count$, 32, 0, 163]]);
+    throw misfit(writer, at, FILE, [["count", 32, 0, 163]], count$);
   }
   view.setUint32(at, count$, true);
 }
@@ -2667,7 +2668,7 @@ export function writeVirtioAdminCmdDevWriteRecordsResult(
   let next = start;
   for (const item of addressEntries) {
     if (item !== BigInt.asUintN(64, item)) {
-      throw misfit(writer, next, FILE, [[`address_entries[${(next - start) / 8}]`, item, 64, 0, 170]]);
+      throw misfit(writer, next, FILE, [[`address_entries[${(next - start) / 8}]`, 64, 0, 170]], item);
     }
     view.setBigUint64(next, item, true);
     next += 8;
@@ -5792,17 +5793,17 @@ export function writeVirtioAdminCmdDraftV2Readable(
     || groupMemberId !== BigInt.asUintN(64, groupMemberId)
   ) {
     throw misfit(writer, at, FILE, [
-      ["opcode", opcode, 16, 0, 229],
-      ["group_type", groupType, 16, 2, 230],
-      ["group_member_id", groupMemberId, 64, 16, 232],
-    ]);
+      ["opcode", 16, 0, 229],
+      ["group_type", 16, 2, 230],
+      ["group_member_id", 64, 16, 232],
+    ], opcode, groupType, groupMemberId);
   }
   view.setUint16(at, opcode, true);
   view.setUint16(at + 2, groupType, true);
   writeReserved(writer, reserved1, at + 4, 12, "reserved1", FILE, 231);
   view.setBigUint64(at + 16, groupMemberId, true);
   if (opcode >= 0x8000 /* VIRTIO_ADMIN_CMD_RESERVED_OPCODES */) {
-    throw writer.error("constraint", "opcode", at, `${FILE}:229`, "opcode < VIRTIO_ADMIN_CMD_RESERVED_OPCODES");
+    throw broken(writer, "opcode", at, FILE, 229, "opcode < VIRTIO_ADMIN_CMD_RESERVED_OPCODES");
   }
   try {
     writeVirtioAdminCommandsDraftV2Data(writer, commandSpecificData, opcode);
@@ -6157,9 +6158,9 @@ export function writeVirtioAdminCmdDraftV2Writable(
   const { view } = writer;
   if (status !== (status & 0xffff) || statusQualifier !== (statusQualifier & 0xffff)) {
     throw misfit(writer, at, FILE, [
-      ["status", status, 16, 0, 243],
-      ["status_qualifier", statusQualifier, 16, 2, 244],
-    ]);
+      ["status", 16, 0, 243],
+      ["status_qualifier", 16, 2, 244],
+    ], status, statusQualifier);
   }
   view.setUint16(at, status, true);
   view.setUint16(at + 2, statusQualifier, true);

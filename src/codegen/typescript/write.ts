@@ -5,6 +5,7 @@ import type {
   FieldType,
   IfNode,
   IntType,
+  Measured,
   Node,
   OptionalNode,
   RangeNode,
@@ -98,11 +99,12 @@ export function printWrite(out: Printer, struct: Struct, context: StructContext)
   });
 }
 
-/** An integer that may not fit, as the slow path names it: name, value, bits (negative when signed), offset, line. */
+/** An integer that may not fit. */
 interface Fit {
-  readonly field: Field;
   readonly misfits: Part;
+  /** What the slow path needs to name it: name, bits (negative when signed), offset, line. */
   readonly entry: Part;
+  readonly value: Part;
 }
 
 /** A derived field that can be written only when what it measures has been. */
@@ -125,6 +127,8 @@ class StructWriter {
   private readonly postponed: { readonly node: WhereNode; readonly waitsFor: Field }[] = [];
   /** What derived fields measure: its own size or count needs no check. */
   private readonly measured: ReadonlySet<Field | RangeNode>;
+  /** What is written whenever the nodes that are being printed are: a field that measures it is always patched. */
+  private readonly certain = new Set<Field | RangeNode>();
   private readonly places = new Map<Field, Part>();
 
   constructor(out: Printer, context: StructContext) {
@@ -132,11 +136,11 @@ class StructWriter {
     this.context = context;
     this.variables = context.variables();
     this.measured = new Set(
-      membersOf(context.struct.nodes).flatMap((member) => {
-        if (member.kind === "switch" || member.field.role.kind !== "derived") return [];
-        const { of } = member.field.role;
-        return [of.kind === "range" ? of.range : of.field];
-      }),
+      membersOf(context.struct.nodes).flatMap((member) =>
+        member.kind === "switch" || member.field.role.kind !== "derived"
+          ? []
+          : [measuredNode(member.field.role.of)],
+      ),
     );
     this.env = {
       field: ([first, ...others]) => {
@@ -181,6 +185,10 @@ class StructWriter {
   }
 
   private nodes(nodes: readonly Node[]): void {
+    for (const node of nodes) {
+      if (node.kind === "field") this.certain.add(node.field);
+      else if (node.kind === "range") this.certain.add(node);
+    }
     nodes.forEach((node, index) => {
       if (node.kind === "optional") this.optional(node, nodes.slice(index + 1));
       else this.node(node);
@@ -315,7 +323,7 @@ class StructWriter {
     const name = JSON.stringify(node.field?.name ?? "");
     this.out.when(
       negation(node.condition, this.env),
-      code`throw writer.error("constraint", ${name}, ${at}, ${schemaLine(node.line)}, ${JSON.stringify(node.text)});`,
+      code`throw ${this.context.module.runtime("broken")}(writer, ${name}, ${at}, ${SCHEMA_FILE}, ${node.line}, ${JSON.stringify(node.text)});`,
     );
   }
 
@@ -347,7 +355,7 @@ class StructWriter {
     const { of, steps } = field.role;
     const measurable = easilyMeasured(of);
     if (measurable === undefined) {
-      this.patches.set(of.kind === "range" ? of.range : of.field, { field, slot, at });
+      this.patches.set(measuredNode(of), { field, slot, at });
       this.pending.add(field);
       return;
     }
@@ -383,13 +391,13 @@ class StructWriter {
     const bits = type.kind === "bits" ? type.width : type.int.signed ? -type.int.bits : type.int.bits;
     return [
       {
-        field,
         misfits: misfits(
           type.kind === "bits" ? { ...type.int, signed: false } : type.int,
           Math.abs(bits),
           value,
         ),
-        entry: code`[${JSON.stringify(field.name)}, ${value}, ${bits}, ${offset}, ${field.line}]`,
+        entry: code`[${JSON.stringify(field.name)}, ${bits}, ${offset}, ${field.line}]`,
+        value,
       },
     ];
   }
@@ -404,14 +412,19 @@ class StructWriter {
       "||",
       ") {",
     );
-    out.indented(() => {
-      out.list(
-        code`throw ${this.context.module.runtime("misfit")}(writer, ${at}, ${SCHEMA_FILE}, [`,
+    out.indented(() =>
+      this.throwMisfit(
+        at,
         fits.map((fit) => fit.entry),
-        "]);",
-      );
-    });
+        fits.map((fit) => fit.value),
+      ),
+    );
     out.line("}");
+  }
+
+  private throwMisfit(at: Part, entries: readonly Part[], values: readonly Part[]): void {
+    const head = code`throw ${this.context.module.runtime("misfit")}(writer, ${at}, ${SCHEMA_FILE}, `;
+    this.out.listAndRest(head, entries, values, ");");
   }
 
   private checkClosed(field: Field, at: Part): void {
@@ -444,6 +457,8 @@ class StructWriter {
     const { type, role } = field;
     const here = place(at, offset);
     if (type.kind === "int") {
+      if (role.kind === "derived" && this.pending.has(field) && this.certain.has(measuredNode(role.of)))
+        return;
       const value =
         role.kind === "constant"
           ? literal(role.value, type.int.rep, 16)
@@ -499,10 +514,11 @@ class StructWriter {
       case "int": {
         const fits = misfits(type.int, type.int.bits, value);
         const bits = type.int.signed ? -type.int.bits : type.int.bits;
-        out.when(
-          fits,
-          code`throw ${context.module.runtime("misfit")}(writer, ${here}, ${SCHEMA_FILE}, [[${pathText(what)}, ${value}, ${bits}, 0, ${what.line}]]);`,
+        out.line("if (", fits, ") {");
+        out.indented(() =>
+          this.throwMisfit(here, [code`[${pathText(what)}, ${bits}, 0, ${what.line}]`], [value]),
         );
+        out.line("}");
         const closed = closedEnumOf(type);
         if (closed !== undefined) this.guard(closed, value, pathText(what), here, what.line);
         out.line(writeInteger(type.int, view, here, value, context));
@@ -784,11 +800,15 @@ class StructWriter {
       code`const ${local} = ${stepped(steps.length === 0 ? size : code`(${size})`, steps, repOf(field))};`,
     );
     this.pending.delete(field);
-    this.checkFits(this.fitOf(field, 0), at);
+    const constraints = this.postponed.filter(({ waitsFor }) => waitsFor === field).map(({ node }) => node);
+    // A size that its constraint holds within its bits is not asked twice.
+    if (!constraints.some(({ condition }) => isCapOf(condition, field))) {
+      this.checkFits(this.fitOf(field, 0), at);
+    }
+    for (const node of constraints) this.where(node);
     if (field.type.kind === "bits" && slot.kind === "bits") this.patchBits(field, slot, at);
     else if (field.type.kind === "int")
       out.line(writeInteger(field.type.int, "writer.view", at, local, context));
-    for (const { node, waitsFor } of this.postponed) if (waitsFor === field) this.where(node);
   }
 
   private patchBits(field: Field, slot: Slot & { kind: "bits" }, at: Part): void {
@@ -891,6 +911,18 @@ function insideArguments({ name, index }: Subject): string {
 
 function subjectOf(member: Member): Field | SwitchNode {
   return member.kind === "field" ? member.field : member.node;
+}
+
+function measuredNode(of: Measured): Field | RangeNode {
+  return of.kind === "range" ? of.range : of.field;
+}
+
+/** Whether the condition is an upper bound of the field that all values within it fit: a measured size is never negative. */
+function isCapOf(condition: Expr, field: Field): boolean {
+  if (condition.kind !== "binary" || (condition.op !== "<" && condition.op !== "<=")) return false;
+  const { left, right } = condition;
+  if (left.kind !== "field" || left.path.length !== 1 || left.path[0] !== field) return false;
+  return right.kind === "int" && right.value <= left.range.max;
 }
 
 /** A length that is written as it is fits into anything that holds 53 bits. */

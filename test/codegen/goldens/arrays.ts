@@ -94,7 +94,7 @@ export function writePairAt(writer: Writer, at: number, value: Pair): void {
   const { view } = writer;
   const { key, value: value$ } = value;
   if (key !== (key & 0xffff) || value$ !== (value$ & 0xffff)) {
-    throw misfit(writer, at, FILE, [["key", key, 16, 0, 3], ["value", value$, 16, 2, 3]]);
+    throw misfit(writer, at, FILE, [["key", 16, 0, 3], ["value", 16, 2, 3]], key, value$);
   }
   view.setUint16(at, key, true);
   view.setUint16(at + 2, value$, true);
@@ -235,7 +235,7 @@ export function writeName(writer: Writer, value: Name): void {
   const { view } = writer;
   const length = text.length;
   if (length !== (length & 0xff)) {
-    throw misfit(writer, at, FILE, [["length", length, 8, 0, 4]]);
+    throw misfit(writer, at, FILE, [["length", 8, 0, 4]], length);
   }
   view.setUint8(at, length);
   const start = writer.take(text.length);
@@ -469,7 +469,7 @@ export function writeArrays(writer: Writer, value: Arrays): void {
   const { view } = writer;
   const entries = macs.length;
   if (entries !== (entries & 0xffff)) {
-    throw misfit(writer, at, FILE, [["entries", entries, 16, 0, 7]]);
+    throw misfit(writer, at, FILE, [["entries", 16, 0, 7]], entries);
   }
   view.setUint16(at, entries, true);
   const start = writer.take(macs.length * 6);
@@ -485,7 +485,7 @@ export function writeArrays(writer: Writer, value: Arrays): void {
   const view3 = writer.view;
   const last = pairs.length - 1;
   if (last !== last >>> 0) {
-    throw misfit(writer, at2, FILE, [["last", last, 32, 0, 9]]);
+    throw misfit(writer, at2, FILE, [["last", 32, 0, 9]], last);
   }
   view3.setUint32(at2, last, true);
   const start2 = writer.take(pairs.length * 4);
@@ -499,8 +499,6 @@ export function writeArrays(writer: Writer, value: Arrays): void {
     throw inside(error, "pairs", (next2 - start2) / 4);
   }
   const at3 = writer.take(4);
-  const view5 = writer.view;
-  view5.setUint32(at3, 0, true);
   const from = writer.at;
   let i = 0;
   try {
@@ -513,13 +511,13 @@ export function writeArrays(writer: Writer, value: Arrays): void {
   }
   const size$ = writer.at - from;
   if (size$ !== size$ >>> 0) {
-    throw misfit(writer, at3, FILE, [["size", size$, 32, 0, 11]]);
+    throw misfit(writer, at3, FILE, [["size", 32, 0, 11]], size$);
   }
   writer.view.setUint32(at3, size$, true);
   const at4 = writer.take(2);
   const view6 = writer.view;
   if (half !== (half & 0xffff)) {
-    throw misfit(writer, at4, FILE, [["half", half, 16, 0, 13]]);
+    throw misfit(writer, at4, FILE, [["half", 16, 0, 13]], half);
   }
   view6.setUint16(at4, half, true);
   if (words.length !== (Math.floor(half / 2))) {
@@ -530,7 +528,7 @@ export function writeArrays(writer: Writer, value: Arrays): void {
   let next3 = start3;
   for (const item4 of words) {
     if (item4 !== (item4 & 0xffff)) {
-      throw misfit(writer, next3, FILE, [[`words[${(next3 - start3) / 2}]`, item4, 16, 0, 14]]);
+      throw misfit(writer, next3, FILE, [[`words[${(next3 - start3) / 2}]`, 16, 0, 14]], item4);
     }
     view7.setUint16(next3, item4, true);
     next3 += 2;
@@ -540,7 +538,7 @@ export function writeArrays(writer: Writer, value: Arrays): void {
   let next4 = start4;
   for (const item5 of rest) {
     if (item5 !== BigInt.asUintN(64, item5)) {
-      throw misfit(writer, next4, FILE, [[`rest[${(next4 - start4) / 8}]`, item5, 64, 0, 15]]);
+      throw misfit(writer, next4, FILE, [[`rest[${(next4 - start4) / 8}]`, 64, 0, 15]], item5);
     }
     view8.setBigUint64(next4, item5, true);
     next4 += 8;

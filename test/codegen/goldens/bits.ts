@@ -198,16 +198,16 @@ export function writeEntryAt(writer: Writer, at: number, value: Entry): void {
     || type !== (type & 0xff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["vq_id", vqId, 15, 0, 9],
-      ["reserved", reserved, 1, 0, 10],
-      ["address", address, 28, 2, 14],
-      ["kind", kind, 4, 2, 13],
-      ["pfn", pfn, 55, 6, 17],
-      ["present", present, 1, 6, 18],
-      ["rest", rest, 8, 6, 19],
-      ["access", access, 32, 14, 21],
-      ["type", type, 8, 18, 22],
-    ]);
+      ["vq_id", 15, 0, 9],
+      ["reserved", 1, 0, 10],
+      ["address", 28, 2, 14],
+      ["kind", 4, 2, 13],
+      ["pfn", 55, 6, 17],
+      ["present", 1, 6, 18],
+      ["rest", 8, 6, 19],
+      ["access", 32, 14, 21],
+      ["type", 8, 18, 22],
+    ], vqId, reserved, address, kind, pfn, present, rest, access, type);
   }
   if (!isKind(type)) throw writer.error("enum", "type", at + 18, `${FILE}:22`, String(type));
   view.setUint16(at, vqId | (reserved << 15), true);

@@ -166,7 +166,7 @@ export function writeConfig(writer: Writer, value: Config, features: Features): 
     const view2 = writer.view;
     if (maxPairs === undefined) throw missing(writer, "max_pairs", FILE, 7);
     if (maxPairs !== (maxPairs & 0xffff)) {
-      throw misfit(writer, at2, FILE, [["max_pairs", maxPairs, 16, 0, 7]]);
+      throw misfit(writer, at2, FILE, [["max_pairs", 16, 0, 7]], maxPairs);
     }
     view2.setUint16(at2, maxPairs, true);
   } else {
@@ -178,7 +178,7 @@ export function writeConfig(writer: Writer, value: Config, features: Features): 
     const view3 = writer.view;
     if (mtu === undefined) throw missing(writer, "mtu", FILE, 9);
     if (mtu !== (mtu & 0xffff)) {
-      throw misfit(writer, at3, FILE, [["mtu", mtu, 16, 0, 9]]);
+      throw misfit(writer, at3, FILE, [["mtu", 16, 0, 9]], mtu);
     }
     view3.setUint16(at3, mtu, true);
   } else {
@@ -437,13 +437,11 @@ export function sizeofTail(value: Tail): number {
 export function writeTail(writer: Writer, value: Tail): void {
   const { desc, notify, reset, slack } = value;
   const at = writer.take(2);
-  const { view } = writer;
-  view.setUint16(at, 0, true);
   const from = writer.at;
   const at2 = writer.take(8);
   const view2 = writer.view;
   if (desc !== BigInt.asUintN(64, desc)) {
-    throw misfit(writer, at2, FILE, [["desc", desc, 64, 0, 18]]);
+    throw misfit(writer, at2, FILE, [["desc", 64, 0, 18]], desc);
   }
   view2.setBigUint64(at2, desc, true);
   if (notify !== undefined) {
@@ -452,7 +450,7 @@ export function writeTail(writer: Writer, value: Tail): void {
     if (notify === undefined) throw missing(writer, "notify", FILE, 20);
     if (reset === undefined) throw missing(writer, "reset", FILE, 21);
     if (notify !== (notify & 0xffff) || reset !== (reset & 0xffff)) {
-      throw misfit(writer, at3, FILE, [["notify", notify, 16, 0, 20], ["reset", reset, 16, 2, 21]]);
+      throw misfit(writer, at3, FILE, [["notify", 16, 0, 20], ["reset", 16, 2, 21]], notify, reset);
     }
     view3.setUint16(at3, notify, true);
     view3.setUint16(at3 + 2, reset, true);
@@ -467,7 +465,7 @@ export function writeTail(writer: Writer, value: Tail): void {
   }
   const length = writer.at - from;
   if (length !== (length & 0xffff)) {
-    throw misfit(writer, at, FILE, [["length", length, 16, 0, 16]]);
+    throw misfit(writer, at, FILE, [["length", 16, 0, 16]], length);
   }
   writer.view.setUint16(at, length, true);
 }

@@ -14,6 +14,7 @@ import {
   type Visitor,
   type WireError,
   Writer,
+  broken,
   ended,
   exactU64,
   explain,
@@ -144,20 +145,18 @@ export function writeVqCfgAt(writer: Writer, at: number, value: VqCfg): void {
     || !Number.isSafeInteger(queueBytes) || queueBytes < 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["vq_index", vqIndex, 16, 0, 9],
-      ["queue_size", queueSize, 16, 2, 12],
-      ["queue_desc", queueDesc, 64, 4, 13],
-      ["queue_bytes", queueBytes, 64, 12, 14],
-    ]);
+      ["vq_index", 16, 0, 9],
+      ["queue_size", 16, 2, 12],
+      ["queue_desc", 64, 4, 13],
+      ["queue_bytes", 64, 12, 14],
+    ], vqIndex, queueSize, queueDesc, queueBytes);
   }
   view.setUint16(at, vqIndex, true);
   view.setUint16(at + 2, queueSize, true);
   view.setBigUint64(at + 4, queueDesc, true);
   view.setUint32(at + 12, queueBytes, true);
   view.setUint32(at + 16, queueBytes / 0x1_0000_0000, true);
-  if (queueSize > 0x8000) {
-    throw writer.error("constraint", "queue_size", at + 2, `${FILE}:12`, "queue_size <= 0x8000");
-  }
+  if (queueSize > 0x8000) throw broken(writer, "queue_size", at + 2, FILE, 12, "queue_size <= 0x8000");
 }
 
 /** Writes at the cursor. Offsets in its errors count from the start of the writer's memory. */

@@ -144,13 +144,13 @@ export function writeReader$At(writer: Writer, at: number, value: Reader$): void
     || aB$ !== (aB$ & 0xff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["class", class$, 8, 0, 9],
-      ["constructor", constructor$, 8, 1, 9],
-      ["reader", reader$, 8, 2, 9],
-      ["value", value$, 8, 3, 9],
-      ["a_b", aB, 8, 4, 9],
-      ["a__b", aB$, 8, 5, 9],
-    ]);
+      ["class", 8, 0, 9],
+      ["constructor", 8, 1, 9],
+      ["reader", 8, 2, 9],
+      ["value", 8, 3, 9],
+      ["a_b", 8, 4, 9],
+      ["a__b", 8, 5, 9],
+    ], class$, constructor$, reader$, value$, aB, aB$);
   }
   view.setUint8(at, class$);
   view.setUint8(at + 1, constructor$);
@@ -351,7 +351,7 @@ export function writeReader$$At(writer: Writer, at: number, value: Reader$$): vo
   const { view } = writer;
   const { kind, value: value$ } = value;
   if (kind !== (kind & 0xff)) {
-    throw misfit(writer, at, FILE, [["kind", kind, 8, 0, 10]]);
+    throw misfit(writer, at, FILE, [["kind", 8, 0, 10]], kind);
   }
   view.setUint8(at, kind);
   try {

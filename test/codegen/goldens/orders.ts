@@ -123,7 +123,7 @@ export function writeRegionAt(writer: Writer, at: number, value: Region, littleE
   const { view } = writer;
   const { address, size: size$ } = value;
   if (address !== BigInt.asUintN(64, address) || !Number.isSafeInteger(size$) || size$ < 0) {
-    throw misfit(writer, at, FILE, [["address", address, 64, 0, 3], ["size", size$, 64, 8, 3]]);
+    throw misfit(writer, at, FILE, [["address", 64, 0, 3], ["size", 64, 8, 3]], address, size$);
   }
   view.setBigUint64(at, address, littleEndian);
   writeU64(view, at + 8, size$, littleEndian);
@@ -315,7 +315,7 @@ export function writeMemory(writer: Writer, value: Memory, littleEndian: boolean
   const { view } = writer;
   const nregions = regions.length;
   if (nregions !== nregions >>> 0 || padding !== padding >>> 0) {
-    throw misfit(writer, at, FILE, [["nregions", nregions, 32, 0, 4], ["padding", padding, 32, 4, 4]]);
+    throw misfit(writer, at, FILE, [["nregions", 32, 0, 4], ["padding", 32, 4, 4]], nregions, padding);
   }
   view.setUint32(at, nregions, littleEndian);
   view.setUint32(at + 4, padding, littleEndian);
@@ -523,8 +523,6 @@ export function sizeofSaved(value: Saved, guestLittleEndian: boolean): number {
 export function writeSaved(writer: Writer, value: Saved, guestLittleEndian: boolean): void {
   const { memory } = value;
   const at = writer.take(4);
-  const { view } = writer;
-  view.setUint32(at, 0, false);
   const from = writer.at;
   try {
     writeMemory(writer, memory, guestLittleEndian);
@@ -533,7 +531,7 @@ export function writeSaved(writer: Writer, value: Saved, guestLittleEndian: bool
   }
   const length = writer.at - from;
   if (length !== length >>> 0) {
-    throw misfit(writer, at, FILE, [["length", length, 32, 0, 8]]);
+    throw misfit(writer, at, FILE, [["length", 32, 0, 8]], length);
   }
   writer.view.setUint32(at, length, false);
 }

@@ -90,7 +90,7 @@ export function writeRecord$(writer: Writer, value: Record$): void {
   const { view } = writer;
   const size$ = data.length;
   if (size$ !== size$ >>> 0) {
-    throw misfit(writer, at, FILE, [["size", size$, 32, 0, 3]]);
+    throw misfit(writer, at, FILE, [["size", 32, 0, 3]], size$);
   }
   view.setUint32(at, size$, true);
   writer.put(data);
@@ -253,7 +253,7 @@ export function writeRecords(writer: Writer, value: Records): void {
   const at2 = writer.take(4);
   const view2 = writer.view;
   if (crc !== crc >>> 0) {
-    throw misfit(writer, at2, FILE, [["crc", crc, 32, 0, 8]]);
+    throw misfit(writer, at2, FILE, [["crc", 32, 0, 8]], crc);
   }
   view2.setUint32(at2, crc, false);
 }

@@ -121,7 +121,7 @@ export function writeTransferAt(writer: Writer, at: number, value: Transfer, lit
   const { view } = writer;
   const { direction, phase } = value;
   if (direction !== direction >>> 0 || phase !== phase >>> 0) {
-    throw misfit(writer, at, FILE, [["direction", direction, 32, 0, 4], ["phase", phase, 32, 4, 4]]);
+    throw misfit(writer, at, FILE, [["direction", 32, 0, 4], ["phase", 32, 4, 4]], direction, phase);
   }
   view.setUint32(at, direction, littleEndian);
   view.setUint32(at + 4, phase, littleEndian);
@@ -292,7 +292,7 @@ export function writeMemory(writer: Writer, value: Memory, littleEndian: boolean
   const { view } = writer;
   const nregions = addresses.length;
   if (nregions !== nregions >>> 0) {
-    throw misfit(writer, at, FILE, [["nregions", nregions, 32, 0, 6]]);
+    throw misfit(writer, at, FILE, [["nregions", 32, 0, 6]], nregions);
   }
   view.setUint32(at, nregions, littleEndian);
   const start = writer.take(addresses.length * 8);
@@ -300,7 +300,7 @@ export function writeMemory(writer: Writer, value: Memory, littleEndian: boolean
   let next = start;
   for (const item of addresses) {
     if (item !== BigInt.asUintN(64, item)) {
-      throw misfit(writer, next, FILE, [[`addresses[${(next - start) / 8}]`, item, 64, 0, 6]]);
+      throw misfit(writer, next, FILE, [[`addresses[${(next - start) / 8}]`, 64, 0, 6]], item);
     }
     view2.setBigUint64(next, item, littleEndian);
     next += 8;
@@ -526,7 +526,7 @@ export function writeSetFeaturesPayloadAt(
   const { view } = writer;
   const { features } = value;
   if (features !== BigInt.asUintN(64, features)) {
-    throw misfit(writer, at, FILE, [["features", features, 64, 0, 11]]);
+    throw misfit(writer, at, FILE, [["features", 64, 0, 11]], features);
   }
   view.setBigUint64(at, features, littleEndian);
 }
@@ -687,7 +687,7 @@ export function writeGetFeaturesReplyAt(
   const { view } = writer;
   const { features } = value;
   if (features !== BigInt.asUintN(64, features)) {
-    throw misfit(writer, at, FILE, [["features", features, 64, 0, 10]]);
+    throw misfit(writer, at, FILE, [["features", 64, 0, 10]], features);
   }
   view.setBigUint64(at, features, littleEndian);
 }
@@ -848,7 +848,7 @@ export function writeSetDeviceStateFdReplyAt(
   const { view } = writer;
   const { result } = value;
   if (result !== BigInt.asUintN(64, result)) {
-    throw misfit(writer, at, FILE, [["result", result, 64, 0, 13]]);
+    throw misfit(writer, at, FILE, [["result", 64, 0, 13]], result);
   }
   view.setBigUint64(at, result, littleEndian);
 }
@@ -1851,7 +1851,7 @@ export function writeModeSetDataAt(writer: Writer, at: number, value: ModeSetDat
   const { view } = writer;
   const { mode } = value;
   if (mode !== (mode & 0xff)) {
-    throw misfit(writer, at, FILE, [["mode", mode, 8, 0, 19]]);
+    throw misfit(writer, at, FILE, [["mode", 8, 0, 19]], mode);
   }
   view.setUint8(at, mode);
 }
@@ -1980,7 +1980,7 @@ export function writeModeGetResultAt(writer: Writer, at: number, value: ModeGetR
   const { view } = writer;
   const { mode } = value;
   if (mode !== (mode & 0xff)) {
-    throw misfit(writer, at, FILE, [["mode", mode, 8, 0, 18]]);
+    throw misfit(writer, at, FILE, [["mode", 8, 0, 18]], mode);
   }
   view.setUint8(at, mode);
 }

@@ -12,6 +12,7 @@ import {
   type Visitor,
   type WireError,
   Writer,
+  broken,
   ended,
   enterRange,
   exactU64,
@@ -33,7 +34,6 @@ import {
   wholeElements,
   widen,
   writeReserved,
-  writeU64,
   wrongLength,
 } from "../../../src/runtime/index.js";
 
@@ -240,11 +240,10 @@ export function writeTlv(writer: Writer, value: Tlv): void {
   const at = writer.take(16);
   const { view } = writer;
   if (type !== (type & 0xffff)) {
-    throw misfit(writer, at, FILE, [["type", type, 16, 0, 7]]);
+    throw misfit(writer, at, FILE, [["type", 16, 0, 7]], type);
   }
   view.setUint16(at, type, true);
   writeReserved(writer, reserved, at + 2, 6, "reserved", FILE, 8);
-  writeU64(view, at + 8, 0, true);
   const from = writer.at;
   switch (type) {
     case 0x0: { // SPEED
@@ -253,10 +252,10 @@ export function writeTlv(writer: Writer, value: Tlv): void {
       const at2 = writer.take(4);
       const view2 = writer.view;
       if (speed !== speed >>> 0) {
-        throw misfit(writer, at2, FILE, [["speed", speed, 32, 0, 11]]);
+        throw misfit(writer, at2, FILE, [["speed", 32, 0, 11]], speed);
       }
       view2.setUint32(at2, speed, true);
-      if (speed <= 0) throw writer.error("constraint", "speed", at2, `${FILE}:11`, "speed > 0");
+      if (speed <= 0) throw broken(writer, "speed", at2, FILE, 11, "speed > 0");
       break;
     }
     case 0x1: { // MAC
@@ -282,7 +281,7 @@ export function writeTlv(writer: Writer, value: Tlv): void {
         let next = start;
         for (const item of vendor) {
           if (item !== (item & 0xffff)) {
-            throw misfit(writer, next, FILE, [[`vendor[${(next - start) / 2}]`, item, 16, 0, 13]]);
+            throw misfit(writer, next, FILE, [[`vendor[${(next - start) / 2}]`, 16, 0, 13]], item);
           }
           view4.setUint16(next, item, true);
           next += 2;
@@ -627,7 +626,7 @@ export function writeContext(writer: Writer, value: Context): void {
   const { view } = writer;
   const count$ = fields.length;
   if (count$ !== count$ >>> 0) {
-    throw misfit(writer, at, FILE, [["count", count$, 32, 0, 19]]);
+    throw misfit(writer, at, FILE, [["count", 32, 0, 19]], count$);
   }
   view.setUint32(at, count$, true);
   let i = 0;
