@@ -1009,7 +1009,7 @@ export function sizeofQcow2Snapshot(value: Qcow2Snapshot): number {
     size += 8;
   }
   if (value.slack !== undefined) {
-    size += (value.slack?.length ?? 0);
+    size += value.slack.length;
   }
   size += value.id.length;
   size += value.name.length;
@@ -1072,7 +1072,6 @@ export function writeQcow2Snapshot(writer: Writer, value: Qcow2Snapshot): void {
   if (vmStateSizeLarge !== undefined) {
     const at2 = writer.take(8);
     const view2 = writer.view;
-    if (vmStateSizeLarge === undefined) throw missing(writer, "vm_state_size_large", FILE, 65);
     if (!Number.isSafeInteger(vmStateSizeLarge) || vmStateSizeLarge < 0) {
       throw misfit(writer, at2, FILE, [["vm_state_size_large", 64, 0, 65]], vmStateSizeLarge);
     }
@@ -1084,7 +1083,6 @@ export function writeQcow2Snapshot(writer: Writer, value: Qcow2Snapshot): void {
   if (diskSize !== undefined) {
     const at3 = writer.take(8);
     const view3 = writer.view;
-    if (diskSize === undefined) throw missing(writer, "disk_size", FILE, 68);
     if (!Number.isSafeInteger(diskSize) || diskSize < 0) {
       throw misfit(writer, at3, FILE, [["disk_size", 64, 0, 68]], diskSize);
     }
@@ -1096,7 +1094,6 @@ export function writeQcow2Snapshot(writer: Writer, value: Qcow2Snapshot): void {
   if (icount !== undefined) {
     const at4 = writer.take(8);
     const view4 = writer.view;
-    if (icount === undefined) throw missing(writer, "icount", FILE, 70);
     if (icount !== BigInt.asUintN(64, icount)) {
       throw misfit(writer, at4, FILE, [["icount", 64, 0, 70]], icount);
     }
@@ -1105,7 +1102,6 @@ export function writeQcow2Snapshot(writer: Writer, value: Qcow2Snapshot): void {
     throw missing(writer, "icount", FILE, 70);
   }
   if (slack !== undefined) {
-    if (slack === undefined) throw missing(writer, "slack", FILE, 62);
     writer.put(slack);
   }
   const extraSize = writer.at - from;

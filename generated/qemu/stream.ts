@@ -1998,7 +1998,6 @@ export function writeQemuMigCmdPostcopyAdvise(writer: Writer, value: QemuMigCmdP
   if (ramPagesizeSummary !== undefined) {
     const at = writer.take(16);
     const { view } = writer;
-    if (ramPagesizeSummary === undefined) throw missing(writer, "ram_pagesize_summary", FILE, 117);
     if (targetPageSize === undefined) throw missing(writer, "target_page_size", FILE, 119);
     if (
       ramPagesizeSummary !== BigInt.asUintN(64, ramPagesizeSummary)

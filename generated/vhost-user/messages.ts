@@ -2394,9 +2394,7 @@ export function sizeofVhostUserMemory(
   let size = 0;
   if (value.regions !== undefined) {
     size += 8;
-    if (value.regions !== undefined) {
-      for (const item of value.regions) size += sizeofVhostUserMemoryRegion(item, xenMmap, littleEndian);
-    }
+    for (const item of value.regions) size += sizeofVhostUserMemoryRegion(item, xenMmap, littleEndian);
   }
   return size;
 }
@@ -2427,7 +2425,6 @@ export function writeVhostUserMemory(
     if (nregions > 0x20 /* VHOST_USER_MAX_FDS */) {
       throw broken(writer, "nregions", at, FILE, 212, "nregions <= VHOST_USER_MAX_FDS");
     }
-    if (regions === undefined) throw missing(writer, "regions", FILE, 214);
     let i = 0;
     try {
       for (const item of regions) {
@@ -4640,9 +4637,7 @@ export function checkVhostUserConfigReply(source: Source, littleEndian: boolean)
 export function sizeofVhostUserConfigReply(value: VhostUserConfigReply, littleEndian: boolean): number {
   let size = 0;
   if (value.config !== undefined) {
-    if (value.config !== undefined) {
-      size += sizeofVhostUserConfig(value.config, littleEndian);
-    }
+    size += sizeofVhostUserConfig(value.config, littleEndian);
   }
   return size;
 }
@@ -4658,7 +4653,6 @@ export function writeVhostUserConfigReply(
 ): void {
   const { config } = value;
   if (config !== undefined) {
-    if (config === undefined) throw missing(writer, "config", FILE, 323);
     try {
       writeVhostUserConfig(writer, config, littleEndian);
     } catch (error) {
@@ -5623,7 +5617,6 @@ export function writeVhostUserSharedObject(writer: Writer, value: VhostUserShare
   const { object } = value;
   if (object !== undefined) {
     const at = writer.take(16);
-    if (object === undefined) throw missing(writer, "object", FILE, 375);
     try {
       writeVhostUserSharedAt(writer, at, object);
     } catch (error) {

@@ -2292,7 +2292,7 @@ export function sizeofVirtioCapSpecificData(
     }
   }
   if (value.extra !== undefined) {
-    size += (value.extra?.length ?? 0);
+    size += value.extra.length;
   }
   return size;
 }
@@ -2373,7 +2373,6 @@ export function writeVirtioCapSpecificData(
     }
   }
   if (extra !== undefined) {
-    if (extra === undefined) throw missing(writer, "extra", FILE, 174);
     writer.put(extra);
   }
 }
@@ -4697,7 +4696,7 @@ export function sizeofVirtioResourceObjSpecificData(
     }
   }
   if (value.extra !== undefined) {
-    size += (value.extra?.length ?? 0);
+    size += value.extra.length;
   }
   return size;
 }
@@ -4778,7 +4777,6 @@ export function writeVirtioResourceObjSpecificData(
     }
   }
   if (extra !== undefined) {
-    if (extra === undefined) throw missing(writer, "extra", FILE, 285);
     writer.put(extra);
   }
 }
@@ -7731,7 +7729,7 @@ export function sizeofVirtioAdminCmdDevPartsGetResult(
   let size = 0;
   for (const item of value.parts) size += sizeofVirtioDevPart(item, device);
   if (value.padding !== undefined) {
-    size += (value.padding?.length ?? 0);
+    size += value.padding.length;
   }
   return size;
 }
@@ -7974,7 +7972,7 @@ export function sizeofVirtioAdminCmdDevPartsSetData(
   let size = 8;
   for (const item of value.parts) size += sizeofVirtioDevPart(item, device);
   if (value.padding !== undefined) {
-    size += (value.padding?.length ?? 0);
+    size += value.padding.length;
   }
   return size;
 }
@@ -11547,7 +11545,7 @@ export function sizeofVirtioAdminCmdV14Readable(
   let size = 24;
   size += sizeofVirtioAdminCommandsData(value.commandSpecificData, value.opcode, device);
   if (value.extra !== undefined) {
-    size += (value.extra?.length ?? 0);
+    size += value.extra.length;
   }
   return size;
 }
@@ -11585,7 +11583,6 @@ export function writeVirtioAdminCmdV14Readable(
     throw inside(error, "command_specific_data");
   }
   if (extra !== undefined) {
-    if (extra === undefined) throw missing(writer, "extra", FILE, 508);
     writer.put(extra);
   }
 }
@@ -11916,7 +11913,7 @@ export function sizeofVirtioAdminCmdV14Writable(
     }
   }
   if (value.extra !== undefined) {
-    size += (value.extra?.length ?? 0);
+    size += value.extra.length;
   }
   return size;
 }
@@ -11951,7 +11948,6 @@ export function writeVirtioAdminCmdV14Writable(
     if (commandSpecificResult !== undefined) throw unexpected(writer, "command_specific_result", FILE, 518);
   }
   if (extra !== undefined) {
-    if (extra === undefined) throw missing(writer, "extra", FILE, 520);
     writer.put(extra);
   }
 }

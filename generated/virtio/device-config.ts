@@ -375,7 +375,7 @@ export function sizeofVirtioNetConfig(value: VirtioNetConfig, _littleEndian: boo
     size += 4;
   }
   if (value.extra !== undefined) {
-    size += (value.extra?.length ?? 0);
+    size += value.extra.length;
   }
   return size;
 }
@@ -404,7 +404,6 @@ export function writeVirtioNetConfig(writer: Writer, value: VirtioNetConfig, lit
   if (status !== undefined) {
     const at2 = writer.take(2);
     const view2 = writer.view;
-    if (status === undefined) throw missing(writer, "status", FILE, 43);
     if (status !== (status & 0xffff)) {
       throw misfit(writer, at2, FILE, [["status", 16, 0, 43]], status);
     }
@@ -425,7 +424,6 @@ export function writeVirtioNetConfig(writer: Writer, value: VirtioNetConfig, lit
   if (maxVirtqueuePairs !== undefined) {
     const at3 = writer.take(2);
     const view3 = writer.view;
-    if (maxVirtqueuePairs === undefined) throw missing(writer, "max_virtqueue_pairs", FILE, 45);
     if (maxVirtqueuePairs !== (maxVirtqueuePairs & 0xffff)) {
       throw misfit(writer, at3, FILE, [["max_virtqueue_pairs", 16, 0, 45]], maxVirtqueuePairs);
     }
@@ -445,7 +443,6 @@ export function writeVirtioNetConfig(writer: Writer, value: VirtioNetConfig, lit
   if (mtu !== undefined) {
     const at4 = writer.take(2);
     const view4 = writer.view;
-    if (mtu === undefined) throw missing(writer, "mtu", FILE, 47);
     if (mtu !== (mtu & 0xffff)) {
       throw misfit(writer, at4, FILE, [["mtu", 16, 0, 47]], mtu);
     }
@@ -464,7 +461,6 @@ export function writeVirtioNetConfig(writer: Writer, value: VirtioNetConfig, lit
   if (speed !== undefined) {
     const at5 = writer.take(4);
     const view5 = writer.view;
-    if (speed === undefined) throw missing(writer, "speed", FILE, 50);
     if (speed !== speed >>> 0) {
       throw misfit(writer, at5, FILE, [["speed", 32, 0, 50]], speed);
     }
@@ -482,7 +478,6 @@ export function writeVirtioNetConfig(writer: Writer, value: VirtioNetConfig, lit
   if (duplex !== undefined) {
     const at6 = writer.take(1);
     const view6 = writer.view;
-    if (duplex === undefined) throw missing(writer, "duplex", FILE, 51);
     if (duplex !== (duplex & 0xff)) {
       throw misfit(writer, at6, FILE, [["duplex", 8, 0, 51]], duplex);
     }
@@ -499,7 +494,6 @@ export function writeVirtioNetConfig(writer: Writer, value: VirtioNetConfig, lit
   if (rssMaxKeySize !== undefined) {
     const at7 = writer.take(1);
     const view7 = writer.view;
-    if (rssMaxKeySize === undefined) throw missing(writer, "rss_max_key_size", FILE, 54);
     if (rssMaxKeySize !== (rssMaxKeySize & 0xff)) {
       throw misfit(writer, at7, FILE, [["rss_max_key_size", 8, 0, 54]], rssMaxKeySize);
     }
@@ -515,9 +509,6 @@ export function writeVirtioNetConfig(writer: Writer, value: VirtioNetConfig, lit
   if (rssMaxIndirectionTableLength !== undefined) {
     const at8 = writer.take(2);
     const view8 = writer.view;
-    if (rssMaxIndirectionTableLength === undefined) {
-      throw missing(writer, "rss_max_indirection_table_length", FILE, 56);
-    }
     if (rssMaxIndirectionTableLength !== (rssMaxIndirectionTableLength & 0xffff)) {
       throw misfit(writer, at8, FILE, [
         ["rss_max_indirection_table_length", 16, 0, 56],
@@ -530,7 +521,6 @@ export function writeVirtioNetConfig(writer: Writer, value: VirtioNetConfig, lit
   if (supportedHashTypes !== undefined) {
     const at9 = writer.take(4);
     const view9 = writer.view;
-    if (supportedHashTypes === undefined) throw missing(writer, "supported_hash_types", FILE, 58);
     if (supportedHashTypes !== supportedHashTypes >>> 0) {
       throw misfit(writer, at9, FILE, [["supported_hash_types", 32, 0, 58]], supportedHashTypes);
     }
@@ -541,7 +531,6 @@ export function writeVirtioNetConfig(writer: Writer, value: VirtioNetConfig, lit
   if (supportedTunnelTypes !== undefined) {
     const at10 = writer.take(4);
     const view10 = writer.view;
-    if (supportedTunnelTypes === undefined) throw missing(writer, "supported_tunnel_types", FILE, 60);
     if (supportedTunnelTypes !== supportedTunnelTypes >>> 0) {
       throw misfit(writer, at10, FILE, [["supported_tunnel_types", 32, 0, 60]], supportedTunnelTypes);
     }
@@ -550,7 +539,6 @@ export function writeVirtioNetConfig(writer: Writer, value: VirtioNetConfig, lit
     throw missing(writer, "supported_tunnel_types", FILE, 60);
   }
   if (extra !== undefined) {
-    if (extra === undefined) throw missing(writer, "extra", FILE, 61);
     writer.put(extra);
   }
 }
@@ -2391,7 +2379,7 @@ export function sizeofVirtioBlkConfig(value: VirtioBlkConfig, _littleEndian: boo
     size += 24;
   }
   if (value.extra !== undefined) {
-    size += (value.extra?.length ?? 0);
+    size += value.extra.length;
   }
   return size;
 }
@@ -2433,7 +2421,6 @@ export function writeVirtioBlkConfig(writer: Writer, value: VirtioBlkConfig, lit
   if (sizeMax !== undefined) {
     const at2 = writer.take(4);
     const view2 = writer.view;
-    if (sizeMax === undefined) throw missing(writer, "size_max", FILE, 119);
     if (sizeMax !== sizeMax >>> 0) {
       throw misfit(writer, at2, FILE, [["size_max", 32, 0, 119]], sizeMax);
     }
@@ -2464,7 +2451,6 @@ export function writeVirtioBlkConfig(writer: Writer, value: VirtioBlkConfig, lit
   if (segMax !== undefined) {
     const at3 = writer.take(4);
     const view3 = writer.view;
-    if (segMax === undefined) throw missing(writer, "seg_max", FILE, 121);
     if (segMax !== segMax >>> 0) {
       throw misfit(writer, at3, FILE, [["seg_max", 32, 0, 121]], segMax);
     }
@@ -2493,7 +2479,6 @@ export function writeVirtioBlkConfig(writer: Writer, value: VirtioBlkConfig, lit
   }
   if (geometry !== undefined) {
     const at4 = writer.take(4);
-    if (geometry === undefined) throw missing(writer, "geometry", FILE, 123);
     try {
       writeVirtioBlkGeometryAt(writer, at4, geometry, littleEndian);
     } catch (error) {
@@ -2523,7 +2508,6 @@ export function writeVirtioBlkConfig(writer: Writer, value: VirtioBlkConfig, lit
   if (blkSize !== undefined) {
     const at5 = writer.take(4);
     const view5 = writer.view;
-    if (blkSize === undefined) throw missing(writer, "blk_size", FILE, 126);
     if (blkSize !== blkSize >>> 0) {
       throw misfit(writer, at5, FILE, [["blk_size", 32, 0, 126]], blkSize);
     }
@@ -2550,7 +2534,6 @@ export function writeVirtioBlkConfig(writer: Writer, value: VirtioBlkConfig, lit
   }
   if (topology !== undefined) {
     const at6 = writer.take(8);
-    if (topology === undefined) throw missing(writer, "topology", FILE, 128);
     try {
       writeVirtioBlkTopologyAt(writer, at6, topology, littleEndian);
     } catch (error) {
@@ -2578,7 +2561,6 @@ export function writeVirtioBlkConfig(writer: Writer, value: VirtioBlkConfig, lit
   if (writeback !== undefined) {
     const at7 = writer.take(1);
     const view7 = writer.view;
-    if (writeback === undefined) throw missing(writer, "writeback", FILE, 130);
     if (writeback !== (writeback & 0xff)) {
       throw misfit(writer, at7, FILE, [["writeback", 8, 0, 130]], writeback);
     }
@@ -2628,7 +2610,6 @@ export function writeVirtioBlkConfig(writer: Writer, value: VirtioBlkConfig, lit
   if (numQueues !== undefined) {
     const at9 = writer.take(2);
     const view9 = writer.view;
-    if (numQueues === undefined) throw missing(writer, "num_queues", FILE, 133);
     if (numQueues !== (numQueues & 0xffff)) {
       throw misfit(writer, at9, FILE, [["num_queues", 16, 0, 133]], numQueues);
     }
@@ -2652,7 +2633,6 @@ export function writeVirtioBlkConfig(writer: Writer, value: VirtioBlkConfig, lit
   if (maxDiscardSectors !== undefined) {
     const at10 = writer.take(4);
     const view10 = writer.view;
-    if (maxDiscardSectors === undefined) throw missing(writer, "max_discard_sectors", FILE, 136);
     if (maxDiscardSectors !== maxDiscardSectors >>> 0) {
       throw misfit(writer, at10, FILE, [["max_discard_sectors", 32, 0, 136]], maxDiscardSectors);
     }
@@ -2675,7 +2655,6 @@ export function writeVirtioBlkConfig(writer: Writer, value: VirtioBlkConfig, lit
   if (maxDiscardSeg !== undefined) {
     const at11 = writer.take(4);
     const view11 = writer.view;
-    if (maxDiscardSeg === undefined) throw missing(writer, "max_discard_seg", FILE, 137);
     if (maxDiscardSeg !== maxDiscardSeg >>> 0) {
       throw misfit(writer, at11, FILE, [["max_discard_seg", 32, 0, 137]], maxDiscardSeg);
     }
@@ -2697,7 +2676,6 @@ export function writeVirtioBlkConfig(writer: Writer, value: VirtioBlkConfig, lit
   if (discardSectorAlignment !== undefined) {
     const at12 = writer.take(4);
     const view12 = writer.view;
-    if (discardSectorAlignment === undefined) throw missing(writer, "discard_sector_alignment", FILE, 139);
     if (discardSectorAlignment !== discardSectorAlignment >>> 0) {
       throw misfit(writer, at12, FILE, [["discard_sector_alignment", 32, 0, 139]], discardSectorAlignment);
     }
@@ -2718,7 +2696,6 @@ export function writeVirtioBlkConfig(writer: Writer, value: VirtioBlkConfig, lit
   if (maxWriteZeroesSectors !== undefined) {
     const at13 = writer.take(4);
     const view13 = writer.view;
-    if (maxWriteZeroesSectors === undefined) throw missing(writer, "max_write_zeroes_sectors", FILE, 142);
     if (maxWriteZeroesSectors !== maxWriteZeroesSectors >>> 0) {
       throw misfit(writer, at13, FILE, [["max_write_zeroes_sectors", 32, 0, 142]], maxWriteZeroesSectors);
     }
@@ -2738,7 +2715,6 @@ export function writeVirtioBlkConfig(writer: Writer, value: VirtioBlkConfig, lit
   if (maxWriteZeroesSeg !== undefined) {
     const at14 = writer.take(4);
     const view14 = writer.view;
-    if (maxWriteZeroesSeg === undefined) throw missing(writer, "max_write_zeroes_seg", FILE, 143);
     if (maxWriteZeroesSeg !== maxWriteZeroesSeg >>> 0) {
       throw misfit(writer, at14, FILE, [["max_write_zeroes_seg", 32, 0, 143]], maxWriteZeroesSeg);
     }
@@ -2757,7 +2733,6 @@ export function writeVirtioBlkConfig(writer: Writer, value: VirtioBlkConfig, lit
   if (writeZeroesMayUnmap !== undefined) {
     const at15 = writer.take(1);
     const view15 = writer.view;
-    if (writeZeroesMayUnmap === undefined) throw missing(writer, "write_zeroes_may_unmap", FILE, 144);
     if (writeZeroesMayUnmap !== (writeZeroesMayUnmap & 0xff)) {
       throw misfit(writer, at15, FILE, [["write_zeroes_may_unmap", 8, 0, 144]], writeZeroesMayUnmap);
     }
@@ -2787,7 +2762,6 @@ export function writeVirtioBlkConfig(writer: Writer, value: VirtioBlkConfig, lit
   if (maxSecureEraseSectors !== undefined) {
     const at17 = writer.take(4);
     const view17 = writer.view;
-    if (maxSecureEraseSectors === undefined) throw missing(writer, "max_secure_erase_sectors", FILE, 148);
     if (maxSecureEraseSectors !== maxSecureEraseSectors >>> 0) {
       throw misfit(writer, at17, FILE, [["max_secure_erase_sectors", 32, 0, 148]], maxSecureEraseSectors);
     }
@@ -2803,7 +2777,6 @@ export function writeVirtioBlkConfig(writer: Writer, value: VirtioBlkConfig, lit
   if (maxSecureEraseSeg !== undefined) {
     const at18 = writer.take(4);
     const view18 = writer.view;
-    if (maxSecureEraseSeg === undefined) throw missing(writer, "max_secure_erase_seg", FILE, 149);
     if (maxSecureEraseSeg !== maxSecureEraseSeg >>> 0) {
       throw misfit(writer, at18, FILE, [["max_secure_erase_seg", 32, 0, 149]], maxSecureEraseSeg);
     }
@@ -2814,9 +2787,6 @@ export function writeVirtioBlkConfig(writer: Writer, value: VirtioBlkConfig, lit
   if (secureEraseSectorAlignment !== undefined) {
     const at19 = writer.take(4);
     const view19 = writer.view;
-    if (secureEraseSectorAlignment === undefined) {
-      throw missing(writer, "secure_erase_sector_alignment", FILE, 151);
-    }
     if (secureEraseSectorAlignment !== secureEraseSectorAlignment >>> 0) {
       throw misfit(writer, at19, FILE, [
         ["secure_erase_sector_alignment", 32, 0, 151],
@@ -2828,7 +2798,6 @@ export function writeVirtioBlkConfig(writer: Writer, value: VirtioBlkConfig, lit
   }
   if (zoned !== undefined) {
     const at20 = writer.take(24);
-    if (zoned === undefined) throw missing(writer, "zoned", FILE, 153);
     try {
       writeVirtioBlkZonedCharacteristicsAt(writer, at20, zoned, littleEndian);
     } catch (error) {
@@ -2838,7 +2807,6 @@ export function writeVirtioBlkConfig(writer: Writer, value: VirtioBlkConfig, lit
     throw missing(writer, "zoned", FILE, 153);
   }
   if (extra !== undefined) {
-    if (extra === undefined) throw missing(writer, "extra", FILE, 154);
     writer.put(extra);
   }
 }
@@ -3728,7 +3696,7 @@ export function sizeofVirtioConsoleConfig(value: VirtioConsoleConfig, _littleEnd
     size += 4;
   }
   if (value.extra !== undefined) {
-    size += (value.extra?.length ?? 0);
+    size += value.extra.length;
   }
   return size;
 }
@@ -3753,7 +3721,6 @@ export function writeVirtioConsoleConfig(
   if (maxNrPorts !== undefined) {
     const at2 = writer.take(4);
     const view2 = writer.view;
-    if (maxNrPorts === undefined) throw missing(writer, "max_nr_ports", FILE, 167);
     if (maxNrPorts !== maxNrPorts >>> 0) {
       throw misfit(writer, at2, FILE, [["max_nr_ports", 32, 0, 167]], maxNrPorts);
     }
@@ -3764,7 +3731,6 @@ export function writeVirtioConsoleConfig(
   if (emergWr !== undefined) {
     const at3 = writer.take(4);
     const view3 = writer.view;
-    if (emergWr === undefined) throw missing(writer, "emerg_wr", FILE, 169);
     if (emergWr !== emergWr >>> 0) {
       throw misfit(writer, at3, FILE, [["emerg_wr", 32, 0, 169]], emergWr);
     }
@@ -3773,7 +3739,6 @@ export function writeVirtioConsoleConfig(
     throw missing(writer, "emerg_wr", FILE, 169);
   }
   if (extra !== undefined) {
-    if (extra === undefined) throw missing(writer, "extra", FILE, 170);
     writer.put(extra);
   }
 }
@@ -4079,7 +4044,7 @@ export function sizeofVirtioBalloonConfig(value: VirtioBalloonConfig): number {
     size += 4;
   }
   if (value.extra !== undefined) {
-    size += (value.extra?.length ?? 0);
+    size += value.extra.length;
   }
   return size;
 }
@@ -4097,7 +4062,6 @@ export function writeVirtioBalloonConfig(writer: Writer, value: VirtioBalloonCon
   if (freePageHintCmdId !== undefined) {
     const at2 = writer.take(4);
     const view2 = writer.view;
-    if (freePageHintCmdId === undefined) throw missing(writer, "free_page_hint_cmd_id", FILE, 186);
     if (freePageHintCmdId !== freePageHintCmdId >>> 0) {
       throw misfit(writer, at2, FILE, [["free_page_hint_cmd_id", 32, 0, 186]], freePageHintCmdId);
     }
@@ -4108,7 +4072,6 @@ export function writeVirtioBalloonConfig(writer: Writer, value: VirtioBalloonCon
   if (poisonVal !== undefined) {
     const at3 = writer.take(4);
     const view3 = writer.view;
-    if (poisonVal === undefined) throw missing(writer, "poison_val", FILE, 188);
     if (poisonVal !== poisonVal >>> 0) {
       throw misfit(writer, at3, FILE, [["poison_val", 32, 0, 188]], poisonVal);
     }
@@ -4117,7 +4080,6 @@ export function writeVirtioBalloonConfig(writer: Writer, value: VirtioBalloonCon
     throw missing(writer, "poison_val", FILE, 188);
   }
   if (extra !== undefined) {
-    if (extra === undefined) throw missing(writer, "extra", FILE, 189);
     writer.put(extra);
   }
 }
@@ -4571,7 +4533,7 @@ export function sizeofVirtioScsiConfig(value: VirtioScsiConfig, _littleEndian: b
     size += 4;
   }
   if (value.extra !== undefined) {
-    size += (value.extra?.length ?? 0);
+    size += value.extra.length;
   }
   return size;
 }
@@ -4603,7 +4565,6 @@ export function writeVirtioScsiConfig(writer: Writer, value: VirtioScsiConfig, l
   if (segMax !== undefined) {
     const at2 = writer.take(4);
     const view2 = writer.view;
-    if (segMax === undefined) throw missing(writer, "seg_max", FILE, 199);
     if (segMax !== segMax >>> 0) {
       throw misfit(writer, at2, FILE, [["seg_max", 32, 0, 199]], segMax);
     }
@@ -4624,7 +4585,6 @@ export function writeVirtioScsiConfig(writer: Writer, value: VirtioScsiConfig, l
   if (maxSectors !== undefined) {
     const at3 = writer.take(4);
     const view3 = writer.view;
-    if (maxSectors === undefined) throw missing(writer, "max_sectors", FILE, 201);
     if (maxSectors !== maxSectors >>> 0) {
       throw misfit(writer, at3, FILE, [["max_sectors", 32, 0, 201]], maxSectors);
     }
@@ -4644,7 +4604,6 @@ export function writeVirtioScsiConfig(writer: Writer, value: VirtioScsiConfig, l
   if (cmdPerLun !== undefined) {
     const at4 = writer.take(4);
     const view4 = writer.view;
-    if (cmdPerLun === undefined) throw missing(writer, "cmd_per_lun", FILE, 202);
     if (cmdPerLun !== cmdPerLun >>> 0) {
       throw misfit(writer, at4, FILE, [["cmd_per_lun", 32, 0, 202]], cmdPerLun);
     }
@@ -4663,7 +4622,6 @@ export function writeVirtioScsiConfig(writer: Writer, value: VirtioScsiConfig, l
   if (eventInfoSize !== undefined) {
     const at5 = writer.take(4);
     const view5 = writer.view;
-    if (eventInfoSize === undefined) throw missing(writer, "event_info_size", FILE, 204);
     if (eventInfoSize !== eventInfoSize >>> 0) {
       throw misfit(writer, at5, FILE, [["event_info_size", 32, 0, 204]], eventInfoSize);
     }
@@ -4681,7 +4639,6 @@ export function writeVirtioScsiConfig(writer: Writer, value: VirtioScsiConfig, l
   if (senseSize !== undefined) {
     const at6 = writer.take(4);
     const view6 = writer.view;
-    if (senseSize === undefined) throw missing(writer, "sense_size", FILE, 206);
     if (senseSize !== senseSize >>> 0) {
       throw misfit(writer, at6, FILE, [["sense_size", 32, 0, 206]], senseSize);
     }
@@ -4698,7 +4655,6 @@ export function writeVirtioScsiConfig(writer: Writer, value: VirtioScsiConfig, l
   if (cdbSize !== undefined) {
     const at7 = writer.take(4);
     const view7 = writer.view;
-    if (cdbSize === undefined) throw missing(writer, "cdb_size", FILE, 208);
     if (cdbSize !== cdbSize >>> 0) {
       throw misfit(writer, at7, FILE, [["cdb_size", 32, 0, 208]], cdbSize);
     }
@@ -4714,7 +4670,6 @@ export function writeVirtioScsiConfig(writer: Writer, value: VirtioScsiConfig, l
   if (maxChannel !== undefined) {
     const at8 = writer.take(2);
     const view8 = writer.view;
-    if (maxChannel === undefined) throw missing(writer, "max_channel", FILE, 209);
     if (maxChannel !== (maxChannel & 0xffff)) {
       throw misfit(writer, at8, FILE, [["max_channel", 16, 0, 209]], maxChannel);
     }
@@ -4725,7 +4680,6 @@ export function writeVirtioScsiConfig(writer: Writer, value: VirtioScsiConfig, l
   if (maxTarget !== undefined) {
     const at9 = writer.take(2);
     const view9 = writer.view;
-    if (maxTarget === undefined) throw missing(writer, "max_target", FILE, 210);
     if (maxTarget !== (maxTarget & 0xffff)) {
       throw misfit(writer, at9, FILE, [["max_target", 16, 0, 210]], maxTarget);
     }
@@ -4736,7 +4690,6 @@ export function writeVirtioScsiConfig(writer: Writer, value: VirtioScsiConfig, l
   if (maxLun !== undefined) {
     const at10 = writer.take(4);
     const view10 = writer.view;
-    if (maxLun === undefined) throw missing(writer, "max_lun", FILE, 211);
     if (maxLun !== maxLun >>> 0) {
       throw misfit(writer, at10, FILE, [["max_lun", 32, 0, 211]], maxLun);
     }
@@ -4745,7 +4698,6 @@ export function writeVirtioScsiConfig(writer: Writer, value: VirtioScsiConfig, l
     throw missing(writer, "max_lun", FILE, 211);
   }
   if (extra !== undefined) {
-    if (extra === undefined) throw missing(writer, "extra", FILE, 212);
     writer.put(extra);
   }
 }
@@ -5206,7 +5158,7 @@ export function sizeofVirtio9pConfig(value: Virtio9pConfig, _littleEndian: boole
   let size = 2;
   size += value.tag.length;
   if (value.extra !== undefined) {
-    size += (value.extra?.length ?? 0);
+    size += value.extra.length;
   }
   return size;
 }
@@ -5229,7 +5181,6 @@ export function writeVirtio9pConfig(writer: Writer, value: Virtio9pConfig, littl
     throw writer.error("range", "tag", start, `${FILE}:222`, JSON.stringify(tag));
   }
   if (extra !== undefined) {
-    if (extra === undefined) throw missing(writer, "extra", FILE, 223);
     writer.put(extra);
   }
 }
@@ -5482,7 +5433,7 @@ export function sizeofVirtioGpuConfig(value: VirtioGpuConfig): number {
     size += 4;
   }
   if (value.extra !== undefined) {
-    size += (value.extra?.length ?? 0);
+    size += value.extra.length;
   }
   return size;
 }
@@ -5509,7 +5460,6 @@ export function writeVirtioGpuConfig(writer: Writer, value: VirtioGpuConfig): vo
   if (numCapsets !== undefined) {
     const at2 = writer.take(4);
     const view2 = writer.view;
-    if (numCapsets === undefined) throw missing(writer, "num_capsets", FILE, 242);
     if (numCapsets !== numCapsets >>> 0) {
       throw misfit(writer, at2, FILE, [["num_capsets", 32, 0, 242]], numCapsets);
     }
@@ -5520,7 +5470,6 @@ export function writeVirtioGpuConfig(writer: Writer, value: VirtioGpuConfig): vo
   if (blobAlignment !== undefined) {
     const at3 = writer.take(4);
     const view3 = writer.view;
-    if (blobAlignment === undefined) throw missing(writer, "blob_alignment", FILE, 245);
     if (blobAlignment !== blobAlignment >>> 0) {
       throw misfit(writer, at3, FILE, [["blob_alignment", 32, 0, 245]], blobAlignment);
     }
@@ -5529,7 +5478,6 @@ export function writeVirtioGpuConfig(writer: Writer, value: VirtioGpuConfig): vo
     throw missing(writer, "blob_alignment", FILE, 245);
   }
   if (extra !== undefined) {
-    if (extra === undefined) throw missing(writer, "extra", FILE, 246);
     writer.put(extra);
   }
 }
@@ -6399,37 +6347,35 @@ export function checkVirtioInputConfig(source: Source): WireError | undefined {
 export function sizeofVirtioInputConfig(value: VirtioInputConfig): number {
   let size = 8;
   if (value.u !== undefined) {
-    if (value.u !== undefined) {
-      switch (value.u.case) {
-        case "name":
-          size += (value.u.value?.length ?? 0);
-          break;
-        case "serial":
-          size += (value.u.value?.length ?? 0);
-          break;
-        case "ids":
-          size += 8;
-          break;
-        case "propBits":
-          size += (value.u.value?.length ?? 0);
-          break;
-        case "evBits":
-          size += (value.u.value?.length ?? 0);
-          break;
-        case "abs":
-          size += 20;
-          break;
-        case "raw":
-          size += (value.u.value?.length ?? 0);
-          break;
-      }
+    switch (value.u.case) {
+      case "name":
+        size += (value.u.value?.length ?? 0);
+        break;
+      case "serial":
+        size += (value.u.value?.length ?? 0);
+        break;
+      case "ids":
+        size += 8;
+        break;
+      case "propBits":
+        size += (value.u.value?.length ?? 0);
+        break;
+      case "evBits":
+        size += (value.u.value?.length ?? 0);
+        break;
+      case "abs":
+        size += 20;
+        break;
+      case "raw":
+        size += (value.u.value?.length ?? 0);
+        break;
     }
   }
   if (value.slack !== undefined) {
-    size += (value.slack?.length ?? 0);
+    size += value.slack.length;
   }
   if (value.unused !== undefined) {
-    size += (value.unused?.length ?? 0);
+    size += value.unused.length;
   }
   return size;
 }
@@ -6447,7 +6393,6 @@ export function writeVirtioInputConfig(writer: Writer, value: VirtioInputConfig)
   writeReserved(writer, reserved, at + 3, 5, "reserved", FILE, 292);
   const from = writer.at;
   if (u !== undefined) {
-    if (u === undefined) throw missing(writer, "u", FILE, 294);
     switch (select) {
       case 0x1: { // VIRTIO_INPUT_CFG_ID_NAME
         if (u.case !== "name") throw writer.error("case", "u", writer.at, `${FILE}:294`, u.case);
@@ -6518,7 +6463,6 @@ export function writeVirtioInputConfig(writer: Writer, value: VirtioInputConfig)
     throw missing(writer, "u", FILE, 294);
   }
   if (slack !== undefined) {
-    if (slack === undefined) throw missing(writer, "slack", FILE, 293);
     writer.put(slack);
   }
   const size$ = writer.at - from;
@@ -6527,7 +6471,6 @@ export function writeVirtioInputConfig(writer: Writer, value: VirtioInputConfig)
   }
   writer.view.setUint8(at + 2, size$);
   if (unused !== undefined) {
-    if (unused === undefined) throw missing(writer, "unused", FILE, 305);
     writer.put(unused);
   }
 }
@@ -7001,7 +6944,7 @@ export function sizeofVirtioFsConfig(value: VirtioFsConfig): number {
     size += 4;
   }
   if (value.extra !== undefined) {
-    size += (value.extra?.length ?? 0);
+    size += value.extra.length;
   }
   return size;
 }
@@ -7021,7 +6964,6 @@ export function writeVirtioFsConfig(writer: Writer, value: VirtioFsConfig): void
   if (notifyBufSize !== undefined) {
     const at2 = writer.take(4);
     const view2 = writer.view;
-    if (notifyBufSize === undefined) throw missing(writer, "notify_buf_size", FILE, 319);
     if (notifyBufSize !== notifyBufSize >>> 0) {
       throw misfit(writer, at2, FILE, [["notify_buf_size", 32, 0, 319]], notifyBufSize);
     }
@@ -7030,7 +6972,6 @@ export function writeVirtioFsConfig(writer: Writer, value: VirtioFsConfig): void
     throw missing(writer, "notify_buf_size", FILE, 319);
   }
   if (extra !== undefined) {
-    if (extra === undefined) throw missing(writer, "extra", FILE, 320);
     writer.put(extra);
   }
 }
@@ -7375,7 +7316,7 @@ export function checkVirtioCryptoConfig(source: Source): WireError | undefined {
 export function sizeofVirtioCryptoConfig(value: VirtioCryptoConfig): number {
   let size = 56;
   if (value.extra !== undefined) {
-    size += (value.extra?.length ?? 0);
+    size += value.extra.length;
   }
   return size;
 }
@@ -7459,7 +7400,6 @@ export function writeVirtioCryptoConfig(writer: Writer, value: VirtioCryptoConfi
   view.setUint32(at + 44, akcipherAlgo, true);
   view.setBigUint64(at + 48, maxSize, true);
   if (extra !== undefined) {
-    if (extra === undefined) throw missing(writer, "extra", FILE, 365);
     writer.put(extra);
   }
 }
@@ -7909,7 +7849,7 @@ export function checkVirtioMemConfig(source: Source): WireError | undefined {
 export function sizeofVirtioMemConfig(value: VirtioMemConfig): number {
   let size = 56;
   if (value.extra !== undefined) {
-    size += (value.extra?.length ?? 0);
+    size += value.extra.length;
   }
   return size;
 }
@@ -7957,7 +7897,6 @@ export function writeVirtioMemConfig(writer: Writer, value: VirtioMemConfig): vo
   view.setBigUint64(at + 40, pluggedSize, true);
   view.setBigUint64(at + 48, requestedSize, true);
   if (extra !== undefined) {
-    if (extra === undefined) throw missing(writer, "extra", FILE, 389);
     writer.put(extra);
   }
 }
@@ -8692,7 +8631,7 @@ export function sizeofVirtioIommuConfig(value: VirtioIommuConfig): number {
     size += 3;
   }
   if (value.extra !== undefined) {
-    size += (value.extra?.length ?? 0);
+    size += value.extra.length;
   }
   return size;
 }
@@ -8708,7 +8647,6 @@ export function writeVirtioIommuConfig(writer: Writer, value: VirtioIommuConfig)
   view.setBigUint64(at, pageSizeMask, true);
   if (inputRange !== undefined) {
     const at2 = writer.take(16);
-    if (inputRange === undefined) throw missing(writer, "input_range", FILE, 413);
     try {
       writeVirtioIommuRange64At(writer, at2, inputRange);
     } catch (error) {
@@ -8725,7 +8663,6 @@ export function writeVirtioIommuConfig(writer: Writer, value: VirtioIommuConfig)
   }
   if (domainRange !== undefined) {
     const at3 = writer.take(8);
-    if (domainRange === undefined) throw missing(writer, "domain_range", FILE, 415);
     try {
       writeVirtioIommuRange32At(writer, at3, domainRange);
     } catch (error) {
@@ -8742,7 +8679,6 @@ export function writeVirtioIommuConfig(writer: Writer, value: VirtioIommuConfig)
   if (probeSize !== undefined) {
     const at4 = writer.take(4);
     const view4 = writer.view;
-    if (probeSize === undefined) throw missing(writer, "probe_size", FILE, 418);
     if (probeSize !== probeSize >>> 0) {
       throw misfit(writer, at4, FILE, [["probe_size", 32, 0, 418]], probeSize);
     }
@@ -8753,7 +8689,6 @@ export function writeVirtioIommuConfig(writer: Writer, value: VirtioIommuConfig)
   if (bypass !== undefined) {
     const at5 = writer.take(1);
     const view5 = writer.view;
-    if (bypass === undefined) throw missing(writer, "bypass", FILE, 420);
     if (bypass !== (bypass & 0xff)) {
       throw misfit(writer, at5, FILE, [["bypass", 8, 0, 420]], bypass);
     }
@@ -8768,7 +8703,6 @@ export function writeVirtioIommuConfig(writer: Writer, value: VirtioIommuConfig)
     throw missing(writer, "reserved", FILE, 421);
   }
   if (extra !== undefined) {
-    if (extra === undefined) throw missing(writer, "extra", FILE, 422);
     writer.put(extra);
   }
 }
@@ -9101,7 +9035,7 @@ export function checkVirtioPmemConfig(source: Source): WireError | undefined {
 export function sizeofVirtioPmemConfig(value: VirtioPmemConfig): number {
   let size = 16;
   if (value.extra !== undefined) {
-    size += (value.extra?.length ?? 0);
+    size += value.extra.length;
   }
   return size;
 }
@@ -9117,7 +9051,6 @@ export function writeVirtioPmemConfig(writer: Writer, value: VirtioPmemConfig): 
   view.setBigUint64(at, start$, true);
   view.setBigUint64(at + 8, size$, true);
   if (extra !== undefined) {
-    if (extra === undefined) throw missing(writer, "extra", FILE, 434);
     writer.put(extra);
   }
 }
@@ -9295,7 +9228,7 @@ export function checkVirtioVsockConfig(source: Source): WireError | undefined {
 export function sizeofVirtioVsockConfig(value: VirtioVsockConfig): number {
   let size = 8;
   if (value.extra !== undefined) {
-    size += (value.extra?.length ?? 0);
+    size += value.extra.length;
   }
   return size;
 }
@@ -9310,7 +9243,6 @@ export function writeVirtioVsockConfig(writer: Writer, value: VirtioVsockConfig)
   }
   view.setBigUint64(at, guestCid, true);
   if (extra !== undefined) {
-    if (extra === undefined) throw missing(writer, "extra", FILE, 444);
     writer.put(extra);
   }
 }
@@ -9513,7 +9445,7 @@ export function sizeofVirtioSndConfig(value: VirtioSndConfig): number {
     size += 4;
   }
   if (value.extra !== undefined) {
-    size += (value.extra?.length ?? 0);
+    size += value.extra.length;
   }
   return size;
 }
@@ -9536,7 +9468,6 @@ export function writeVirtioSndConfig(writer: Writer, value: VirtioSndConfig): vo
   if (controls !== undefined) {
     const at2 = writer.take(4);
     const view2 = writer.view;
-    if (controls === undefined) throw missing(writer, "controls", FILE, 458);
     if (controls !== controls >>> 0) {
       throw misfit(writer, at2, FILE, [["controls", 32, 0, 458]], controls);
     }
@@ -9545,7 +9476,6 @@ export function writeVirtioSndConfig(writer: Writer, value: VirtioSndConfig): vo
     throw missing(writer, "controls", FILE, 458);
   }
   if (extra !== undefined) {
-    if (extra === undefined) throw missing(writer, "extra", FILE, 459);
     writer.put(extra);
   }
 }
@@ -9787,7 +9717,7 @@ export function checkVirtioGpioConfig(source: Source): WireError | undefined {
 export function sizeofVirtioGpioConfig(value: VirtioGpioConfig): number {
   let size = 8;
   if (value.extra !== undefined) {
-    size += (value.extra?.length ?? 0);
+    size += value.extra.length;
   }
   return size;
 }
@@ -9807,7 +9737,6 @@ export function writeVirtioGpioConfig(writer: Writer, value: VirtioGpioConfig): 
   writeReserved(writer, padding, at + 2, 2, "padding", FILE, 468);
   view.setUint32(at + 4, gpioNamesSize, true);
   if (extra !== undefined) {
-    if (extra === undefined) throw missing(writer, "extra", FILE, 471);
     writer.put(extra);
   }
 }
@@ -10021,7 +9950,7 @@ export function checkVirtioCanConfig(source: Source): WireError | undefined {
 export function sizeofVirtioCanConfig(value: VirtioCanConfig): number {
   let size = 2;
   if (value.extra !== undefined) {
-    size += (value.extra?.length ?? 0);
+    size += value.extra.length;
   }
   return size;
 }
@@ -10036,7 +9965,6 @@ export function writeVirtioCanConfig(writer: Writer, value: VirtioCanConfig): vo
   }
   view.setUint16(at, status, true);
   if (extra !== undefined) {
-    if (extra === undefined) throw missing(writer, "extra", FILE, 483);
     writer.put(extra);
   }
 }
@@ -10313,7 +10241,7 @@ export function checkVirtioSpiConfig(source: Source): WireError | undefined {
 export function sizeofVirtioSpiConfig(value: VirtioSpiConfig): number {
   let size = 32;
   if (value.extra !== undefined) {
-    size += (value.extra?.length ?? 0);
+    size += value.extra.length;
   }
   return size;
 }
@@ -10387,7 +10315,6 @@ export function writeVirtioSpiConfig(writer: Writer, value: VirtioSpiConfig): vo
   view.setUint32(at + 24, maxCsHoldNs, true);
   view.setUint32(at + 28, maxCsInactiveNs, true);
   if (extra !== undefined) {
-    if (extra === undefined) throw missing(writer, "extra", FILE, 524);
     writer.put(extra);
   }
 }
@@ -10767,7 +10694,7 @@ export function checkVirtioRpmbConfig(source: Source): WireError | undefined {
 export function sizeofVirtioRpmbConfig(value: VirtioRpmbConfig): number {
   let size = 3;
   if (value.extra !== undefined) {
-    size += (value.extra?.length ?? 0);
+    size += value.extra.length;
   }
   return size;
 }
@@ -10788,7 +10715,6 @@ export function writeVirtioRpmbConfig(writer: Writer, value: VirtioRpmbConfig): 
   view.setUint8(at + 1, maxWrCnt);
   view.setUint8(at + 2, maxRdCnt);
   if (extra !== undefined) {
-    if (extra === undefined) throw missing(writer, "extra", FILE, 538);
     writer.put(extra);
   }
 }
@@ -11020,7 +10946,7 @@ export function checkVirtioMediaConfig(source: Source): WireError | undefined {
 export function sizeofVirtioMediaConfig(value: VirtioMediaConfig): number {
   let size = 40;
   if (value.extra !== undefined) {
-    size += (value.extra?.length ?? 0);
+    size += value.extra.length;
   }
   return size;
 }
@@ -11042,7 +10968,6 @@ export function writeVirtioMediaConfig(writer: Writer, value: VirtioMediaConfig)
     throw writer.error("range", "card", at + 8, `${FILE}:548`, JSON.stringify(card));
   }
   if (extra !== undefined) {
-    if (extra === undefined) throw missing(writer, "extra", FILE, 549);
     writer.put(extra);
   }
 }

@@ -381,7 +381,6 @@ export function writeVirtioPciCommonCfg(writer: Writer, value: VirtioPciCommonCf
   if (queueNotifConfigData !== undefined) {
     const at2 = writer.take(4);
     const view2 = writer.view;
-    if (queueNotifConfigData === undefined) throw missing(writer, "queue_notif_config_data", FILE, 54);
     if (queueReset === undefined) throw missing(writer, "queue_reset", FILE, 57);
     if (queueNotifConfigData !== (queueNotifConfigData & 0xffff) || queueReset !== (queueReset & 0xffff)) {
       throw misfit(writer, at2, FILE, [
@@ -399,7 +398,6 @@ export function writeVirtioPciCommonCfg(writer: Writer, value: VirtioPciCommonCf
   if (adminQueueIndex !== undefined) {
     const at3 = writer.take(4);
     const view3 = writer.view;
-    if (adminQueueIndex === undefined) throw missing(writer, "admin_queue_index", FILE, 62);
     if (adminQueueNum === undefined) throw missing(writer, "admin_queue_num", FILE, 65);
     if (adminQueueIndex !== (adminQueueIndex & 0xffff) || adminQueueNum !== (adminQueueNum & 0xffff)) {
       throw misfit(writer, at3, FILE, [

@@ -5774,7 +5774,7 @@ export function sizeofVirtioAdminCmdDraftV2Readable(value: VirtioAdminCmdDraftV2
   let size = 24;
   size += sizeofVirtioAdminCommandsDraftV2Data(value.commandSpecificData, value.opcode);
   if (value.extra !== undefined) {
-    size += (value.extra?.length ?? 0);
+    size += value.extra.length;
   }
   return size;
 }
@@ -5811,7 +5811,6 @@ export function writeVirtioAdminCmdDraftV2Readable(
     throw inside(error, "command_specific_data");
   }
   if (extra !== undefined) {
-    if (extra === undefined) throw missing(writer, "extra", FILE, 237);
     writer.put(extra);
   }
 }
@@ -6134,7 +6133,7 @@ export function sizeofVirtioAdminCmdDraftV2Writable(
   let size = 4;
   size += sizeofVirtioAdminCommandsDraftV2Output(value.commandSpecificOutput, opcode);
   if (value.slack !== undefined) {
-    size += (value.slack?.length ?? 0);
+    size += value.slack.length;
   }
   if (value.status === 0x0 /* VIRTIO_ADMIN_STATUS_OK */) {
     if (value.commandSpecificResult !== undefined) {
@@ -6142,7 +6141,7 @@ export function sizeofVirtioAdminCmdDraftV2Writable(
     }
   }
   if (value.extra !== undefined) {
-    size += (value.extra?.length ?? 0);
+    size += value.extra.length;
   }
   return size;
 }
@@ -6171,7 +6170,6 @@ export function writeVirtioAdminCmdDraftV2Writable(
     throw inside(error, "command_specific_output");
   }
   if (slack !== undefined) {
-    if (slack === undefined) throw missing(writer, "slack", FILE, 246);
     writer.put(slack);
   }
   if (writer.at - from !== 4) {
@@ -6188,7 +6186,6 @@ export function writeVirtioAdminCmdDraftV2Writable(
     if (commandSpecificResult !== undefined) throw unexpected(writer, "command_specific_result", FILE, 248);
   }
   if (extra !== undefined) {
-    if (extra === undefined) throw missing(writer, "extra", FILE, 250);
     writer.put(extra);
   }
 }

@@ -55,6 +55,8 @@ class StructSizer {
   private readonly lengths = new Map<Field, string>();
   /** Those of them that something else depends on. */
   private readonly read = new Set<Field>();
+  /** What an `if` around has found given. */
+  private readonly found = new Set<Field | SwitchNode>();
 
   /** `lengths`: the derived fields that need variables. */
   constructor(out: Printer, context: StructContext, lengths: Iterable<Field>) {
@@ -126,9 +128,15 @@ class StructSizer {
         case "if":
           this.branch(this.condition(node.condition, node.then), node.then, node.else);
           break;
-        case "optional":
-          this.branch(this.anyGiven(presenceOf(node.body)), node.body, []);
+        case "optional": {
+          const presence = presenceOf(node.body);
+          const [only] = presence;
+          if (presence.length === 1 && only !== undefined) {
+            this.found.add(only.kind === "field" ? only.field : only.node);
+          }
+          this.branch(this.anyGiven(presence), node.body, []);
           break;
+        }
         case "switch":
           this.choice(node);
           break;
@@ -217,7 +225,7 @@ class StructSizer {
   /** The size of a field of which there is nothing more to know than its value, as an expression. */
   private term(field: Field, value: Part): Part | undefined {
     const { type } = field;
-    const perhaps = field.conditional || field.role.kind === "reserved";
+    const perhaps = (field.conditional || field.role.kind === "reserved") && !this.found.has(field);
     switch (type.kind) {
       case "bytes":
       case "text":
@@ -256,7 +264,7 @@ class StructSizer {
       this.out.line("size += ", term, ";");
       return;
     }
-    const perhaps = field.conditional || field.role.kind === "reserved";
+    const perhaps = (field.conditional || field.role.kind === "reserved") && !this.found.has(field);
     if (perhaps) this.out.block(`if (${value} !== undefined)`, () => this.statements(field, value));
     else this.statements(field, value);
   }
@@ -297,7 +305,7 @@ class StructSizer {
         }
       });
     };
-    if (node.conditional) out.block(`if (${value} !== undefined)`, print);
+    if (node.conditional && !this.found.has(node)) out.block(`if (${value} !== undefined)`, print);
     else print();
   }
 }

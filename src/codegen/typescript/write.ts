@@ -129,6 +129,8 @@ class StructWriter {
   private readonly measured: ReadonlySet<Field | RangeNode>;
   /** What is written whenever the nodes that are being printed are: a field that measures it is always patched. */
   private readonly certain = new Set<Field | RangeNode>();
+  /** What an `if` around has found given. */
+  private readonly found = new Set<Field | SwitchNode>();
   private readonly places = new Map<Field, Part>();
 
   constructor(out: Printer, context: StructContext) {
@@ -254,6 +256,7 @@ class StructWriter {
     const presence = presenceOf(node.body);
     const [first] = presence;
     if (first === undefined) return;
+    if (presence.length === 1) this.found.add(subjectOf(first));
     out.line("if (", this.anyGiven(presence), ") {");
     out.indented(() => this.nodes(node.body));
     const later = valueMembersOf(following.filter((each) => each.kind === "optional"));
@@ -296,6 +299,7 @@ class StructWriter {
   }
 
   private missing(subject: Field | SwitchNode, name: string, line: number): void {
+    if (this.found.has(subject)) return;
     this.out.when(
       `${this.context.local(subject)} === undefined`,
       "throw ",

@@ -428,7 +428,7 @@ export function sizeofTail(value: Tail): number {
     size += 4;
   }
   if (value.slack !== undefined) {
-    size += (value.slack?.length ?? 0);
+    size += value.slack.length;
   }
   return size;
 }
@@ -447,7 +447,6 @@ export function writeTail(writer: Writer, value: Tail): void {
   if (notify !== undefined) {
     const at3 = writer.take(4);
     const view3 = writer.view;
-    if (notify === undefined) throw missing(writer, "notify", FILE, 20);
     if (reset === undefined) throw missing(writer, "reset", FILE, 21);
     if (notify !== (notify & 0xffff) || reset !== (reset & 0xffff)) {
       throw misfit(writer, at3, FILE, [["notify", 16, 0, 20], ["reset", 16, 2, 21]], notify, reset);
@@ -460,7 +459,6 @@ export function writeTail(writer: Writer, value: Tail): void {
     if (reset !== undefined) throw unexpected(writer, "reset", FILE, 21);
   }
   if (slack !== undefined) {
-    if (slack === undefined) throw missing(writer, "slack", FILE, 17);
     writer.put(slack);
   }
   const length = writer.at - from;
