@@ -1,7 +1,7 @@
-/** `--schema-from`: takes the description of the devices from another stream. */
+/** `--schema-from`: takes the description of the devices from another stream, or from a dump of QEMU's vmstates. */
 import type { ArgsDef } from "citty";
 import type { BorrowedDescription } from "../inspect/index.js";
-import { type Description, QemuStreamParser, readDescription } from "../streams/index.js";
+import { type Description, QemuStreamParser, readDescription, readVmstateDump } from "../streams/index.js";
 import { describe } from "./capture.js";
 import { type Input, openInput } from "./input.js";
 import { type Io, UsageError } from "./io.js";
@@ -10,7 +10,8 @@ export const schemaFromArgs = {
   "schema-from": {
     type: "string",
     valueHint: "OTHER",
-    description: "Read devices as this stream of the same machine describes them, where FILE does not.",
+    description:
+      "Read devices as this stream of the same machine describes them, or this file of -dump-vmstate, where FILE does not.",
   },
 } as const satisfies ArgsDef;
 
@@ -27,7 +28,9 @@ export async function borrowDescription(
   try {
     const description = describe(input) ?? (await search(input));
     if (description === undefined) {
-      throw new UsageError(`--schema-from ${other}: no QEMU stream with a description of its devices`);
+      throw new UsageError(
+        `--schema-from ${other}: no QEMU stream with a description of its devices, and no -dump-vmstate file`,
+      );
     }
     return { from: other === "-" ? "standard input" : other, description };
   } finally {
@@ -35,15 +38,28 @@ export async function borrowDescription(
   }
 }
 
+/** Of the text of a dump; QEMU's are about one megabyte. */
+const MAX_DUMP = 64 << 20;
+const BRACE = 0x7b;
+
 /** What only flows, as compressed streams do, is read from the front. */
-async function search(input: Input): Promise<Description | undefined> {
+async function search(input: Input): Promise<BorrowedDescription["description"] | undefined> {
   let found: Description | undefined;
+  let dump: Uint8Array[] | undefined;
+  let size = 0;
   const parser = new QemuStreamParser((event) => {
     if (event.kind === "description" && event.text !== undefined) {
       found ??= readDescription(event.text).description;
     }
   });
-  for await (const chunk of input.chunks()) parser.push(chunk);
+  for await (const chunk of input.chunks()) {
+    if (size === 0 && chunk[0] === BRACE) dump = [];
+    size += chunk.length;
+    if (dump === undefined) parser.push(chunk);
+    else if (size <= MAX_DUMP) dump.push(chunk.slice());
+    else return undefined;
+  }
+  if (dump !== undefined) return readVmstateDump(Buffer.concat(dump));
   parser.end();
   return found;
 }

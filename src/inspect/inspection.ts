@@ -1,11 +1,13 @@
 /** What every kind of capture's inspection looks like from outside, and the one that finds out which kind it is. */
 import type { Description } from "../streams/qemu/description.js";
+import type { VmstateDump } from "../streams/qemu/vmstate-dump.js";
 import type { Summary } from "./report.js";
 
 export interface BorrowedDescription {
-  /** What the stream that it was taken from is called. */
+  /** What the file that it was taken from is called. */
   readonly from: string;
-  readonly description: Description;
+  /** Of another stream, or what `-dump-vmstate` says that devices may save. */
+  readonly description: Description | VmstateDump;
 }
 
 export interface InspectOptions {

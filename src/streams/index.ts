@@ -63,6 +63,12 @@ export {
   type VirtioState,
 } from "./qemu/virtio/state.js";
 export type { Vmstate } from "./qemu/virtio/vmstate.js";
+export {
+  type DumpedField,
+  type DumpedState,
+  readVmstateDump,
+  type VmstateDump,
+} from "./qemu/vmstate-dump.js";
 export { type VfioStreamEvent, VfioStreamParser, vfioRecord } from "./vfio/records.js";
 export { type Finding, judgeEvent } from "./vhost-user/check.js";
 export { DirtyLog, dirtyLogSize, type GuestRange } from "./vhost-user/dirty-log.js";

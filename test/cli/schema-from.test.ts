@@ -7,6 +7,7 @@ import { describe, expect, it } from "vitest";
 import { temporaryFolder, virtwire } from "./harness.js";
 
 const X86 = fileURLToPath(new URL("../captures/x86-q35-net-blk.bin", import.meta.url));
+const VMSTATE = fileURLToPath(new URL("../captures/x86-q35.vmstate.json.gz", import.meta.url));
 const QSD = fileURLToPath(new URL("../captures/vhost-user-qsd.jsonl", import.meta.url));
 const TICKS = "sections[timer].cpu_ticks_offset";
 
@@ -43,6 +44,25 @@ describe("--schema-from", () => {
     expect(out).toContain(`described by  ${packed}\n`);
     const piped = await virtwire(["inspect", path, "--schema-from", "-"], { input: [readFileSync(X86)] });
     expect(piped.out).toContain("described by  standard input\n");
+  });
+
+  it("takes a file of -dump-vmstate, packed too", async () => {
+    const { path } = cutOff();
+    const { out } = await virtwire(["inspect", path, "--schema-from", VMSTATE]);
+    expect(out).toMatch(/^note +sections read as .*vmstate.json.gz describes them: 20$/m);
+    const value = await virtwire([
+      "get",
+      "--raw",
+      path,
+      "sections[serial].state.divider",
+      "--schema-from",
+      VMSTATE,
+    ]);
+    expect(value.out).toBe((await virtwire(["get", "--raw", X86, "sections[serial].state.divider"])).out);
+    const other = join(temporaryFolder(), "other.json");
+    writeFileSync(other, "{}");
+    const refused = await virtwire(["inspect", path, "--schema-from", other]);
+    expect([refused.code, refused.err]).toEqual([2, expect.stringContaining("no -dump-vmstate file")]);
   });
 
   it("gives 2 where nothing can be borrowed", async () => {

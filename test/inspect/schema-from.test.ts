@@ -1,8 +1,14 @@
 /** The description of another stream: it shows fields, and is never the measure of what is sound. */
 import { readFileSync } from "node:fs";
+import { gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import type { CaptureRecord } from "../../src/inspect/index.js";
-import { type Description, findDescription } from "../../src/streams/index.js";
+import type { CaptureRecord, Node } from "../../src/inspect/index.js";
+import {
+  type Description,
+  findDescription,
+  readVmstateDump,
+  type VmstateDump,
+} from "../../src/streams/index.js";
 import {
   described,
   EOF,
@@ -150,5 +156,114 @@ describe("a borrowed description", () => {
       expect(summary.notes).toEqual(["the stream describes its devices itself: other.bin is not used"]);
       expect(summary.facts.map(({ key }) => key)).not.toContain("schema_from");
     }
+  });
+});
+
+/** Every field that has no fields in it: of an array, its elements. An array of one has an index where it is described so. */
+function leavesOf(nodes: readonly Node[] = []): string[] {
+  return nodes.flatMap((node) =>
+    node.children === undefined || node.children.length === 0
+      ? [`${node.name.replace(/\[\d+\]$/, "")} @${node.at}+${node.size}`]
+      : leavesOf(node.children),
+  );
+}
+
+describe("a dump of the states that QEMU knows", () => {
+  const DUMP = new Uint8Array(
+    gunzipSync(readFileSync(new URL("../captures/x86-q35.vmstate.json.gz", import.meta.url))),
+  );
+
+  function dumped(text: Uint8Array): VmstateDump {
+    const dump = readVmstateDump(text);
+    if (dump === undefined) throw new Error("no dump");
+    return dump;
+  }
+
+  function stateText(
+    fields: readonly object[],
+    subsections: readonly object[] = [],
+    name = "timer",
+  ): Uint8Array {
+    const state = { name, version_id: 1, minimum_version_id: 1, Fields: fields, Subsections: subsections };
+    return new TextEncoder().encode(
+      JSON.stringify({ vmschkmachine: { Name: "pc-q35-10.0" }, type: { Name: "type", Description: state } }),
+    );
+  }
+
+  it("shows the fields where the stream's own description has them, or none", () => {
+    const own = new Map(inspect(X86).records.map((record) => [record.at, record]));
+    const borrowed = { from: "vmstate.json", description: dumped(DUMP) };
+    const { records, summary } = inspectBytes(cutOff(X86), {
+      kind: "qemu-stream",
+      withFields: true,
+      borrowed,
+    });
+    let read = 0;
+    for (const { at, name, fields, record } of records) {
+      if (record !== "section" || fields === undefined || name.includes("virtio")) continue;
+      read++;
+      expect(leavesOf(fields), name).toEqual(leavesOf(own.get(at)?.fields));
+    }
+    expect(read).toBeGreaterThanOrEqual(20);
+    expect(summary.notes).toContain(`sections read as vmstate.json describes them: ${read}`);
+  });
+
+  const SIXTEEN = small(full(2, "timer", TIMER_BODY));
+  const field = (name: string, size: number, more: object = {}) => ({
+    field: name,
+    version_id: 0,
+    field_exists: false,
+    size,
+    ...more,
+  });
+
+  it.each([
+    [
+      "a field that is left out",
+      [field("a", 8), field("b", 4, { field_exists: true }), field("c", 8)],
+      "a c",
+    ],
+    [
+      "of two the one that fits",
+      [field("x", 16, { field_exists: true }), field("y", 12, { field_exists: true })],
+      "x",
+    ],
+    ["a field of a later version", [field("a", 16), field("b", 8, { version_id: 2 })], "a"],
+    ["an array", [field("a", 4, { num: 4 })], "a"],
+  ])("fits %s", (_, fields, names) => {
+    const description = dumped(stateText(fields));
+    const seen = inspectBytes(SIXTEEN, {
+      kind: "qemu-stream",
+      withFields: true,
+      borrowed: { from: "d", description },
+    });
+    expect(fieldsOf(seen, "timer")?.join(" ")).toBe(names);
+  });
+
+  it.each([
+    [
+      "two ways",
+      [field("a", 8, { field_exists: true }), field("b", 8, { field_exists: true }), field("c", 8)],
+    ],
+    ["no way", [field("a", 8)]],
+    ["a field whose size only QEMU knows", [field("a", 16), field("b", 0)]],
+    ["too many conditions", Array.from({ length: 40 }, () => field("a", 1, { field_exists: true }))],
+  ])("leaves bytes where there are %s", (_, fields) => {
+    const description = dumped(stateText(fields));
+    const seen = inspectBytes(SIXTEEN, {
+      kind: "qemu-stream",
+      withFields: true,
+      borrowed: { from: "d", description },
+    });
+    expect(fieldsOf(seen, "timer")).toBeUndefined();
+    expect(seen.summary.faults).toEqual([]);
+    expect(seen.summary.notes).toContain(
+      "shown as bytes, not as d describes: timer (its bytes can be read in no way, or in several)",
+    );
+  });
+
+  it("is refused when it is something else", () => {
+    for (const text of ["", "{}", "[]", '{"vmschkmachine":{}}', '{"vmschkmachine":1}', '{"a":'])
+      expect(readVmstateDump(new TextEncoder().encode(text))).toBeUndefined();
   });
 });

@@ -1,10 +1,12 @@
 /**
- * The description of another stream of the same machine, for a stream that carries none, as after postcopy. Where lists
+ * The description of another stream of the same machine, or a dump of the states that QEMU knows, for a stream that
+ * carries none, as after postcopy. Where lists
  * are longer, subsections more or versions others than in that stream, it does not fit: it is a hint, a body that it does
  * not explain to the last byte stays bytes, and it never makes a fault.
  */
 import { Reader } from "../../runtime/index.js";
 import {
+  type Description,
   describedSize,
   deviceKey,
   deviceStates,
@@ -14,6 +16,8 @@ import type { SectionEvent } from "../../streams/qemu/events.js";
 import { walkState } from "../../streams/qemu/state.js";
 import type { LocatedVirtio, VirtioSection } from "../../streams/qemu/virtio/locate.js";
 import { VirtioFields } from "../../streams/qemu/virtio/section.js";
+import type { VmstateDump } from "../../streams/qemu/vmstate-dump.js";
+import { fitState } from "../../streams/qemu/vmstate-fit.js";
 import type { BorrowedDescription } from "../inspection.js";
 import { FaultCollector, type Node, TreeBuilder } from "../node.js";
 
@@ -28,14 +32,14 @@ export interface BorrowedReading {
 
 export class Borrowed {
   readonly from: string;
-  private readonly states: ReadonlyMap<string, StateDescription>;
+  private readonly lookUp: LookUp;
   private read = 0;
   private readonly strange = new Listed();
   private readonly unfit = new Listed();
 
   constructor({ from, description }: BorrowedDescription) {
     this.from = from;
-    this.states = deviceStates(description);
+    this.lookUp = "states" in description ? amongDumped(description) : amongDescribed(description);
   }
 
   /** Undefined when the section stays bytes. A body that was not kept cannot be compared. */
@@ -45,19 +49,19 @@ export class Borrowed {
     section: VirtioSection,
     withFields: boolean,
   ): BorrowedReading | undefined {
-    const { name, instanceId, versionId, bodyAt } = event;
+    const { name, instanceId, bodyAt } = event;
     const shown = instanceId === 0 ? name : `${name} #${instanceId}`;
-    const state = this.states.get(deviceKey(name, instanceId));
+    if (body === undefined) {
+      this.unfit.add(`${shown} (${event.bodySize} bytes, too many to be read)`);
+      return undefined;
+    }
+    const state = this.lookUp(event, body);
     if (state === undefined) {
       this.strange.add(shown);
       return undefined;
     }
-    if (state.version !== undefined && state.version !== versionId) {
-      this.unfit.add(`${shown} (version ${versionId}, described as ${state.version})`);
-      return undefined;
-    }
-    if (body === undefined) {
-      this.unfit.add(`${shown} (${event.bodySize} bytes, too many to be read)`);
+    if (typeof state === "string") {
+      this.unfit.add(`${shown} (${state})`);
       return undefined;
     }
     const reader = new Reader(body, { base: bodyAt });
@@ -85,6 +89,38 @@ export class Borrowed {
     if (this.strange.count > 0) notes.push(`shown as bytes, not in ${this.from}: ${this.strange.text}`);
     return notes;
   }
+}
+
+/** Finds the state of a section: undefined when there is none, a text when it is clear that it does not fit. */
+type LookUp = (event: SectionEvent, body: Uint8Array) => StateDescription | string | undefined;
+
+function amongDescribed(description: Description): LookUp {
+  const states = deviceStates(description);
+  return ({ name, instanceId, versionId }) => {
+    const state = states.get(deviceKey(name, instanceId));
+    if (state?.version === undefined || state.version === versionId) return state;
+    return `version ${versionId}, described as ${state.version}`;
+  };
+}
+
+function amongDumped({ states }: VmstateDump): LookUp {
+  return ({ name, versionId }, body) => {
+    // Before the name of the state, a section has the path of its device, with slashes of its own.
+    let from = 0;
+    let known = states.get(name);
+    while (known === undefined) {
+      from = name.indexOf("/", from) + 1;
+      if (from === 0) return undefined;
+      known = states.get(name.slice(from));
+    }
+    const fits = known.flatMap((state) => fitState(state, versionId, body) ?? []);
+    const [first, ...others] = fits;
+    if (first === undefined) return "its bytes can be read in no way, or in several";
+    const text = JSON.stringify(first);
+    if (others.some((other) => JSON.stringify(other) !== text))
+      return "several devices have states of that name";
+    return first;
+  };
 }
 
 /** Names a few and counts the rest: a hostile stream has sections without end. */
