@@ -77,5 +77,6 @@ export type {
   QueuePosition,
   UsedBuffer,
 } from "./rings/queue.js";
+export { START as QUEUE_START } from "./rings/queue.js";
 export { SplitDeviceQueue } from "./rings/split-device.js";
 export { SplitDriverQueue } from "./rings/split-driver.js";

@@ -36,6 +36,12 @@ export function newerQemu(target: Target): Program | undefined {
   return path === undefined ? undefined : { path, args: [] };
 }
 
+/** The back-end of QEMU's own block layer. */
+export function storageDaemon(): Program | undefined {
+  const path = onPath("qemu-storage-daemon");
+  return path === undefined ? undefined : { path, args: [] };
+}
+
 /** Its firmware is not where it would look for it by itself. */
 export function olderQemu(target: Target): Program | undefined {
   if (older === undefined) return undefined;
