@@ -4,6 +4,9 @@
  */
 
 export { BlkDevice, type BlkOptions } from "./devices/blk.js";
+export { Errno, FsError } from "./devices/fs/error.js";
+export { FsTree, type FsTreeOptions, type TreeNode } from "./devices/fs/tree.js";
+export { FsDevice, type FsOptions } from "./devices/fs.js";
 export {
   type AdminAnswer,
   type AdminCommand,
@@ -33,6 +36,7 @@ export {
 export type { Loss, Written } from "./formats/loss.js";
 export { Allocator } from "./guest/allocator.js";
 export { type BlkAnswer, BlkDriver } from "./guest/blk-driver.js";
+export { FsDriver, type FsDriverOptions, type FsReply, FuseError } from "./guest/fs-driver.js";
 export { type DeviceBus, GuestDriver } from "./guest/guest-driver.js";
 export { CommonConfig } from "./member/common-config.js";
 export type { DeviceState, QueueStanding, QueueState } from "./member/device-state.js";

@@ -25,6 +25,7 @@ const HEADERS = [
   "virtio_input",
   "virtio_gpu",
   "virtio_fs",
+  "fuse",
   "virtio_crypto",
   "virtio_mem",
   "virtio_iommu",
@@ -132,13 +133,14 @@ describe("layouts against the kernel's headers", () => {
   });
 
   it("finds the same numbers wherever names agree", () => {
-    const macros = new Set(
-      texts.flatMap((text) => [...text.matchAll(/^#define\s+(\w+)[ \t]+\S/gm)].map((match) => match[1])),
+    const numbers = /^(?:#define\s+(\w+)[ \t]+\S|[ \t]+([A-Z]\w+)\s*(?:=[^,]+)?,)/gm;
+    const constants = new Set(
+      texts.flatMap((text) => [...text.matchAll(numbers)].map((match) => match[1] ?? match[2])),
     );
     const members = schemaProgram()
       .modules.flatMap((module) => module.decls.filter((decl) => decl.kind === "enum"))
       .flatMap((decl) => decl.members)
-      .filter(({ name, value, to }) => value === to && macros.has(name));
+      .filter(({ name, value, to }) => value === to && constants.has(name));
     const asserted = members.map(
       ({ name, value }) => `_Static_assert((${name}) == ${value}, "${name} = ${value}");`,
     );
