@@ -7241,8 +7241,7 @@ export const VhostUserFrontendRequest = {
    */
   VHOST_USER_SET_MEM_TABLE: 0x5,
   /**
-   * With VHOST_USER_PROTOCOL_F_LOG_SHMFD one descriptor, and the reply always comes. The payload of a u64 is from
-   * before that feature.
+   * One descriptor with VHOST_USER_PROTOCOL_F_LOG_SHMFD. The payload of a u64 is from before that feature.
    */
   VHOST_USER_SET_LOG_BASE: 0x6,
   /** An eventfd that tells that something has been logged. */
@@ -7659,11 +7658,11 @@ export function decodeVhostUserSetProtocolFeaturesPayload(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserSetProtocolFeaturesPayload(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 505), reader);
+    throw explain(error, scanVhostUserSetProtocolFeaturesPayload(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 504), reader);
   }
 }
 
-const VHOST_USER_SET_PROTOCOL_FEATURES_PAYLOAD_LEAVES: readonly Leaf[] = [["protocol_features", 0, 8, 505]];
+const VHOST_USER_SET_PROTOCOL_FEATURES_PAYLOAD_LEAVES: readonly Leaf[] = [["protocol_features", 0, 8, 504]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVhostUserSetProtocolFeaturesPayload(reader: Reader, _littleEndian: boolean): boolean {
@@ -7682,7 +7681,7 @@ export function checkVhostUserSetProtocolFeaturesPayload(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserSetProtocolFeaturesPayload(reader, littleEndian) && ended(reader, source, FILE, 505), reader);
+  return verdict(scanVhostUserSetProtocolFeaturesPayload(reader, littleEndian) && ended(reader, source, FILE, 504), reader);
 }
 
 /** The size of every `vhost_user_set_protocol_features_payload` in bytes. */
@@ -7709,7 +7708,7 @@ export function writeVhostUserSetProtocolFeaturesPayloadAt(
   const { view } = writer;
   const { protocolFeatures } = value;
   if (protocolFeatures !== BigInt.asUintN(64, protocolFeatures)) {
-    throw misfit(writer, at, FILE, [["protocol_features", 64, 0, 505]], protocolFeatures);
+    throw misfit(writer, at, FILE, [["protocol_features", 64, 0, 504]], protocolFeatures);
   }
   view.setBigUint64(at, protocolFeatures, littleEndian);
 }
@@ -7769,7 +7768,7 @@ export class VhostUserSetProtocolFeaturesPayloadView extends View {
   }
   set protocolFeatures(value: VhostUserProtocolFeature) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "protocol_features", this.$at, FILE, 505, String(value));
+      throw this.$error("range", "protocol_features", this.$at, FILE, 504, String(value));
     }
     this.$view.setBigUint64(this.$at, value, this.#littleEndian);
   }
@@ -7779,7 +7778,7 @@ const VHOST_USER_SET_PROTOCOL_FEATURES_PAYLOAD_SITES = {
   protocolFeatures: {
     name: "protocol_features",
     type: "vhost_user_protocol_feature",
-    schema: "vhost-user/messages.wire:505",
+    schema: "vhost-user/messages.wire:504",
     meaning: (value) => vhostUserProtocolFeatureNames(value).join(" | ") || undefined,
   },
 } satisfies Record<string, Site>;
@@ -7839,16 +7838,16 @@ export function decodeVhostUserSendRarpPayload(source: Source): VhostUserSendRar
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserSendRarpPayload(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 512), reader);
+    throw explain(error, scanVhostUserSendRarpPayload(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 511), reader);
   }
 }
 
-const VHOST_USER_SEND_RARP_PAYLOAD_LEAVES: readonly Leaf[] = [["mac", 0, 6, 512], ["reserved", 6, 2, 512]];
+const VHOST_USER_SEND_RARP_PAYLOAD_LEAVES: readonly Leaf[] = [["mac", 0, 6, 511], ["reserved", 6, 2, 511]];
 
 /** Checks the 8 bytes at `at`, which the caller has made sure of. Otherwise like scan. */
 export function scanVhostUserSendRarpPayloadAt(reader: Reader, at: number): boolean {
   if (reader.strict && !reader.isZero(at + 6, 2)) {
-    return reader.fail("reserved", "reserved", at + 6, FILE, 512);
+    return reader.fail("reserved", "reserved", at + 6, FILE, 511);
   }
   return true;
 }
@@ -7864,7 +7863,7 @@ export function scanVhostUserSendRarpPayload(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct vhost_user_send_rarp_payload`; undefined when nothing is. */
 export function checkVhostUserSendRarpPayload(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserSendRarpPayload(reader) && ended(reader, source, FILE, 512), reader);
+  return verdict(scanVhostUserSendRarpPayload(reader) && ended(reader, source, FILE, 511), reader);
 }
 
 /** The size of every `vhost_user_send_rarp_payload` in bytes. */
@@ -7882,9 +7881,9 @@ export function writeVhostUserSendRarpPayloadAt(
   value: VhostUserSendRarpPayload,
 ): void {
   const { mac, reserved } = value;
-  if (mac.length !== 6) throw wrongLength(writer, "mac", at, FILE, 512, 6, mac.length, "bytes");
+  if (mac.length !== 6) throw wrongLength(writer, "mac", at, FILE, 511, 6, mac.length, "bytes");
   writer.bytes.set(mac, at);
-  writeReserved(writer, reserved, at + 6, 2, "reserved", FILE, 512);
+  writeReserved(writer, reserved, at + 6, 2, "reserved", FILE, 511);
 }
 
 /** Writes at the cursor. Offsets in its errors count from the start of the writer's memory. */
@@ -7939,8 +7938,8 @@ export class VhostUserSendRarpPayloadView extends View {
 }
 
 const VHOST_USER_SEND_RARP_PAYLOAD_SITES = {
-  mac: { name: "mac", type: "u8[6]", schema: "vhost-user/messages.wire:512" },
-  reserved: { name: "reserved", type: "u8[2]", schema: "vhost-user/messages.wire:512", role: "reserved" },
+  mac: { name: "mac", type: "u8[6]", schema: "vhost-user/messages.wire:511" },
+  reserved: { name: "reserved", type: "u8[2]", schema: "vhost-user/messages.wire:511", role: "reserved" },
 } satisfies Record<string, Site>;
 
 /**
@@ -7954,7 +7953,7 @@ export function walkVhostUserSendRarpPayload(reader: Reader, visitor: Visitor): 
   if (8 > reader.end - at) return reportShort(reader, visitor, at, VHOST_USER_SEND_RARP_PAYLOAD_LEAVES, FILE);
   visitor.field(VHOST_USER_SEND_RARP_PAYLOAD_SITES.reserved, -1, at + 6, 2, reader.bytes.subarray(at + 6, at + 8));
   if (sound && reader.strict && !reader.isZero(at + 6, 2)) {
-    sound = reader.fail("reserved", "reserved", at + 6, FILE, 512) || report(reader, visitor);
+    sound = reader.fail("reserved", "reserved", at + 6, FILE, 511) || report(reader, visitor);
   }
   reader.at = at + 8;
   if (!sound) return false;
@@ -8010,11 +8009,11 @@ export function decodeVhostUserNetSetMtuPayload(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserNetSetMtuPayload(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 515), reader);
+    throw explain(error, scanVhostUserNetSetMtuPayload(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 514), reader);
   }
 }
 
-const VHOST_USER_NET_SET_MTU_PAYLOAD_LEAVES: readonly Leaf[] = [["mtu", 0, 8, 515]];
+const VHOST_USER_NET_SET_MTU_PAYLOAD_LEAVES: readonly Leaf[] = [["mtu", 0, 8, 514]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVhostUserNetSetMtuPayload(reader: Reader, _littleEndian: boolean): boolean {
@@ -8030,7 +8029,7 @@ export function scanVhostUserNetSetMtuPayload(reader: Reader, _littleEndian: boo
  */
 export function checkVhostUserNetSetMtuPayload(source: Source, littleEndian: boolean): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserNetSetMtuPayload(reader, littleEndian) && ended(reader, source, FILE, 515), reader);
+  return verdict(scanVhostUserNetSetMtuPayload(reader, littleEndian) && ended(reader, source, FILE, 514), reader);
 }
 
 /** The size of every `vhost_user_net_set_mtu_payload` in bytes. */
@@ -8057,7 +8056,7 @@ export function writeVhostUserNetSetMtuPayloadAt(
   const { view } = writer;
   const { mtu } = value;
   if (mtu !== BigInt.asUintN(64, mtu)) {
-    throw misfit(writer, at, FILE, [["mtu", 64, 0, 515]], mtu);
+    throw misfit(writer, at, FILE, [["mtu", 64, 0, 514]], mtu);
   }
   view.setBigUint64(at, mtu, littleEndian);
 }
@@ -8117,14 +8116,14 @@ export class VhostUserNetSetMtuPayloadView extends View {
   }
   set mtu(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "mtu", this.$at, FILE, 515, String(value));
+      throw this.$error("range", "mtu", this.$at, FILE, 514, String(value));
     }
     this.$view.setBigUint64(this.$at, value, this.#littleEndian);
   }
 }
 
 const VHOST_USER_NET_SET_MTU_PAYLOAD_SITES = {
-  mtu: { name: "mtu", type: "u64", schema: "vhost-user/messages.wire:515" },
+  mtu: { name: "mtu", type: "u64", schema: "vhost-user/messages.wire:514" },
 } satisfies Record<string, Site>;
 
 /**
@@ -8195,11 +8194,11 @@ export function decodeVhostUserCloseCryptoSessionPayload(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserCloseCryptoSessionPayload(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 530), reader);
+    throw explain(error, scanVhostUserCloseCryptoSessionPayload(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 529), reader);
   }
 }
 
-const VHOST_USER_CLOSE_CRYPTO_SESSION_PAYLOAD_LEAVES: readonly Leaf[] = [["session_id", 0, 8, 530]];
+const VHOST_USER_CLOSE_CRYPTO_SESSION_PAYLOAD_LEAVES: readonly Leaf[] = [["session_id", 0, 8, 529]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVhostUserCloseCryptoSessionPayload(reader: Reader, _littleEndian: boolean): boolean {
@@ -8218,7 +8217,7 @@ export function checkVhostUserCloseCryptoSessionPayload(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserCloseCryptoSessionPayload(reader, littleEndian) && ended(reader, source, FILE, 530), reader);
+  return verdict(scanVhostUserCloseCryptoSessionPayload(reader, littleEndian) && ended(reader, source, FILE, 529), reader);
 }
 
 /** The size of every `vhost_user_close_crypto_session_payload` in bytes. */
@@ -8245,7 +8244,7 @@ export function writeVhostUserCloseCryptoSessionPayloadAt(
   const { view } = writer;
   const { sessionId } = value;
   if (sessionId !== BigInt.asUintN(64, sessionId)) {
-    throw misfit(writer, at, FILE, [["session_id", 64, 0, 530]], sessionId);
+    throw misfit(writer, at, FILE, [["session_id", 64, 0, 529]], sessionId);
   }
   view.setBigUint64(at, sessionId, littleEndian);
 }
@@ -8305,14 +8304,14 @@ export class VhostUserCloseCryptoSessionPayloadView extends View {
   }
   set sessionId(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "session_id", this.$at, FILE, 530, String(value));
+      throw this.$error("range", "session_id", this.$at, FILE, 529, String(value));
     }
     this.$view.setBigUint64(this.$at, value, this.#littleEndian);
   }
 }
 
 const VHOST_USER_CLOSE_CRYPTO_SESSION_PAYLOAD_SITES = {
-  sessionId: { name: "session_id", type: "u64", schema: "vhost-user/messages.wire:530" },
+  sessionId: { name: "session_id", type: "u64", schema: "vhost-user/messages.wire:529" },
 } satisfies Record<string, Site>;
 
 /**
@@ -8383,11 +8382,11 @@ export function decodeVhostUserSetStatusPayload(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserSetStatusPayload(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 558), reader);
+    throw explain(error, scanVhostUserSetStatusPayload(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 557), reader);
   }
 }
 
-const VHOST_USER_SET_STATUS_PAYLOAD_LEAVES: readonly Leaf[] = [["status", 0, 8, 558]];
+const VHOST_USER_SET_STATUS_PAYLOAD_LEAVES: readonly Leaf[] = [["status", 0, 8, 557]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVhostUserSetStatusPayload(reader: Reader, _littleEndian: boolean): boolean {
@@ -8403,7 +8402,7 @@ export function scanVhostUserSetStatusPayload(reader: Reader, _littleEndian: boo
  */
 export function checkVhostUserSetStatusPayload(source: Source, littleEndian: boolean): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserSetStatusPayload(reader, littleEndian) && ended(reader, source, FILE, 558), reader);
+  return verdict(scanVhostUserSetStatusPayload(reader, littleEndian) && ended(reader, source, FILE, 557), reader);
 }
 
 /** The size of every `vhost_user_set_status_payload` in bytes. */
@@ -8430,7 +8429,7 @@ export function writeVhostUserSetStatusPayloadAt(
   const { view } = writer;
   const { status } = value;
   if (status !== BigInt.asUintN(64, status)) {
-    throw misfit(writer, at, FILE, [["status", 64, 0, 558]], status);
+    throw misfit(writer, at, FILE, [["status", 64, 0, 557]], status);
   }
   view.setBigUint64(at, status, littleEndian);
 }
@@ -8490,7 +8489,7 @@ export class VhostUserSetStatusPayloadView extends View {
   }
   set status(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "status", this.$at, FILE, 558, String(value));
+      throw this.$error("range", "status", this.$at, FILE, 557, String(value));
     }
     this.$view.setBigUint64(this.$at, value, this.#littleEndian);
   }
@@ -8500,7 +8499,7 @@ const VHOST_USER_SET_STATUS_PAYLOAD_SITES = {
   status: {
     name: "status",
     type: "virtio_device_status",
-    schema: "vhost-user/messages.wire:558",
+    schema: "vhost-user/messages.wire:557",
     meaning: (value) => virtioDeviceStatusNames(value).join(" | ") || undefined,
   },
 } satisfies Record<string, Site>;
@@ -8763,11 +8762,11 @@ export function decodeVhostUserGetProtocolFeaturesReply(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserGetProtocolFeaturesReply(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 502), reader);
+    throw explain(error, scanVhostUserGetProtocolFeaturesReply(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 501), reader);
   }
 }
 
-const VHOST_USER_GET_PROTOCOL_FEATURES_REPLY_LEAVES: readonly Leaf[] = [["protocol_features", 0, 8, 502]];
+const VHOST_USER_GET_PROTOCOL_FEATURES_REPLY_LEAVES: readonly Leaf[] = [["protocol_features", 0, 8, 501]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVhostUserGetProtocolFeaturesReply(reader: Reader, _littleEndian: boolean): boolean {
@@ -8786,7 +8785,7 @@ export function checkVhostUserGetProtocolFeaturesReply(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserGetProtocolFeaturesReply(reader, littleEndian) && ended(reader, source, FILE, 502), reader);
+  return verdict(scanVhostUserGetProtocolFeaturesReply(reader, littleEndian) && ended(reader, source, FILE, 501), reader);
 }
 
 /** The size of every `vhost_user_get_protocol_features_reply` in bytes. */
@@ -8813,7 +8812,7 @@ export function writeVhostUserGetProtocolFeaturesReplyAt(
   const { view } = writer;
   const { protocolFeatures } = value;
   if (protocolFeatures !== BigInt.asUintN(64, protocolFeatures)) {
-    throw misfit(writer, at, FILE, [["protocol_features", 64, 0, 502]], protocolFeatures);
+    throw misfit(writer, at, FILE, [["protocol_features", 64, 0, 501]], protocolFeatures);
   }
   view.setBigUint64(at, protocolFeatures, littleEndian);
 }
@@ -8873,7 +8872,7 @@ export class VhostUserGetProtocolFeaturesReplyView extends View {
   }
   set protocolFeatures(value: VhostUserProtocolFeature) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "protocol_features", this.$at, FILE, 502, String(value));
+      throw this.$error("range", "protocol_features", this.$at, FILE, 501, String(value));
     }
     this.$view.setBigUint64(this.$at, value, this.#littleEndian);
   }
@@ -8883,7 +8882,7 @@ const VHOST_USER_GET_PROTOCOL_FEATURES_REPLY_SITES = {
   protocolFeatures: {
     name: "protocol_features",
     type: "vhost_user_protocol_feature",
-    schema: "vhost-user/messages.wire:502",
+    schema: "vhost-user/messages.wire:501",
     meaning: (value) => vhostUserProtocolFeatureNames(value).join(" | ") || undefined,
   },
 } satisfies Record<string, Site>;
@@ -8956,11 +8955,11 @@ export function decodeVhostUserGetQueueNumReply(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserGetQueueNumReply(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 507), reader);
+    throw explain(error, scanVhostUserGetQueueNumReply(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 506), reader);
   }
 }
 
-const VHOST_USER_GET_QUEUE_NUM_REPLY_LEAVES: readonly Leaf[] = [["queue_num", 0, 8, 507]];
+const VHOST_USER_GET_QUEUE_NUM_REPLY_LEAVES: readonly Leaf[] = [["queue_num", 0, 8, 506]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVhostUserGetQueueNumReply(reader: Reader, _littleEndian: boolean): boolean {
@@ -8976,7 +8975,7 @@ export function scanVhostUserGetQueueNumReply(reader: Reader, _littleEndian: boo
  */
 export function checkVhostUserGetQueueNumReply(source: Source, littleEndian: boolean): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserGetQueueNumReply(reader, littleEndian) && ended(reader, source, FILE, 507), reader);
+  return verdict(scanVhostUserGetQueueNumReply(reader, littleEndian) && ended(reader, source, FILE, 506), reader);
 }
 
 /** The size of every `vhost_user_get_queue_num_reply` in bytes. */
@@ -9003,7 +9002,7 @@ export function writeVhostUserGetQueueNumReplyAt(
   const { view } = writer;
   const { queueNum } = value;
   if (queueNum !== BigInt.asUintN(64, queueNum)) {
-    throw misfit(writer, at, FILE, [["queue_num", 64, 0, 507]], queueNum);
+    throw misfit(writer, at, FILE, [["queue_num", 64, 0, 506]], queueNum);
   }
   view.setBigUint64(at, queueNum, littleEndian);
 }
@@ -9063,14 +9062,14 @@ export class VhostUserGetQueueNumReplyView extends View {
   }
   set queueNum(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "queue_num", this.$at, FILE, 507, String(value));
+      throw this.$error("range", "queue_num", this.$at, FILE, 506, String(value));
     }
     this.$view.setBigUint64(this.$at, value, this.#littleEndian);
   }
 }
 
 const VHOST_USER_GET_QUEUE_NUM_REPLY_SITES = {
-  queueNum: { name: "queue_num", type: "u64", schema: "vhost-user/messages.wire:507" },
+  queueNum: { name: "queue_num", type: "u64", schema: "vhost-user/messages.wire:506" },
 } satisfies Record<string, Site>;
 
 /**
@@ -9141,11 +9140,11 @@ export function decodeVhostUserGetMaxMemSlotsReply(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserGetMaxMemSlotsReply(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 548), reader);
+    throw explain(error, scanVhostUserGetMaxMemSlotsReply(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 547), reader);
   }
 }
 
-const VHOST_USER_GET_MAX_MEM_SLOTS_REPLY_LEAVES: readonly Leaf[] = [["slots", 0, 8, 548]];
+const VHOST_USER_GET_MAX_MEM_SLOTS_REPLY_LEAVES: readonly Leaf[] = [["slots", 0, 8, 547]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVhostUserGetMaxMemSlotsReply(reader: Reader, _littleEndian: boolean): boolean {
@@ -9164,7 +9163,7 @@ export function checkVhostUserGetMaxMemSlotsReply(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserGetMaxMemSlotsReply(reader, littleEndian) && ended(reader, source, FILE, 548), reader);
+  return verdict(scanVhostUserGetMaxMemSlotsReply(reader, littleEndian) && ended(reader, source, FILE, 547), reader);
 }
 
 /** The size of every `vhost_user_get_max_mem_slots_reply` in bytes. */
@@ -9191,7 +9190,7 @@ export function writeVhostUserGetMaxMemSlotsReplyAt(
   const { view } = writer;
   const { slots } = value;
   if (slots !== BigInt.asUintN(64, slots)) {
-    throw misfit(writer, at, FILE, [["slots", 64, 0, 548]], slots);
+    throw misfit(writer, at, FILE, [["slots", 64, 0, 547]], slots);
   }
   view.setBigUint64(at, slots, littleEndian);
 }
@@ -9251,14 +9250,14 @@ export class VhostUserGetMaxMemSlotsReplyView extends View {
   }
   set slots(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "slots", this.$at, FILE, 548, String(value));
+      throw this.$error("range", "slots", this.$at, FILE, 547, String(value));
     }
     this.$view.setBigUint64(this.$at, value, this.#littleEndian);
   }
 }
 
 const VHOST_USER_GET_MAX_MEM_SLOTS_REPLY_SITES = {
-  slots: { name: "slots", type: "u64", schema: "vhost-user/messages.wire:548" },
+  slots: { name: "slots", type: "u64", schema: "vhost-user/messages.wire:547" },
 } satisfies Record<string, Site>;
 
 /**
@@ -9326,11 +9325,11 @@ export function decodeVhostUserGetStatusReply(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserGetStatusReply(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 560), reader);
+    throw explain(error, scanVhostUserGetStatusReply(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 559), reader);
   }
 }
 
-const VHOST_USER_GET_STATUS_REPLY_LEAVES: readonly Leaf[] = [["status", 0, 8, 560]];
+const VHOST_USER_GET_STATUS_REPLY_LEAVES: readonly Leaf[] = [["status", 0, 8, 559]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVhostUserGetStatusReply(reader: Reader, _littleEndian: boolean): boolean {
@@ -9346,7 +9345,7 @@ export function scanVhostUserGetStatusReply(reader: Reader, _littleEndian: boole
  */
 export function checkVhostUserGetStatusReply(source: Source, littleEndian: boolean): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserGetStatusReply(reader, littleEndian) && ended(reader, source, FILE, 560), reader);
+  return verdict(scanVhostUserGetStatusReply(reader, littleEndian) && ended(reader, source, FILE, 559), reader);
 }
 
 /** The size of every `vhost_user_get_status_reply` in bytes. */
@@ -9373,7 +9372,7 @@ export function writeVhostUserGetStatusReplyAt(
   const { view } = writer;
   const { status } = value;
   if (status !== BigInt.asUintN(64, status)) {
-    throw misfit(writer, at, FILE, [["status", 64, 0, 560]], status);
+    throw misfit(writer, at, FILE, [["status", 64, 0, 559]], status);
   }
   view.setBigUint64(at, status, littleEndian);
 }
@@ -9433,7 +9432,7 @@ export class VhostUserGetStatusReplyView extends View {
   }
   set status(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "status", this.$at, FILE, 560, String(value));
+      throw this.$error("range", "status", this.$at, FILE, 559, String(value));
     }
     this.$view.setBigUint64(this.$at, value, this.#littleEndian);
   }
@@ -9443,7 +9442,7 @@ const VHOST_USER_GET_STATUS_REPLY_SITES = {
   status: {
     name: "status",
     type: "virtio_device_status",
-    schema: "vhost-user/messages.wire:560",
+    schema: "vhost-user/messages.wire:559",
     meaning: (value) => virtioDeviceStatusNames(value).join(" | ") || undefined,
   },
 } satisfies Record<string, Site>;
@@ -9485,8 +9484,7 @@ export type VhostUserFrontendRequestPayloadBody =
   | { readonly case: "vhostUserSetMemTable"; readonly value: VhostUserMemory }
   /**
    * 8 to 16 bytes.
-   * With VHOST_USER_PROTOCOL_F_LOG_SHMFD one descriptor, and the reply always comes. The payload of a u64 is from
-   * before that feature.
+   * One descriptor with VHOST_USER_PROTOCOL_F_LOG_SHMFD. The payload of a u64 is from before that feature.
    */
   | { readonly case: "vhostUserSetLogBase"; readonly value: VhostUserLogBase }
   | { readonly case: "vhostUserSetLogFd"; readonly value: undefined }
@@ -9896,18 +9894,18 @@ const VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES7: readonly Leaf[] = [
   ["vhost_user_set_vring_err.index", 0, 8, 168],
 ];
 const VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES8: readonly Leaf[] = [
-  ["vhost_user_set_protocol_features.protocol_features", 0, 8, 505],
+  ["vhost_user_set_protocol_features.protocol_features", 0, 8, 504],
 ];
 const VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES9: readonly Leaf[] = [
   ["vhost_user_set_vring_enable.index", 0, 4, 44, "vhost/uapi.wire"],
   ["vhost_user_set_vring_enable.num", 4, 4, 45, "vhost/uapi.wire"],
 ];
 const VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES10: readonly Leaf[] = [
-  ["vhost_user_send_rarp.mac", 0, 6, 512],
-  ["vhost_user_send_rarp.reserved", 6, 2, 512],
+  ["vhost_user_send_rarp.mac", 0, 6, 511],
+  ["vhost_user_send_rarp.reserved", 6, 2, 511],
 ];
 const VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES11: readonly Leaf[] = [
-  ["vhost_user_net_set_mtu.mtu", 0, 8, 515],
+  ["vhost_user_net_set_mtu.mtu", 0, 8, 514],
 ];
 const VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES12: readonly Leaf[] = [
   ["vhost_user_iotlb_msg.iova", 0, 8, 133, "vhost/uapi.wire"],
@@ -9922,14 +9920,14 @@ const VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES13: readonly Leaf[] = [
   ["vhost_user_set_vring_endian.num", 4, 4, 89, "vhost/uapi.wire"],
 ];
 const VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES14: readonly Leaf[] = [
-  ["vhost_user_close_crypto_session.session_id", 0, 8, 530],
+  ["vhost_user_close_crypto_session.session_id", 0, 8, 529],
 ];
 const VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES15: readonly Leaf[] = [
   ["vhost_user_vring_kick.index", 0, 4, 44, "vhost/uapi.wire"],
   ["vhost_user_vring_kick.num", 4, 4, 45, "vhost/uapi.wire"],
 ];
 const VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES16: readonly Leaf[] = [
-  ["vhost_user_set_status.status", 0, 8, 558],
+  ["vhost_user_set_status.status", 0, 8, 557],
 ];
 const VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES17: readonly Leaf[] = [
   ["vhost_user_set_device_state_fd.direction", 0, 4, 394],
@@ -10861,8 +10859,7 @@ export class VhostUserFrontendRequestPayloadView extends View {
 
   /**
    * 8 to 16 bytes at offset 0.
-   * With VHOST_USER_PROTOCOL_F_LOG_SHMFD one descriptor, and the reply always comes. The payload of a u64 is from
-   * before that feature.
+   * One descriptor with VHOST_USER_PROTOCOL_F_LOG_SHMFD. The payload of a u64 is from before that feature.
    * Undefined when another case is chosen.
    */
   get bodyVhostUserSetLogBase(): VhostUserLogBaseView | undefined {
@@ -11363,149 +11360,149 @@ const VHOST_USER_FRONTEND_REQUEST_PAYLOAD_SITES = {
   vhostUserSetLogBase: {
     name: "vhost_user_set_log_base",
     type: "vhost_user_log_base",
-    schema: "vhost-user/messages.wire:485",
-    doc: "With VHOST_USER_PROTOCOL_F_LOG_SHMFD one descriptor, and the reply always comes.",
+    schema: "vhost-user/messages.wire:484",
+    doc: "One descriptor with VHOST_USER_PROTOCOL_F_LOG_SHMFD.",
   },
   vhostUserSetVringNum: {
     name: "vhost_user_set_vring_num",
     type: "vhost_vring_state",
-    schema: "vhost-user/messages.wire:490",
+    schema: "vhost-user/messages.wire:489",
     doc: "`num` is the size of the virtqueue.",
   },
   vhostUserSetVringAddr: {
     name: "vhost_user_set_vring_addr",
     type: "vhost_vring_addr",
-    schema: "vhost-user/messages.wire:491",
+    schema: "vhost-user/messages.wire:490",
   },
   vhostUserSetVringBase: {
     name: "vhost_user_set_vring_base",
     type: "vhost_user_vring_base",
-    schema: "vhost-user/messages.wire:492",
+    schema: "vhost-user/messages.wire:491",
   },
   vhostUserGetVringBase: {
     name: "vhost_user_get_vring_base",
     type: "vhost_vring_state",
-    schema: "vhost-user/messages.wire:494",
+    schema: "vhost-user/messages.wire:493",
     doc: "Stops the vring.",
   },
   vhostUserSetVringKick: {
     name: "vhost_user_set_vring_kick",
     type: "vhost_user_vring_fd",
-    schema: "vhost-user/messages.wire:496",
+    schema: "vhost-user/messages.wire:495",
     doc: "An eventfd by which the front-end tells of available buffers.",
   },
   vhostUserSetVringCall: {
     name: "vhost_user_set_vring_call",
     type: "vhost_user_vring_fd",
-    schema: "vhost-user/messages.wire:498",
+    schema: "vhost-user/messages.wire:497",
     doc: "An eventfd by which the back-end tells of used buffers.",
   },
   vhostUserSetVringErr: {
     name: "vhost_user_set_vring_err",
     type: "vhost_user_vring_fd",
-    schema: "vhost-user/messages.wire:500",
+    schema: "vhost-user/messages.wire:499",
     doc: "An eventfd by which the back-end tells of errors.",
   },
   vhostUserSetProtocolFeatures: {
     name: "vhost_user_set_protocol_features",
     type: "vhost_user_set_protocol_features_payload",
-    schema: "vhost-user/messages.wire:505",
+    schema: "vhost-user/messages.wire:504",
     doc: "The feature must be offered; it need not be set yet.",
   },
   vhostUserSetVringEnable: {
     name: "vhost_user_set_vring_enable",
     type: "vhost_vring_state",
-    schema: "vhost-user/messages.wire:509",
+    schema: "vhost-user/messages.wire:508",
     doc: "`num` is 1 to enable, 0 to disable.",
   },
   vhostUserSendRarp: {
     name: "vhost_user_send_rarp",
     type: "vhost_user_send_rarp_payload",
-    schema: "vhost-user/messages.wire:512",
+    schema: "vhost-user/messages.wire:511",
     doc: "Announce the guest on the network after a migration, for guests without VIRTIO_NET_F_GUEST_ANNOUNCE.",
   },
   vhostUserNetSetMtu: {
     name: "vhost_user_net_set_mtu",
     type: "vhost_user_net_set_mtu_payload",
-    schema: "vhost-user/messages.wire:515",
+    schema: "vhost-user/messages.wire:514",
     doc: "VIRTIO_NET_F_MTU is what driver and front-end have agreed on:",
   },
   vhostUserIotlbMsg: {
     name: "vhost_user_iotlb_msg",
     type: "vhost_iotlb_msg",
-    schema: "vhost-user/messages.wire:520",
+    schema: "vhost-user/messages.wire:519",
     doc: "Update or invalidate.",
   },
   vhostUserSetVringEndian: {
     name: "vhost_user_set_vring_endian",
     type: "vhost_vring_endian_state",
-    schema: "vhost-user/messages.wire:522",
+    schema: "vhost-user/messages.wire:521",
     doc: "Once for each vring before it starts.",
   },
   vhostUserGetConfig: {
     name: "vhost_user_get_config",
     type: "vhost_user_config",
-    schema: "vhost-user/messages.wire:525",
+    schema: "vhost-user/messages.wire:524",
     doc: "`region` is there, filled with zeros.",
   },
   vhostUserSetConfig: {
     name: "vhost_user_set_config",
     type: "vhost_user_config",
-    schema: "vhost-user/messages.wire:526",
+    schema: "vhost-user/messages.wire:525",
   },
   vhostUserCreateCryptoSession: {
     name: "vhost_user_create_crypto_session",
     type: "vhost_user_crypto_session",
-    schema: "vhost-user/messages.wire:528",
+    schema: "vhost-user/messages.wire:527",
     doc: "The reply has the session id, negative for an error.",
   },
   vhostUserCloseCryptoSession: {
     name: "vhost_user_close_crypto_session",
     type: "vhost_user_close_crypto_session_payload",
-    schema: "vhost-user/messages.wire:530",
+    schema: "vhost-user/messages.wire:529",
   },
   vhostUserGetInflightFd: {
     name: "vhost_user_get_inflight_fd",
     type: "vhost_user_inflight",
-    schema: "vhost-user/messages.wire:538",
+    schema: "vhost-user/messages.wire:537",
   },
   vhostUserSetInflightFd: {
     name: "vhost_user_set_inflight_fd",
     type: "vhost_user_inflight",
-    schema: "vhost-user/messages.wire:540",
+    schema: "vhost-user/messages.wire:539",
   },
   vhostUserVringKick: {
     name: "vhost_user_vring_kick",
     type: "vhost_vring_state",
-    schema: "vhost-user/messages.wire:546",
+    schema: "vhost-user/messages.wire:545",
     doc: "In place of the eventfd.",
   },
   vhostUserAddMemReg: {
     name: "vhost_user_add_mem_reg",
     type: "vhost_user_single_memory_region",
-    schema: "vhost-user/messages.wire:551",
+    schema: "vhost-user/messages.wire:550",
     doc: "The document lists the region as the payload of the reply and none of the request, for this request and the next.",
   },
   vhostUserRemMemReg: {
     name: "vhost_user_rem_mem_reg",
     type: "vhost_user_single_memory_region",
-    schema: "vhost-user/messages.wire:555",
+    schema: "vhost-user/messages.wire:554",
     doc: "`mmap_offset` means nothing.",
   },
   vhostUserSetStatus: {
     name: "vhost_user_set_status",
     type: "vhost_user_set_status_payload",
-    schema: "vhost-user/messages.wire:558",
+    schema: "vhost-user/messages.wire:557",
   },
   vhostUserGetSharedObject: {
     name: "vhost_user_get_shared_object",
     type: "vhost_user_shared_object",
-    schema: "vhost-user/messages.wire:561",
+    schema: "vhost-user/messages.wire:560",
   },
   vhostUserSetDeviceStateFd: {
     name: "vhost_user_set_device_state_fd",
     type: "vhost_user_transfer_device_state",
-    schema: "vhost-user/messages.wire:564",
+    schema: "vhost-user/messages.wire:563",
     doc: "Only while all vrings are stopped.",
   },
   raw: { name: "raw", type: "u8[]", schema: "vhost-user/messages.wire:464" },
@@ -11944,8 +11941,7 @@ export type VhostUserFrontendRequestReplyBody =
   | { readonly case: "vhostUserSetMemTable"; readonly value: VhostUserMemoryReply }
   /**
    * Up to 16 bytes.
-   * With VHOST_USER_PROTOCOL_F_LOG_SHMFD one descriptor, and the reply always comes. The payload of a u64 is from
-   * before that feature.
+   * One descriptor with VHOST_USER_PROTOCOL_F_LOG_SHMFD. The payload of a u64 is from before that feature.
    */
   | { readonly case: "vhostUserSetLogBase"; readonly value: VhostUserLogBaseReply }
   /**
@@ -12411,13 +12407,13 @@ const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES11: readonly Leaf[] = [
   ["vhost_user_set_vring_err.value", 0, 8, 125],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES12: readonly Leaf[] = [
-  ["vhost_user_get_protocol_features.protocol_features", 0, 8, 502],
+  ["vhost_user_get_protocol_features.protocol_features", 0, 8, 501],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES13: readonly Leaf[] = [
   ["vhost_user_set_protocol_features.value", 0, 8, 125],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES14: readonly Leaf[] = [
-  ["vhost_user_get_queue_num.queue_num", 0, 8, 507],
+  ["vhost_user_get_queue_num.queue_num", 0, 8, 506],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES15: readonly Leaf[] = [
   ["vhost_user_set_vring_enable.value", 0, 8, 125],
@@ -12462,7 +12458,7 @@ const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES28: readonly Leaf[] = [
   ["vhost_user_vring_kick.value", 0, 8, 125],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES29: readonly Leaf[] = [
-  ["vhost_user_get_max_mem_slots.slots", 0, 8, 548],
+  ["vhost_user_get_max_mem_slots.slots", 0, 8, 547],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES30: readonly Leaf[] = [
   ["vhost_user_rem_mem_reg.value", 0, 8, 125],
@@ -12471,7 +12467,7 @@ const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES31: readonly Leaf[] = [
   ["vhost_user_set_status.value", 0, 8, 125],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES32: readonly Leaf[] = [
-  ["vhost_user_get_status.status", 0, 8, 560],
+  ["vhost_user_get_status.status", 0, 8, 559],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES33: readonly Leaf[] = [
   ["vhost_user_set_device_state_fd.error", 0, 8, 402],
@@ -13623,8 +13619,7 @@ export class VhostUserFrontendRequestReplyView extends View {
 
   /**
    * Up to 16 bytes at offset 0.
-   * With VHOST_USER_PROTOCOL_F_LOG_SHMFD one descriptor, and the reply always comes. The payload of a u64 is from
-   * before that feature.
+   * One descriptor with VHOST_USER_PROTOCOL_F_LOG_SHMFD. The payload of a u64 is from before that feature.
    * Undefined when another case is chosen.
    */
   get bodyVhostUserSetLogBase(): VhostUserLogBaseReplyView | undefined {
@@ -14271,217 +14266,217 @@ const VHOST_USER_FRONTEND_REQUEST_REPLY_SITES = {
   vhostUserSetLogBase: {
     name: "vhost_user_set_log_base",
     type: "vhost_user_log_base_reply",
-    schema: "vhost-user/messages.wire:485",
-    doc: "With VHOST_USER_PROTOCOL_F_LOG_SHMFD one descriptor, and the reply always comes.",
+    schema: "vhost-user/messages.wire:484",
+    doc: "One descriptor with VHOST_USER_PROTOCOL_F_LOG_SHMFD.",
   },
   vhostUserSetLogFd: {
     name: "vhost_user_set_log_fd",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:488",
+    schema: "vhost-user/messages.wire:487",
     doc: "An eventfd that tells that something has been logged.",
   },
   vhostUserSetVringNum: {
     name: "vhost_user_set_vring_num",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:490",
+    schema: "vhost-user/messages.wire:489",
     doc: "`num` is the size of the virtqueue.",
   },
   vhostUserSetVringAddr: {
     name: "vhost_user_set_vring_addr",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:491",
+    schema: "vhost-user/messages.wire:490",
   },
   vhostUserSetVringBase: {
     name: "vhost_user_set_vring_base",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:492",
+    schema: "vhost-user/messages.wire:491",
   },
   vhostUserGetVringBase: {
     name: "vhost_user_get_vring_base",
     type: "vhost_user_vring_base",
-    schema: "vhost-user/messages.wire:494",
+    schema: "vhost-user/messages.wire:493",
     doc: "Stops the vring.",
   },
   vhostUserSetVringKick: {
     name: "vhost_user_set_vring_kick",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:496",
+    schema: "vhost-user/messages.wire:495",
     doc: "An eventfd by which the front-end tells of available buffers.",
   },
   vhostUserSetVringCall: {
     name: "vhost_user_set_vring_call",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:498",
+    schema: "vhost-user/messages.wire:497",
     doc: "An eventfd by which the back-end tells of used buffers.",
   },
   vhostUserSetVringErr: {
     name: "vhost_user_set_vring_err",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:500",
+    schema: "vhost-user/messages.wire:499",
     doc: "An eventfd by which the back-end tells of errors.",
   },
   vhostUserGetProtocolFeatures: {
     name: "vhost_user_get_protocol_features",
     type: "vhost_user_get_protocol_features_reply",
-    schema: "vhost-user/messages.wire:502",
+    schema: "vhost-user/messages.wire:501",
     doc: "The feature must be offered; it need not be set yet.",
   },
   vhostUserSetProtocolFeatures: {
     name: "vhost_user_set_protocol_features",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:505",
+    schema: "vhost-user/messages.wire:504",
     doc: "The feature must be offered; it need not be set yet.",
   },
   vhostUserGetQueueNum: {
     name: "vhost_user_get_queue_num",
     type: "vhost_user_get_queue_num_reply",
-    schema: "vhost-user/messages.wire:507",
+    schema: "vhost-user/messages.wire:506",
   },
   vhostUserSetVringEnable: {
     name: "vhost_user_set_vring_enable",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:509",
+    schema: "vhost-user/messages.wire:508",
     doc: "`num` is 1 to enable, 0 to disable.",
   },
   vhostUserSendRarp: {
     name: "vhost_user_send_rarp",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:512",
+    schema: "vhost-user/messages.wire:511",
     doc: "Announce the guest on the network after a migration, for guests without VIRTIO_NET_F_GUEST_ANNOUNCE.",
   },
   vhostUserNetSetMtu: {
     name: "vhost_user_net_set_mtu",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:515",
+    schema: "vhost-user/messages.wire:514",
     doc: "VIRTIO_NET_F_MTU is what driver and front-end have agreed on:",
   },
   vhostUserSetBackendReqFd: {
     name: "vhost_user_set_backend_req_fd",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:518",
+    schema: "vhost-user/messages.wire:517",
     doc: "The socket for requests of the back-end.",
   },
   vhostUserIotlbMsg: {
     name: "vhost_user_iotlb_msg",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:520",
+    schema: "vhost-user/messages.wire:519",
     doc: "Update or invalidate.",
   },
   vhostUserSetVringEndian: {
     name: "vhost_user_set_vring_endian",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:522",
+    schema: "vhost-user/messages.wire:521",
     doc: "Once for each vring before it starts.",
   },
   vhostUserGetConfig: {
     name: "vhost_user_get_config",
     type: "vhost_user_config_reply",
-    schema: "vhost-user/messages.wire:525",
+    schema: "vhost-user/messages.wire:524",
     doc: "`region` is there, filled with zeros.",
   },
   vhostUserSetConfig: {
     name: "vhost_user_set_config",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:526",
+    schema: "vhost-user/messages.wire:525",
   },
   vhostUserCreateCryptoSession: {
     name: "vhost_user_create_crypto_session",
     type: "vhost_user_crypto_session",
-    schema: "vhost-user/messages.wire:528",
+    schema: "vhost-user/messages.wire:527",
     doc: "The reply has the session id, negative for an error.",
   },
   vhostUserCloseCryptoSession: {
     name: "vhost_user_close_crypto_session",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:530",
+    schema: "vhost-user/messages.wire:529",
   },
   vhostUserPostcopyListen: {
     name: "vhost_user_postcopy_listen",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:535",
+    schema: "vhost-user/messages.wire:534",
     doc: "The document has no reply; QEMU always sets NEED_REPLY and waits, and libvhost-user always replies.",
   },
   vhostUserPostcopyEnd: {
     name: "vhost_user_postcopy_end",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:537",
+    schema: "vhost-user/messages.wire:536",
     doc: "QEMU sets NEED_REPLY; rust-vmm replies only then.",
   },
   vhostUserGetInflightFd: {
     name: "vhost_user_get_inflight_fd",
     type: "vhost_user_inflight",
-    schema: "vhost-user/messages.wire:538",
+    schema: "vhost-user/messages.wire:537",
   },
   vhostUserSetInflightFd: {
     name: "vhost_user_set_inflight_fd",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:540",
+    schema: "vhost-user/messages.wire:539",
   },
   vhostUserGpuSetSocket: {
     name: "vhost_user_gpu_set_socket",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:543",
+    schema: "vhost-user/messages.wire:542",
     doc: "The socket of the protocol vhost-user-gpu.",
   },
   vhostUserResetDevice: {
     name: "vhost_user_reset_device",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:544",
+    schema: "vhost-user/messages.wire:543",
   },
   vhostUserVringKick: {
     name: "vhost_user_vring_kick",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:546",
+    schema: "vhost-user/messages.wire:545",
     doc: "In place of the eventfd.",
   },
   vhostUserGetMaxMemSlots: {
     name: "vhost_user_get_max_mem_slots",
     type: "vhost_user_get_max_mem_slots_reply",
-    schema: "vhost-user/messages.wire:548",
+    schema: "vhost-user/messages.wire:547",
   },
   vhostUserAddMemReg: {
     name: "vhost_user_add_mem_reg",
     type: "vhost_user_single_memory_region_reply",
-    schema: "vhost-user/messages.wire:551",
+    schema: "vhost-user/messages.wire:550",
     doc: "The document lists the region as the payload of the reply and none of the request, for this request and the next.",
   },
   vhostUserRemMemReg: {
     name: "vhost_user_rem_mem_reg",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:555",
+    schema: "vhost-user/messages.wire:554",
     doc: "`mmap_offset` means nothing.",
   },
   vhostUserSetStatus: {
     name: "vhost_user_set_status",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:558",
+    schema: "vhost-user/messages.wire:557",
   },
   vhostUserGetStatus: {
     name: "vhost_user_get_status",
     type: "vhost_user_get_status_reply",
-    schema: "vhost-user/messages.wire:560",
+    schema: "vhost-user/messages.wire:559",
   },
   vhostUserGetSharedObject: {
     name: "vhost_user_get_shared_object",
     type: "vhost_user_shared_object",
-    schema: "vhost-user/messages.wire:561",
+    schema: "vhost-user/messages.wire:560",
   },
   vhostUserSetDeviceStateFd: {
     name: "vhost_user_set_device_state_fd",
     type: "vhost_user_device_state_fd_reply",
-    schema: "vhost-user/messages.wire:564",
+    schema: "vhost-user/messages.wire:563",
     doc: "Only while all vrings are stopped.",
   },
   vhostUserCheckDeviceState: {
     name: "vhost_user_check_device_state",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:567",
+    schema: "vhost-user/messages.wire:566",
     doc: "After the channel has been closed:",
   },
   vhostUserGetShmemConfig: {
     name: "vhost_user_get_shmem_config",
     type: "vhost_user_shmem_config",
-    schema: "vhost-user/messages.wire:569",
+    schema: "vhost-user/messages.wire:568",
     doc: "Newer than QEMU 10.0.2.",
   },
   raw: { name: "raw", type: "u8[]", schema: "vhost-user/messages.wire:464" },
@@ -15111,6 +15106,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_get_features_reply",
     replies: true,
     acknowledged: false,
+    repliesWith: [],
     fds: undefined,
     replyFds: undefined,
     needs: [],
@@ -15126,6 +15122,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_u64",
     replies: false,
     acknowledged: true,
+    repliesWith: [],
     fds: undefined,
     replyFds: undefined,
     needs: [],
@@ -15138,6 +15135,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_u64",
     replies: false,
     acknowledged: true,
+    repliesWith: [],
     fds: undefined,
     replyFds: undefined,
     needs: [],
@@ -15153,6 +15151,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_u64",
     replies: false,
     acknowledged: true,
+    repliesWith: [],
     fds: undefined,
     replyFds: undefined,
     needs: [],
@@ -15169,13 +15168,13 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_memory_reply",
     replies: false,
     acknowledged: true,
+    repliesWith: [],
     fds: [0, 4294967295],
     replyFds: undefined,
     needs: [],
   },
   /**
-   * With VHOST_USER_PROTOCOL_F_LOG_SHMFD one descriptor, and the reply always comes. The payload of a u64 is from
-   * before that feature.
+   * One descriptor with VHOST_USER_PROTOCOL_F_LOG_SHMFD. The payload of a u64 is from before that feature.
    */
   {
     number: 6,
@@ -15184,6 +15183,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_log_base_reply",
     replies: false,
     acknowledged: true,
+    repliesWith: ["VHOST_USER_PROTOCOL_F_LOG_SHMFD"],
     fds: [0, 1],
     replyFds: undefined,
     needs: ["VHOST_USER_PROTOCOL_F_LOG_SHMFD"],
@@ -15196,6 +15196,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_u64",
     replies: false,
     acknowledged: true,
+    repliesWith: [],
     fds: [1, 1],
     replyFds: undefined,
     needs: [],
@@ -15208,6 +15209,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_u64",
     replies: false,
     acknowledged: true,
+    repliesWith: [],
     fds: undefined,
     replyFds: undefined,
     needs: [],
@@ -15219,6 +15221,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_u64",
     replies: false,
     acknowledged: true,
+    repliesWith: [],
     fds: undefined,
     replyFds: undefined,
     needs: [],
@@ -15230,6 +15233,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_u64",
     replies: false,
     acknowledged: true,
+    repliesWith: [],
     fds: undefined,
     replyFds: undefined,
     needs: [],
@@ -15242,6 +15246,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_vring_base",
     replies: true,
     acknowledged: false,
+    repliesWith: [],
     fds: undefined,
     replyFds: undefined,
     needs: [],
@@ -15254,6 +15259,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_u64",
     replies: false,
     acknowledged: true,
+    repliesWith: [],
     fds: [0, 1],
     replyFds: undefined,
     needs: [],
@@ -15266,6 +15272,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_u64",
     replies: false,
     acknowledged: true,
+    repliesWith: [],
     fds: [0, 1],
     replyFds: undefined,
     needs: [],
@@ -15278,6 +15285,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_u64",
     replies: false,
     acknowledged: true,
+    repliesWith: [],
     fds: [0, 1],
     replyFds: undefined,
     needs: [],
@@ -15290,6 +15298,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_get_protocol_features_reply",
     replies: true,
     acknowledged: false,
+    repliesWith: [],
     fds: undefined,
     replyFds: undefined,
     needs: ["VHOST_USER_F_PROTOCOL_FEATURES"],
@@ -15302,6 +15311,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_u64",
     replies: false,
     acknowledged: true,
+    repliesWith: [],
     fds: undefined,
     replyFds: undefined,
     needs: ["VHOST_USER_F_PROTOCOL_FEATURES"],
@@ -15313,6 +15323,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_get_queue_num_reply",
     replies: true,
     acknowledged: false,
+    repliesWith: [],
     fds: undefined,
     replyFds: undefined,
     needs: ["VHOST_USER_PROTOCOL_F_MQ"],
@@ -15325,6 +15336,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_u64",
     replies: false,
     acknowledged: true,
+    repliesWith: [],
     fds: undefined,
     replyFds: undefined,
     needs: ["VHOST_USER_F_PROTOCOL_FEATURES"],
@@ -15340,6 +15352,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_u64",
     replies: false,
     acknowledged: true,
+    repliesWith: [],
     fds: undefined,
     replyFds: undefined,
     needs: ["VHOST_USER_PROTOCOL_F_RARP"],
@@ -15355,6 +15368,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_u64",
     replies: false,
     acknowledged: true,
+    repliesWith: [],
     fds: undefined,
     replyFds: undefined,
     needs: ["VHOST_USER_PROTOCOL_F_MTU", "VIRTIO_NET_F_MTU"],
@@ -15367,6 +15381,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_u64",
     replies: false,
     acknowledged: true,
+    repliesWith: [],
     fds: [1, 1],
     replyFds: undefined,
     needs: ["VHOST_USER_PROTOCOL_F_BACKEND_REQ"],
@@ -15379,6 +15394,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_u64",
     replies: true,
     acknowledged: false,
+    repliesWith: [],
     fds: undefined,
     replyFds: undefined,
     needs: ["VIRTIO_F_ACCESS_PLATFORM"],
@@ -15391,6 +15407,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_u64",
     replies: false,
     acknowledged: true,
+    repliesWith: [],
     fds: undefined,
     replyFds: undefined,
     needs: ["VHOST_USER_PROTOCOL_F_CROSS_ENDIAN"],
@@ -15403,6 +15420,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_config_reply",
     replies: true,
     acknowledged: false,
+    repliesWith: [],
     fds: undefined,
     replyFds: undefined,
     needs: ["VHOST_USER_PROTOCOL_F_CONFIG"],
@@ -15414,6 +15432,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_u64",
     replies: false,
     acknowledged: true,
+    repliesWith: [],
     fds: undefined,
     replyFds: undefined,
     needs: ["VHOST_USER_PROTOCOL_F_CONFIG"],
@@ -15426,6 +15445,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_crypto_session",
     replies: true,
     acknowledged: false,
+    repliesWith: [],
     fds: undefined,
     replyFds: undefined,
     needs: ["VHOST_USER_PROTOCOL_F_CRYPTO_SESSION"],
@@ -15437,6 +15457,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_u64",
     replies: false,
     acknowledged: true,
+    repliesWith: [],
     fds: undefined,
     replyFds: undefined,
     needs: ["VHOST_USER_PROTOCOL_F_CRYPTO_SESSION"],
@@ -15449,6 +15470,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: undefined,
     replies: true,
     acknowledged: false,
+    repliesWith: [],
     fds: undefined,
     replyFds: [1, 1],
     needs: ["VHOST_USER_PROTOCOL_F_PAGEFAULT"],
@@ -15461,6 +15483,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_u64",
     replies: false,
     acknowledged: true,
+    repliesWith: [],
     fds: undefined,
     replyFds: undefined,
     needs: ["VHOST_USER_PROTOCOL_F_PAGEFAULT"],
@@ -15473,6 +15496,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_u64",
     replies: true,
     acknowledged: false,
+    repliesWith: [],
     fds: undefined,
     replyFds: undefined,
     needs: ["VHOST_USER_PROTOCOL_F_PAGEFAULT"],
@@ -15484,6 +15508,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_inflight",
     replies: true,
     acknowledged: false,
+    repliesWith: [],
     fds: undefined,
     replyFds: [0, 1],
     needs: ["VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD"],
@@ -15495,6 +15520,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_u64",
     replies: false,
     acknowledged: true,
+    repliesWith: [],
     fds: [1, 1],
     replyFds: undefined,
     needs: ["VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD"],
@@ -15507,6 +15533,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_u64",
     replies: false,
     acknowledged: true,
+    repliesWith: [],
     fds: [1, 1],
     replyFds: undefined,
     needs: [],
@@ -15518,6 +15545,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_u64",
     replies: false,
     acknowledged: true,
+    repliesWith: [],
     fds: undefined,
     replyFds: undefined,
     needs: ["VHOST_USER_PROTOCOL_F_RESET_DEVICE"],
@@ -15530,6 +15558,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_u64",
     replies: false,
     acknowledged: true,
+    repliesWith: [],
     fds: undefined,
     replyFds: undefined,
     needs: ["VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS", "VHOST_USER_PROTOCOL_F_REPLY_ACK"],
@@ -15541,6 +15570,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_get_max_mem_slots_reply",
     replies: true,
     acknowledged: false,
+    repliesWith: [],
     fds: undefined,
     replyFds: undefined,
     needs: ["VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS"],
@@ -15556,6 +15586,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_single_memory_region_reply",
     replies: false,
     acknowledged: true,
+    repliesWith: [],
     fds: [1, 1],
     replyFds: undefined,
     needs: ["VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS"],
@@ -15568,6 +15599,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_u64",
     replies: false,
     acknowledged: true,
+    repliesWith: [],
     fds: [0, 1],
     replyFds: undefined,
     needs: ["VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS"],
@@ -15579,6 +15611,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_u64",
     replies: false,
     acknowledged: true,
+    repliesWith: [],
     fds: undefined,
     replyFds: undefined,
     needs: ["VHOST_USER_PROTOCOL_F_STATUS"],
@@ -15590,6 +15623,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_get_status_reply",
     replies: true,
     acknowledged: false,
+    repliesWith: [],
     fds: undefined,
     replyFds: undefined,
     needs: ["VHOST_USER_PROTOCOL_F_STATUS"],
@@ -15601,6 +15635,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_shared_object",
     replies: true,
     acknowledged: false,
+    repliesWith: [],
     fds: undefined,
     replyFds: [0, 1],
     needs: ["VHOST_USER_PROTOCOL_F_SHARED_OBJECT"],
@@ -15613,6 +15648,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_device_state_fd_reply",
     replies: true,
     acknowledged: false,
+    repliesWith: [],
     fds: [1, 1],
     replyFds: [0, 1],
     needs: ["VHOST_USER_PROTOCOL_F_DEVICE_STATE"],
@@ -15625,6 +15661,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_u64",
     replies: true,
     acknowledged: false,
+    repliesWith: [],
     fds: undefined,
     replyFds: undefined,
     needs: ["VHOST_USER_PROTOCOL_F_DEVICE_STATE"],
@@ -15637,6 +15674,7 @@ export const vhostUserFrontendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_shmem_config",
     replies: true,
     acknowledged: false,
+    repliesWith: [],
     fds: undefined,
     replyFds: undefined,
     needs: ["VHOST_USER_PROTOCOL_F_SHMEM"],
@@ -15876,7 +15914,7 @@ export function decodeVhostUserBackendRequestPayload(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserBackendRequestPayload(reader.rewind(at, end, depth), id, littleEndian) && ended(reader, source, FILE, 574), reader);
+    throw explain(error, scanVhostUserBackendRequestPayload(reader.rewind(at, end, depth), id, littleEndian) && ended(reader, source, FILE, 573), reader);
   }
 }
 
@@ -16023,7 +16061,7 @@ export function checkVhostUserBackendRequestPayload(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserBackendRequestPayload(reader, id, littleEndian) && ended(reader, source, FILE, 574), reader);
+  return verdict(scanVhostUserBackendRequestPayload(reader, id, littleEndian) && ended(reader, source, FILE, 573), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -16082,7 +16120,7 @@ export function writeVhostUserBackendRequestPayload(
   switch (id) {
     case 0x1: { // VHOST_USER_BACKEND_IOTLB_MSG
       if (body.case !== "vhostUserBackendIotlbMsg") {
-        throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       }
       const vhostUserBackendIotlbMsg = body.value;
       const at = writer.take(32);
@@ -16095,13 +16133,13 @@ export function writeVhostUserBackendRequestPayload(
     }
     case 0x2: { // VHOST_USER_BACKEND_CONFIG_CHANGE_MSG
       if (body.case !== "vhostUserBackendConfigChangeMsg") {
-        throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       }
       break;
     }
     case 0x3: { // VHOST_USER_BACKEND_VRING_HOST_NOTIFIER_MSG
       if (body.case !== "vhostUserBackendVringHostNotifierMsg") {
-        throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       }
       const vhostUserBackendVringHostNotifierMsg = body.value;
       const at2 = writer.take(24);
@@ -16114,7 +16152,7 @@ export function writeVhostUserBackendRequestPayload(
     }
     case 0x4: { // VHOST_USER_BACKEND_VRING_CALL
       if (body.case !== "vhostUserBackendVringCall") {
-        throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       }
       const vhostUserBackendVringCall = body.value;
       const at3 = writer.take(8);
@@ -16127,7 +16165,7 @@ export function writeVhostUserBackendRequestPayload(
     }
     case 0x5: { // VHOST_USER_BACKEND_VRING_ERR
       if (body.case !== "vhostUserBackendVringErr") {
-        throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       }
       const vhostUserBackendVringErr = body.value;
       const at4 = writer.take(8);
@@ -16140,7 +16178,7 @@ export function writeVhostUserBackendRequestPayload(
     }
     case 0x6: { // VHOST_USER_BACKEND_SHARED_OBJECT_ADD
       if (body.case !== "vhostUserBackendSharedObjectAdd") {
-        throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       }
       const vhostUserBackendSharedObjectAdd = body.value;
       const at5 = writer.take(16);
@@ -16153,7 +16191,7 @@ export function writeVhostUserBackendRequestPayload(
     }
     case 0x7: { // VHOST_USER_BACKEND_SHARED_OBJECT_REMOVE
       if (body.case !== "vhostUserBackendSharedObjectRemove") {
-        throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       }
       const vhostUserBackendSharedObjectRemove = body.value;
       const at6 = writer.take(16);
@@ -16166,7 +16204,7 @@ export function writeVhostUserBackendRequestPayload(
     }
     case 0x8: { // VHOST_USER_BACKEND_SHARED_OBJECT_LOOKUP
       if (body.case !== "vhostUserBackendSharedObjectLookup") {
-        throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       }
       const vhostUserBackendSharedObjectLookup = body.value;
       const at7 = writer.take(16);
@@ -16179,7 +16217,7 @@ export function writeVhostUserBackendRequestPayload(
     }
     case 0x9: { // VHOST_USER_BACKEND_SHMEM_MAP
       if (body.case !== "vhostUserBackendShmemMap") {
-        throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       }
       const vhostUserBackendShmemMap = body.value;
       const at8 = writer.take(40);
@@ -16192,7 +16230,7 @@ export function writeVhostUserBackendRequestPayload(
     }
     case 0xa: { // VHOST_USER_BACKEND_SHMEM_UNMAP
       if (body.case !== "vhostUserBackendShmemUnmap") {
-        throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       }
       const vhostUserBackendShmemUnmap = body.value;
       const at9 = writer.take(40);
@@ -16204,7 +16242,7 @@ export function writeVhostUserBackendRequestPayload(
       break;
     }
     default: {
-      if (body.case !== "raw") throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
+      if (body.case !== "raw") throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       const raw = body.value;
       writer.put(raw);
     }
@@ -16423,56 +16461,56 @@ const VHOST_USER_BACKEND_REQUEST_PAYLOAD_SITES = {
   vhostUserBackendIotlbMsg: {
     name: "vhost_user_backend_iotlb_msg",
     type: "vhost_iotlb_msg",
-    schema: "vhost-user/messages.wire:576",
+    schema: "vhost-user/messages.wire:575",
     doc: "Miss or access failure.",
   },
   vhostUserBackendVringHostNotifierMsg: {
     name: "vhost_user_backend_vring_host_notifier_msg",
     type: "vhost_user_vring_area",
-    schema: "vhost-user/messages.wire:584",
+    schema: "vhost-user/messages.wire:583",
     doc: "With a descriptor, the doorbell is in it; without, the one registered is taken away.",
   },
   vhostUserBackendVringCall: {
     name: "vhost_user_backend_vring_call",
     type: "vhost_vring_state",
-    schema: "vhost-user/messages.wire:588",
+    schema: "vhost-user/messages.wire:587",
     doc: "In place of the eventfd.",
   },
   vhostUserBackendVringErr: {
     name: "vhost_user_backend_vring_err",
     type: "vhost_vring_state",
-    schema: "vhost-user/messages.wire:592",
+    schema: "vhost-user/messages.wire:591",
     doc: "In place of the eventfd.",
   },
   vhostUserBackendSharedObjectAdd: {
     name: "vhost_user_backend_shared_object_add",
     type: "vhost_user_shared",
-    schema: "vhost-user/messages.wire:595",
+    schema: "vhost-user/messages.wire:594",
   },
   vhostUserBackendSharedObjectRemove: {
     name: "vhost_user_backend_shared_object_remove",
     type: "vhost_user_shared",
-    schema: "vhost-user/messages.wire:597",
+    schema: "vhost-user/messages.wire:596",
   },
   vhostUserBackendSharedObjectLookup: {
     name: "vhost_user_backend_shared_object_lookup",
     type: "vhost_user_shared",
-    schema: "vhost-user/messages.wire:600",
+    schema: "vhost-user/messages.wire:599",
     doc: "0 and a descriptor, or an error.",
   },
   vhostUserBackendShmemMap: {
     name: "vhost_user_backend_shmem_map",
     type: "vhost_user_mmap",
-    schema: "vhost-user/messages.wire:603",
+    schema: "vhost-user/messages.wire:602",
     doc: "Newer than QEMU 10.0.2.",
   },
   vhostUserBackendShmemUnmap: {
     name: "vhost_user_backend_shmem_unmap",
     type: "vhost_user_mmap",
-    schema: "vhost-user/messages.wire:606",
+    schema: "vhost-user/messages.wire:605",
     doc: "Newer than QEMU 10.0.2.",
   },
-  raw: { name: "raw", type: "u8[]", schema: "vhost-user/messages.wire:574" },
+  raw: { name: "raw", type: "u8[]", schema: "vhost-user/messages.wire:573" },
 } satisfies Record<string, Site>;
 
 /**
@@ -16781,7 +16819,7 @@ export function decodeVhostUserBackendRequestReply(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserBackendRequestReply(reader.rewind(at, end, depth), id, littleEndian) && ended(reader, source, FILE, 574), reader);
+    throw explain(error, scanVhostUserBackendRequestReply(reader.rewind(at, end, depth), id, littleEndian) && ended(reader, source, FILE, 573), reader);
   }
 }
 
@@ -16900,7 +16938,7 @@ export function checkVhostUserBackendRequestReply(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserBackendRequestReply(reader, id, littleEndian) && ended(reader, source, FILE, 574), reader);
+  return verdict(scanVhostUserBackendRequestReply(reader, id, littleEndian) && ended(reader, source, FILE, 573), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -16962,7 +17000,7 @@ export function writeVhostUserBackendRequestReply(
   switch (id) {
     case 0x1: { // VHOST_USER_BACKEND_IOTLB_MSG
       if (body.case !== "vhostUserBackendIotlbMsg") {
-        throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       }
       const vhostUserBackendIotlbMsg = body.value;
       const at = writer.take(8);
@@ -16975,7 +17013,7 @@ export function writeVhostUserBackendRequestReply(
     }
     case 0x2: { // VHOST_USER_BACKEND_CONFIG_CHANGE_MSG
       if (body.case !== "vhostUserBackendConfigChangeMsg") {
-        throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       }
       const vhostUserBackendConfigChangeMsg = body.value;
       const at2 = writer.take(8);
@@ -16988,7 +17026,7 @@ export function writeVhostUserBackendRequestReply(
     }
     case 0x3: { // VHOST_USER_BACKEND_VRING_HOST_NOTIFIER_MSG
       if (body.case !== "vhostUserBackendVringHostNotifierMsg") {
-        throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       }
       const vhostUserBackendVringHostNotifierMsg = body.value;
       const at3 = writer.take(8);
@@ -17001,7 +17039,7 @@ export function writeVhostUserBackendRequestReply(
     }
     case 0x4: { // VHOST_USER_BACKEND_VRING_CALL
       if (body.case !== "vhostUserBackendVringCall") {
-        throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       }
       const vhostUserBackendVringCall = body.value;
       const at4 = writer.take(8);
@@ -17014,7 +17052,7 @@ export function writeVhostUserBackendRequestReply(
     }
     case 0x5: { // VHOST_USER_BACKEND_VRING_ERR
       if (body.case !== "vhostUserBackendVringErr") {
-        throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       }
       const vhostUserBackendVringErr = body.value;
       const at5 = writer.take(8);
@@ -17027,7 +17065,7 @@ export function writeVhostUserBackendRequestReply(
     }
     case 0x6: { // VHOST_USER_BACKEND_SHARED_OBJECT_ADD
       if (body.case !== "vhostUserBackendSharedObjectAdd") {
-        throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       }
       const vhostUserBackendSharedObjectAdd = body.value;
       const at6 = writer.take(8);
@@ -17040,7 +17078,7 @@ export function writeVhostUserBackendRequestReply(
     }
     case 0x7: { // VHOST_USER_BACKEND_SHARED_OBJECT_REMOVE
       if (body.case !== "vhostUserBackendSharedObjectRemove") {
-        throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       }
       const vhostUserBackendSharedObjectRemove = body.value;
       const at7 = writer.take(8);
@@ -17053,7 +17091,7 @@ export function writeVhostUserBackendRequestReply(
     }
     case 0x8: { // VHOST_USER_BACKEND_SHARED_OBJECT_LOOKUP
       if (body.case !== "vhostUserBackendSharedObjectLookup") {
-        throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       }
       const vhostUserBackendSharedObjectLookup = body.value;
       const at8 = writer.take(8);
@@ -17066,7 +17104,7 @@ export function writeVhostUserBackendRequestReply(
     }
     case 0x9: { // VHOST_USER_BACKEND_SHMEM_MAP
       if (body.case !== "vhostUserBackendShmemMap") {
-        throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       }
       const vhostUserBackendShmemMap = body.value;
       const at9 = writer.take(8);
@@ -17079,7 +17117,7 @@ export function writeVhostUserBackendRequestReply(
     }
     case 0xa: { // VHOST_USER_BACKEND_SHMEM_UNMAP
       if (body.case !== "vhostUserBackendShmemUnmap") {
-        throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       }
       const vhostUserBackendShmemUnmap = body.value;
       const at10 = writer.take(8);
@@ -17091,7 +17129,7 @@ export function writeVhostUserBackendRequestReply(
       break;
     }
     default: {
-      if (body.case !== "raw") throw writer.error("case", "body", writer.at, `${FILE}:574`, body.case);
+      if (body.case !== "raw") throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
       const raw = body.value;
       writer.put(raw);
     }
@@ -17318,62 +17356,62 @@ const VHOST_USER_BACKEND_REQUEST_REPLY_SITES = {
   vhostUserBackendIotlbMsg: {
     name: "vhost_user_backend_iotlb_msg",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:576",
+    schema: "vhost-user/messages.wire:575",
     doc: "Miss or access failure.",
   },
   vhostUserBackendConfigChangeMsg: {
     name: "vhost_user_backend_config_change_msg",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:579",
+    schema: "vhost-user/messages.wire:578",
     doc: "Earlier VHOST_USER_SLAVE_CONFIG_CHANGE_MSG.",
   },
   vhostUserBackendVringHostNotifierMsg: {
     name: "vhost_user_backend_vring_host_notifier_msg",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:584",
+    schema: "vhost-user/messages.wire:583",
     doc: "With a descriptor, the doorbell is in it; without, the one registered is taken away.",
   },
   vhostUserBackendVringCall: {
     name: "vhost_user_backend_vring_call",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:588",
+    schema: "vhost-user/messages.wire:587",
     doc: "In place of the eventfd.",
   },
   vhostUserBackendVringErr: {
     name: "vhost_user_backend_vring_err",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:592",
+    schema: "vhost-user/messages.wire:591",
     doc: "In place of the eventfd.",
   },
   vhostUserBackendSharedObjectAdd: {
     name: "vhost_user_backend_shared_object_add",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:595",
+    schema: "vhost-user/messages.wire:594",
   },
   vhostUserBackendSharedObjectRemove: {
     name: "vhost_user_backend_shared_object_remove",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:597",
+    schema: "vhost-user/messages.wire:596",
   },
   vhostUserBackendSharedObjectLookup: {
     name: "vhost_user_backend_shared_object_lookup",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:600",
+    schema: "vhost-user/messages.wire:599",
     doc: "0 and a descriptor, or an error.",
   },
   vhostUserBackendShmemMap: {
     name: "vhost_user_backend_shmem_map",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:603",
+    schema: "vhost-user/messages.wire:602",
     doc: "Newer than QEMU 10.0.2.",
   },
   vhostUserBackendShmemUnmap: {
     name: "vhost_user_backend_shmem_unmap",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:606",
+    schema: "vhost-user/messages.wire:605",
     doc: "Newer than QEMU 10.0.2.",
   },
-  raw: { name: "raw", type: "u8[]", schema: "vhost-user/messages.wire:574" },
+  raw: { name: "raw", type: "u8[]", schema: "vhost-user/messages.wire:573" },
 } satisfies Record<string, Site>;
 
 /**
@@ -17561,6 +17599,7 @@ export const vhostUserBackendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_u64",
     replies: false,
     acknowledged: true,
+    repliesWith: [],
     fds: undefined,
     replyFds: undefined,
     needs: ["VHOST_USER_PROTOCOL_F_BACKEND_REQ", "VIRTIO_F_ACCESS_PLATFORM"],
@@ -17573,6 +17612,7 @@ export const vhostUserBackendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_u64",
     replies: false,
     acknowledged: true,
+    repliesWith: [],
     fds: undefined,
     replyFds: undefined,
     needs: ["VHOST_USER_PROTOCOL_F_BACKEND_REQ", "VHOST_USER_PROTOCOL_F_CONFIG"],
@@ -17589,6 +17629,7 @@ export const vhostUserBackendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_u64",
     replies: false,
     acknowledged: true,
+    repliesWith: [],
     fds: [0, 1],
     replyFds: undefined,
     needs: ["VHOST_USER_PROTOCOL_F_BACKEND_REQ", "VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD", "VHOST_USER_PROTOCOL_F_HOST_NOTIFIER"],
@@ -17601,6 +17642,7 @@ export const vhostUserBackendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_u64",
     replies: false,
     acknowledged: true,
+    repliesWith: [],
     fds: undefined,
     replyFds: undefined,
     needs: ["VHOST_USER_PROTOCOL_F_BACKEND_REQ", "VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS", "VHOST_USER_PROTOCOL_F_REPLY_ACK"],
@@ -17613,6 +17655,7 @@ export const vhostUserBackendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_u64",
     replies: false,
     acknowledged: true,
+    repliesWith: [],
     fds: undefined,
     replyFds: undefined,
     needs: ["VHOST_USER_PROTOCOL_F_BACKEND_REQ", "VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS", "VHOST_USER_PROTOCOL_F_REPLY_ACK"],
@@ -17624,6 +17667,7 @@ export const vhostUserBackendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_u64",
     replies: false,
     acknowledged: true,
+    repliesWith: [],
     fds: undefined,
     replyFds: undefined,
     needs: ["VHOST_USER_PROTOCOL_F_BACKEND_REQ", "VHOST_USER_PROTOCOL_F_SHARED_OBJECT"],
@@ -17635,6 +17679,7 @@ export const vhostUserBackendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_u64",
     replies: false,
     acknowledged: true,
+    repliesWith: [],
     fds: undefined,
     replyFds: undefined,
     needs: ["VHOST_USER_PROTOCOL_F_BACKEND_REQ", "VHOST_USER_PROTOCOL_F_SHARED_OBJECT"],
@@ -17647,6 +17692,7 @@ export const vhostUserBackendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_u64",
     replies: true,
     acknowledged: false,
+    repliesWith: [],
     fds: undefined,
     replyFds: [0, 1],
     needs: ["VHOST_USER_PROTOCOL_F_BACKEND_REQ", "VHOST_USER_PROTOCOL_F_SHARED_OBJECT"],
@@ -17659,6 +17705,7 @@ export const vhostUserBackendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_u64",
     replies: false,
     acknowledged: true,
+    repliesWith: [],
     fds: [1, 1],
     replyFds: undefined,
     needs: ["VHOST_USER_PROTOCOL_F_BACKEND_REQ", "VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD", "VHOST_USER_PROTOCOL_F_SHMEM"],
@@ -17671,6 +17718,7 @@ export const vhostUserBackendRequestTable: readonly MessageRow[] = [
     reply: "vhost_user_u64",
     replies: false,
     acknowledged: true,
+    repliesWith: [],
     fds: undefined,
     replyFds: undefined,
     needs: ["VHOST_USER_PROTOCOL_F_BACKEND_REQ", "VHOST_USER_PROTOCOL_F_SHMEM"],
@@ -17756,14 +17804,14 @@ export function decodeVhostUserFrontendRequestMessage(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserFrontendRequestMessage(reader.rewind(at, end, depth), features, protocolFeatures, littleEndian) && ended(reader, source, FILE, 614), reader);
+    throw explain(error, scanVhostUserFrontendRequestMessage(reader.rewind(at, end, depth), features, protocolFeatures, littleEndian) && ended(reader, source, FILE, 613), reader);
   }
 }
 
 const VHOST_USER_FRONTEND_REQUEST_MESSAGE_LEAVES: readonly Leaf[] = [
-  ["request", 0, 4, 618],
-  ["version", 4, 4, 620],
-  ["size", 8, 4, 626],
+  ["request", 0, 4, 617],
+  ["version", 4, 4, 619],
+  ["size", 8, 4, 625],
 ];
 
 /**
@@ -17783,18 +17831,18 @@ export function scanVhostUserFrontendRequestMessage(
   const request = view.getUint32(at, littleEndian);
   const bits = view.getUint32(at + 4, littleEndian);
   const version = bits & 0x3;
-  if (reader.strict && (bits >>> 4) !== 0) return reader.fail("reserved", "reserved", at + 4, FILE, 623);
+  if (reader.strict && (bits >>> 4) !== 0) return reader.fail("reserved", "reserved", at + 4, FILE, 622);
   const size$ = view.getUint32(at + 8, littleEndian);
-  if (version !== 1) return reader.fail("constraint", "", at, FILE, 625, "version == 1");
+  if (version !== 1) return reader.fail("constraint", "", at, FILE, 624, "version == 1");
   if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    return reader.fail("constraint", "size", at + 8, FILE, 626, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
+    return reader.fail("constraint", "size", at + 8, FILE, 625, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
   }
   const outer = reader.end;
-  if (!narrow(reader, size$, "payload", FILE, 627)) return false;
+  if (!narrow(reader, size$, "payload", FILE, 626)) return false;
   if (!scanVhostUserFrontendRequestPayload(reader, request, features, protocolFeatures, littleEndian)) {
     return reader.inside("payload");
   }
-  if (!widen(reader, outer, "payload", FILE, 627)) return false;
+  if (!widen(reader, outer, "payload", FILE, 626)) return false;
   return true;
 }
 
@@ -17809,7 +17857,7 @@ export function checkVhostUserFrontendRequestMessage(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserFrontendRequestMessage(reader, features, protocolFeatures, littleEndian) && ended(reader, source, FILE, 614), reader);
+  return verdict(scanVhostUserFrontendRequestMessage(reader, features, protocolFeatures, littleEndian) && ended(reader, source, FILE, 613), reader);
 }
 
 /**
@@ -17847,16 +17895,16 @@ export function writeVhostUserFrontendRequestMessage(
     || reserved !== (reserved & 0xfffffff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["request", 32, 0, 618],
-      ["version", 2, 4, 620],
-      ["reply", 1, 4, 621],
-      ["need_reply", 1, 4, 622],
-      ["reserved", 28, 4, 623],
+      ["request", 32, 0, 617],
+      ["version", 2, 4, 619],
+      ["reply", 1, 4, 620],
+      ["need_reply", 1, 4, 621],
+      ["reserved", 28, 4, 622],
     ], request, version, reply, needReply, reserved);
   }
   view.setUint32(at, request, littleEndian);
   view.setUint32(at + 4, version | (reply << 2) | (needReply << 3) | (reserved << 4), littleEndian);
-  if (version !== 1) throw broken(writer, "", writer.at, FILE, 625, "version == 1");
+  if (version !== 1) throw broken(writer, "", writer.at, FILE, 624, "version == 1");
   const from = writer.at;
   try {
     writeVhostUserFrontendRequestPayload(writer, payload, request, features, protocolFeatures, littleEndian);
@@ -17865,7 +17913,7 @@ export function writeVhostUserFrontendRequestMessage(
   }
   const size$ = writer.at - from;
   if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    throw broken(writer, "size", at + 8, FILE, 626, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
+    throw broken(writer, "size", at + 8, FILE, 625, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
   }
   writer.view.setUint32(at + 8, size$, littleEndian);
 }
@@ -17936,7 +17984,7 @@ export class VhostUserFrontendRequestMessageView extends View {
   }
   set version(value: number) {
     if (value !== (value & 0x3)) {
-      throw this.$error("range", "version", this.$at + 4, FILE, 620, String(value));
+      throw this.$error("range", "version", this.$at + 4, FILE, 619, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xfffffffc) | value, this.#littleEndian);
   }
@@ -17946,7 +17994,7 @@ export class VhostUserFrontendRequestMessageView extends View {
     return (this.$view.getUint32(this.$at + 4, this.#littleEndian) >>> 2) & 0x1;
   }
   set reply(value: number) {
-    if (value !== (value & 0x1)) throw this.$error("range", "reply", this.$at + 4, FILE, 621, String(value));
+    if (value !== (value & 0x1)) throw this.$error("range", "reply", this.$at + 4, FILE, 620, String(value));
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xfffffffb) | (value << 2), this.#littleEndian);
   }
 
@@ -17956,7 +18004,7 @@ export class VhostUserFrontendRequestMessageView extends View {
   }
   set needReply(value: number) {
     if (value !== (value & 0x1)) {
-      throw this.$error("range", "need_reply", this.$at + 4, FILE, 622, String(value));
+      throw this.$error("range", "need_reply", this.$at + 4, FILE, 621, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xfffffff7) | (value << 3), this.#littleEndian);
   }
@@ -17970,7 +18018,7 @@ export class VhostUserFrontendRequestMessageView extends View {
   }
   set reserved(value: number) {
     if (value !== (value & 0xfffffff)) {
-      throw this.$error("range", "reserved", this.$at + 4, FILE, 623, String(value));
+      throw this.$error("range", "reserved", this.$at + 4, FILE, 622, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xf) | (value << 4), this.#littleEndian);
   }
@@ -18003,18 +18051,18 @@ const VHOST_USER_FRONTEND_REQUEST_MESSAGE_SITES = {
   request: {
     name: "request",
     type: "vhost_user_frontend_request",
-    schema: "vhost-user/messages.wire:618",
+    schema: "vhost-user/messages.wire:617",
     meaning: vhostUserFrontendRequestName,
   },
-  version: { name: "version", type: "u32:2", schema: "vhost-user/messages.wire:620" },
-  reply: { name: "reply", type: "u32:1", schema: "vhost-user/messages.wire:621" },
-  needReply: { name: "need_reply", type: "u32:1", schema: "vhost-user/messages.wire:622" },
-  reserved: { name: "reserved", type: "u32:28", schema: "vhost-user/messages.wire:623", role: "reserved" },
-  size$: { name: "size", type: "u32", schema: "vhost-user/messages.wire:626", role: "derived" },
+  version: { name: "version", type: "u32:2", schema: "vhost-user/messages.wire:619" },
+  reply: { name: "reply", type: "u32:1", schema: "vhost-user/messages.wire:620" },
+  needReply: { name: "need_reply", type: "u32:1", schema: "vhost-user/messages.wire:621" },
+  reserved: { name: "reserved", type: "u32:28", schema: "vhost-user/messages.wire:622", role: "reserved" },
+  size$: { name: "size", type: "u32", schema: "vhost-user/messages.wire:625", role: "derived" },
   payload: {
     name: "payload",
     type: "vhost_user_frontend_request_payload",
-    schema: "vhost-user/messages.wire:627",
+    schema: "vhost-user/messages.wire:626",
   },
 } satisfies Record<string, Site>;
 
@@ -18048,7 +18096,7 @@ export function walkVhostUserFrontendRequestMessage(
   const reserved = view.getUint32(at + 4, littleEndian) >>> 4;
   visitor.field(VHOST_USER_FRONTEND_REQUEST_MESSAGE_SITES.reserved, -1, at + 4, 4, reserved, 4, 28);
   if (sound && reader.strict && reserved !== 0) {
-    sound = reader.fail("reserved", "reserved", at + 4, FILE, 623) || report(reader, visitor);
+    sound = reader.fail("reserved", "reserved", at + 4, FILE, 622) || report(reader, visitor);
   }
   if (12 > reader.end - at) {
     return reportShort(reader, visitor, at, VHOST_USER_FRONTEND_REQUEST_MESSAGE_LEAVES, FILE);
@@ -18058,16 +18106,16 @@ export function walkVhostUserFrontendRequestMessage(
   reader.at = at + 12;
   if (!sound) return false;
   if (version !== 1) {
-    return reader.fail("constraint", "", start, FILE, 625, "version == 1") || report(reader, visitor);
+    return reader.fail("constraint", "", start, FILE, 624, "version == 1") || report(reader, visitor);
   }
   if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    return reader.fail("constraint", "size", at + 8, FILE, 626, "size <= VHOST_USER_MAX_PAYLOAD_SIZE") || report(reader, visitor);
+    return reader.fail("constraint", "size", at + 8, FILE, 625, "size <= VHOST_USER_MAX_PAYLOAD_SIZE") || report(reader, visitor);
   }
   const from2 = reader.at;
   const outer = reader.end;
   const inner = enterRange(reader, visitor, size$);
   const whole2 = walkVhostUserFrontendRequestMessagePayload(reader, inner, features, protocolFeatures, littleEndian, request);
-  if (!leaveRange(reader, visitor, whole2, from2, size$, outer, "payload", FILE, 627)) return false;
+  if (!leaveRange(reader, visitor, whole2, from2, size$, outer, "payload", FILE, 626)) return false;
   return true;
 }
 
@@ -18154,14 +18202,14 @@ export function decodeVhostUserFrontendReplyMessage(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserFrontendReplyMessage(reader.rewind(at, end, depth), features, protocolFeatures, littleEndian) && ended(reader, source, FILE, 631), reader);
+    throw explain(error, scanVhostUserFrontendReplyMessage(reader.rewind(at, end, depth), features, protocolFeatures, littleEndian) && ended(reader, source, FILE, 630), reader);
   }
 }
 
 const VHOST_USER_FRONTEND_REPLY_MESSAGE_LEAVES: readonly Leaf[] = [
-  ["request", 0, 4, 635],
-  ["version", 4, 4, 637],
-  ["size", 8, 4, 643],
+  ["request", 0, 4, 634],
+  ["version", 4, 4, 636],
+  ["size", 8, 4, 642],
 ];
 
 /**
@@ -18181,18 +18229,18 @@ export function scanVhostUserFrontendReplyMessage(
   const request = view.getUint32(at, littleEndian);
   const bits = view.getUint32(at + 4, littleEndian);
   const version = bits & 0x3;
-  if (reader.strict && (bits >>> 4) !== 0) return reader.fail("reserved", "reserved", at + 4, FILE, 640);
+  if (reader.strict && (bits >>> 4) !== 0) return reader.fail("reserved", "reserved", at + 4, FILE, 639);
   const size$ = view.getUint32(at + 8, littleEndian);
-  if (version !== 1) return reader.fail("constraint", "", at, FILE, 642, "version == 1");
+  if (version !== 1) return reader.fail("constraint", "", at, FILE, 641, "version == 1");
   if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    return reader.fail("constraint", "size", at + 8, FILE, 643, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
+    return reader.fail("constraint", "size", at + 8, FILE, 642, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
   }
   const outer = reader.end;
-  if (!narrow(reader, size$, "payload", FILE, 644)) return false;
+  if (!narrow(reader, size$, "payload", FILE, 643)) return false;
   if (!scanVhostUserFrontendRequestReply(reader, request, features, protocolFeatures, littleEndian)) {
     return reader.inside("payload");
   }
-  if (!widen(reader, outer, "payload", FILE, 644)) return false;
+  if (!widen(reader, outer, "payload", FILE, 643)) return false;
   return true;
 }
 
@@ -18207,7 +18255,7 @@ export function checkVhostUserFrontendReplyMessage(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserFrontendReplyMessage(reader, features, protocolFeatures, littleEndian) && ended(reader, source, FILE, 631), reader);
+  return verdict(scanVhostUserFrontendReplyMessage(reader, features, protocolFeatures, littleEndian) && ended(reader, source, FILE, 630), reader);
 }
 
 /**
@@ -18245,16 +18293,16 @@ export function writeVhostUserFrontendReplyMessage(
     || reserved !== (reserved & 0xfffffff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["request", 32, 0, 635],
-      ["version", 2, 4, 637],
-      ["reply", 1, 4, 638],
-      ["need_reply", 1, 4, 639],
-      ["reserved", 28, 4, 640],
+      ["request", 32, 0, 634],
+      ["version", 2, 4, 636],
+      ["reply", 1, 4, 637],
+      ["need_reply", 1, 4, 638],
+      ["reserved", 28, 4, 639],
     ], request, version, reply, needReply, reserved);
   }
   view.setUint32(at, request, littleEndian);
   view.setUint32(at + 4, version | (reply << 2) | (needReply << 3) | (reserved << 4), littleEndian);
-  if (version !== 1) throw broken(writer, "", writer.at, FILE, 642, "version == 1");
+  if (version !== 1) throw broken(writer, "", writer.at, FILE, 641, "version == 1");
   const from = writer.at;
   try {
     writeVhostUserFrontendRequestReply(writer, payload, request, features, protocolFeatures, littleEndian);
@@ -18263,7 +18311,7 @@ export function writeVhostUserFrontendReplyMessage(
   }
   const size$ = writer.at - from;
   if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    throw broken(writer, "size", at + 8, FILE, 643, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
+    throw broken(writer, "size", at + 8, FILE, 642, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
   }
   writer.view.setUint32(at + 8, size$, littleEndian);
 }
@@ -18334,7 +18382,7 @@ export class VhostUserFrontendReplyMessageView extends View {
   }
   set version(value: number) {
     if (value !== (value & 0x3)) {
-      throw this.$error("range", "version", this.$at + 4, FILE, 637, String(value));
+      throw this.$error("range", "version", this.$at + 4, FILE, 636, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xfffffffc) | value, this.#littleEndian);
   }
@@ -18344,7 +18392,7 @@ export class VhostUserFrontendReplyMessageView extends View {
     return (this.$view.getUint32(this.$at + 4, this.#littleEndian) >>> 2) & 0x1;
   }
   set reply(value: number) {
-    if (value !== (value & 0x1)) throw this.$error("range", "reply", this.$at + 4, FILE, 638, String(value));
+    if (value !== (value & 0x1)) throw this.$error("range", "reply", this.$at + 4, FILE, 637, String(value));
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xfffffffb) | (value << 2), this.#littleEndian);
   }
 
@@ -18354,7 +18402,7 @@ export class VhostUserFrontendReplyMessageView extends View {
   }
   set needReply(value: number) {
     if (value !== (value & 0x1)) {
-      throw this.$error("range", "need_reply", this.$at + 4, FILE, 639, String(value));
+      throw this.$error("range", "need_reply", this.$at + 4, FILE, 638, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xfffffff7) | (value << 3), this.#littleEndian);
   }
@@ -18368,7 +18416,7 @@ export class VhostUserFrontendReplyMessageView extends View {
   }
   set reserved(value: number) {
     if (value !== (value & 0xfffffff)) {
-      throw this.$error("range", "reserved", this.$at + 4, FILE, 640, String(value));
+      throw this.$error("range", "reserved", this.$at + 4, FILE, 639, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xf) | (value << 4), this.#littleEndian);
   }
@@ -18401,18 +18449,18 @@ const VHOST_USER_FRONTEND_REPLY_MESSAGE_SITES = {
   request: {
     name: "request",
     type: "vhost_user_frontend_request",
-    schema: "vhost-user/messages.wire:635",
+    schema: "vhost-user/messages.wire:634",
     meaning: vhostUserFrontendRequestName,
   },
-  version: { name: "version", type: "u32:2", schema: "vhost-user/messages.wire:637" },
-  reply: { name: "reply", type: "u32:1", schema: "vhost-user/messages.wire:638" },
-  needReply: { name: "need_reply", type: "u32:1", schema: "vhost-user/messages.wire:639" },
-  reserved: { name: "reserved", type: "u32:28", schema: "vhost-user/messages.wire:640", role: "reserved" },
-  size$: { name: "size", type: "u32", schema: "vhost-user/messages.wire:643", role: "derived" },
+  version: { name: "version", type: "u32:2", schema: "vhost-user/messages.wire:636" },
+  reply: { name: "reply", type: "u32:1", schema: "vhost-user/messages.wire:637" },
+  needReply: { name: "need_reply", type: "u32:1", schema: "vhost-user/messages.wire:638" },
+  reserved: { name: "reserved", type: "u32:28", schema: "vhost-user/messages.wire:639", role: "reserved" },
+  size$: { name: "size", type: "u32", schema: "vhost-user/messages.wire:642", role: "derived" },
   payload: {
     name: "payload",
     type: "vhost_user_frontend_request_reply",
-    schema: "vhost-user/messages.wire:644",
+    schema: "vhost-user/messages.wire:643",
   },
 } satisfies Record<string, Site>;
 
@@ -18446,7 +18494,7 @@ export function walkVhostUserFrontendReplyMessage(
   const reserved = view.getUint32(at + 4, littleEndian) >>> 4;
   visitor.field(VHOST_USER_FRONTEND_REPLY_MESSAGE_SITES.reserved, -1, at + 4, 4, reserved, 4, 28);
   if (sound && reader.strict && reserved !== 0) {
-    sound = reader.fail("reserved", "reserved", at + 4, FILE, 640) || report(reader, visitor);
+    sound = reader.fail("reserved", "reserved", at + 4, FILE, 639) || report(reader, visitor);
   }
   if (12 > reader.end - at) {
     return reportShort(reader, visitor, at, VHOST_USER_FRONTEND_REPLY_MESSAGE_LEAVES, FILE);
@@ -18456,16 +18504,16 @@ export function walkVhostUserFrontendReplyMessage(
   reader.at = at + 12;
   if (!sound) return false;
   if (version !== 1) {
-    return reader.fail("constraint", "", start, FILE, 642, "version == 1") || report(reader, visitor);
+    return reader.fail("constraint", "", start, FILE, 641, "version == 1") || report(reader, visitor);
   }
   if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    return reader.fail("constraint", "size", at + 8, FILE, 643, "size <= VHOST_USER_MAX_PAYLOAD_SIZE") || report(reader, visitor);
+    return reader.fail("constraint", "size", at + 8, FILE, 642, "size <= VHOST_USER_MAX_PAYLOAD_SIZE") || report(reader, visitor);
   }
   const from2 = reader.at;
   const outer = reader.end;
   const inner = enterRange(reader, visitor, size$);
   const whole2 = walkVhostUserFrontendReplyMessagePayload(reader, inner, features, protocolFeatures, littleEndian, request);
-  if (!leaveRange(reader, visitor, whole2, from2, size$, outer, "payload", FILE, 644)) return false;
+  if (!leaveRange(reader, visitor, whole2, from2, size$, outer, "payload", FILE, 643)) return false;
   return true;
 }
 
@@ -18548,14 +18596,14 @@ export function decodeVhostUserBackendRequestMessage(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserBackendRequestMessage(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 648), reader);
+    throw explain(error, scanVhostUserBackendRequestMessage(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 647), reader);
   }
 }
 
 const VHOST_USER_BACKEND_REQUEST_MESSAGE_LEAVES: readonly Leaf[] = [
-  ["request", 0, 4, 649],
-  ["version", 4, 4, 651],
-  ["size", 8, 4, 657],
+  ["request", 0, 4, 648],
+  ["version", 4, 4, 650],
+  ["size", 8, 4, 656],
 ];
 
 /**
@@ -18570,16 +18618,16 @@ export function scanVhostUserBackendRequestMessage(reader: Reader, littleEndian:
   const request = view.getUint32(at, littleEndian);
   const bits = view.getUint32(at + 4, littleEndian);
   const version = bits & 0x3;
-  if (reader.strict && (bits >>> 4) !== 0) return reader.fail("reserved", "reserved", at + 4, FILE, 654);
+  if (reader.strict && (bits >>> 4) !== 0) return reader.fail("reserved", "reserved", at + 4, FILE, 653);
   const size$ = view.getUint32(at + 8, littleEndian);
-  if (version !== 1) return reader.fail("constraint", "", at, FILE, 656, "version == 1");
+  if (version !== 1) return reader.fail("constraint", "", at, FILE, 655, "version == 1");
   if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    return reader.fail("constraint", "size", at + 8, FILE, 657, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
+    return reader.fail("constraint", "size", at + 8, FILE, 656, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
   }
   const outer = reader.end;
-  if (!narrow(reader, size$, "payload", FILE, 658)) return false;
+  if (!narrow(reader, size$, "payload", FILE, 657)) return false;
   if (!scanVhostUserBackendRequestPayload(reader, request, littleEndian)) return reader.inside("payload");
-  if (!widen(reader, outer, "payload", FILE, 658)) return false;
+  if (!widen(reader, outer, "payload", FILE, 657)) return false;
   return true;
 }
 
@@ -18592,7 +18640,7 @@ export function checkVhostUserBackendRequestMessage(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserBackendRequestMessage(reader, littleEndian) && ended(reader, source, FILE, 648), reader);
+  return verdict(scanVhostUserBackendRequestMessage(reader, littleEndian) && ended(reader, source, FILE, 647), reader);
 }
 
 /**
@@ -18626,16 +18674,16 @@ export function writeVhostUserBackendRequestMessage(
     || reserved !== (reserved & 0xfffffff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["request", 32, 0, 649],
-      ["version", 2, 4, 651],
-      ["reply", 1, 4, 652],
-      ["need_reply", 1, 4, 653],
-      ["reserved", 28, 4, 654],
+      ["request", 32, 0, 648],
+      ["version", 2, 4, 650],
+      ["reply", 1, 4, 651],
+      ["need_reply", 1, 4, 652],
+      ["reserved", 28, 4, 653],
     ], request, version, reply, needReply, reserved);
   }
   view.setUint32(at, request, littleEndian);
   view.setUint32(at + 4, version | (reply << 2) | (needReply << 3) | (reserved << 4), littleEndian);
-  if (version !== 1) throw broken(writer, "", writer.at, FILE, 656, "version == 1");
+  if (version !== 1) throw broken(writer, "", writer.at, FILE, 655, "version == 1");
   const from = writer.at;
   try {
     writeVhostUserBackendRequestPayload(writer, payload, request, littleEndian);
@@ -18644,7 +18692,7 @@ export function writeVhostUserBackendRequestMessage(
   }
   const size$ = writer.at - from;
   if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    throw broken(writer, "size", at + 8, FILE, 657, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
+    throw broken(writer, "size", at + 8, FILE, 656, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
   }
   writer.view.setUint32(at + 8, size$, littleEndian);
 }
@@ -18701,7 +18749,7 @@ export class VhostUserBackendRequestMessageView extends View {
   }
   set version(value: number) {
     if (value !== (value & 0x3)) {
-      throw this.$error("range", "version", this.$at + 4, FILE, 651, String(value));
+      throw this.$error("range", "version", this.$at + 4, FILE, 650, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xfffffffc) | value, this.#littleEndian);
   }
@@ -18711,7 +18759,7 @@ export class VhostUserBackendRequestMessageView extends View {
     return (this.$view.getUint32(this.$at + 4, this.#littleEndian) >>> 2) & 0x1;
   }
   set reply(value: number) {
-    if (value !== (value & 0x1)) throw this.$error("range", "reply", this.$at + 4, FILE, 652, String(value));
+    if (value !== (value & 0x1)) throw this.$error("range", "reply", this.$at + 4, FILE, 651, String(value));
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xfffffffb) | (value << 2), this.#littleEndian);
   }
 
@@ -18721,7 +18769,7 @@ export class VhostUserBackendRequestMessageView extends View {
   }
   set needReply(value: number) {
     if (value !== (value & 0x1)) {
-      throw this.$error("range", "need_reply", this.$at + 4, FILE, 653, String(value));
+      throw this.$error("range", "need_reply", this.$at + 4, FILE, 652, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xfffffff7) | (value << 3), this.#littleEndian);
   }
@@ -18735,7 +18783,7 @@ export class VhostUserBackendRequestMessageView extends View {
   }
   set reserved(value: number) {
     if (value !== (value & 0xfffffff)) {
-      throw this.$error("range", "reserved", this.$at + 4, FILE, 654, String(value));
+      throw this.$error("range", "reserved", this.$at + 4, FILE, 653, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xf) | (value << 4), this.#littleEndian);
   }
@@ -18768,18 +18816,18 @@ const VHOST_USER_BACKEND_REQUEST_MESSAGE_SITES = {
   request: {
     name: "request",
     type: "vhost_user_backend_request",
-    schema: "vhost-user/messages.wire:649",
+    schema: "vhost-user/messages.wire:648",
     meaning: vhostUserBackendRequestName,
   },
-  version: { name: "version", type: "u32:2", schema: "vhost-user/messages.wire:651" },
-  reply: { name: "reply", type: "u32:1", schema: "vhost-user/messages.wire:652" },
-  needReply: { name: "need_reply", type: "u32:1", schema: "vhost-user/messages.wire:653" },
-  reserved: { name: "reserved", type: "u32:28", schema: "vhost-user/messages.wire:654", role: "reserved" },
-  size$: { name: "size", type: "u32", schema: "vhost-user/messages.wire:657", role: "derived" },
+  version: { name: "version", type: "u32:2", schema: "vhost-user/messages.wire:650" },
+  reply: { name: "reply", type: "u32:1", schema: "vhost-user/messages.wire:651" },
+  needReply: { name: "need_reply", type: "u32:1", schema: "vhost-user/messages.wire:652" },
+  reserved: { name: "reserved", type: "u32:28", schema: "vhost-user/messages.wire:653", role: "reserved" },
+  size$: { name: "size", type: "u32", schema: "vhost-user/messages.wire:656", role: "derived" },
   payload: {
     name: "payload",
     type: "vhost_user_backend_request_payload",
-    schema: "vhost-user/messages.wire:658",
+    schema: "vhost-user/messages.wire:657",
   },
 } satisfies Record<string, Site>;
 
@@ -18811,7 +18859,7 @@ export function walkVhostUserBackendRequestMessage(
   const reserved = view.getUint32(at + 4, littleEndian) >>> 4;
   visitor.field(VHOST_USER_BACKEND_REQUEST_MESSAGE_SITES.reserved, -1, at + 4, 4, reserved, 4, 28);
   if (sound && reader.strict && reserved !== 0) {
-    sound = reader.fail("reserved", "reserved", at + 4, FILE, 654) || report(reader, visitor);
+    sound = reader.fail("reserved", "reserved", at + 4, FILE, 653) || report(reader, visitor);
   }
   if (12 > reader.end - at) {
     return reportShort(reader, visitor, at, VHOST_USER_BACKEND_REQUEST_MESSAGE_LEAVES, FILE);
@@ -18821,16 +18869,16 @@ export function walkVhostUserBackendRequestMessage(
   reader.at = at + 12;
   if (!sound) return false;
   if (version !== 1) {
-    return reader.fail("constraint", "", start, FILE, 656, "version == 1") || report(reader, visitor);
+    return reader.fail("constraint", "", start, FILE, 655, "version == 1") || report(reader, visitor);
   }
   if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    return reader.fail("constraint", "size", at + 8, FILE, 657, "size <= VHOST_USER_MAX_PAYLOAD_SIZE") || report(reader, visitor);
+    return reader.fail("constraint", "size", at + 8, FILE, 656, "size <= VHOST_USER_MAX_PAYLOAD_SIZE") || report(reader, visitor);
   }
   const from2 = reader.at;
   const outer = reader.end;
   const inner = enterRange(reader, visitor, size$);
   const whole2 = walkVhostUserBackendRequestMessagePayload(reader, inner, littleEndian, request);
-  if (!leaveRange(reader, visitor, whole2, from2, size$, outer, "payload", FILE, 658)) return false;
+  if (!leaveRange(reader, visitor, whole2, from2, size$, outer, "payload", FILE, 657)) return false;
   return true;
 }
 
@@ -18911,14 +18959,14 @@ export function decodeVhostUserBackendReplyMessage(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserBackendReplyMessage(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 662), reader);
+    throw explain(error, scanVhostUserBackendReplyMessage(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 661), reader);
   }
 }
 
 const VHOST_USER_BACKEND_REPLY_MESSAGE_LEAVES: readonly Leaf[] = [
-  ["request", 0, 4, 663],
-  ["version", 4, 4, 665],
-  ["size", 8, 4, 671],
+  ["request", 0, 4, 662],
+  ["version", 4, 4, 664],
+  ["size", 8, 4, 670],
 ];
 
 /**
@@ -18933,16 +18981,16 @@ export function scanVhostUserBackendReplyMessage(reader: Reader, littleEndian: b
   const request = view.getUint32(at, littleEndian);
   const bits = view.getUint32(at + 4, littleEndian);
   const version = bits & 0x3;
-  if (reader.strict && (bits >>> 4) !== 0) return reader.fail("reserved", "reserved", at + 4, FILE, 668);
+  if (reader.strict && (bits >>> 4) !== 0) return reader.fail("reserved", "reserved", at + 4, FILE, 667);
   const size$ = view.getUint32(at + 8, littleEndian);
-  if (version !== 1) return reader.fail("constraint", "", at, FILE, 670, "version == 1");
+  if (version !== 1) return reader.fail("constraint", "", at, FILE, 669, "version == 1");
   if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    return reader.fail("constraint", "size", at + 8, FILE, 671, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
+    return reader.fail("constraint", "size", at + 8, FILE, 670, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
   }
   const outer = reader.end;
-  if (!narrow(reader, size$, "payload", FILE, 672)) return false;
+  if (!narrow(reader, size$, "payload", FILE, 671)) return false;
   if (!scanVhostUserBackendRequestReply(reader, request, littleEndian)) return reader.inside("payload");
-  if (!widen(reader, outer, "payload", FILE, 672)) return false;
+  if (!widen(reader, outer, "payload", FILE, 671)) return false;
   return true;
 }
 
@@ -18955,7 +19003,7 @@ export function checkVhostUserBackendReplyMessage(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserBackendReplyMessage(reader, littleEndian) && ended(reader, source, FILE, 662), reader);
+  return verdict(scanVhostUserBackendReplyMessage(reader, littleEndian) && ended(reader, source, FILE, 661), reader);
 }
 
 /**
@@ -18989,16 +19037,16 @@ export function writeVhostUserBackendReplyMessage(
     || reserved !== (reserved & 0xfffffff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["request", 32, 0, 663],
-      ["version", 2, 4, 665],
-      ["reply", 1, 4, 666],
-      ["need_reply", 1, 4, 667],
-      ["reserved", 28, 4, 668],
+      ["request", 32, 0, 662],
+      ["version", 2, 4, 664],
+      ["reply", 1, 4, 665],
+      ["need_reply", 1, 4, 666],
+      ["reserved", 28, 4, 667],
     ], request, version, reply, needReply, reserved);
   }
   view.setUint32(at, request, littleEndian);
   view.setUint32(at + 4, version | (reply << 2) | (needReply << 3) | (reserved << 4), littleEndian);
-  if (version !== 1) throw broken(writer, "", writer.at, FILE, 670, "version == 1");
+  if (version !== 1) throw broken(writer, "", writer.at, FILE, 669, "version == 1");
   const from = writer.at;
   try {
     writeVhostUserBackendRequestReply(writer, payload, request, littleEndian);
@@ -19007,7 +19055,7 @@ export function writeVhostUserBackendReplyMessage(
   }
   const size$ = writer.at - from;
   if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    throw broken(writer, "size", at + 8, FILE, 671, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
+    throw broken(writer, "size", at + 8, FILE, 670, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
   }
   writer.view.setUint32(at + 8, size$, littleEndian);
 }
@@ -19064,7 +19112,7 @@ export class VhostUserBackendReplyMessageView extends View {
   }
   set version(value: number) {
     if (value !== (value & 0x3)) {
-      throw this.$error("range", "version", this.$at + 4, FILE, 665, String(value));
+      throw this.$error("range", "version", this.$at + 4, FILE, 664, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xfffffffc) | value, this.#littleEndian);
   }
@@ -19074,7 +19122,7 @@ export class VhostUserBackendReplyMessageView extends View {
     return (this.$view.getUint32(this.$at + 4, this.#littleEndian) >>> 2) & 0x1;
   }
   set reply(value: number) {
-    if (value !== (value & 0x1)) throw this.$error("range", "reply", this.$at + 4, FILE, 666, String(value));
+    if (value !== (value & 0x1)) throw this.$error("range", "reply", this.$at + 4, FILE, 665, String(value));
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xfffffffb) | (value << 2), this.#littleEndian);
   }
 
@@ -19084,7 +19132,7 @@ export class VhostUserBackendReplyMessageView extends View {
   }
   set needReply(value: number) {
     if (value !== (value & 0x1)) {
-      throw this.$error("range", "need_reply", this.$at + 4, FILE, 667, String(value));
+      throw this.$error("range", "need_reply", this.$at + 4, FILE, 666, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xfffffff7) | (value << 3), this.#littleEndian);
   }
@@ -19098,7 +19146,7 @@ export class VhostUserBackendReplyMessageView extends View {
   }
   set reserved(value: number) {
     if (value !== (value & 0xfffffff)) {
-      throw this.$error("range", "reserved", this.$at + 4, FILE, 668, String(value));
+      throw this.$error("range", "reserved", this.$at + 4, FILE, 667, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xf) | (value << 4), this.#littleEndian);
   }
@@ -19131,18 +19179,18 @@ const VHOST_USER_BACKEND_REPLY_MESSAGE_SITES = {
   request: {
     name: "request",
     type: "vhost_user_backend_request",
-    schema: "vhost-user/messages.wire:663",
+    schema: "vhost-user/messages.wire:662",
     meaning: vhostUserBackendRequestName,
   },
-  version: { name: "version", type: "u32:2", schema: "vhost-user/messages.wire:665" },
-  reply: { name: "reply", type: "u32:1", schema: "vhost-user/messages.wire:666" },
-  needReply: { name: "need_reply", type: "u32:1", schema: "vhost-user/messages.wire:667" },
-  reserved: { name: "reserved", type: "u32:28", schema: "vhost-user/messages.wire:668", role: "reserved" },
-  size$: { name: "size", type: "u32", schema: "vhost-user/messages.wire:671", role: "derived" },
+  version: { name: "version", type: "u32:2", schema: "vhost-user/messages.wire:664" },
+  reply: { name: "reply", type: "u32:1", schema: "vhost-user/messages.wire:665" },
+  needReply: { name: "need_reply", type: "u32:1", schema: "vhost-user/messages.wire:666" },
+  reserved: { name: "reserved", type: "u32:28", schema: "vhost-user/messages.wire:667", role: "reserved" },
+  size$: { name: "size", type: "u32", schema: "vhost-user/messages.wire:670", role: "derived" },
   payload: {
     name: "payload",
     type: "vhost_user_backend_request_reply",
-    schema: "vhost-user/messages.wire:672",
+    schema: "vhost-user/messages.wire:671",
   },
 } satisfies Record<string, Site>;
 
@@ -19174,7 +19222,7 @@ export function walkVhostUserBackendReplyMessage(
   const reserved = view.getUint32(at + 4, littleEndian) >>> 4;
   visitor.field(VHOST_USER_BACKEND_REPLY_MESSAGE_SITES.reserved, -1, at + 4, 4, reserved, 4, 28);
   if (sound && reader.strict && reserved !== 0) {
-    sound = reader.fail("reserved", "reserved", at + 4, FILE, 668) || report(reader, visitor);
+    sound = reader.fail("reserved", "reserved", at + 4, FILE, 667) || report(reader, visitor);
   }
   if (12 > reader.end - at) {
     return reportShort(reader, visitor, at, VHOST_USER_BACKEND_REPLY_MESSAGE_LEAVES, FILE);
@@ -19184,16 +19232,16 @@ export function walkVhostUserBackendReplyMessage(
   reader.at = at + 12;
   if (!sound) return false;
   if (version !== 1) {
-    return reader.fail("constraint", "", start, FILE, 670, "version == 1") || report(reader, visitor);
+    return reader.fail("constraint", "", start, FILE, 669, "version == 1") || report(reader, visitor);
   }
   if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    return reader.fail("constraint", "size", at + 8, FILE, 671, "size <= VHOST_USER_MAX_PAYLOAD_SIZE") || report(reader, visitor);
+    return reader.fail("constraint", "size", at + 8, FILE, 670, "size <= VHOST_USER_MAX_PAYLOAD_SIZE") || report(reader, visitor);
   }
   const from2 = reader.at;
   const outer = reader.end;
   const inner = enterRange(reader, visitor, size$);
   const whole2 = walkVhostUserBackendReplyMessagePayload(reader, inner, littleEndian, request);
-  if (!leaveRange(reader, visitor, whole2, from2, size$, outer, "payload", FILE, 672)) return false;
+  if (!leaveRange(reader, visitor, whole2, from2, size$, outer, "payload", FILE, 671)) return false;
   return true;
 }
 

@@ -515,21 +515,24 @@ function tableChanges(old: Table, now: Table): Change[] {
   });
 }
 
-function contractText({ replies, acknowledged, fds, replyFds, needs, group }: Row): string {
+function contractText({ replies, acknowledged, repliesWith, fds, replyFds, needs, group }: Row): string {
+  // All of them count: in which order they are written says nothing.
+  const flags = (name: string, each: Row["needs"]): string =>
+    each.length === 0
+      ? ""
+      : `${name}(${each
+          .map(({ flag }) => flag.name)
+          .sort()
+          .join(", ")})`;
   const count = (name: string, each: Row["fds"]): string =>
     each === undefined ? "" : `${name}(${expressionText(each.from)} .. ${expressionText(each.to)})`;
   const parts = [
     replies ? "reply" : "",
     acknowledged ? "ack" : "",
+    flags("always", repliesWith),
     count("fds", fds),
     count("reply_fds", replyFds),
-    // All of them count: in which order they are written says nothing.
-    needs.length === 0
-      ? ""
-      : `needs(${needs
-          .map(({ flag }) => flag.name)
-          .sort()
-          .join(", ")})`,
+    flags("needs", needs),
     group === undefined ? "" : `group(${group})`,
   ];
   return parts.filter((part) => part !== "").join(" ") || "no reply, no descriptors";

@@ -28,6 +28,8 @@ export interface MessageRow {
   readonly replies: boolean;
   /** Acknowledged, when that was negotiated and asked for. */
   readonly acknowledged: boolean;
+  /** The names of the flags with which the reply always comes, all of them; empty where none do that. */
+  readonly repliesWith: readonly string[];
   /** The least and the most file descriptors that come with it. */
   readonly fds: readonly [least: number, most: number] | undefined;
   /** The same for the reply. */

@@ -999,8 +999,14 @@ export class WireParser extends EmbeddedActionsParser {
         { ALT: () => ({ kind: "flag", name: nameOf(this.CONSUME(t.Ack)) }) },
         {
           ALT: () => {
+            const name = nameOf(this.CONSUME(t.Always));
+            return { kind: "always", name, flags: this.SUBRULE(this.flagList) };
+          },
+        },
+        {
+          ALT: () => {
             const name = nameOf(this.CONSUME(t.Needs));
-            return { kind: "needs", name, flags: this.SUBRULE(this.neededFlags) };
+            return { kind: "needs", name, flags: this.SUBRULE1(this.flagList) };
           },
         },
         {
@@ -1032,8 +1038,8 @@ export class WireParser extends EmbeddedActionsParser {
     NO_RESYNC,
   );
 
-  private readonly neededFlags = this.RULE(
-    "neededFlags",
+  private readonly flagList = this.RULE(
+    "flagList",
     (): Name[] => {
       const names: Name[] = [];
       this.CONSUME(t.LParen);

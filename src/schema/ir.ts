@@ -455,6 +455,8 @@ export interface Row {
   readonly replies: boolean;
   /** A reply comes when that was negotiated and asked for; `reply` is what it carries. */
   readonly acknowledged: boolean;
+  /** The flags that make a reply come always that otherwise is an acknowledgement: all of them. Mostly none. */
+  readonly repliesWith: readonly Need[];
   readonly fds: Descriptors | undefined;
   readonly replyFds: Descriptors | undefined;
   /** The flags that must have been negotiated, all of them. */

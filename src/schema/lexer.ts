@@ -82,6 +82,7 @@ export const Output: TokenType = keyword("output", TypeName);
 export const Fds: TokenType = keyword("fds", TypeName);
 export const ReplyFds: TokenType = keyword("reply_fds", TypeName);
 export const Ack: TokenType = keyword("ack", TypeName);
+export const Always: TokenType = keyword("always", TypeName);
 export const Needs: TokenType = keyword("needs", TypeName);
 export const Group: TokenType = keyword("group", TypeName);
 export const SizeOf: TokenType = keyword("sizeof", TypeName);

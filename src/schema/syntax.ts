@@ -222,7 +222,7 @@ export interface RowSyntax {
   readonly payload: PayloadSyntax;
   /** `-> (…)`; undefined where the row has no arrow. */
   readonly reply: PayloadSyntax | undefined;
-  /** `output`, `fds`, `reply_fds`, `ack`, `needs`, `group`, in the order written. */
+  /** `output`, `fds`, `reply_fds`, `ack`, `always`, `needs`, `group`, in the order written. */
   readonly attributes: readonly AttributeSyntax[];
   readonly doc: DocSyntax;
   readonly span: Span;
@@ -243,7 +243,7 @@ export type AttributeSyntax =
       readonly to: ExprSyntax | undefined;
     }
   | { readonly kind: "flag"; readonly name: Name }
-  | { readonly kind: "needs"; readonly name: Name; readonly flags: readonly Name[] }
+  | { readonly kind: "always" | "needs"; readonly name: Name; readonly flags: readonly Name[] }
   | { readonly kind: "group"; readonly name: Name; readonly argument: Name };
 
 export type UnaryOperator = "-" | "~" | "!";

@@ -237,6 +237,7 @@ function checkRow(
   let acknowledged = false;
   let fds: Descriptors | undefined;
   let replyFds: Descriptors | undefined;
+  let repliesWith: readonly Need[] = [];
   let needs: readonly Need[] = [];
   let group: string | undefined;
   const given = new Set<string>();
@@ -251,6 +252,7 @@ function checkRow(
     if (attribute.kind === "flag") acknowledged = true;
     else if (attribute.kind === "fds") fds = descriptors(scope, attribute, payload);
     else if (attribute.kind === "reply_fds") replyFds = descriptors(scope, attribute, structOf(row.reply));
+    else if (attribute.kind === "always") repliesWith = alwaysOf(scope, attribute, row);
     else if (attribute.kind === "needs") needs = needsOf(scope, attribute.flags);
     else if (attribute.kind === "group") group = attribute.argument.text;
   }
@@ -266,6 +268,7 @@ function checkRow(
       reply: structOf(row.reply),
       replies: row.reply !== undefined && !acknowledged,
       acknowledged,
+      repliesWith,
       fds,
       replyFds,
       needs,
@@ -280,6 +283,7 @@ const BELONGS: Readonly<Record<string, readonly TableSyntax["kind"][]>> = {
   group: ["commands"],
   needs: ["commands", "messages"],
   ack: ["messages"],
+  always: ["messages"],
   fds: ["messages"],
   reply_fds: ["messages"],
 };
@@ -341,11 +345,24 @@ function withoutPrefix(syntax: ExprSyntax): ExprSyntax {
   }
 }
 
+/** Without `ack` a reply comes in any case, or never. */
+function alwaysOf(
+  scope: Scope,
+  { name, flags }: AttributeSyntax & { kind: "always" | "needs" },
+  row: RowSyntax,
+): Need[] {
+  if (!row.attributes.some((attribute) => attribute.kind === "flag")) {
+    scope.error("unknown-attribute", name.span, "`always` means nothing without `ack`");
+    return [];
+  }
+  return needsOf(scope, flags);
+}
+
 function needsOf(scope: Scope, names: readonly Name[]): Need[] {
   const given = new Set<string>();
   return names.flatMap((name): Need[] => {
     if (given.has(name.text)) {
-      scope.error("duplicate-attribute", name.span, `\`${name.text}\` is needed twice`);
+      scope.error("duplicate-attribute", name.span, `\`${name.text}\` is named twice`);
       return [];
     }
     given.add(name.text);

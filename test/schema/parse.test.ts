@@ -249,6 +249,7 @@ describe("declarations", () => {
     const text = `messages front : u32 {
       1 GET () -> (u64 features);
       5 SET (memory) fds(payload.nregions) ack;
+      6 LOG () ack always(F_STATE);
       42 FD (transfer) -> (u64 result, reserved u8[4], u8 rest[..]) fds(1) reply_fds(0 .. 1) needs(F_STATE, F_ACK);
     }`;
     expect(plain(decl(text))).toMatchObject({
@@ -262,6 +263,12 @@ describe("declarations", () => {
           attributes: [
             { kind: "fds", from: "payload.nregions" },
             { kind: "flag", name: "ack" },
+          ],
+        },
+        {
+          attributes: [
+            { kind: "flag", name: "ack" },
+            { kind: "always", flags: ["F_STATE"] },
           ],
         },
         {
@@ -463,7 +470,7 @@ describe("names", () => {
     ..."optional switch case default where module little big native extends in as msb at_most keep".split(
       " ",
     ),
-    ..."skip refuse while bytes output fds reply_fds ack needs group sizeof peek".split(" "),
+    ..."skip refuse while bytes output fds reply_fds ack always needs group sizeof peek".split(" "),
     // Words with a meaning that the grammar does not know.
     ..."type order number bigint remaining bool char slack u8 le16".split(" "),
   ];

@@ -48,7 +48,7 @@ function commandCells(row: Row, table: Table): string[] {
     contentCell(row.output, table),
     contentCell(row.reply, table),
     row.group === undefined ? "" : code(row.group),
-    needsCell(row, table),
+    flagLinks(row.needs, table),
     meaningOf(row.doc),
   ];
 }
@@ -61,7 +61,7 @@ function messageCells(row: Row, table: Table): string[] {
     descriptorsCell(row.fds),
     replyCell(row, table),
     descriptorsCell(row.replyFds),
-    needsCell(row, table),
+    flagLinks(row.needs, table),
     meaningOf(row.doc),
   ];
 }
@@ -72,11 +72,15 @@ function contentCell(struct: Struct | undefined, table: Table): string {
 
 function replyCell(row: Row, table: Table): string {
   const content = contentCell(row.reply, table);
-  if (row.acknowledged) return content === "" ? "acknowledgement" : `acknowledgement: ${content}`;
+  if (row.acknowledged) {
+    const always = flagLinks(row.repliesWith, table);
+    const sort = always === "" ? "acknowledgement" : `acknowledgement, always with ${always}`;
+    return content === "" ? sort : `${sort}: ${content}`;
+  }
   return row.replies && content === "" ? "empty" : content;
 }
 
-function needsCell({ needs }: Row, table: Table): string {
+function flagLinks(needs: Row["needs"], table: Table): string {
   return needs.map(({ flags, flag }) => linkTo(flags, table.module, flag.name)).join(", ");
 }
 

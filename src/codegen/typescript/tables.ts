@@ -1,5 +1,5 @@
 /** Command and message tables: what goes with each number, as data. */
-import type { Descriptors, Row, Table } from "../../schema/ir.js";
+import type { Descriptors, Need, Row, Table } from "../../schema/ir.js";
 import { switchesOf } from "../members.js";
 import { code, type Part, type Printer } from "../printer.js";
 import type { ModuleContext } from "./context.js";
@@ -59,13 +59,14 @@ function printRow(out: Printer, row: Row, kind: Table["kind"], rep: "number" | "
   ];
   if (kind === "commands") properties.push(`output: ${nameOf(row.output)}`);
   properties.push(`reply: ${nameOf(row.reply)}`);
-  const needs = `needs: [${row.needs.map(({ flag }) => JSON.stringify(flag.name)).join(", ")}]`;
+  const needs = `needs: ${flagNames(row.needs)}`;
   if (kind === "commands") {
     properties.push(`group: ${row.group === undefined ? "undefined" : JSON.stringify(row.group)}`, needs);
   } else {
     properties.push(
       `replies: ${row.replies}`,
       `acknowledged: ${row.acknowledged}`,
+      `repliesWith: ${flagNames(row.repliesWith)}`,
       `fds: ${boundsOf(row.fds)}`,
       `replyFds: ${boundsOf(row.replyFds)}`,
       needs,
@@ -73,6 +74,10 @@ function printRow(out: Printer, row: Row, kind: Table["kind"], rep: "number" | "
   }
   out.doc(docLines(row.doc));
   out.list("{", properties, "},", " ");
+}
+
+function flagNames(needs: readonly Need[]): string {
+  return `[${needs.map(({ flag }) => JSON.stringify(flag.name)).join(", ")}]`;
 }
 
 function nameOf(struct: Row["payload"]): string {

@@ -30,13 +30,13 @@ export function expectationOf(
   if (row === undefined) return "either";
   if (row.replies) return "always";
   const asked = needReply && session.has("VHOST_USER_PROTOCOL_F_REPLY_ACK") !== false ? "asked" : "never";
+  if (row.repliesWith.length > 0) {
+    const negotiated = row.repliesWith.map((flag) => session.has(flag));
+    if (negotiated.every((has) => has === true)) return "always";
+    if (!negotiated.includes(false)) return asked === "asked" ? asked : "either";
+  }
   if (channel === "backend") return asked;
   switch (row.number) {
-    case VhostUserFrontendRequest.VHOST_USER_SET_LOG_BASE: {
-      const isShared = session.has("VHOST_USER_PROTOCOL_F_LOG_SHMFD");
-      if (isShared === undefined) return asked === "asked" ? asked : "either";
-      return isShared ? "always" : asked;
-    }
     case VhostUserFrontendRequest.VHOST_USER_SET_MEM_TABLE:
     case VhostUserFrontendRequest.VHOST_USER_ADD_MEM_REG:
       if (session.postcopy === "listening") return isPostcopyAcknowledgement(body) ? asked : "always";

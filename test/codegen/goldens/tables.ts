@@ -417,6 +417,7 @@ export const Frontend = {
   SET_FEATURES: 0x2,
   SET_MEM_TABLE: 0x5,
   SET_DEVICE_STATE_FD: 0x2a,
+  SET_LOG_BASE: 0x6,
   CHECK_DEVICE_STATE: 0x2b,
 } as const;
 export type Frontend = (typeof Frontend)[keyof typeof Frontend] | (number & {});
@@ -432,6 +433,8 @@ export function frontendName(value: number | bigint): string | undefined {
       return "SET_MEM_TABLE";
     case 0x2a:
       return "SET_DEVICE_STATE_FD";
+    case 0x6:
+      return "SET_LOG_BASE";
     case 0x2b:
       return "CHECK_DEVICE_STATE";
     default:
@@ -600,6 +603,171 @@ export function walkSetFeaturesPayload(reader: Reader, visitor: Visitor, littleE
   const at = reader.at;
   if (8 > reader.end - at) return reportShort(reader, visitor, at, SET_FEATURES_PAYLOAD_LEAVES, FILE);
   visitor.field(SET_FEATURES_PAYLOAD_SITES.features, -1, at, 8, view.getBigUint64(at, littleEndian));
+  reader.at = at + 8;
+  return true;
+}
+
+/**
+ * `struct set_log_base_payload`: 8 bytes.
+ * The payload of `SET_LOG_BASE`.
+ */
+export interface SetLogBasePayload {
+  /** 8 bytes at offset 0. */
+  size: bigint;
+}
+
+/**
+ * Reads the 8 bytes at `at`, which the caller has made sure of.
+ * @param littleEndian The byte order: true for little-endian, false for big-endian.
+ */
+export function readSetLogBasePayloadAt(
+  reader: Reader,
+  at: number,
+  littleEndian: boolean,
+): SetLogBasePayload {
+  const { view } = reader;
+  return { size: view.getBigUint64(at, littleEndian) };
+}
+
+/**
+ * Reads at the cursor. For structs inside others: its errors have no path. Otherwise, decode.
+ * @param littleEndian The byte order: true for little-endian, false for big-endian.
+ */
+export function readSetLogBasePayload(reader: Reader, littleEndian: boolean): SetLogBasePayload {
+  return readSetLogBasePayloadAt(reader, reader.take(8), littleEndian);
+}
+
+/**
+ * Decodes `struct set_log_base_payload`: the whole of the bytes, or what begins at the cursor of a reader.
+ * @param littleEndian The byte order: true for little-endian, false for big-endian.
+ * @throws WireError when the bytes are no such value.
+ */
+export function decodeSetLogBasePayload(source: Source, littleEndian: boolean): SetLogBasePayload {
+  const reader = readerOf(source);
+  const { at, end, depth } = reader;
+  try {
+    const value = readSetLogBasePayload(reader, littleEndian);
+    if (reader !== source) reader.finish();
+    return value;
+  } catch (error) {
+    throw explain(error, scanSetLogBasePayload(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 14), reader);
+  }
+}
+
+const SET_LOG_BASE_PAYLOAD_LEAVES: readonly Leaf[] = [["size", 0, 8, 14]];
+
+/** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
+export function scanSetLogBasePayload(reader: Reader, _littleEndian: boolean): boolean {
+  const at = reader.at;
+  if (8 > reader.end - at) return reader.short(at, SET_LOG_BASE_PAYLOAD_LEAVES, FILE);
+  reader.at = at + 8;
+  return true;
+}
+
+/**
+ * What is wrong with the bytes as `struct set_log_base_payload`; undefined when nothing is.
+ * @param littleEndian The byte order: true for little-endian, false for big-endian.
+ */
+export function checkSetLogBasePayload(source: Source, littleEndian: boolean): WireError | undefined {
+  const reader = readerOf(source);
+  return verdict(scanSetLogBasePayload(reader, littleEndian) && ended(reader, source, FILE, 14), reader);
+}
+
+/** The size of every `set_log_base_payload` in bytes. */
+export const SET_LOG_BASE_PAYLOAD_SIZE = 8;
+
+/** How many bytes encoding the value takes. */
+export function sizeofSetLogBasePayload(_value: SetLogBasePayload, _littleEndian: boolean): number {
+  return 8;
+}
+
+/**
+ * Writes the 8 bytes at `at`, for which the caller has made room.
+ * @param littleEndian The byte order: true for little-endian, false for big-endian.
+ */
+export function writeSetLogBasePayloadAt(
+  writer: Writer,
+  at: number,
+  value: SetLogBasePayload,
+  littleEndian: boolean,
+): void {
+  const { view } = writer;
+  const { size: size$ } = value;
+  if (size$ !== BigInt.asUintN(64, size$)) {
+    throw misfit(writer, at, FILE, [["size", 64, 0, 14]], size$);
+  }
+  view.setBigUint64(at, size$, littleEndian);
+}
+
+/**
+ * Writes at the cursor. Offsets in its errors count from the start of the writer's memory.
+ * @param littleEndian The byte order: true for little-endian, false for big-endian.
+ */
+export function writeSetLogBasePayload(
+  writer: Writer,
+  value: SetLogBasePayload,
+  littleEndian: boolean,
+): void {
+  writeSetLogBasePayloadAt(writer, writer.take(8), value, littleEndian);
+}
+
+/**
+ * Encodes `struct set_log_base_payload`.
+ * @param littleEndian The byte order: true for little-endian, false for big-endian.
+ * @throws WireError when a part of the value does not fit its field, or breaks a rule of the schema.
+ */
+export function encodeSetLogBasePayload(value: SetLogBasePayload, littleEndian: boolean): Uint8Array {
+  const writer = new Writer(SET_LOG_BASE_PAYLOAD_SIZE);
+  writeSetLogBasePayload(writer, value, littleEndian);
+  return writer.written();
+}
+
+/** A `set_log_base_payload` (8 bytes) where it lies in memory: fields in any order, nothing is copied. */
+export class SetLogBasePayloadView extends View {
+  readonly #littleEndian: boolean;
+
+  /** @throws WireError when there is no such value at `at`. */
+  constructor(source: Source, at: number, littleEndian: boolean) {
+    super(source);
+    this.#littleEndian = littleEndian;
+    this.moveTo(at);
+  }
+
+  override moveTo(at: number): this {
+    if (!this.$holds(at, 8)) {
+      scanSetLogBasePayload(this.$aim(at), this.#littleEndian);
+      throw this.$refused();
+    }
+    this.$at = at;
+    this.$end = at + 8;
+    return this;
+  }
+
+  /** 8 bytes at offset 0. */
+  get size(): bigint {
+    return this.$view.getBigUint64(this.$at, this.#littleEndian);
+  }
+  set size(value: bigint) {
+    if (value !== BigInt.asUintN(64, value)) {
+      throw this.$error("range", "size", this.$at, FILE, 14, String(value));
+    }
+    this.$view.setBigUint64(this.$at, value, this.#littleEndian);
+  }
+}
+
+const SET_LOG_BASE_PAYLOAD_SITES = {
+  size$: { name: "size", type: "u64", schema: "tables.wire:14" },
+} satisfies Record<string, Site>;
+
+/**
+ * Reports every field of the `set_log_base_payload` at the cursor. False when it had to end before the value does.
+ * @param littleEndian The byte order: true for little-endian, false for big-endian.
+ */
+export function walkSetLogBasePayload(reader: Reader, visitor: Visitor, littleEndian: boolean): boolean {
+  const { view } = reader;
+  const at = reader.at;
+  if (8 > reader.end - at) return reportShort(reader, visitor, at, SET_LOG_BASE_PAYLOAD_LEAVES, FILE);
+  visitor.field(SET_LOG_BASE_PAYLOAD_SITES.size$, -1, at, 8, view.getBigUint64(at, littleEndian));
   reader.at = at + 8;
   return true;
 }
@@ -928,6 +1096,163 @@ export function walkSetDeviceStateFdReply(reader: Reader, visitor: Visitor, litt
   return true;
 }
 
+/**
+ * `struct set_log_base_reply`: 8 bytes.
+ * The reply of `SET_LOG_BASE`.
+ */
+export interface SetLogBaseReply {
+  /** 8 bytes at offset 0. */
+  size: bigint;
+}
+
+/**
+ * Reads the 8 bytes at `at`, which the caller has made sure of.
+ * @param littleEndian The byte order: true for little-endian, false for big-endian.
+ */
+export function readSetLogBaseReplyAt(reader: Reader, at: number, littleEndian: boolean): SetLogBaseReply {
+  const { view } = reader;
+  return { size: view.getBigUint64(at, littleEndian) };
+}
+
+/**
+ * Reads at the cursor. For structs inside others: its errors have no path. Otherwise, decode.
+ * @param littleEndian The byte order: true for little-endian, false for big-endian.
+ */
+export function readSetLogBaseReply(reader: Reader, littleEndian: boolean): SetLogBaseReply {
+  return readSetLogBaseReplyAt(reader, reader.take(8), littleEndian);
+}
+
+/**
+ * Decodes `struct set_log_base_reply`: the whole of the bytes, or what begins at the cursor of a reader.
+ * @param littleEndian The byte order: true for little-endian, false for big-endian.
+ * @throws WireError when the bytes are no such value.
+ */
+export function decodeSetLogBaseReply(source: Source, littleEndian: boolean): SetLogBaseReply {
+  const reader = readerOf(source);
+  const { at, end, depth } = reader;
+  try {
+    const value = readSetLogBaseReply(reader, littleEndian);
+    if (reader !== source) reader.finish();
+    return value;
+  } catch (error) {
+    throw explain(error, scanSetLogBaseReply(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 14), reader);
+  }
+}
+
+const SET_LOG_BASE_REPLY_LEAVES: readonly Leaf[] = [["size", 0, 8, 14]];
+
+/** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
+export function scanSetLogBaseReply(reader: Reader, _littleEndian: boolean): boolean {
+  const at = reader.at;
+  if (8 > reader.end - at) return reader.short(at, SET_LOG_BASE_REPLY_LEAVES, FILE);
+  reader.at = at + 8;
+  return true;
+}
+
+/**
+ * What is wrong with the bytes as `struct set_log_base_reply`; undefined when nothing is.
+ * @param littleEndian The byte order: true for little-endian, false for big-endian.
+ */
+export function checkSetLogBaseReply(source: Source, littleEndian: boolean): WireError | undefined {
+  const reader = readerOf(source);
+  return verdict(scanSetLogBaseReply(reader, littleEndian) && ended(reader, source, FILE, 14), reader);
+}
+
+/** The size of every `set_log_base_reply` in bytes. */
+export const SET_LOG_BASE_REPLY_SIZE = 8;
+
+/** How many bytes encoding the value takes. */
+export function sizeofSetLogBaseReply(_value: SetLogBaseReply, _littleEndian: boolean): number {
+  return 8;
+}
+
+/**
+ * Writes the 8 bytes at `at`, for which the caller has made room.
+ * @param littleEndian The byte order: true for little-endian, false for big-endian.
+ */
+export function writeSetLogBaseReplyAt(
+  writer: Writer,
+  at: number,
+  value: SetLogBaseReply,
+  littleEndian: boolean,
+): void {
+  const { view } = writer;
+  const { size: size$ } = value;
+  if (size$ !== BigInt.asUintN(64, size$)) {
+    throw misfit(writer, at, FILE, [["size", 64, 0, 14]], size$);
+  }
+  view.setBigUint64(at, size$, littleEndian);
+}
+
+/**
+ * Writes at the cursor. Offsets in its errors count from the start of the writer's memory.
+ * @param littleEndian The byte order: true for little-endian, false for big-endian.
+ */
+export function writeSetLogBaseReply(writer: Writer, value: SetLogBaseReply, littleEndian: boolean): void {
+  writeSetLogBaseReplyAt(writer, writer.take(8), value, littleEndian);
+}
+
+/**
+ * Encodes `struct set_log_base_reply`.
+ * @param littleEndian The byte order: true for little-endian, false for big-endian.
+ * @throws WireError when a part of the value does not fit its field, or breaks a rule of the schema.
+ */
+export function encodeSetLogBaseReply(value: SetLogBaseReply, littleEndian: boolean): Uint8Array {
+  const writer = new Writer(SET_LOG_BASE_REPLY_SIZE);
+  writeSetLogBaseReply(writer, value, littleEndian);
+  return writer.written();
+}
+
+/** A `set_log_base_reply` (8 bytes) where it lies in memory: fields in any order, nothing is copied. */
+export class SetLogBaseReplyView extends View {
+  readonly #littleEndian: boolean;
+
+  /** @throws WireError when there is no such value at `at`. */
+  constructor(source: Source, at: number, littleEndian: boolean) {
+    super(source);
+    this.#littleEndian = littleEndian;
+    this.moveTo(at);
+  }
+
+  override moveTo(at: number): this {
+    if (!this.$holds(at, 8)) {
+      scanSetLogBaseReply(this.$aim(at), this.#littleEndian);
+      throw this.$refused();
+    }
+    this.$at = at;
+    this.$end = at + 8;
+    return this;
+  }
+
+  /** 8 bytes at offset 0. */
+  get size(): bigint {
+    return this.$view.getBigUint64(this.$at, this.#littleEndian);
+  }
+  set size(value: bigint) {
+    if (value !== BigInt.asUintN(64, value)) {
+      throw this.$error("range", "size", this.$at, FILE, 14, String(value));
+    }
+    this.$view.setBigUint64(this.$at, value, this.#littleEndian);
+  }
+}
+
+const SET_LOG_BASE_REPLY_SITES = {
+  size$: { name: "size", type: "u64", schema: "tables.wire:14" },
+} satisfies Record<string, Site>;
+
+/**
+ * Reports every field of the `set_log_base_reply` at the cursor. False when it had to end before the value does.
+ * @param littleEndian The byte order: true for little-endian, false for big-endian.
+ */
+export function walkSetLogBaseReply(reader: Reader, visitor: Visitor, littleEndian: boolean): boolean {
+  const { view } = reader;
+  const at = reader.at;
+  if (8 > reader.end - at) return reportShort(reader, visitor, at, SET_LOG_BASE_REPLY_LEAVES, FILE);
+  visitor.field(SET_LOG_BASE_REPLY_SITES.size$, -1, at, 8, view.getBigUint64(at, littleEndian));
+  reader.at = at + 8;
+  return true;
+}
+
 /** `frontend_payload.body`: any number of bytes. */
 export type FrontendPayloadBody =
   | { readonly case: "getFeatures"; readonly value: undefined }
@@ -937,6 +1262,8 @@ export type FrontendPayloadBody =
   | { readonly case: "setMemTable"; readonly value: Memory }
   /** 8 bytes. */
   | { readonly case: "setDeviceStateFd"; readonly value: Transfer }
+  /** 8 bytes. */
+  | { readonly case: "setLogBase"; readonly value: SetLogBasePayload }
   | { readonly case: "checkDeviceState"; readonly value: undefined }
   /** Any number of bytes. */
   | { readonly case: "raw"; readonly value: Uint8Array };
@@ -976,6 +1303,11 @@ export function readFrontendPayload(reader: Reader, id: number, littleEndian: bo
       body = { case: "setDeviceStateFd", value: readTransferAt(reader, at2, littleEndian) };
       break;
     }
+    case 0x6: { // SET_LOG_BASE
+      const at3 = reader.take(8);
+      body = { case: "setLogBase", value: readSetLogBasePayloadAt(reader, at3, littleEndian) };
+      break;
+    }
     case 0x2b: { // CHECK_DEVICE_STATE
       body = { case: "checkDeviceState", value: undefined };
       break;
@@ -1010,6 +1342,7 @@ const FRONTEND_PAYLOAD_LEAVES2: readonly Leaf[] = [
   ["set_device_state_fd.direction", 0, 4, 4],
   ["set_device_state_fd.phase", 4, 4, 4],
 ];
+const FRONTEND_PAYLOAD_LEAVES3: readonly Leaf[] = [["set_log_base.size", 0, 8, 14]];
 
 /**
  * Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong.
@@ -1034,6 +1367,12 @@ export function scanFrontendPayload(reader: Reader, id: number, littleEndian: bo
       const at2 = reader.at;
       if (8 > reader.end - at2) return reader.short(at2, FRONTEND_PAYLOAD_LEAVES2, FILE);
       reader.at = at2 + 8;
+      break;
+    }
+    case 0x6: { // SET_LOG_BASE
+      const at3 = reader.at;
+      if (8 > reader.end - at3) return reader.short(at3, FRONTEND_PAYLOAD_LEAVES3, FILE);
+      reader.at = at3 + 8;
       break;
     }
     case 0x2b: { // CHECK_DEVICE_STATE
@@ -1073,6 +1412,9 @@ export function sizeofFrontendPayload(value: FrontendPayload, _id: number, littl
       size += sizeofMemory(value.body.value, littleEndian);
       break;
     case "setDeviceStateFd":
+      size += 8;
+      break;
+    case "setLogBase":
       size += 8;
       break;
     case "raw":
@@ -1129,6 +1471,17 @@ export function writeFrontendPayload(
         writeTransferAt(writer, at2, setDeviceStateFd, littleEndian);
       } catch (error) {
         throw inside(error, "set_device_state_fd");
+      }
+      break;
+    }
+    case 0x6: { // SET_LOG_BASE
+      if (body.case !== "setLogBase") throw writer.error("case", "body", writer.at, `${FILE}:8`, body.case);
+      const setLogBase = body.value;
+      const at3 = writer.take(8);
+      try {
+        writeSetLogBasePayloadAt(writer, at3, setLogBase, littleEndian);
+      } catch (error) {
+        throw inside(error, "set_log_base");
       }
       break;
     }
@@ -1216,6 +1569,15 @@ export class FrontendPayloadView extends View {
   }
 
   /**
+   * 8 bytes at offset 0.
+   * Undefined when another case is chosen.
+   */
+  get bodySetLogBase(): SetLogBasePayloadView | undefined {
+    if (this.#bodyCase !== "setLogBase") return undefined;
+    return new SetLogBasePayloadView(this.$within(this.$at + 8), this.$at, this.#littleEndian);
+  }
+
+  /**
    * Any number of bytes at offset 0.
    * Undefined when another case is chosen.
    */
@@ -1245,6 +1607,11 @@ export class FrontendPayloadView extends View {
         reader.take(8);
         break;
       }
+      case 0x6: { // SET_LOG_BASE
+        this.#bodyCase = "setLogBase";
+        reader.take(8);
+        break;
+      }
       case 0x2b: { // CHECK_DEVICE_STATE
         this.#bodyCase = "checkDeviceState";
         break;
@@ -1262,6 +1629,7 @@ const FRONTEND_PAYLOAD_SITES = {
   setFeatures: { name: "set_features", type: "set_features_payload", schema: "tables.wire:11" },
   setMemTable: { name: "set_mem_table", type: "memory", schema: "tables.wire:12" },
   setDeviceStateFd: { name: "set_device_state_fd", type: "transfer", schema: "tables.wire:13" },
+  setLogBase: { name: "set_log_base", type: "set_log_base_payload", schema: "tables.wire:14" },
   raw: { name: "raw", type: "u8[]", schema: "tables.wire:8" },
 } satisfies Record<string, Site>;
 
@@ -1312,6 +1680,19 @@ export function walkFrontendPayload(
       if (!sound2) return false;
       break;
     }
+    case 0x6: { // SET_LOG_BASE
+      const at3 = reader.at;
+      let sound3 = 8 <= reader.end - at3;
+      const inner3 = heeding(reader, visitor, !sound3);
+      reader.at = at3;
+      visitor.open(FRONTEND_PAYLOAD_SITES.setLogBase, -1, at3);
+      if (!walkSetLogBasePayload(reader, inner3, littleEndian)) sound3 = false;
+      visitor.close(reader.at);
+      if (8 > reader.end - at3) return reportShort(reader, visitor, at3, FRONTEND_PAYLOAD_LEAVES3, FILE);
+      reader.at = at3 + 8;
+      if (!sound3) return false;
+      break;
+    }
     case 0x2b: { // CHECK_DEVICE_STATE
       break;
     }
@@ -1336,6 +1717,8 @@ export type FrontendReplyBody =
   | { readonly case: "setMemTable"; readonly value: undefined }
   /** 8 bytes. */
   | { readonly case: "setDeviceStateFd"; readonly value: SetDeviceStateFdReply }
+  /** 8 bytes. */
+  | { readonly case: "setLogBase"; readonly value: SetLogBaseReply }
   | { readonly case: "checkDeviceState"; readonly value: undefined }
   /** Any number of bytes. */
   | { readonly case: "raw"; readonly value: Uint8Array };
@@ -1374,6 +1757,11 @@ export function readFrontendReply(reader: Reader, id: number, littleEndian: bool
       body = { case: "setDeviceStateFd", value: readSetDeviceStateFdReplyAt(reader, at2, littleEndian) };
       break;
     }
+    case 0x6: { // SET_LOG_BASE
+      const at3 = reader.take(8);
+      body = { case: "setLogBase", value: readSetLogBaseReplyAt(reader, at3, littleEndian) };
+      break;
+    }
     case 0x2b: { // CHECK_DEVICE_STATE
       body = { case: "checkDeviceState", value: undefined };
       break;
@@ -1405,6 +1793,7 @@ export function decodeFrontendReply(source: Source, id: number, littleEndian: bo
 
 const FRONTEND_REPLY_LEAVES: readonly Leaf[] = [["get_features.features", 0, 8, 10]];
 const FRONTEND_REPLY_LEAVES2: readonly Leaf[] = [["set_device_state_fd.result", 0, 8, 13]];
+const FRONTEND_REPLY_LEAVES3: readonly Leaf[] = [["set_log_base.size", 0, 8, 14]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanFrontendReply(reader: Reader, id: number, _littleEndian: boolean): boolean {
@@ -1425,6 +1814,12 @@ export function scanFrontendReply(reader: Reader, id: number, _littleEndian: boo
       const at2 = reader.at;
       if (8 > reader.end - at2) return reader.short(at2, FRONTEND_REPLY_LEAVES2, FILE);
       reader.at = at2 + 8;
+      break;
+    }
+    case 0x6: { // SET_LOG_BASE
+      const at3 = reader.at;
+      if (8 > reader.end - at3) return reader.short(at3, FRONTEND_REPLY_LEAVES3, FILE);
+      reader.at = at3 + 8;
       break;
     }
     case 0x2b: { // CHECK_DEVICE_STATE
@@ -1454,6 +1849,9 @@ export function sizeofFrontendReply(value: FrontendReply, _id: number, _littleEn
       size += 8;
       break;
     case "setDeviceStateFd":
+      size += 8;
+      break;
+    case "setLogBase":
       size += 8;
       break;
     case "raw":
@@ -1504,6 +1902,17 @@ export function writeFrontendReply(
         writeSetDeviceStateFdReplyAt(writer, at2, setDeviceStateFd, littleEndian);
       } catch (error) {
         throw inside(error, "set_device_state_fd");
+      }
+      break;
+    }
+    case 0x6: { // SET_LOG_BASE
+      if (body.case !== "setLogBase") throw writer.error("case", "body", writer.at, `${FILE}:8`, body.case);
+      const setLogBase = body.value;
+      const at3 = writer.take(8);
+      try {
+        writeSetLogBaseReplyAt(writer, at3, setLogBase, littleEndian);
+      } catch (error) {
+        throw inside(error, "set_log_base");
       }
       break;
     }
@@ -1583,6 +1992,15 @@ export class FrontendReplyView extends View {
   }
 
   /**
+   * 8 bytes at offset 0.
+   * Undefined when another case is chosen.
+   */
+  get bodySetLogBase(): SetLogBaseReplyView | undefined {
+    if (this.#bodyCase !== "setLogBase") return undefined;
+    return new SetLogBaseReplyView(this.$within(this.$at + 8), this.$at, this.#littleEndian);
+  }
+
+  /**
    * Any number of bytes at offset 0.
    * Undefined when another case is chosen.
    */
@@ -1611,6 +2029,11 @@ export class FrontendReplyView extends View {
         reader.take(8);
         break;
       }
+      case 0x6: { // SET_LOG_BASE
+        this.#bodyCase = "setLogBase";
+        reader.take(8);
+        break;
+      }
       case 0x2b: { // CHECK_DEVICE_STATE
         this.#bodyCase = "checkDeviceState";
         break;
@@ -1636,6 +2059,7 @@ const FRONTEND_REPLY_SITES = {
     type: "set_device_state_fd_reply",
     schema: "tables.wire:13",
   },
+  setLogBase: { name: "set_log_base", type: "set_log_base_reply", schema: "tables.wire:14" },
   raw: { name: "raw", type: "u8[]", schema: "tables.wire:8" },
 } satisfies Record<string, Site>;
 
@@ -1682,6 +2106,19 @@ export function walkFrontendReply(
       if (!sound2) return false;
       break;
     }
+    case 0x6: { // SET_LOG_BASE
+      const at3 = reader.at;
+      let sound3 = 8 <= reader.end - at3;
+      const inner3 = heeding(reader, visitor, !sound3);
+      reader.at = at3;
+      visitor.open(FRONTEND_REPLY_SITES.setLogBase, -1, at3);
+      if (!walkSetLogBaseReply(reader, inner3, littleEndian)) sound3 = false;
+      visitor.close(reader.at);
+      if (8 > reader.end - at3) return reportShort(reader, visitor, at3, FRONTEND_REPLY_LEAVES3, FILE);
+      reader.at = at3 + 8;
+      if (!sound3) return false;
+      break;
+    }
     case 0x2b: { // CHECK_DEVICE_STATE
       break;
     }
@@ -1705,6 +2142,7 @@ export const frontendTable: readonly MessageRow[] = [
     reply: "get_features_reply",
     replies: true,
     acknowledged: false,
+    repliesWith: [],
     fds: undefined,
     replyFds: undefined,
     needs: [],
@@ -1716,6 +2154,7 @@ export const frontendTable: readonly MessageRow[] = [
     reply: undefined,
     replies: false,
     acknowledged: true,
+    repliesWith: [],
     fds: undefined,
     replyFds: undefined,
     needs: [],
@@ -1727,6 +2166,7 @@ export const frontendTable: readonly MessageRow[] = [
     reply: undefined,
     replies: false,
     acknowledged: true,
+    repliesWith: [],
     fds: [0, 4294967295],
     replyFds: undefined,
     needs: [],
@@ -1738,9 +2178,22 @@ export const frontendTable: readonly MessageRow[] = [
     reply: "set_device_state_fd_reply",
     replies: true,
     acknowledged: false,
+    repliesWith: [],
     fds: [1, 1],
     replyFds: [0, 1],
     needs: ["DEVICE_STATE"],
+  },
+  {
+    number: 6,
+    name: "SET_LOG_BASE",
+    payload: "set_log_base_payload",
+    reply: "set_log_base_reply",
+    replies: false,
+    acknowledged: true,
+    repliesWith: ["DEVICE_STATE"],
+    fds: undefined,
+    replyFds: undefined,
+    needs: [],
   },
   {
     number: 43,
@@ -1749,6 +2202,7 @@ export const frontendTable: readonly MessageRow[] = [
     reply: undefined,
     replies: false,
     acknowledged: true,
+    repliesWith: [],
     fds: undefined,
     replyFds: undefined,
     needs: ["DEVICE_STATE", "REPLY_ACK"],
@@ -1818,11 +2272,11 @@ export function decodeModeSetData(source: Source): ModeSetData {
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanModeSetData(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 19), reader);
+    throw explain(error, scanModeSetData(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 20), reader);
   }
 }
 
-const MODE_SET_DATA_LEAVES: readonly Leaf[] = [["mode", 0, 1, 19]];
+const MODE_SET_DATA_LEAVES: readonly Leaf[] = [["mode", 0, 1, 20]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanModeSetData(reader: Reader): boolean {
@@ -1835,7 +2289,7 @@ export function scanModeSetData(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct mode_set_data`; undefined when nothing is. */
 export function checkModeSetData(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanModeSetData(reader) && ended(reader, source, FILE, 19), reader);
+  return verdict(scanModeSetData(reader) && ended(reader, source, FILE, 20), reader);
 }
 
 /** The size of every `mode_set_data` in bytes. */
@@ -1851,7 +2305,7 @@ export function writeModeSetDataAt(writer: Writer, at: number, value: ModeSetDat
   const { view } = writer;
   const { mode } = value;
   if (mode !== (mode & 0xff)) {
-    throw misfit(writer, at, FILE, [["mode", 8, 0, 19]], mode);
+    throw misfit(writer, at, FILE, [["mode", 8, 0, 20]], mode);
   }
   view.setUint8(at, mode);
 }
@@ -1894,13 +2348,13 @@ export class ModeSetDataView extends View {
     return this.$view.getUint8(this.$at);
   }
   set mode(value: number) {
-    if (value !== (value & 0xff)) throw this.$error("range", "mode", this.$at, FILE, 19, String(value));
+    if (value !== (value & 0xff)) throw this.$error("range", "mode", this.$at, FILE, 20, String(value));
     this.$view.setUint8(this.$at, value);
   }
 }
 
 const MODE_SET_DATA_SITES = {
-  mode: { name: "mode", type: "u8", schema: "tables.wire:19" },
+  mode: { name: "mode", type: "u8", schema: "tables.wire:20" },
 } satisfies Record<string, Site>;
 
 /**
@@ -1947,11 +2401,11 @@ export function decodeModeGetResult(source: Source): ModeGetResult {
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanModeGetResult(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 18), reader);
+    throw explain(error, scanModeGetResult(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 19), reader);
   }
 }
 
-const MODE_GET_RESULT_LEAVES: readonly Leaf[] = [["mode", 0, 1, 18]];
+const MODE_GET_RESULT_LEAVES: readonly Leaf[] = [["mode", 0, 1, 19]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanModeGetResult(reader: Reader): boolean {
@@ -1964,7 +2418,7 @@ export function scanModeGetResult(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct mode_get_result`; undefined when nothing is. */
 export function checkModeGetResult(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanModeGetResult(reader) && ended(reader, source, FILE, 18), reader);
+  return verdict(scanModeGetResult(reader) && ended(reader, source, FILE, 19), reader);
 }
 
 /** The size of every `mode_get_result` in bytes. */
@@ -1980,7 +2434,7 @@ export function writeModeGetResultAt(writer: Writer, at: number, value: ModeGetR
   const { view } = writer;
   const { mode } = value;
   if (mode !== (mode & 0xff)) {
-    throw misfit(writer, at, FILE, [["mode", 8, 0, 18]], mode);
+    throw misfit(writer, at, FILE, [["mode", 8, 0, 19]], mode);
   }
   view.setUint8(at, mode);
 }
@@ -2023,13 +2477,13 @@ export class ModeGetResultView extends View {
     return this.$view.getUint8(this.$at);
   }
   set mode(value: number) {
-    if (value !== (value & 0xff)) throw this.$error("range", "mode", this.$at, FILE, 18, String(value));
+    if (value !== (value & 0xff)) throw this.$error("range", "mode", this.$at, FILE, 19, String(value));
     this.$view.setUint8(this.$at, value);
   }
 }
 
 const MODE_GET_RESULT_SITES = {
-  mode: { name: "mode", type: "u8", schema: "tables.wire:18" },
+  mode: { name: "mode", type: "u8", schema: "tables.wire:19" },
 } satisfies Record<string, Site>;
 
 /**
@@ -2094,11 +2548,11 @@ export function decodeAdminData(source: Source, opcode: number): AdminData {
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanAdminData(reader.rewind(at, end, depth), opcode) && ended(reader, source, FILE, 17), reader);
+    throw explain(error, scanAdminData(reader.rewind(at, end, depth), opcode) && ended(reader, source, FILE, 18), reader);
   }
 }
 
-const ADMIN_DATA_LEAVES: readonly Leaf[] = [["mode_set.mode", 0, 1, 19]];
+const ADMIN_DATA_LEAVES: readonly Leaf[] = [["mode_set.mode", 0, 1, 20]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanAdminData(reader: Reader, opcode: number): boolean {
@@ -2122,7 +2576,7 @@ export function scanAdminData(reader: Reader, opcode: number): boolean {
 /** What is wrong with the bytes as `struct admin_data`; undefined when nothing is. */
 export function checkAdminData(source: Source, opcode: number): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanAdminData(reader, opcode) && ended(reader, source, FILE, 17), reader);
+  return verdict(scanAdminData(reader, opcode) && ended(reader, source, FILE, 18), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -2144,11 +2598,11 @@ export function writeAdminData(writer: Writer, value: AdminData, opcode: number)
   const { body } = value;
   switch (opcode) {
     case 0x7: { // MODE_GET
-      if (body.case !== "modeGet") throw writer.error("case", "body", writer.at, `${FILE}:17`, body.case);
+      if (body.case !== "modeGet") throw writer.error("case", "body", writer.at, `${FILE}:18`, body.case);
       break;
     }
     case 0x8: { // MODE_SET
-      if (body.case !== "modeSet") throw writer.error("case", "body", writer.at, `${FILE}:17`, body.case);
+      if (body.case !== "modeSet") throw writer.error("case", "body", writer.at, `${FILE}:18`, body.case);
       const modeSet = body.value;
       const at = writer.take(1);
       try {
@@ -2159,7 +2613,7 @@ export function writeAdminData(writer: Writer, value: AdminData, opcode: number)
       break;
     }
     default: {
-      if (body.case !== "raw") throw writer.error("case", "body", writer.at, `${FILE}:17`, body.case);
+      if (body.case !== "raw") throw writer.error("case", "body", writer.at, `${FILE}:18`, body.case);
       const raw = body.value;
       writer.put(raw);
     }
@@ -2244,8 +2698,8 @@ export class AdminDataView extends View {
 }
 
 const ADMIN_DATA_SITES = {
-  modeSet: { name: "mode_set", type: "mode_set_data", schema: "tables.wire:19" },
-  raw: { name: "raw", type: "u8[]", schema: "tables.wire:17" },
+  modeSet: { name: "mode_set", type: "mode_set_data", schema: "tables.wire:20" },
+  raw: { name: "raw", type: "u8[]", schema: "tables.wire:18" },
 } satisfies Record<string, Site>;
 
 /** Reports every field of the `admin_data` at the cursor. False when it had to end before the value does. */
@@ -2325,7 +2779,7 @@ export function decodeAdminOutput(source: Source, opcode: number): AdminOutput {
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanAdminOutput(reader.rewind(at, end, depth), opcode) && ended(reader, source, FILE, 17), reader);
+    throw explain(error, scanAdminOutput(reader.rewind(at, end, depth), opcode) && ended(reader, source, FILE, 18), reader);
   }
 }
 
@@ -2348,7 +2802,7 @@ export function scanAdminOutput(reader: Reader, opcode: number): boolean {
 /** What is wrong with the bytes as `struct admin_output`; undefined when nothing is. */
 export function checkAdminOutput(source: Source, opcode: number): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanAdminOutput(reader, opcode) && ended(reader, source, FILE, 17), reader);
+  return verdict(scanAdminOutput(reader, opcode) && ended(reader, source, FILE, 18), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -2367,15 +2821,15 @@ export function writeAdminOutput(writer: Writer, value: AdminOutput, opcode: num
   const { body } = value;
   switch (opcode) {
     case 0x7: { // MODE_GET
-      if (body.case !== "modeGet") throw writer.error("case", "body", writer.at, `${FILE}:17`, body.case);
+      if (body.case !== "modeGet") throw writer.error("case", "body", writer.at, `${FILE}:18`, body.case);
       break;
     }
     case 0x8: { // MODE_SET
-      if (body.case !== "modeSet") throw writer.error("case", "body", writer.at, `${FILE}:17`, body.case);
+      if (body.case !== "modeSet") throw writer.error("case", "body", writer.at, `${FILE}:18`, body.case);
       break;
     }
     default: {
-      if (body.case !== "raw") throw writer.error("case", "body", writer.at, `${FILE}:17`, body.case);
+      if (body.case !== "raw") throw writer.error("case", "body", writer.at, `${FILE}:18`, body.case);
       const raw = body.value;
       writer.put(raw);
     }
@@ -2447,7 +2901,7 @@ export class AdminOutputView extends View {
 }
 
 const ADMIN_OUTPUT_SITES = {
-  raw: { name: "raw", type: "u8[]", schema: "tables.wire:17" },
+  raw: { name: "raw", type: "u8[]", schema: "tables.wire:18" },
 } satisfies Record<string, Site>;
 
 /**
@@ -2521,11 +2975,11 @@ export function decodeAdminResult(source: Source, opcode: number): AdminResult {
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanAdminResult(reader.rewind(at, end, depth), opcode) && ended(reader, source, FILE, 17), reader);
+    throw explain(error, scanAdminResult(reader.rewind(at, end, depth), opcode) && ended(reader, source, FILE, 18), reader);
   }
 }
 
-const ADMIN_RESULT_LEAVES: readonly Leaf[] = [["mode_get.mode", 0, 1, 18]];
+const ADMIN_RESULT_LEAVES: readonly Leaf[] = [["mode_get.mode", 0, 1, 19]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanAdminResult(reader: Reader, opcode: number): boolean {
@@ -2549,7 +3003,7 @@ export function scanAdminResult(reader: Reader, opcode: number): boolean {
 /** What is wrong with the bytes as `struct admin_result`; undefined when nothing is. */
 export function checkAdminResult(source: Source, opcode: number): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanAdminResult(reader, opcode) && ended(reader, source, FILE, 17), reader);
+  return verdict(scanAdminResult(reader, opcode) && ended(reader, source, FILE, 18), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -2571,7 +3025,7 @@ export function writeAdminResult(writer: Writer, value: AdminResult, opcode: num
   const { body } = value;
   switch (opcode) {
     case 0x7: { // MODE_GET
-      if (body.case !== "modeGet") throw writer.error("case", "body", writer.at, `${FILE}:17`, body.case);
+      if (body.case !== "modeGet") throw writer.error("case", "body", writer.at, `${FILE}:18`, body.case);
       const modeGet = body.value;
       const at = writer.take(1);
       try {
@@ -2582,11 +3036,11 @@ export function writeAdminResult(writer: Writer, value: AdminResult, opcode: num
       break;
     }
     case 0x8: { // MODE_SET
-      if (body.case !== "modeSet") throw writer.error("case", "body", writer.at, `${FILE}:17`, body.case);
+      if (body.case !== "modeSet") throw writer.error("case", "body", writer.at, `${FILE}:18`, body.case);
       break;
     }
     default: {
-      if (body.case !== "raw") throw writer.error("case", "body", writer.at, `${FILE}:17`, body.case);
+      if (body.case !== "raw") throw writer.error("case", "body", writer.at, `${FILE}:18`, body.case);
       const raw = body.value;
       writer.put(raw);
     }
@@ -2671,8 +3125,8 @@ export class AdminResultView extends View {
 }
 
 const ADMIN_RESULT_SITES = {
-  modeGet: { name: "mode_get", type: "mode_get_result", schema: "tables.wire:18" },
-  raw: { name: "raw", type: "u8[]", schema: "tables.wire:17" },
+  modeGet: { name: "mode_get", type: "mode_get_result", schema: "tables.wire:19" },
+  raw: { name: "raw", type: "u8[]", schema: "tables.wire:18" },
 } satisfies Record<string, Site>;
 
 /**

@@ -9,6 +9,7 @@ struct memory { u32 nregions; region regions[nregions]; }
 messages frontend : u32 {
   1 GET_FEATURES () -> (u64 features);
   5 SET_MEM_TABLE (memory) fds(payload.nregions) ack;
+  6 SET_LOG_BASE () ack always(REPLY_ACK, DEVICE_STATE);
   42 SET_STATE_FD (u32 phase) -> (u64 result) fds(1) reply_fds(0 .. 1) needs(DEVICE_STATE, REPLY_ACK);
 }
 commands admin : le16 {
@@ -32,6 +33,7 @@ describe("tables", () => {
         reply: "get_features_reply",
         replies: true,
         acknowledged: false,
+        repliesWith: [],
         fds: undefined,
         replyFds: undefined,
         needs: [],
@@ -43,7 +45,20 @@ describe("tables", () => {
         reply: undefined,
         replies: false,
         acknowledged: true,
+        repliesWith: [],
         fds: [0, 0xffff_ffff],
+        replyFds: undefined,
+        needs: [],
+      },
+      {
+        number: 6,
+        name: "SET_LOG_BASE",
+        payload: undefined,
+        reply: undefined,
+        replies: false,
+        acknowledged: true,
+        repliesWith: ["REPLY_ACK", "DEVICE_STATE"],
+        fds: undefined,
         replyFds: undefined,
         needs: [],
       },
@@ -54,6 +69,7 @@ describe("tables", () => {
         reply: "set_state_fd_reply",
         replies: true,
         acknowledged: false,
+        repliesWith: [],
         fds: [1, 1],
         replyFds: [0, 1],
         needs: ["DEVICE_STATE", "REPLY_ACK"],
