@@ -336,16 +336,16 @@ export function writeFuseInHeaderAt(
     || padding !== (padding & 0xffff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["len", len, 32, 0, 66],
-      ["opcode", opcode, 32, 4, 67],
-      ["unique", unique, 64, 8, 69],
-      ["nodeid", nodeid, 64, 16, 71],
-      ["uid", uid, 32, 24, 72],
-      ["gid", gid, 32, 28, 73],
-      ["pid", pid, 32, 32, 74],
-      ["total_extlen", totalExtlen, 16, 36, 77],
-      ["padding", padding, 16, 38, 78],
-    ]);
+      ["len", 32, 0, 66],
+      ["opcode", 32, 4, 67],
+      ["unique", 64, 8, 69],
+      ["nodeid", 64, 16, 71],
+      ["uid", 32, 24, 72],
+      ["gid", 32, 28, 73],
+      ["pid", 32, 32, 74],
+      ["total_extlen", 16, 36, 77],
+      ["padding", 16, 38, 78],
+    ], len, opcode, unique, nodeid, uid, gid, pid, totalExtlen, padding);
   }
   view.setUint32(at, len, littleEndian);
   view.setUint32(at + 4, opcode, littleEndian);
@@ -672,10 +672,10 @@ export function writeFuseOutHeaderAt(
   const { len, error: error$, unique } = value;
   if (len !== len >>> 0 || error$ !== (error$ | 0) || unique !== BigInt.asUintN(64, unique)) {
     throw misfit(writer, at, FILE, [
-      ["len", len, 32, 0, 86],
-      ["error", error$, -32, 4, 88],
-      ["unique", unique, 64, 8, 89],
-    ]);
+      ["len", 32, 0, 86],
+      ["error", -32, 4, 88],
+      ["unique", 64, 8, 89],
+    ], len, error$, unique);
   }
   view.setUint32(at, len, littleEndian);
   view.setInt32(at + 4, error$, littleEndian);
@@ -974,23 +974,40 @@ export function writeFuseAttrAt(writer: Writer, at: number, value: FuseAttr, lit
     || flags !== flags >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["ino", ino, 64, 0, 94],
-      ["size", size$, 64, 8, 96],
-      ["blocks", blocks, 64, 16, 98],
-      ["atime", atime, 64, 24, 100],
-      ["mtime", mtime, 64, 32, 101],
-      ["ctime", ctime, 64, 40, 102],
-      ["atimensec", atimensec, 32, 48, 104],
-      ["mtimensec", mtimensec, 32, 52, 105],
-      ["ctimensec", ctimensec, 32, 56, 106],
-      ["mode", mode, 32, 60, 108],
-      ["nlink", nlink, 32, 64, 109],
-      ["uid", uid, 32, 68, 110],
-      ["gid", gid, 32, 72, 111],
-      ["rdev", rdev, 32, 76, 112],
-      ["blksize", blksize, 32, 80, 113],
-      ["flags", flags, 32, 84, 114],
-    ]);
+      ["ino", 64, 0, 94],
+      ["size", 64, 8, 96],
+      ["blocks", 64, 16, 98],
+      ["atime", 64, 24, 100],
+      ["mtime", 64, 32, 101],
+      ["ctime", 64, 40, 102],
+      ["atimensec", 32, 48, 104],
+      ["mtimensec", 32, 52, 105],
+      ["ctimensec", 32, 56, 106],
+      ["mode", 32, 60, 108],
+      ["nlink", 32, 64, 109],
+      ["uid", 32, 68, 110],
+      ["gid", 32, 72, 111],
+      ["rdev", 32, 76, 112],
+      ["blksize", 32, 80, 113],
+      ["flags", 32, 84, 114],
+    ],
+      ino,
+      size$,
+      blocks,
+      atime,
+      mtime,
+      ctime,
+      atimensec,
+      mtimensec,
+      ctimensec,
+      mode,
+      nlink,
+      uid,
+      gid,
+      rdev,
+      blksize,
+      flags,
+    );
   }
   view.setBigUint64(at, ino, littleEndian);
   view.setBigUint64(at + 8, size$, littleEndian);
@@ -1437,13 +1454,13 @@ export function writeFuseEntryOutAt(
     || attrValidNsec !== attrValidNsec >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["nodeid", nodeid, 64, 0, 120],
-      ["generation", generation, 64, 8, 121],
-      ["entry_valid", entryValid, 64, 16, 124],
-      ["attr_valid", attrValid, 64, 24, 125],
-      ["entry_valid_nsec", entryValidNsec, 32, 32, 127],
-      ["attr_valid_nsec", attrValidNsec, 32, 36, 128],
-    ]);
+      ["nodeid", 64, 0, 120],
+      ["generation", 64, 8, 121],
+      ["entry_valid", 64, 16, 124],
+      ["attr_valid", 64, 24, 125],
+      ["entry_valid_nsec", 32, 32, 127],
+      ["attr_valid_nsec", 32, 36, 128],
+    ], nodeid, generation, entryValid, attrValid, entryValidNsec, attrValidNsec);
   }
   view.setBigUint64(at, nodeid, littleEndian);
   view.setBigUint64(at + 8, generation, littleEndian);
@@ -1718,7 +1735,7 @@ export function writeFuseForgetInAt(
   const { view } = writer;
   const { nlookup } = value;
   if (nlookup !== BigInt.asUintN(64, nlookup)) {
-    throw misfit(writer, at, FILE, [["nlookup", nlookup, 64, 0, 135]]);
+    throw misfit(writer, at, FILE, [["nlookup", 64, 0, 135]], nlookup);
   }
   view.setBigUint64(at, nlookup, littleEndian);
 }
@@ -1885,7 +1902,7 @@ export function writeFuseForgetOneAt(
   const { view } = writer;
   const { nodeid, nlookup } = value;
   if (nodeid !== BigInt.asUintN(64, nodeid) || nlookup !== BigInt.asUintN(64, nlookup)) {
-    throw misfit(writer, at, FILE, [["nodeid", nodeid, 64, 0, 140], ["nlookup", nlookup, 64, 8, 141]]);
+    throw misfit(writer, at, FILE, [["nodeid", 64, 0, 140], ["nlookup", 64, 8, 141]], nodeid, nlookup);
   }
   view.setBigUint64(at, nodeid, littleEndian);
   view.setBigUint64(at + 8, nlookup, littleEndian);
@@ -2072,7 +2089,7 @@ export function writeFuseBatchForget(writer: Writer, value: FuseBatchForget, lit
   const { view } = writer;
   const count$ = nodes.length;
   if (count$ !== count$ >>> 0 || dummy !== dummy >>> 0) {
-    throw misfit(writer, at, FILE, [["count", count$, 32, 0, 147], ["dummy", dummy, 32, 4, 148]]);
+    throw misfit(writer, at, FILE, [["count", 32, 0, 147], ["dummy", 32, 4, 148]], count$, dummy);
   }
   view.setUint32(at, count$, littleEndian);
   view.setUint32(at + 4, dummy, littleEndian);
@@ -2324,10 +2341,10 @@ export function writeFuseGetattrInAt(
   const { getattrFlags, dummy = 0, fh } = value;
   if (getattrFlags !== getattrFlags >>> 0 || dummy !== dummy >>> 0 || fh !== BigInt.asUintN(64, fh)) {
     throw misfit(writer, at, FILE, [
-      ["getattr_flags", getattrFlags, 32, 0, 154],
-      ["dummy", dummy, 32, 4, 155],
-      ["fh", fh, 64, 8, 157],
-    ]);
+      ["getattr_flags", 32, 0, 154],
+      ["dummy", 32, 4, 155],
+      ["fh", 64, 8, 157],
+    ], getattrFlags, dummy, fh);
   }
   view.setUint32(at, getattrFlags, littleEndian);
   view.setUint32(at + 4, dummy, littleEndian);
@@ -2590,10 +2607,10 @@ export function writeFuseAttrOutAt(
     || dummy !== dummy >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["attr_valid", attrValid, 64, 0, 163],
-      ["attr_valid_nsec", attrValidNsec, 32, 8, 165],
-      ["dummy", dummy, 32, 12, 166],
-    ]);
+      ["attr_valid", 64, 0, 163],
+      ["attr_valid_nsec", 32, 8, 165],
+      ["dummy", 32, 12, 166],
+    ], attrValid, attrValidNsec, dummy);
   }
   view.setBigUint64(at, attrValid, littleEndian);
   view.setUint32(at + 8, attrValidNsec, littleEndian);
@@ -3006,23 +3023,40 @@ export function writeFuseSetattrInAt(
     || unused5 !== unused5 >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["valid", valid, 32, 0, 189],
-      ["padding", padding, 32, 4, 190],
-      ["fh", fh, 64, 8, 191],
-      ["size", size$, 64, 16, 193],
-      ["lock_owner", lockOwner, 64, 24, 194],
-      ["atime", atime, 64, 32, 196],
-      ["mtime", mtime, 64, 40, 197],
-      ["ctime", ctime, 64, 48, 198],
-      ["atimensec", atimensec, 32, 56, 200],
-      ["mtimensec", mtimensec, 32, 60, 201],
-      ["ctimensec", ctimensec, 32, 64, 202],
-      ["mode", mode, 32, 68, 203],
-      ["unused4", unused4, 32, 72, 204],
-      ["uid", uid, 32, 76, 205],
-      ["gid", gid, 32, 80, 206],
-      ["unused5", unused5, 32, 84, 207],
-    ]);
+      ["valid", 32, 0, 189],
+      ["padding", 32, 4, 190],
+      ["fh", 64, 8, 191],
+      ["size", 64, 16, 193],
+      ["lock_owner", 64, 24, 194],
+      ["atime", 64, 32, 196],
+      ["mtime", 64, 40, 197],
+      ["ctime", 64, 48, 198],
+      ["atimensec", 32, 56, 200],
+      ["mtimensec", 32, 60, 201],
+      ["ctimensec", 32, 64, 202],
+      ["mode", 32, 68, 203],
+      ["unused4", 32, 72, 204],
+      ["uid", 32, 76, 205],
+      ["gid", 32, 80, 206],
+      ["unused5", 32, 84, 207],
+    ],
+      valid,
+      padding,
+      fh,
+      size$,
+      lockOwner,
+      atime,
+      mtime,
+      ctime,
+      atimensec,
+      mtimensec,
+      ctimensec,
+      mode,
+      unused4,
+      uid,
+      gid,
+      unused5,
+    );
   }
   view.setUint32(at, valid, littleEndian);
   view.setUint32(at + 4, padding, littleEndian);
@@ -3434,7 +3468,7 @@ export function writeFuseMkdirInAt(
   const { view } = writer;
   const { mode, umask } = value;
   if (mode !== mode >>> 0 || umask !== umask >>> 0) {
-    throw misfit(writer, at, FILE, [["mode", mode, 32, 0, 213], ["umask", umask, 32, 4, 214]]);
+    throw misfit(writer, at, FILE, [["mode", 32, 0, 213], ["umask", 32, 4, 214]], mode, umask);
   }
   view.setUint32(at, mode, littleEndian);
   view.setUint32(at + 4, umask, littleEndian);
@@ -3603,7 +3637,7 @@ export function writeFuseRenameInAt(
   const { view } = writer;
   const { newdir } = value;
   if (newdir !== BigInt.asUintN(64, newdir)) {
-    throw misfit(writer, at, FILE, [["newdir", newdir, 64, 0, 220]]);
+    throw misfit(writer, at, FILE, [["newdir", 64, 0, 220]], newdir);
   }
   view.setBigUint64(at, newdir, littleEndian);
 }
@@ -3766,7 +3800,7 @@ export function writeFuseOpenInAt(
   const { view } = writer;
   const { flags, openFlags } = value;
   if (flags !== flags >>> 0 || openFlags !== openFlags >>> 0) {
-    throw misfit(writer, at, FILE, [["flags", flags, 32, 0, 227], ["open_flags", openFlags, 32, 4, 228]]);
+    throw misfit(writer, at, FILE, [["flags", 32, 0, 227], ["open_flags", 32, 4, 228]], flags, openFlags);
   }
   view.setUint32(at, flags, littleEndian);
   view.setUint32(at + 4, openFlags, littleEndian);
@@ -3965,11 +3999,11 @@ export function writeFuseCreateInAt(
     || openFlags !== openFlags >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["flags", flags, 32, 0, 235],
-      ["mode", mode, 32, 4, 236],
-      ["umask", umask, 32, 8, 237],
-      ["open_flags", openFlags, 32, 12, 238],
-    ]);
+      ["flags", 32, 0, 235],
+      ["mode", 32, 4, 236],
+      ["umask", 32, 8, 237],
+      ["open_flags", 32, 12, 238],
+    ], flags, mode, umask, openFlags);
   }
   view.setUint32(at, flags, littleEndian);
   view.setUint32(at + 4, mode, littleEndian);
@@ -4184,10 +4218,10 @@ export function writeFuseOpenOutAt(
   const { fh, openFlags, backingId } = value;
   if (fh !== BigInt.asUintN(64, fh) || openFlags !== openFlags >>> 0 || backingId !== (backingId | 0)) {
     throw misfit(writer, at, FILE, [
-      ["fh", fh, 64, 0, 244],
-      ["open_flags", openFlags, 32, 8, 245],
-      ["backing_id", backingId, -32, 12, 246],
-    ]);
+      ["fh", 64, 0, 244],
+      ["open_flags", 32, 8, 245],
+      ["backing_id", -32, 12, 246],
+    ], fh, openFlags, backingId);
   }
   view.setBigUint64(at, fh, littleEndian);
   view.setUint32(at + 8, openFlags, littleEndian);
@@ -4405,11 +4439,11 @@ export function writeFuseReleaseInAt(
     || lockOwner !== BigInt.asUintN(64, lockOwner)
   ) {
     throw misfit(writer, at, FILE, [
-      ["fh", fh, 64, 0, 252],
-      ["flags", flags, 32, 8, 253],
-      ["release_flags", releaseFlags, 32, 12, 254],
-      ["lock_owner", lockOwner, 64, 16, 255],
-    ]);
+      ["fh", 64, 0, 252],
+      ["flags", 32, 8, 253],
+      ["release_flags", 32, 12, 254],
+      ["lock_owner", 64, 16, 255],
+    ], fh, flags, releaseFlags, lockOwner);
   }
   view.setBigUint64(at, fh, littleEndian);
   view.setUint32(at + 8, flags, littleEndian);
@@ -4673,14 +4707,14 @@ export function writeFuseReadInAt(
     || padding !== padding >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["fh", fh, 64, 0, 261],
-      ["offset", offset, 64, 8, 263],
-      ["size", size$, 32, 16, 265],
-      ["read_flags", readFlags, 32, 20, 266],
-      ["lock_owner", lockOwner, 64, 24, 267],
-      ["flags", flags, 32, 32, 268],
-      ["padding", padding, 32, 36, 269],
-    ]);
+      ["fh", 64, 0, 261],
+      ["offset", 64, 8, 263],
+      ["size", 32, 16, 265],
+      ["read_flags", 32, 20, 266],
+      ["lock_owner", 64, 24, 267],
+      ["flags", 32, 32, 268],
+      ["padding", 32, 36, 269],
+    ], fh, offset, size$, readFlags, lockOwner, flags, padding);
   }
   view.setBigUint64(at, fh, littleEndian);
   view.setBigUint64(at + 8, offset, littleEndian);
@@ -5004,14 +5038,14 @@ export function writeFuseWriteInAt(
     || padding !== padding >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["fh", fh, 64, 0, 275],
-      ["offset", offset, 64, 8, 277],
-      ["size", size$, 32, 16, 279],
-      ["write_flags", writeFlags, 32, 20, 280],
-      ["lock_owner", lockOwner, 64, 24, 281],
-      ["flags", flags, 32, 32, 282],
-      ["padding", padding, 32, 36, 283],
-    ]);
+      ["fh", 64, 0, 275],
+      ["offset", 64, 8, 277],
+      ["size", 32, 16, 279],
+      ["write_flags", 32, 20, 280],
+      ["lock_owner", 64, 24, 281],
+      ["flags", 32, 32, 282],
+      ["padding", 32, 36, 283],
+    ], fh, offset, size$, writeFlags, lockOwner, flags, padding);
   }
   view.setBigUint64(at, fh, littleEndian);
   view.setBigUint64(at + 8, offset, littleEndian);
@@ -5296,7 +5330,7 @@ export function writeFuseWriteOutAt(
   const { view } = writer;
   const { size: size$, padding = 0 } = value;
   if (size$ !== size$ >>> 0 || padding !== padding >>> 0) {
-    throw misfit(writer, at, FILE, [["size", size$, 32, 0, 289], ["padding", padding, 32, 4, 290]]);
+    throw misfit(writer, at, FILE, [["size", 32, 0, 289], ["padding", 32, 4, 290]], size$, padding);
   }
   view.setUint32(at, size$, littleEndian);
   view.setUint32(at + 4, padding, littleEndian);
@@ -5566,16 +5600,16 @@ export function writeFuseKstatfsAt(
     || padding !== padding >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["blocks", blocks, 64, 0, 296],
-      ["bfree", bfree, 64, 8, 297],
-      ["bavail", bavail, 64, 16, 298],
-      ["files", files, 64, 24, 299],
-      ["ffree", ffree, 64, 32, 300],
-      ["bsize", bsize, 32, 40, 302],
-      ["namelen", namelen, 32, 44, 303],
-      ["frsize", frsize, 32, 48, 305],
-      ["padding", padding, 32, 52, 306],
-    ]);
+      ["blocks", 64, 0, 296],
+      ["bfree", 64, 8, 297],
+      ["bavail", 64, 16, 298],
+      ["files", 64, 24, 299],
+      ["ffree", 64, 32, 300],
+      ["bsize", 32, 40, 302],
+      ["namelen", 32, 44, 303],
+      ["frsize", 32, 48, 305],
+      ["padding", 32, 52, 306],
+    ], blocks, bfree, bavail, files, ffree, bsize, namelen, frsize, padding);
   }
   view.setBigUint64(at, blocks, littleEndian);
   view.setBigUint64(at + 8, bfree, littleEndian);
@@ -5963,12 +5997,12 @@ export function writeFuseInitInAt(
     || flags2 !== flags2 >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["major", major, 32, 0, 327],
-      ["minor", minor, 32, 4, 328],
-      ["max_readahead", maxReadahead, 32, 8, 329],
-      ["flags", flags, 32, 12, 330],
-      ["flags2", flags2, 32, 16, 331],
-    ]);
+      ["major", 32, 0, 327],
+      ["minor", 32, 4, 328],
+      ["max_readahead", 32, 8, 329],
+      ["flags", 32, 12, 330],
+      ["flags2", 32, 16, 331],
+    ], major, minor, maxReadahead, flags, flags2);
   }
   view.setUint32(at, major, littleEndian);
   view.setUint32(at + 4, minor, littleEndian);
@@ -6309,20 +6343,34 @@ export function writeFuseInitOutAt(
     || requestTimeout !== (requestTimeout & 0xffff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["major", major, 32, 0, 337],
-      ["minor", minor, 32, 4, 338],
-      ["max_readahead", maxReadahead, 32, 8, 339],
-      ["flags", flags, 32, 12, 340],
-      ["max_background", maxBackground, 16, 16, 341],
-      ["congestion_threshold", congestionThreshold, 16, 18, 342],
-      ["max_write", maxWrite, 32, 20, 344],
-      ["time_gran", timeGran, 32, 24, 346],
-      ["max_pages", maxPages, 16, 28, 347],
-      ["map_alignment", mapAlignment, 16, 30, 348],
-      ["flags2", flags2, 32, 32, 349],
-      ["max_stack_depth", maxStackDepth, 32, 36, 350],
-      ["request_timeout", requestTimeout, 16, 40, 351],
-    ]);
+      ["major", 32, 0, 337],
+      ["minor", 32, 4, 338],
+      ["max_readahead", 32, 8, 339],
+      ["flags", 32, 12, 340],
+      ["max_background", 16, 16, 341],
+      ["congestion_threshold", 16, 18, 342],
+      ["max_write", 32, 20, 344],
+      ["time_gran", 32, 24, 346],
+      ["max_pages", 16, 28, 347],
+      ["map_alignment", 16, 30, 348],
+      ["flags2", 32, 32, 349],
+      ["max_stack_depth", 32, 36, 350],
+      ["request_timeout", 16, 40, 351],
+    ],
+      major,
+      minor,
+      maxReadahead,
+      flags,
+      maxBackground,
+      congestionThreshold,
+      maxWrite,
+      timeGran,
+      maxPages,
+      mapAlignment,
+      flags2,
+      maxStackDepth,
+      requestTimeout,
+    );
   }
   view.setUint32(at, major, littleEndian);
   view.setUint32(at + 4, minor, littleEndian);
@@ -6686,7 +6734,7 @@ export function writeFuseInterruptInAt(
   const { view } = writer;
   const { unique } = value;
   if (unique !== BigInt.asUintN(64, unique)) {
-    throw misfit(writer, at, FILE, [["unique", unique, 64, 0, 358]]);
+    throw misfit(writer, at, FILE, [["unique", 64, 0, 358]], unique);
   }
   view.setBigUint64(at, unique, littleEndian);
 }
@@ -6893,11 +6941,11 @@ export function writeFuseDirent(writer: Writer, value: FuseDirent, littleEndian:
     || type !== type >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["ino", ino, 64, 0, 364],
-      ["off", off, 64, 8, 366],
-      ["namelen", namelen, 32, 16, 367],
-      ["type", type, 32, 20, 369],
-    ]);
+      ["ino", 64, 0, 364],
+      ["off", 64, 8, 366],
+      ["namelen", 32, 16, 367],
+      ["type", 32, 20, 369],
+    ], ino, off, namelen, type);
   }
   view.setBigUint64(at, ino, littleEndian);
   view.setBigUint64(at + 8, off, littleEndian);
@@ -7379,10 +7427,10 @@ export function writeFuseNotifyInvalInodeOutAt(
   const { ino, off, len } = value;
   if (ino !== BigInt.asUintN(64, ino) || off !== BigInt.asIntN(64, off) || len !== BigInt.asIntN(64, len)) {
     throw misfit(writer, at, FILE, [
-      ["ino", ino, 64, 0, 395],
-      ["off", off, -64, 8, 397],
-      ["len", len, -64, 16, 400],
-    ]);
+      ["ino", 64, 0, 395],
+      ["off", -64, 8, 397],
+      ["len", -64, 16, 400],
+    ], ino, off, len);
   }
   view.setBigUint64(at, ino, littleEndian);
   view.setBigInt64(at + 8, off, littleEndian);
