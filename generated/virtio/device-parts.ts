@@ -4759,28 +4759,28 @@ const VIRTIO_NET_DEV_PART_CVQ_CFG_PART_LEAVES: readonly Leaf[] = [
   ["length", 8, 4, 233],
 ];
 const VIRTIO_NET_DEV_PART_CVQ_CFG_PART_LEAVES2: readonly Leaf[] = [
-  ["promisc.on", 0, 1, 72, "virtio/net-ctrl.wire"],
+  ["promisc.on", 0, 1, 80, "virtio/net-ctrl.wire"],
 ];
 const VIRTIO_NET_DEV_PART_CVQ_CFG_PART_LEAVES3: readonly Leaf[] = [
-  ["allmulti.on", 0, 1, 72, "virtio/net-ctrl.wire"],
+  ["allmulti.on", 0, 1, 80, "virtio/net-ctrl.wire"],
 ];
 const VIRTIO_NET_DEV_PART_CVQ_CFG_PART_LEAVES4: readonly Leaf[] = [
-  ["alluni.on", 0, 1, 72, "virtio/net-ctrl.wire"],
+  ["alluni.on", 0, 1, 80, "virtio/net-ctrl.wire"],
 ];
 const VIRTIO_NET_DEV_PART_CVQ_CFG_PART_LEAVES5: readonly Leaf[] = [
-  ["nomulti.on", 0, 1, 72, "virtio/net-ctrl.wire"],
+  ["nomulti.on", 0, 1, 80, "virtio/net-ctrl.wire"],
 ];
 const VIRTIO_NET_DEV_PART_CVQ_CFG_PART_LEAVES6: readonly Leaf[] = [
-  ["nouni.on", 0, 1, 72, "virtio/net-ctrl.wire"],
+  ["nouni.on", 0, 1, 80, "virtio/net-ctrl.wire"],
 ];
 const VIRTIO_NET_DEV_PART_CVQ_CFG_PART_LEAVES7: readonly Leaf[] = [
-  ["nobcast.on", 0, 1, 72, "virtio/net-ctrl.wire"],
+  ["nobcast.on", 0, 1, 80, "virtio/net-ctrl.wire"],
 ];
 const VIRTIO_NET_DEV_PART_CVQ_CFG_PART_LEAVES8: readonly Leaf[] = [
-  ["mac_addr.mac", 0, 6, 94, "virtio/net-ctrl.wire"],
+  ["mac_addr.mac", 0, 6, 102, "virtio/net-ctrl.wire"],
 ];
 const VIRTIO_NET_DEV_PART_CVQ_CFG_PART_LEAVES9: readonly Leaf[] = [
-  ["vq_pairs.virtqueue_pairs", 0, 2, 106, "virtio/net-ctrl.wire"],
+  ["vq_pairs.virtqueue_pairs", 0, 2, 114, "virtio/net-ctrl.wire"],
 ];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */

@@ -105,6 +105,162 @@ export function virtioNetCtrlClassName(value: number | bigint): string | undefin
 }
 
 /**
+ * `struct virtio_net_ctrl_hdr`: 2 bytes.
+ * What a command begins with; its data follow. The kernel's name.
+ * @see linux/virtio_net.h, struct virtio_net_ctrl_hdr
+ */
+export interface VirtioNetCtrlHdr {
+  /** 1 byte at offset 0. */
+  class: VirtioNetCtrlClass;
+  /**
+   * 1 byte at offset 1.
+   * Command of that class.
+   */
+  cmd: number;
+}
+
+/** Reads the 2 bytes at `at`, which the caller has made sure of. */
+export function readVirtioNetCtrlHdrAt(reader: Reader, at: number): VirtioNetCtrlHdr {
+  const { view } = reader;
+  return { class: view.getUint8(at), cmd: view.getUint8(at + 1) };
+}
+
+/** Reads at the cursor. For structs inside others: its errors have no path. Otherwise, decode. */
+export function readVirtioNetCtrlHdr(reader: Reader): VirtioNetCtrlHdr {
+  return readVirtioNetCtrlHdrAt(reader, reader.take(2));
+}
+
+/**
+ * Decodes `struct virtio_net_ctrl_hdr`: the whole of the bytes, or what begins at the cursor of a reader.
+ * @throws WireError when the bytes are no such value.
+ */
+export function decodeVirtioNetCtrlHdr(source: Source): VirtioNetCtrlHdr {
+  const reader = readerOf(source);
+  const { at, end, depth } = reader;
+  try {
+    const value = readVirtioNetCtrlHdr(reader);
+    if (reader !== source) reader.finish();
+    return value;
+  } catch (error) {
+    throw explain(error, scanVirtioNetCtrlHdr(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 37), reader);
+  }
+}
+
+const VIRTIO_NET_CTRL_HDR_LEAVES: readonly Leaf[] = [["class", 0, 1, 38], ["cmd", 1, 1, 40]];
+
+/** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
+export function scanVirtioNetCtrlHdr(reader: Reader): boolean {
+  const at = reader.at;
+  if (2 > reader.end - at) return reader.short(at, VIRTIO_NET_CTRL_HDR_LEAVES, FILE);
+  reader.at = at + 2;
+  return true;
+}
+
+/** What is wrong with the bytes as `struct virtio_net_ctrl_hdr`; undefined when nothing is. */
+export function checkVirtioNetCtrlHdr(source: Source): WireError | undefined {
+  const reader = readerOf(source);
+  return verdict(scanVirtioNetCtrlHdr(reader) && ended(reader, source, FILE, 37), reader);
+}
+
+/** The size of every `virtio_net_ctrl_hdr` in bytes. */
+export const VIRTIO_NET_CTRL_HDR_SIZE = 2;
+
+/** How many bytes encoding the value takes. */
+export function sizeofVirtioNetCtrlHdr(_value: VirtioNetCtrlHdr): number {
+  return 2;
+}
+
+/** Writes the 2 bytes at `at`, for which the caller has made room. */
+export function writeVirtioNetCtrlHdrAt(writer: Writer, at: number, value: VirtioNetCtrlHdr): void {
+  const { view } = writer;
+  const { class: class$, cmd } = value;
+  if (class$ !== (class$ & 0xff) || cmd !== (cmd & 0xff)) {
+    throw misfit(writer, at, FILE, [["class", 8, 0, 38], ["cmd", 8, 1, 40]], class$, cmd);
+  }
+  view.setUint8(at, class$);
+  view.setUint8(at + 1, cmd);
+}
+
+/** Writes at the cursor. Offsets in its errors count from the start of the writer's memory. */
+export function writeVirtioNetCtrlHdr(writer: Writer, value: VirtioNetCtrlHdr): void {
+  writeVirtioNetCtrlHdrAt(writer, writer.take(2), value);
+}
+
+/**
+ * Encodes `struct virtio_net_ctrl_hdr`.
+ * @throws WireError when a part of the value does not fit its field, or breaks a rule of the schema.
+ */
+export function encodeVirtioNetCtrlHdr(value: VirtioNetCtrlHdr): Uint8Array {
+  const writer = new Writer(VIRTIO_NET_CTRL_HDR_SIZE);
+  writeVirtioNetCtrlHdr(writer, value);
+  return writer.written();
+}
+
+/** A `virtio_net_ctrl_hdr` (2 bytes) where it lies in memory: fields in any order, nothing is copied. */
+export class VirtioNetCtrlHdrView extends View {
+  /** @throws WireError when there is no such value at `at`. */
+  constructor(source: Source, at = 0) {
+    super(source);
+    this.moveTo(at);
+  }
+
+  override moveTo(at: number): this {
+    if (!this.$holds(at, 2)) {
+      scanVirtioNetCtrlHdr(this.$aim(at));
+      throw this.$refused();
+    }
+    this.$at = at;
+    this.$end = at + 2;
+    return this;
+  }
+
+  /** 1 byte at offset 0. */
+  get class(): VirtioNetCtrlClass {
+    return this.$view.getUint8(this.$at);
+  }
+  set class(value: VirtioNetCtrlClass) {
+    if (value !== (value & 0xff)) throw this.$error("range", "class", this.$at, FILE, 38, String(value));
+    this.$view.setUint8(this.$at, value);
+  }
+
+  /**
+   * 1 byte at offset 1.
+   * Command of that class.
+   */
+  get cmd(): number {
+    return this.$view.getUint8(this.$at + 1);
+  }
+  set cmd(value: number) {
+    if (value !== (value & 0xff)) throw this.$error("range", "cmd", this.$at + 1, FILE, 40, String(value));
+    this.$view.setUint8(this.$at + 1, value);
+  }
+}
+
+const VIRTIO_NET_CTRL_HDR_SITES = {
+  class$: {
+    name: "class",
+    type: "virtio_net_ctrl_class",
+    schema: "virtio/net-ctrl.wire:38",
+    meaning: virtioNetCtrlClassName,
+  },
+  cmd: { name: "cmd", type: "u8", schema: "virtio/net-ctrl.wire:40", doc: "Command of that class." },
+} satisfies Record<string, Site>;
+
+/**
+ * Reports every field of the `virtio_net_ctrl_hdr` at the cursor. False when it had to end before the value does.
+ */
+export function walkVirtioNetCtrlHdr(reader: Reader, visitor: Visitor): boolean {
+  const { view } = reader;
+  const at = reader.at;
+  if (1 > reader.end - at) return reportShort(reader, visitor, at, VIRTIO_NET_CTRL_HDR_LEAVES, FILE);
+  visitor.field(VIRTIO_NET_CTRL_HDR_SITES.class$, -1, at, 1, view.getUint8(at));
+  if (2 > reader.end - at) return reportShort(reader, visitor, at, VIRTIO_NET_CTRL_HDR_LEAVES, FILE);
+  visitor.field(VIRTIO_NET_CTRL_HDR_SITES.cmd, -1, at + 1, 1, view.getUint8(at + 1));
+  reader.at = at + 2;
+  return true;
+}
+
+/**
  * `enum virtio_net_ctrl_ack`, 8 bits. Other values are kept as they are.
  * What the device answers.
  */
@@ -231,11 +387,11 @@ export function decodeVirtioNetCtrlRx(source: Source): VirtioNetCtrlRx {
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVirtioNetCtrlRx(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 71), reader);
+    throw explain(error, scanVirtioNetCtrlRx(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 79), reader);
   }
 }
 
-const VIRTIO_NET_CTRL_RX_LEAVES: readonly Leaf[] = [["on", 0, 1, 72]];
+const VIRTIO_NET_CTRL_RX_LEAVES: readonly Leaf[] = [["on", 0, 1, 80]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVirtioNetCtrlRx(reader: Reader): boolean {
@@ -248,7 +404,7 @@ export function scanVirtioNetCtrlRx(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct virtio_net_ctrl_rx`; undefined when nothing is. */
 export function checkVirtioNetCtrlRx(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVirtioNetCtrlRx(reader) && ended(reader, source, FILE, 71), reader);
+  return verdict(scanVirtioNetCtrlRx(reader) && ended(reader, source, FILE, 79), reader);
 }
 
 /** The size of every `virtio_net_ctrl_rx` in bytes. */
@@ -264,7 +420,7 @@ export function writeVirtioNetCtrlRxAt(writer: Writer, at: number, value: Virtio
   const { view } = writer;
   const { on } = value;
   if (on !== (on & 0xff)) {
-    throw misfit(writer, at, FILE, [["on", 8, 0, 72]], on);
+    throw misfit(writer, at, FILE, [["on", 8, 0, 80]], on);
   }
   view.setUint8(at, on);
 }
@@ -307,13 +463,13 @@ export class VirtioNetCtrlRxView extends View {
     return this.$view.getUint8(this.$at);
   }
   set on(value: number) {
-    if (value !== (value & 0xff)) throw this.$error("range", "on", this.$at, FILE, 72, String(value));
+    if (value !== (value & 0xff)) throw this.$error("range", "on", this.$at, FILE, 80, String(value));
     this.$view.setUint8(this.$at, value);
   }
 }
 
 const VIRTIO_NET_CTRL_RX_SITES = {
-  on: { name: "on", type: "u8", schema: "virtio/net-ctrl.wire:72" },
+  on: { name: "on", type: "u8", schema: "virtio/net-ctrl.wire:80" },
 } satisfies Record<string, Site>;
 
 /**
@@ -370,11 +526,11 @@ export function decodeVirtioNetCtrlMac(source: Source, littleEndian: boolean): V
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVirtioNetCtrlMac(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 77), reader);
+    throw explain(error, scanVirtioNetCtrlMac(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 85), reader);
   }
 }
 
-const VIRTIO_NET_CTRL_MAC_LEAVES: readonly Leaf[] = [["entries", 0, 4, 79]];
+const VIRTIO_NET_CTRL_MAC_LEAVES: readonly Leaf[] = [["entries", 0, 4, 87]];
 
 /**
  * Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong.
@@ -387,7 +543,7 @@ export function scanVirtioNetCtrlMac(reader: Reader, littleEndian: boolean): boo
   reader.at = at + 4;
   const entries = view.getUint32(at, littleEndian);
   const need = entries * 6;
-  if (need > reader.end - reader.at) return reader.lacks("macs", reader.at, need, FILE, 80);
+  if (need > reader.end - reader.at) return reader.lacks("macs", reader.at, need, FILE, 88);
   reader.at += need;
   return true;
 }
@@ -398,7 +554,7 @@ export function scanVirtioNetCtrlMac(reader: Reader, littleEndian: boolean): boo
  */
 export function checkVirtioNetCtrlMac(source: Source, littleEndian: boolean): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVirtioNetCtrlMac(reader, littleEndian) && ended(reader, source, FILE, 77), reader);
+  return verdict(scanVirtioNetCtrlMac(reader, littleEndian) && ended(reader, source, FILE, 85), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -416,14 +572,14 @@ export function writeVirtioNetCtrlMac(writer: Writer, value: VirtioNetCtrlMac, l
   const { view } = writer;
   const entries = macs.length;
   if (entries !== entries >>> 0) {
-    throw misfit(writer, at, FILE, [["entries", 32, 0, 79]], entries);
+    throw misfit(writer, at, FILE, [["entries", 32, 0, 87]], entries);
   }
   view.setUint32(at, entries, littleEndian);
   const start = writer.take(macs.length * 6);
   let next = start;
   for (const item of macs) {
     if (item.length !== 6) {
-      throw wrongLength(writer, `macs[${(next - start) / 6}]`, next, FILE, 80, 6, item.length, "bytes");
+      throw wrongLength(writer, `macs[${(next - start) / 6}]`, next, FILE, 88, 6, item.length, "bytes");
     }
     writer.bytes.set(item, next);
     next += 6;
@@ -497,11 +653,11 @@ const VIRTIO_NET_CTRL_MAC_SITES = {
   entries: {
     name: "entries",
     type: "u32",
-    schema: "virtio/net-ctrl.wire:79",
+    schema: "virtio/net-ctrl.wire:87",
     doc: "In the guest's order over the legacy interface.",
     role: "derived",
   },
-  macs: { name: "macs", type: "u8[][6]", schema: "virtio/net-ctrl.wire:80" },
+  macs: { name: "macs", type: "u8[][6]", schema: "virtio/net-ctrl.wire:88" },
 } satisfies Record<string, Site>;
 
 /**
@@ -529,7 +685,7 @@ export function walkVirtioNetCtrlMac(reader: Reader, visitor: Visitor, littleEnd
     reader.at = at2 + 6;
   }
   visitor.close(reader.at);
-  if (need > reader.end - from) return reportLack(reader, visitor, "macs", from, need, FILE, 80);
+  if (need > reader.end - from) return reportLack(reader, visitor, "macs", from, need, FILE, 88);
   if (!whole) return false;
   return true;
 }
@@ -575,7 +731,7 @@ export function decodeVirtioNetCtrlMacTable(source: Source, littleEndian: boolea
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVirtioNetCtrlMacTable(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 85), reader);
+    throw explain(error, scanVirtioNetCtrlMacTable(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 93), reader);
   }
 }
 
@@ -595,7 +751,7 @@ export function scanVirtioNetCtrlMacTable(reader: Reader, littleEndian: boolean)
  */
 export function checkVirtioNetCtrlMacTable(source: Source, littleEndian: boolean): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVirtioNetCtrlMacTable(reader, littleEndian) && ended(reader, source, FILE, 85), reader);
+  return verdict(scanVirtioNetCtrlMacTable(reader, littleEndian) && ended(reader, source, FILE, 93), reader);
 }
 
 /**
@@ -693,13 +849,13 @@ const VIRTIO_NET_CTRL_MAC_TABLE_SITES = {
   unicast: {
     name: "unicast",
     type: "virtio_net_ctrl_mac",
-    schema: "virtio/net-ctrl.wire:87",
+    schema: "virtio/net-ctrl.wire:95",
     doc: "Unicast addresses.",
   },
   multicast: {
     name: "multicast",
     type: "virtio_net_ctrl_mac",
-    schema: "virtio/net-ctrl.wire:89",
+    schema: "virtio/net-ctrl.wire:97",
     doc: "Multicast addresses.",
   },
 } satisfies Record<string, Site>;
@@ -751,11 +907,11 @@ export function decodeVirtioNetCtrlMacAddr(source: Source): VirtioNetCtrlMacAddr
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVirtioNetCtrlMacAddr(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 93), reader);
+    throw explain(error, scanVirtioNetCtrlMacAddr(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 101), reader);
   }
 }
 
-const VIRTIO_NET_CTRL_MAC_ADDR_LEAVES: readonly Leaf[] = [["mac", 0, 6, 94]];
+const VIRTIO_NET_CTRL_MAC_ADDR_LEAVES: readonly Leaf[] = [["mac", 0, 6, 102]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVirtioNetCtrlMacAddr(reader: Reader): boolean {
@@ -768,7 +924,7 @@ export function scanVirtioNetCtrlMacAddr(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct virtio_net_ctrl_mac_addr`; undefined when nothing is. */
 export function checkVirtioNetCtrlMacAddr(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVirtioNetCtrlMacAddr(reader) && ended(reader, source, FILE, 93), reader);
+  return verdict(scanVirtioNetCtrlMacAddr(reader) && ended(reader, source, FILE, 101), reader);
 }
 
 /** The size of every `virtio_net_ctrl_mac_addr` in bytes. */
@@ -782,7 +938,7 @@ export function sizeofVirtioNetCtrlMacAddr(_value: VirtioNetCtrlMacAddr): number
 /** Writes the 6 bytes at `at`, for which the caller has made room. */
 export function writeVirtioNetCtrlMacAddrAt(writer: Writer, at: number, value: VirtioNetCtrlMacAddr): void {
   const { mac } = value;
-  if (mac.length !== 6) throw wrongLength(writer, "mac", at, FILE, 94, 6, mac.length, "bytes");
+  if (mac.length !== 6) throw wrongLength(writer, "mac", at, FILE, 102, 6, mac.length, "bytes");
   writer.bytes.set(mac, at);
 }
 
@@ -826,7 +982,7 @@ export class VirtioNetCtrlMacAddrView extends View {
 }
 
 const VIRTIO_NET_CTRL_MAC_ADDR_SITES = {
-  mac: { name: "mac", type: "u8[6]", schema: "virtio/net-ctrl.wire:94" },
+  mac: { name: "mac", type: "u8[6]", schema: "virtio/net-ctrl.wire:102" },
 } satisfies Record<string, Site>;
 
 /**
@@ -886,11 +1042,11 @@ export function decodeVirtioNetCtrlVlan(source: Source, littleEndian: boolean): 
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVirtioNetCtrlVlan(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 98), reader);
+    throw explain(error, scanVirtioNetCtrlVlan(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 106), reader);
   }
 }
 
-const VIRTIO_NET_CTRL_VLAN_LEAVES: readonly Leaf[] = [["vlan_id", 0, 2, 100]];
+const VIRTIO_NET_CTRL_VLAN_LEAVES: readonly Leaf[] = [["vlan_id", 0, 2, 108]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVirtioNetCtrlVlan(reader: Reader, _littleEndian: boolean): boolean {
@@ -906,7 +1062,7 @@ export function scanVirtioNetCtrlVlan(reader: Reader, _littleEndian: boolean): b
  */
 export function checkVirtioNetCtrlVlan(source: Source, littleEndian: boolean): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVirtioNetCtrlVlan(reader, littleEndian) && ended(reader, source, FILE, 98), reader);
+  return verdict(scanVirtioNetCtrlVlan(reader, littleEndian) && ended(reader, source, FILE, 106), reader);
 }
 
 /** The size of every `virtio_net_ctrl_vlan` in bytes. */
@@ -930,7 +1086,7 @@ export function writeVirtioNetCtrlVlanAt(
   const { view } = writer;
   const { vlanId } = value;
   if (vlanId !== (vlanId & 0xffff)) {
-    throw misfit(writer, at, FILE, [["vlan_id", 16, 0, 100]], vlanId);
+    throw misfit(writer, at, FILE, [["vlan_id", 16, 0, 108]], vlanId);
   }
   view.setUint16(at, vlanId, littleEndian);
 }
@@ -987,7 +1143,7 @@ export class VirtioNetCtrlVlanView extends View {
     return this.$view.getUint16(this.$at, this.#littleEndian);
   }
   set vlanId(value: number) {
-    if (value !== (value & 0xffff)) throw this.$error("range", "vlan_id", this.$at, FILE, 100, String(value));
+    if (value !== (value & 0xffff)) throw this.$error("range", "vlan_id", this.$at, FILE, 108, String(value));
     this.$view.setUint16(this.$at, value, this.#littleEndian);
   }
 }
@@ -996,7 +1152,7 @@ const VIRTIO_NET_CTRL_VLAN_SITES = {
   vlanId: {
     name: "vlan_id",
     type: "u16",
-    schema: "virtio/net-ctrl.wire:100",
+    schema: "virtio/net-ctrl.wire:108",
     doc: "In the guest's order over the legacy interface.",
   },
 } satisfies Record<string, Site>;
@@ -1063,11 +1219,11 @@ export function decodeVirtioNetCtrlMqPairsSet(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVirtioNetCtrlMqPairsSet(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 104), reader);
+    throw explain(error, scanVirtioNetCtrlMqPairsSet(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 112), reader);
   }
 }
 
-const VIRTIO_NET_CTRL_MQ_PAIRS_SET_LEAVES: readonly Leaf[] = [["virtqueue_pairs", 0, 2, 106]];
+const VIRTIO_NET_CTRL_MQ_PAIRS_SET_LEAVES: readonly Leaf[] = [["virtqueue_pairs", 0, 2, 114]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVirtioNetCtrlMqPairsSet(reader: Reader, _littleEndian: boolean): boolean {
@@ -1083,7 +1239,7 @@ export function scanVirtioNetCtrlMqPairsSet(reader: Reader, _littleEndian: boole
  */
 export function checkVirtioNetCtrlMqPairsSet(source: Source, littleEndian: boolean): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVirtioNetCtrlMqPairsSet(reader, littleEndian) && ended(reader, source, FILE, 104), reader);
+  return verdict(scanVirtioNetCtrlMqPairsSet(reader, littleEndian) && ended(reader, source, FILE, 112), reader);
 }
 
 /** The size of every `virtio_net_ctrl_mq_pairs_set` in bytes. */
@@ -1110,7 +1266,7 @@ export function writeVirtioNetCtrlMqPairsSetAt(
   const { view } = writer;
   const { virtqueuePairs } = value;
   if (virtqueuePairs !== (virtqueuePairs & 0xffff)) {
-    throw misfit(writer, at, FILE, [["virtqueue_pairs", 16, 0, 106]], virtqueuePairs);
+    throw misfit(writer, at, FILE, [["virtqueue_pairs", 16, 0, 114]], virtqueuePairs);
   }
   view.setUint16(at, virtqueuePairs, littleEndian);
 }
@@ -1173,7 +1329,7 @@ export class VirtioNetCtrlMqPairsSetView extends View {
   }
   set virtqueuePairs(value: number) {
     if (value !== (value & 0xffff)) {
-      throw this.$error("range", "virtqueue_pairs", this.$at, FILE, 106, String(value));
+      throw this.$error("range", "virtqueue_pairs", this.$at, FILE, 114, String(value));
     }
     this.$view.setUint16(this.$at, value, this.#littleEndian);
   }
@@ -1183,7 +1339,7 @@ const VIRTIO_NET_CTRL_MQ_PAIRS_SET_SITES = {
   virtqueuePairs: {
     name: "virtqueue_pairs",
     type: "u16",
-    schema: "virtio/net-ctrl.wire:106",
+    schema: "virtio/net-ctrl.wire:114",
     doc: "1 to 0x8000.",
   },
 } satisfies Record<string, Site>;
@@ -1253,17 +1409,17 @@ export function decodeRssRqId(source: Source): RssRqId {
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanRssRqId(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 114), reader);
+    throw explain(error, scanRssRqId(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 122), reader);
   }
 }
 
-const RSS_RQ_ID_LEAVES: readonly Leaf[] = [["vq_index_1_16", 0, 2, 117]];
+const RSS_RQ_ID_LEAVES: readonly Leaf[] = [["vq_index_1_16", 0, 2, 125]];
 
 /** Checks the 2 bytes at `at`, which the caller has made sure of. Otherwise like scan. */
 export function scanRssRqIdAt(reader: Reader, at: number): boolean {
   const { view } = reader;
   if (reader.strict && (view.getUint16(at, true) >>> 15) !== 0) {
-    return reader.fail("reserved", "reserved", at, FILE, 118);
+    return reader.fail("reserved", "reserved", at, FILE, 126);
   }
   return true;
 }
@@ -1279,7 +1435,7 @@ export function scanRssRqId(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct rss_rq_id`; undefined when nothing is. */
 export function checkRssRqId(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanRssRqId(reader) && ended(reader, source, FILE, 114), reader);
+  return verdict(scanRssRqId(reader) && ended(reader, source, FILE, 122), reader);
 }
 
 /** The size of every `rss_rq_id` in bytes. */
@@ -1296,8 +1452,8 @@ export function writeRssRqIdAt(writer: Writer, at: number, value: RssRqId): void
   const { vqIndex116, reserved = 0 } = value;
   if (vqIndex116 !== (vqIndex116 & 0x7fff) || reserved !== (reserved & 0x1)) {
     throw misfit(writer, at, FILE, [
-      ["vq_index_1_16", 15, 0, 117],
-      ["reserved", 1, 0, 118],
+      ["vq_index_1_16", 15, 0, 125],
+      ["reserved", 1, 0, 126],
     ], vqIndex116, reserved);
   }
   view.setUint16(at, vqIndex116 | (reserved << 15), true);
@@ -1349,7 +1505,7 @@ export class RssRqIdView extends View {
   }
   set vqIndex116(value: number) {
     if (value !== (value & 0x7fff)) {
-      throw this.$error("range", "vq_index_1_16", this.$at, FILE, 117, String(value));
+      throw this.$error("range", "vq_index_1_16", this.$at, FILE, 125, String(value));
     }
     this.$view.setUint16(this.$at, (this.$view.getUint16(this.$at, true) & 0x8000) | value, true);
   }
@@ -1362,7 +1518,7 @@ export class RssRqIdView extends View {
     return this.$view.getUint16(this.$at, true) >>> 15;
   }
   set reserved(value: number) {
-    if (value !== (value & 0x1)) throw this.$error("range", "reserved", this.$at, FILE, 118, String(value));
+    if (value !== (value & 0x1)) throw this.$error("range", "reserved", this.$at, FILE, 126, String(value));
     this.$view.setUint16(this.$at, (this.$view.getUint16(this.$at, true) & 0x7fff) | (value << 15), true);
   }
 }
@@ -1371,10 +1527,10 @@ const RSS_RQ_ID_SITES = {
   vqIndex116: {
     name: "vq_index_1_16",
     type: "le16:15",
-    schema: "virtio/net-ctrl.wire:117",
+    schema: "virtio/net-ctrl.wire:125",
     doc: "Bits 1 to 16 of the virtqueue index:",
   },
-  reserved: { name: "reserved", type: "le16:1", schema: "virtio/net-ctrl.wire:118", role: "reserved" },
+  reserved: { name: "reserved", type: "le16:1", schema: "virtio/net-ctrl.wire:126", role: "reserved" },
 } satisfies Record<string, Site>;
 
 /** Reports every field of the `rss_rq_id` at the cursor. False when it had to end before the value does. */
@@ -1387,7 +1543,7 @@ export function walkRssRqId(reader: Reader, visitor: Visitor): boolean {
   const reserved = view.getUint16(at, true) >>> 15;
   visitor.field(RSS_RQ_ID_SITES.reserved, -1, at, 2, reserved, 15, 1);
   if (sound && reader.strict && reserved !== 0) {
-    sound = reader.fail("reserved", "reserved", at, FILE, 118) || report(reader, visitor);
+    sound = reader.fail("reserved", "reserved", at, FILE, 126) || report(reader, visitor);
   }
   reader.at = at + 2;
   if (!sound) return false;
@@ -1457,18 +1613,18 @@ export function decodeVirtioNetRssConfig(source: Source): VirtioNetRssConfig {
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVirtioNetRssConfig(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 124), reader);
+    throw explain(error, scanVirtioNetRssConfig(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 132), reader);
   }
 }
 
 const VIRTIO_NET_RSS_CONFIG_LEAVES: readonly Leaf[] = [
-  ["hash_types", 0, 4, 125],
-  ["indirection_table_mask", 4, 2, 127],
-  ["unclassified_queue.vq_index_1_16", 6, 2, 117],
+  ["hash_types", 0, 4, 133],
+  ["indirection_table_mask", 4, 2, 135],
+  ["unclassified_queue.vq_index_1_16", 6, 2, 125],
 ];
 const VIRTIO_NET_RSS_CONFIG_LEAVES2: readonly Leaf[] = [
-  ["max_tx_vq", 0, 2, 132],
-  ["hash_key_length", 2, 1, 133],
+  ["max_tx_vq", 0, 2, 140],
+  ["hash_key_length", 2, 1, 141],
 ];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
@@ -1481,7 +1637,7 @@ export function scanVirtioNetRssConfig(reader: Reader): boolean {
   if (!scanRssRqIdAt(reader, at + 6)) return reader.inside("unclassified_queue");
   const count = indirectionTableMask + 1;
   const need = count * 2;
-  if (need > reader.end - reader.at) return reader.lacks("indirection_table", reader.at, need, FILE, 130);
+  if (need > reader.end - reader.at) return reader.lacks("indirection_table", reader.at, need, FILE, 138);
   reader.at += need;
   let next = reader.at - need;
   for (let i = 0; i < count; i++) {
@@ -1493,7 +1649,7 @@ export function scanVirtioNetRssConfig(reader: Reader): boolean {
   reader.at = at2 + 3;
   const hashKeyLength = view.getUint8(at2 + 2);
   if (hashKeyLength > reader.end - reader.at) {
-    return reader.lacks("hash_key_data", reader.at, hashKeyLength, FILE, 134);
+    return reader.lacks("hash_key_data", reader.at, hashKeyLength, FILE, 142);
   }
   reader.at += hashKeyLength;
   return true;
@@ -1502,7 +1658,7 @@ export function scanVirtioNetRssConfig(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct virtio_net_rss_config`; undefined when nothing is. */
 export function checkVirtioNetRssConfig(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVirtioNetRssConfig(reader) && ended(reader, source, FILE, 124), reader);
+  return verdict(scanVirtioNetRssConfig(reader) && ended(reader, source, FILE, 132), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -1518,8 +1674,8 @@ export function writeVirtioNetRssConfig(writer: Writer, value: VirtioNetRssConfi
   const indirectionTableMask = indirectionTable.length - 1;
   if (hashTypes !== hashTypes >>> 0 || indirectionTableMask !== (indirectionTableMask & 0xffff)) {
     throw misfit(writer, at, FILE, [
-      ["hash_types", 32, 0, 125],
-      ["indirection_table_mask", 16, 4, 127],
+      ["hash_types", 32, 0, 133],
+      ["indirection_table_mask", 16, 4, 135],
     ], hashTypes, indirectionTableMask);
   }
   view.setUint32(at, hashTypes, true);
@@ -1544,8 +1700,8 @@ export function writeVirtioNetRssConfig(writer: Writer, value: VirtioNetRssConfi
   const hashKeyLength = hashKeyData.length;
   if (maxTxVq !== (maxTxVq & 0xffff) || hashKeyLength !== (hashKeyLength & 0xff)) {
     throw misfit(writer, at2, FILE, [
-      ["max_tx_vq", 16, 0, 132],
-      ["hash_key_length", 8, 2, 133],
+      ["max_tx_vq", 16, 0, 140],
+      ["hash_key_length", 8, 2, 141],
     ], maxTxVq, hashKeyLength);
   }
   view3.setUint16(at2, maxTxVq, true);
@@ -1593,7 +1749,7 @@ export class VirtioNetRssConfigView extends View {
     return this.$view.getUint32(this.$at, true);
   }
   set hashTypes(value: VirtioNetHashType) {
-    if (value !== value >>> 0) throw this.$error("range", "hash_types", this.$at, FILE, 125, String(value));
+    if (value !== value >>> 0) throw this.$error("range", "hash_types", this.$at, FILE, 133, String(value));
     this.$view.setUint32(this.$at, value, true);
   }
 
@@ -1637,7 +1793,7 @@ export class VirtioNetRssConfigView extends View {
   }
   set maxTxVq(value: number) {
     if (value !== (value & 0xffff)) {
-      throw this.$error("range", "max_tx_vq", this.#maxTxVqAt, FILE, 132, String(value));
+      throw this.$error("range", "max_tx_vq", this.#maxTxVqAt, FILE, 140, String(value));
     }
     this.$view.setUint16(this.#maxTxVqAt, value, true);
   }
@@ -1671,31 +1827,31 @@ const VIRTIO_NET_RSS_CONFIG_SITES = {
   hashTypes: {
     name: "hash_types",
     type: "virtio_net_hash_type",
-    schema: "virtio/net-ctrl.wire:125",
+    schema: "virtio/net-ctrl.wire:133",
     meaning: (value) => virtioNetHashTypeNames(value).join(" | ") || undefined,
   },
   indirectionTableMask: {
     name: "indirection_table_mask",
     type: "le16",
-    schema: "virtio/net-ctrl.wire:127",
+    schema: "virtio/net-ctrl.wire:135",
     doc: "One less than the number of entries of the table, which is a power of two:",
     role: "derived",
   },
   unclassifiedQueue: {
     name: "unclassified_queue",
     type: "rss_rq_id",
-    schema: "virtio/net-ctrl.wire:129",
+    schema: "virtio/net-ctrl.wire:137",
     doc: "Where packets without a hash go.",
   },
-  indirectionTable: { name: "indirection_table", type: "rss_rq_id[]", schema: "virtio/net-ctrl.wire:130" },
+  indirectionTable: { name: "indirection_table", type: "rss_rq_id[]", schema: "virtio/net-ctrl.wire:138" },
   maxTxVq: {
     name: "max_tx_vq",
     type: "le16",
-    schema: "virtio/net-ctrl.wire:132",
+    schema: "virtio/net-ctrl.wire:140",
     doc: "How many transmit virtqueues the driver may use.",
   },
-  hashKeyLength: { name: "hash_key_length", type: "u8", schema: "virtio/net-ctrl.wire:133", role: "derived" },
-  hashKeyData: { name: "hash_key_data", type: "u8[]", schema: "virtio/net-ctrl.wire:134" },
+  hashKeyLength: { name: "hash_key_length", type: "u8", schema: "virtio/net-ctrl.wire:141", role: "derived" },
+  hashKeyData: { name: "hash_key_data", type: "u8[]", schema: "virtio/net-ctrl.wire:142" },
 } satisfies Record<string, Site>;
 
 /**
@@ -1731,7 +1887,7 @@ export function walkVirtioNetRssConfig(reader: Reader, visitor: Visitor): boolea
   }
   visitor.close(reader.at);
   if (need > reader.end - from) {
-    return reportLack(reader, visitor, "indirection_table", from, need, FILE, 130);
+    return reportLack(reader, visitor, "indirection_table", from, need, FILE, 138);
   }
   if (!whole) return false;
   const at2 = reader.at;
@@ -1743,7 +1899,7 @@ export function walkVirtioNetRssConfig(reader: Reader, visitor: Visitor): boolea
   reader.at = at2 + 3;
   const from2 = reader.at;
   if (hashKeyLength > reader.end - from2) {
-    return reportLack(reader, visitor, "hash_key_data", from2, hashKeyLength, FILE, 134);
+    return reportLack(reader, visitor, "hash_key_data", from2, hashKeyLength, FILE, 142);
   }
   reader.at = from2 + hashKeyLength;
   visitor.field(VIRTIO_NET_RSS_CONFIG_SITES.hashKeyData, -1, from2, hashKeyLength, reader.bytes.subarray(from2, reader.at));
@@ -1790,14 +1946,14 @@ export function decodeVirtioNetHashConfig(source: Source): VirtioNetHashConfig {
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVirtioNetHashConfig(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 139), reader);
+    throw explain(error, scanVirtioNetHashConfig(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 147), reader);
   }
 }
 
 const VIRTIO_NET_HASH_CONFIG_LEAVES: readonly Leaf[] = [
-  ["hash_types", 0, 4, 140],
-  ["reserved", 4, 8, 142],
-  ["hash_key_length", 12, 1, 143],
+  ["hash_types", 0, 4, 148],
+  ["reserved", 4, 8, 150],
+  ["hash_key_length", 12, 1, 151],
 ];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
@@ -1807,11 +1963,11 @@ export function scanVirtioNetHashConfig(reader: Reader): boolean {
   if (13 > reader.end - at) return reader.short(at, VIRTIO_NET_HASH_CONFIG_LEAVES, FILE);
   reader.at = at + 13;
   if (reader.strict && !reader.isZero(at + 4, 8)) {
-    return reader.fail("reserved", "reserved", at + 4, FILE, 142);
+    return reader.fail("reserved", "reserved", at + 4, FILE, 150);
   }
   const hashKeyLength = view.getUint8(at + 12);
   if (hashKeyLength > reader.end - reader.at) {
-    return reader.lacks("hash_key_data", reader.at, hashKeyLength, FILE, 144);
+    return reader.lacks("hash_key_data", reader.at, hashKeyLength, FILE, 152);
   }
   reader.at += hashKeyLength;
   return true;
@@ -1820,7 +1976,7 @@ export function scanVirtioNetHashConfig(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct virtio_net_hash_config`; undefined when nothing is. */
 export function checkVirtioNetHashConfig(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVirtioNetHashConfig(reader) && ended(reader, source, FILE, 139), reader);
+  return verdict(scanVirtioNetHashConfig(reader) && ended(reader, source, FILE, 147), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -1836,12 +1992,12 @@ export function writeVirtioNetHashConfig(writer: Writer, value: VirtioNetHashCon
   const hashKeyLength = hashKeyData.length;
   if (hashTypes !== hashTypes >>> 0 || hashKeyLength !== (hashKeyLength & 0xff)) {
     throw misfit(writer, at, FILE, [
-      ["hash_types", 32, 0, 140],
-      ["hash_key_length", 8, 12, 143],
+      ["hash_types", 32, 0, 148],
+      ["hash_key_length", 8, 12, 151],
     ], hashTypes, hashKeyLength);
   }
   view.setUint32(at, hashTypes, true);
-  writeReserved(writer, reserved, at + 4, 8, "reserved", FILE, 142);
+  writeReserved(writer, reserved, at + 4, 8, "reserved", FILE, 150);
   view.setUint8(at + 12, hashKeyLength);
   writer.put(hashKeyData);
 }
@@ -1882,7 +2038,7 @@ export class VirtioNetHashConfigView extends View {
     return this.$view.getUint32(this.$at, true);
   }
   set hashTypes(value: VirtioNetHashType) {
-    if (value !== value >>> 0) throw this.$error("range", "hash_types", this.$at, FILE, 140, String(value));
+    if (value !== value >>> 0) throw this.$error("range", "hash_types", this.$at, FILE, 148, String(value));
     this.$view.setUint32(this.$at, value, true);
   }
 
@@ -1919,18 +2075,18 @@ const VIRTIO_NET_HASH_CONFIG_SITES = {
   hashTypes: {
     name: "hash_types",
     type: "virtio_net_hash_type",
-    schema: "virtio/net-ctrl.wire:140",
+    schema: "virtio/net-ctrl.wire:148",
     meaning: (value) => virtioNetHashTypeNames(value).join(" | ") || undefined,
   },
   reserved: {
     name: "reserved",
     type: "u8[8]",
-    schema: "virtio/net-ctrl.wire:142",
+    schema: "virtio/net-ctrl.wire:150",
     doc: "Where virtio_net_rss_config has indirection_table_mask and what follows it.",
     role: "reserved",
   },
-  hashKeyLength: { name: "hash_key_length", type: "u8", schema: "virtio/net-ctrl.wire:143", role: "derived" },
-  hashKeyData: { name: "hash_key_data", type: "u8[]", schema: "virtio/net-ctrl.wire:144" },
+  hashKeyLength: { name: "hash_key_length", type: "u8", schema: "virtio/net-ctrl.wire:151", role: "derived" },
+  hashKeyData: { name: "hash_key_data", type: "u8[]", schema: "virtio/net-ctrl.wire:152" },
 } satisfies Record<string, Site>;
 
 /**
@@ -1945,7 +2101,7 @@ export function walkVirtioNetHashConfig(reader: Reader, visitor: Visitor): boole
   if (12 > reader.end - at) return reportShort(reader, visitor, at, VIRTIO_NET_HASH_CONFIG_LEAVES, FILE);
   visitor.field(VIRTIO_NET_HASH_CONFIG_SITES.reserved, -1, at + 4, 8, reader.bytes.subarray(at + 4, at + 12));
   if (sound && reader.strict && !reader.isZero(at + 4, 8)) {
-    sound = reader.fail("reserved", "reserved", at + 4, FILE, 142) || report(reader, visitor);
+    sound = reader.fail("reserved", "reserved", at + 4, FILE, 150) || report(reader, visitor);
   }
   if (13 > reader.end - at) return reportShort(reader, visitor, at, VIRTIO_NET_HASH_CONFIG_LEAVES, FILE);
   const hashKeyLength = view.getUint8(at + 12);
@@ -1954,7 +2110,7 @@ export function walkVirtioNetHashConfig(reader: Reader, visitor: Visitor): boole
   if (!sound) return false;
   const from = reader.at;
   if (hashKeyLength > reader.end - from) {
-    return reportLack(reader, visitor, "hash_key_data", from, hashKeyLength, FILE, 144);
+    return reportLack(reader, visitor, "hash_key_data", from, hashKeyLength, FILE, 152);
   }
   reader.at = from + hashKeyLength;
   visitor.field(VIRTIO_NET_HASH_CONFIG_SITES.hashKeyData, -1, from, hashKeyLength, reader.bytes.subarray(from, reader.at));
@@ -2050,11 +2206,11 @@ export function decodeVirtioNetCtrlGuestOffloads(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVirtioNetCtrlGuestOffloads(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 163), reader);
+    throw explain(error, scanVirtioNetCtrlGuestOffloads(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 171), reader);
   }
 }
 
-const VIRTIO_NET_CTRL_GUEST_OFFLOADS_LEAVES: readonly Leaf[] = [["offloads", 0, 8, 165]];
+const VIRTIO_NET_CTRL_GUEST_OFFLOADS_LEAVES: readonly Leaf[] = [["offloads", 0, 8, 173]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVirtioNetCtrlGuestOffloads(reader: Reader, _littleEndian: boolean): boolean {
@@ -2073,7 +2229,7 @@ export function checkVirtioNetCtrlGuestOffloads(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVirtioNetCtrlGuestOffloads(reader, littleEndian) && ended(reader, source, FILE, 163), reader);
+  return verdict(scanVirtioNetCtrlGuestOffloads(reader, littleEndian) && ended(reader, source, FILE, 171), reader);
 }
 
 /** The size of every `virtio_net_ctrl_guest_offloads` in bytes. */
@@ -2100,7 +2256,7 @@ export function writeVirtioNetCtrlGuestOffloadsAt(
   const { view } = writer;
   const { offloads } = value;
   if (offloads !== BigInt.asUintN(64, offloads)) {
-    throw misfit(writer, at, FILE, [["offloads", 64, 0, 165]], offloads);
+    throw misfit(writer, at, FILE, [["offloads", 64, 0, 173]], offloads);
   }
   view.setBigUint64(at, offloads, littleEndian);
 }
@@ -2163,7 +2319,7 @@ export class VirtioNetCtrlGuestOffloadsView extends View {
   }
   set offloads(value: VirtioNetGuestOffloads) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "offloads", this.$at, FILE, 165, String(value));
+      throw this.$error("range", "offloads", this.$at, FILE, 173, String(value));
     }
     this.$view.setBigUint64(this.$at, value, this.#littleEndian);
   }
@@ -2173,7 +2329,7 @@ const VIRTIO_NET_CTRL_GUEST_OFFLOADS_SITES = {
   offloads: {
     name: "offloads",
     type: "virtio_net_guest_offloads",
-    schema: "virtio/net-ctrl.wire:165",
+    schema: "virtio/net-ctrl.wire:173",
     doc: "What is to be enabled.",
     meaning: (value) => virtioNetGuestOffloadsNames(value).join(" | ") || undefined,
   },
@@ -2238,11 +2394,11 @@ export function decodeVirtioNetCtrlCoal(source: Source): VirtioNetCtrlCoal {
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVirtioNetCtrlCoal(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 169), reader);
+    throw explain(error, scanVirtioNetCtrlCoal(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 177), reader);
   }
 }
 
-const VIRTIO_NET_CTRL_COAL_LEAVES: readonly Leaf[] = [["max_packets", 0, 4, 171], ["max_usecs", 4, 4, 173]];
+const VIRTIO_NET_CTRL_COAL_LEAVES: readonly Leaf[] = [["max_packets", 0, 4, 179], ["max_usecs", 4, 4, 181]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVirtioNetCtrlCoal(reader: Reader): boolean {
@@ -2255,7 +2411,7 @@ export function scanVirtioNetCtrlCoal(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct virtio_net_ctrl_coal`; undefined when nothing is. */
 export function checkVirtioNetCtrlCoal(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVirtioNetCtrlCoal(reader) && ended(reader, source, FILE, 169), reader);
+  return verdict(scanVirtioNetCtrlCoal(reader) && ended(reader, source, FILE, 177), reader);
 }
 
 /** The size of every `virtio_net_ctrl_coal` in bytes. */
@@ -2272,8 +2428,8 @@ export function writeVirtioNetCtrlCoalAt(writer: Writer, at: number, value: Virt
   const { maxPackets, maxUsecs } = value;
   if (maxPackets !== maxPackets >>> 0 || maxUsecs !== maxUsecs >>> 0) {
     throw misfit(writer, at, FILE, [
-      ["max_packets", 32, 0, 171],
-      ["max_usecs", 32, 4, 173],
+      ["max_packets", 32, 0, 179],
+      ["max_usecs", 32, 4, 181],
     ], maxPackets, maxUsecs);
   }
   view.setUint32(at, maxPackets, true);
@@ -2321,7 +2477,7 @@ export class VirtioNetCtrlCoalView extends View {
     return this.$view.getUint32(this.$at, true);
   }
   set maxPackets(value: number) {
-    if (value !== value >>> 0) throw this.$error("range", "max_packets", this.$at, FILE, 171, String(value));
+    if (value !== value >>> 0) throw this.$error("range", "max_packets", this.$at, FILE, 179, String(value));
     this.$view.setUint32(this.$at, value, true);
   }
 
@@ -2334,15 +2490,15 @@ export class VirtioNetCtrlCoalView extends View {
   }
   set maxUsecs(value: number) {
     if (value !== value >>> 0) {
-      throw this.$error("range", "max_usecs", this.$at + 4, FILE, 173, String(value));
+      throw this.$error("range", "max_usecs", this.$at + 4, FILE, 181, String(value));
     }
     this.$view.setUint32(this.$at + 4, value, true);
   }
 }
 
 const VIRTIO_NET_CTRL_COAL_SITES = {
-  maxPackets: { name: "max_packets", type: "le32", schema: "virtio/net-ctrl.wire:171", unit: "packets" },
-  maxUsecs: { name: "max_usecs", type: "le32", schema: "virtio/net-ctrl.wire:173", unit: "microseconds" },
+  maxPackets: { name: "max_packets", type: "le32", schema: "virtio/net-ctrl.wire:179", unit: "packets" },
+  maxUsecs: { name: "max_usecs", type: "le32", schema: "virtio/net-ctrl.wire:181", unit: "microseconds" },
 } satisfies Record<string, Site>;
 
 /**
@@ -2400,22 +2556,22 @@ export function decodeVirtioNetCtrlCoalVq(source: Source): VirtioNetCtrlCoalVq {
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVirtioNetCtrlCoalVq(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 177), reader);
+    throw explain(error, scanVirtioNetCtrlCoalVq(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 185), reader);
   }
 }
 
 const VIRTIO_NET_CTRL_COAL_VQ_LEAVES: readonly Leaf[] = [
-  ["vq_index", 0, 2, 178],
-  ["reserved", 2, 2, 179],
-  ["coal.max_packets", 4, 4, 171],
-  ["coal.max_usecs", 8, 4, 173],
+  ["vq_index", 0, 2, 186],
+  ["reserved", 2, 2, 187],
+  ["coal.max_packets", 4, 4, 179],
+  ["coal.max_usecs", 8, 4, 181],
 ];
 
 /** Checks the 12 bytes at `at`, which the caller has made sure of. Otherwise like scan. */
 export function scanVirtioNetCtrlCoalVqAt(reader: Reader, at: number): boolean {
   const { view } = reader;
   if (reader.strict && view.getUint16(at + 2, true) !== 0) {
-    return reader.fail("reserved", "reserved", at + 2, FILE, 179);
+    return reader.fail("reserved", "reserved", at + 2, FILE, 187);
   }
   return true;
 }
@@ -2431,7 +2587,7 @@ export function scanVirtioNetCtrlCoalVq(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct virtio_net_ctrl_coal_vq`; undefined when nothing is. */
 export function checkVirtioNetCtrlCoalVq(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVirtioNetCtrlCoalVq(reader) && ended(reader, source, FILE, 177), reader);
+  return verdict(scanVirtioNetCtrlCoalVq(reader) && ended(reader, source, FILE, 185), reader);
 }
 
 /** The size of every `virtio_net_ctrl_coal_vq` in bytes. */
@@ -2447,7 +2603,7 @@ export function writeVirtioNetCtrlCoalVqAt(writer: Writer, at: number, value: Vi
   const { view } = writer;
   const { vqIndex, reserved = 0, coal } = value;
   if (vqIndex !== (vqIndex & 0xffff) || reserved !== (reserved & 0xffff)) {
-    throw misfit(writer, at, FILE, [["vq_index", 16, 0, 178], ["reserved", 16, 2, 179]], vqIndex, reserved);
+    throw misfit(writer, at, FILE, [["vq_index", 16, 0, 186], ["reserved", 16, 2, 187]], vqIndex, reserved);
   }
   view.setUint16(at, vqIndex, true);
   view.setUint16(at + 2, reserved, true);
@@ -2502,7 +2658,7 @@ export class VirtioNetCtrlCoalVqView extends View {
   }
   set vqIndex(value: number) {
     if (value !== (value & 0xffff)) {
-      throw this.$error("range", "vq_index", this.$at, FILE, 178, String(value));
+      throw this.$error("range", "vq_index", this.$at, FILE, 186, String(value));
     }
     this.$view.setUint16(this.$at, value, true);
   }
@@ -2516,7 +2672,7 @@ export class VirtioNetCtrlCoalVqView extends View {
   }
   set reserved(value: number) {
     if (value !== (value & 0xffff)) {
-      throw this.$error("range", "reserved", this.$at + 2, FILE, 179, String(value));
+      throw this.$error("range", "reserved", this.$at + 2, FILE, 187, String(value));
     }
     this.$view.setUint16(this.$at + 2, value, true);
   }
@@ -2528,9 +2684,9 @@ export class VirtioNetCtrlCoalVqView extends View {
 }
 
 const VIRTIO_NET_CTRL_COAL_VQ_SITES = {
-  vqIndex: { name: "vq_index", type: "le16", schema: "virtio/net-ctrl.wire:178" },
-  reserved: { name: "reserved", type: "le16", schema: "virtio/net-ctrl.wire:179", role: "reserved" },
-  coal: { name: "coal", type: "virtio_net_ctrl_coal", schema: "virtio/net-ctrl.wire:180" },
+  vqIndex: { name: "vq_index", type: "le16", schema: "virtio/net-ctrl.wire:186" },
+  reserved: { name: "reserved", type: "le16", schema: "virtio/net-ctrl.wire:187", role: "reserved" },
+  coal: { name: "coal", type: "virtio_net_ctrl_coal", schema: "virtio/net-ctrl.wire:188" },
 } satisfies Record<string, Site>;
 
 /**
@@ -2546,7 +2702,7 @@ export function walkVirtioNetCtrlCoalVq(reader: Reader, visitor: Visitor): boole
   const reserved = view.getUint16(at + 2, true);
   visitor.field(VIRTIO_NET_CTRL_COAL_VQ_SITES.reserved, -1, at + 2, 2, reserved);
   if (sound && reader.strict && reserved !== 0) {
-    sound = reader.fail("reserved", "reserved", at + 2, FILE, 179) || report(reader, visitor);
+    sound = reader.fail("reserved", "reserved", at + 2, FILE, 187) || report(reader, visitor);
   }
   const inner = heeding(reader, visitor, !sound);
   reader.at = at + 4;
@@ -2599,20 +2755,20 @@ export function decodeVirtioNetCtrlCoalVqGet(source: Source): VirtioNetCtrlCoalV
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVirtioNetCtrlCoalVqGet(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 185), reader);
+    throw explain(error, scanVirtioNetCtrlCoalVqGet(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 193), reader);
   }
 }
 
 const VIRTIO_NET_CTRL_COAL_VQ_GET_LEAVES: readonly Leaf[] = [
-  ["vq_index", 0, 2, 186],
-  ["reserved", 2, 2, 187],
+  ["vq_index", 0, 2, 194],
+  ["reserved", 2, 2, 195],
 ];
 
 /** Checks the 4 bytes at `at`, which the caller has made sure of. Otherwise like scan. */
 export function scanVirtioNetCtrlCoalVqGetAt(reader: Reader, at: number): boolean {
   const { view } = reader;
   if (reader.strict && view.getUint16(at + 2, true) !== 0) {
-    return reader.fail("reserved", "reserved", at + 2, FILE, 187);
+    return reader.fail("reserved", "reserved", at + 2, FILE, 195);
   }
   return true;
 }
@@ -2628,7 +2784,7 @@ export function scanVirtioNetCtrlCoalVqGet(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct virtio_net_ctrl_coal_vq_get`; undefined when nothing is. */
 export function checkVirtioNetCtrlCoalVqGet(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVirtioNetCtrlCoalVqGet(reader) && ended(reader, source, FILE, 185), reader);
+  return verdict(scanVirtioNetCtrlCoalVqGet(reader) && ended(reader, source, FILE, 193), reader);
 }
 
 /** The size of every `virtio_net_ctrl_coal_vq_get` in bytes. */
@@ -2648,7 +2804,7 @@ export function writeVirtioNetCtrlCoalVqGetAt(
   const { view } = writer;
   const { vqIndex, reserved = 0 } = value;
   if (vqIndex !== (vqIndex & 0xffff) || reserved !== (reserved & 0xffff)) {
-    throw misfit(writer, at, FILE, [["vq_index", 16, 0, 186], ["reserved", 16, 2, 187]], vqIndex, reserved);
+    throw misfit(writer, at, FILE, [["vq_index", 16, 0, 194], ["reserved", 16, 2, 195]], vqIndex, reserved);
   }
   view.setUint16(at, vqIndex, true);
   view.setUint16(at + 2, reserved, true);
@@ -2697,7 +2853,7 @@ export class VirtioNetCtrlCoalVqGetView extends View {
   }
   set vqIndex(value: number) {
     if (value !== (value & 0xffff)) {
-      throw this.$error("range", "vq_index", this.$at, FILE, 186, String(value));
+      throw this.$error("range", "vq_index", this.$at, FILE, 194, String(value));
     }
     this.$view.setUint16(this.$at, value, true);
   }
@@ -2711,15 +2867,15 @@ export class VirtioNetCtrlCoalVqGetView extends View {
   }
   set reserved(value: number) {
     if (value !== (value & 0xffff)) {
-      throw this.$error("range", "reserved", this.$at + 2, FILE, 187, String(value));
+      throw this.$error("range", "reserved", this.$at + 2, FILE, 195, String(value));
     }
     this.$view.setUint16(this.$at + 2, value, true);
   }
 }
 
 const VIRTIO_NET_CTRL_COAL_VQ_GET_SITES = {
-  vqIndex: { name: "vq_index", type: "le16", schema: "virtio/net-ctrl.wire:186" },
-  reserved: { name: "reserved", type: "le16", schema: "virtio/net-ctrl.wire:187", role: "reserved" },
+  vqIndex: { name: "vq_index", type: "le16", schema: "virtio/net-ctrl.wire:194" },
+  reserved: { name: "reserved", type: "le16", schema: "virtio/net-ctrl.wire:195", role: "reserved" },
 } satisfies Record<string, Site>;
 
 /**
@@ -2735,7 +2891,7 @@ export function walkVirtioNetCtrlCoalVqGet(reader: Reader, visitor: Visitor): bo
   const reserved = view.getUint16(at + 2, true);
   visitor.field(VIRTIO_NET_CTRL_COAL_VQ_GET_SITES.reserved, -1, at + 2, 2, reserved);
   if (sound && reader.strict && reserved !== 0) {
-    sound = reader.fail("reserved", "reserved", at + 2, FILE, 187) || report(reader, visitor);
+    sound = reader.fail("reserved", "reserved", at + 2, FILE, 195) || report(reader, visitor);
   }
   reader.at = at + 4;
   if (!sound) return false;
@@ -2774,11 +2930,11 @@ export function decodeVirtnetHashTunnel(source: Source): VirtnetHashTunnel {
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVirtnetHashTunnel(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 191), reader);
+    throw explain(error, scanVirtnetHashTunnel(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 199), reader);
   }
 }
 
-const VIRTNET_HASH_TUNNEL_LEAVES: readonly Leaf[] = [["enabled_tunnel_types", 0, 4, 192]];
+const VIRTNET_HASH_TUNNEL_LEAVES: readonly Leaf[] = [["enabled_tunnel_types", 0, 4, 200]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVirtnetHashTunnel(reader: Reader): boolean {
@@ -2791,7 +2947,7 @@ export function scanVirtnetHashTunnel(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct virtnet_hash_tunnel`; undefined when nothing is. */
 export function checkVirtnetHashTunnel(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVirtnetHashTunnel(reader) && ended(reader, source, FILE, 191), reader);
+  return verdict(scanVirtnetHashTunnel(reader) && ended(reader, source, FILE, 199), reader);
 }
 
 /** The size of every `virtnet_hash_tunnel` in bytes. */
@@ -2807,7 +2963,7 @@ export function writeVirtnetHashTunnelAt(writer: Writer, at: number, value: Virt
   const { view } = writer;
   const { enabledTunnelTypes } = value;
   if (enabledTunnelTypes !== enabledTunnelTypes >>> 0) {
-    throw misfit(writer, at, FILE, [["enabled_tunnel_types", 32, 0, 192]], enabledTunnelTypes);
+    throw misfit(writer, at, FILE, [["enabled_tunnel_types", 32, 0, 200]], enabledTunnelTypes);
   }
   view.setUint32(at, enabledTunnelTypes, true);
 }
@@ -2851,7 +3007,7 @@ export class VirtnetHashTunnelView extends View {
   }
   set enabledTunnelTypes(value: VirtioNetHashTunnelType) {
     if (value !== value >>> 0) {
-      throw this.$error("range", "enabled_tunnel_types", this.$at, FILE, 192, String(value));
+      throw this.$error("range", "enabled_tunnel_types", this.$at, FILE, 200, String(value));
     }
     this.$view.setUint32(this.$at, value, true);
   }
@@ -2861,7 +3017,7 @@ const VIRTNET_HASH_TUNNEL_SITES = {
   enabledTunnelTypes: {
     name: "enabled_tunnel_types",
     type: "virtio_net_hash_tunnel_type",
-    schema: "virtio/net-ctrl.wire:192",
+    schema: "virtio/net-ctrl.wire:200",
     meaning: (value) => virtioNetHashTunnelTypeNames(value).join(" | ") || undefined,
   },
 } satisfies Record<string, Site>;
@@ -2949,11 +3105,11 @@ export function decodeVirtioNetStatsCapabilities(source: Source): VirtioNetStats
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVirtioNetStatsCapabilities(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 210), reader);
+    throw explain(error, scanVirtioNetStatsCapabilities(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 218), reader);
   }
 }
 
-const VIRTIO_NET_STATS_CAPABILITIES_LEAVES: readonly Leaf[] = [["supported_stats_types", 0, 8, 212]];
+const VIRTIO_NET_STATS_CAPABILITIES_LEAVES: readonly Leaf[] = [["supported_stats_types", 0, 8, 220]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVirtioNetStatsCapabilities(reader: Reader): boolean {
@@ -2966,7 +3122,7 @@ export function scanVirtioNetStatsCapabilities(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct virtio_net_stats_capabilities`; undefined when nothing is. */
 export function checkVirtioNetStatsCapabilities(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVirtioNetStatsCapabilities(reader) && ended(reader, source, FILE, 210), reader);
+  return verdict(scanVirtioNetStatsCapabilities(reader) && ended(reader, source, FILE, 218), reader);
 }
 
 /** The size of every `virtio_net_stats_capabilities` in bytes. */
@@ -2986,7 +3142,7 @@ export function writeVirtioNetStatsCapabilitiesAt(
   const { view } = writer;
   const { supportedStatsTypes } = value;
   if (supportedStatsTypes !== BigInt.asUintN(64, supportedStatsTypes)) {
-    throw misfit(writer, at, FILE, [["supported_stats_types", 64, 0, 212]], supportedStatsTypes);
+    throw misfit(writer, at, FILE, [["supported_stats_types", 64, 0, 220]], supportedStatsTypes);
   }
   view.setBigUint64(at, supportedStatsTypes, true);
 }
@@ -3035,7 +3191,7 @@ export class VirtioNetStatsCapabilitiesView extends View {
   }
   set supportedStatsTypes(value: VirtioNetStatsType) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "supported_stats_types", this.$at, FILE, 212, String(value));
+      throw this.$error("range", "supported_stats_types", this.$at, FILE, 220, String(value));
     }
     this.$view.setBigUint64(this.$at, value, true);
   }
@@ -3045,7 +3201,7 @@ const VIRTIO_NET_STATS_CAPABILITIES_SITES = {
   supportedStatsTypes: {
     name: "supported_stats_types",
     type: "virtio_net_stats_type",
-    schema: "virtio/net-ctrl.wire:212",
+    schema: "virtio/net-ctrl.wire:220",
     doc: "An array of one in the listing.",
     meaning: (value) => virtioNetStatsTypeNames(value).join(" | ") || undefined,
   },
@@ -3112,20 +3268,20 @@ export function decodeVirtioNetCtrlQueueStatsEntry(source: Source): VirtioNetCtr
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVirtioNetCtrlQueueStatsEntry(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 217), reader);
+    throw explain(error, scanVirtioNetCtrlQueueStatsEntry(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 225), reader);
   }
 }
 
 const VIRTIO_NET_CTRL_QUEUE_STATS_ENTRY_LEAVES: readonly Leaf[] = [
-  ["vq_index", 0, 2, 218],
-  ["reserved", 2, 6, 219],
-  ["types_bitmap", 8, 8, 221],
+  ["vq_index", 0, 2, 226],
+  ["reserved", 2, 6, 227],
+  ["types_bitmap", 8, 8, 229],
 ];
 
 /** Checks the 16 bytes at `at`, which the caller has made sure of. Otherwise like scan. */
 export function scanVirtioNetCtrlQueueStatsEntryAt(reader: Reader, at: number): boolean {
   if (reader.strict && !reader.isZero(at + 2, 6)) {
-    return reader.fail("reserved", "reserved", at + 2, FILE, 219);
+    return reader.fail("reserved", "reserved", at + 2, FILE, 227);
   }
   return true;
 }
@@ -3141,7 +3297,7 @@ export function scanVirtioNetCtrlQueueStatsEntry(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct virtio_net_ctrl_queue_stats_entry`; undefined when nothing is. */
 export function checkVirtioNetCtrlQueueStatsEntry(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVirtioNetCtrlQueueStatsEntry(reader) && ended(reader, source, FILE, 217), reader);
+  return verdict(scanVirtioNetCtrlQueueStatsEntry(reader) && ended(reader, source, FILE, 225), reader);
 }
 
 /** The size of every `virtio_net_ctrl_queue_stats_entry` in bytes. */
@@ -3162,12 +3318,12 @@ export function writeVirtioNetCtrlQueueStatsEntryAt(
   const { vqIndex, reserved, typesBitmap } = value;
   if (vqIndex !== (vqIndex & 0xffff) || typesBitmap !== BigInt.asUintN(64, typesBitmap)) {
     throw misfit(writer, at, FILE, [
-      ["vq_index", 16, 0, 218],
-      ["types_bitmap", 64, 8, 221],
+      ["vq_index", 16, 0, 226],
+      ["types_bitmap", 64, 8, 229],
     ], vqIndex, typesBitmap);
   }
   view.setUint16(at, vqIndex, true);
-  writeReserved(writer, reserved, at + 2, 6, "reserved", FILE, 219);
+  writeReserved(writer, reserved, at + 2, 6, "reserved", FILE, 227);
   view.setBigUint64(at + 8, typesBitmap, true);
 }
 
@@ -3214,7 +3370,7 @@ export class VirtioNetCtrlQueueStatsEntryView extends View {
   }
   set vqIndex(value: number) {
     if (value !== (value & 0xffff)) {
-      throw this.$error("range", "vq_index", this.$at, FILE, 218, String(value));
+      throw this.$error("range", "vq_index", this.$at, FILE, 226, String(value));
     }
     this.$view.setUint16(this.$at, value, true);
   }
@@ -3236,19 +3392,19 @@ export class VirtioNetCtrlQueueStatsEntryView extends View {
   }
   set typesBitmap(value: VirtioNetStatsType) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "types_bitmap", this.$at + 8, FILE, 221, String(value));
+      throw this.$error("range", "types_bitmap", this.$at + 8, FILE, 229, String(value));
     }
     this.$view.setBigUint64(this.$at + 8, value, true);
   }
 }
 
 const VIRTIO_NET_CTRL_QUEUE_STATS_ENTRY_SITES = {
-  vqIndex: { name: "vq_index", type: "le16", schema: "virtio/net-ctrl.wire:218" },
-  reserved: { name: "reserved", type: "u8[6]", schema: "virtio/net-ctrl.wire:219", role: "reserved" },
+  vqIndex: { name: "vq_index", type: "le16", schema: "virtio/net-ctrl.wire:226" },
+  reserved: { name: "reserved", type: "u8[6]", schema: "virtio/net-ctrl.wire:227", role: "reserved" },
   typesBitmap: {
     name: "types_bitmap",
     type: "virtio_net_stats_type",
-    schema: "virtio/net-ctrl.wire:221",
+    schema: "virtio/net-ctrl.wire:229",
     doc: "An array of one in the listing.",
     meaning: (value) => virtioNetStatsTypeNames(value).join(" | ") || undefined,
   },
@@ -3270,7 +3426,7 @@ export function walkVirtioNetCtrlQueueStatsEntry(reader: Reader, visitor: Visito
   }
   visitor.field(VIRTIO_NET_CTRL_QUEUE_STATS_ENTRY_SITES.reserved, -1, at + 2, 6, reader.bytes.subarray(at + 2, at + 8));
   if (sound && reader.strict && !reader.isZero(at + 2, 6)) {
-    sound = reader.fail("reserved", "reserved", at + 2, FILE, 219) || report(reader, visitor);
+    sound = reader.fail("reserved", "reserved", at + 2, FILE, 227) || report(reader, visitor);
   }
   if (16 > reader.end - at) {
     return reportShort(reader, visitor, at, VIRTIO_NET_CTRL_QUEUE_STATS_ENTRY_LEAVES, FILE);
@@ -3315,14 +3471,14 @@ export function decodeVirtioNetCtrlQueueStats(source: Source): VirtioNetCtrlQueu
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVirtioNetCtrlQueueStats(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 225), reader);
+    throw explain(error, scanVirtioNetCtrlQueueStats(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 233), reader);
   }
 }
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVirtioNetCtrlQueueStats(reader: Reader): boolean {
   const left = reader.end - reader.at;
-  if (left % 16 !== 0) return partElement(reader, "stats", 16, FILE, 226);
+  if (left % 16 !== 0) return partElement(reader, "stats", 16, FILE, 234);
   reader.at = reader.end;
   let next = reader.at - left;
   for (let i = 0; i < left / 16; i++) {
@@ -3335,7 +3491,7 @@ export function scanVirtioNetCtrlQueueStats(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct virtio_net_ctrl_queue_stats`; undefined when nothing is. */
 export function checkVirtioNetCtrlQueueStats(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVirtioNetCtrlQueueStats(reader) && ended(reader, source, FILE, 225), reader);
+  return verdict(scanVirtioNetCtrlQueueStats(reader) && ended(reader, source, FILE, 233), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -3411,7 +3567,7 @@ export class VirtioNetCtrlQueueStatsView extends View {
 }
 
 const VIRTIO_NET_CTRL_QUEUE_STATS_SITES = {
-  stats: { name: "stats", type: "virtio_net_ctrl_queue_stats_entry[]", schema: "virtio/net-ctrl.wire:226" },
+  stats: { name: "stats", type: "virtio_net_ctrl_queue_stats_entry[]", schema: "virtio/net-ctrl.wire:234" },
 } satisfies Record<string, Site>;
 
 /**
@@ -3428,7 +3584,7 @@ export function walkVirtioNetCtrlQueueStats(reader: Reader, visitor: Visitor): b
     visitor.close(reader.at);
   }
   visitor.close(reader.at);
-  const whole = left % 16 === 0 ? all : reportLack(reader, visitor, `stats[${Math.floor(left / 16)}]`, reader.end - (left % 16), 16, FILE, 226);
+  const whole = left % 16 === 0 ? all : reportLack(reader, visitor, `stats[${Math.floor(left / 16)}]`, reader.end - (left % 16), 16, FILE, 234);
   if (!whole) return false;
   return true;
 }
@@ -3511,13 +3667,13 @@ export function decodeVirtioNetStatsCvqCounters(source: Source): VirtioNetStatsC
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVirtioNetStatsCvqCounters(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 247), reader);
+    throw explain(error, scanVirtioNetStatsCvqCounters(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 255), reader);
   }
 }
 
 const VIRTIO_NET_STATS_CVQ_COUNTERS_LEAVES: readonly Leaf[] = [
-  ["command_num", 0, 8, 248],
-  ["ok_num", 8, 8, 249],
+  ["command_num", 0, 8, 256],
+  ["ok_num", 8, 8, 257],
 ];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
@@ -3531,7 +3687,7 @@ export function scanVirtioNetStatsCvqCounters(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct virtio_net_stats_cvq_counters`; undefined when nothing is. */
 export function checkVirtioNetStatsCvqCounters(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVirtioNetStatsCvqCounters(reader) && ended(reader, source, FILE, 247), reader);
+  return verdict(scanVirtioNetStatsCvqCounters(reader) && ended(reader, source, FILE, 255), reader);
 }
 
 /** The size of every `virtio_net_stats_cvq_counters` in bytes. */
@@ -3551,7 +3707,7 @@ export function writeVirtioNetStatsCvqCountersAt(
   const { view } = writer;
   const { commandNum, okNum } = value;
   if (commandNum !== BigInt.asUintN(64, commandNum) || okNum !== BigInt.asUintN(64, okNum)) {
-    throw misfit(writer, at, FILE, [["command_num", 64, 0, 248], ["ok_num", 64, 8, 249]], commandNum, okNum);
+    throw misfit(writer, at, FILE, [["command_num", 64, 0, 256], ["ok_num", 64, 8, 257]], commandNum, okNum);
   }
   view.setBigUint64(at, commandNum, true);
   view.setBigUint64(at + 8, okNum, true);
@@ -3598,7 +3754,7 @@ export class VirtioNetStatsCvqCountersView extends View {
   }
   set commandNum(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "command_num", this.$at, FILE, 248, String(value));
+      throw this.$error("range", "command_num", this.$at, FILE, 256, String(value));
     }
     this.$view.setBigUint64(this.$at, value, true);
   }
@@ -3609,15 +3765,15 @@ export class VirtioNetStatsCvqCountersView extends View {
   }
   set okNum(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "ok_num", this.$at + 8, FILE, 249, String(value));
+      throw this.$error("range", "ok_num", this.$at + 8, FILE, 257, String(value));
     }
     this.$view.setBigUint64(this.$at + 8, value, true);
   }
 }
 
 const VIRTIO_NET_STATS_CVQ_COUNTERS_SITES = {
-  commandNum: { name: "command_num", type: "le64", schema: "virtio/net-ctrl.wire:248" },
-  okNum: { name: "ok_num", type: "le64", schema: "virtio/net-ctrl.wire:249" },
+  commandNum: { name: "command_num", type: "le64", schema: "virtio/net-ctrl.wire:256" },
+  okNum: { name: "ok_num", type: "le64", schema: "virtio/net-ctrl.wire:257" },
 } satisfies Record<string, Site>;
 
 /**
@@ -3690,17 +3846,17 @@ export function decodeVirtioNetStatsRxBasicCounters(source: Source): VirtioNetSt
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVirtioNetStatsRxBasicCounters(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 253), reader);
+    throw explain(error, scanVirtioNetStatsRxBasicCounters(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 261), reader);
   }
 }
 
 const VIRTIO_NET_STATS_RX_BASIC_COUNTERS_LEAVES: readonly Leaf[] = [
-  ["rx_notifications", 0, 8, 254],
-  ["rx_packets", 8, 8, 255],
-  ["rx_bytes", 16, 8, 256],
-  ["rx_interrupts", 24, 8, 257],
-  ["rx_drops", 32, 8, 258],
-  ["rx_drop_overruns", 40, 8, 259],
+  ["rx_notifications", 0, 8, 262],
+  ["rx_packets", 8, 8, 263],
+  ["rx_bytes", 16, 8, 264],
+  ["rx_interrupts", 24, 8, 265],
+  ["rx_drops", 32, 8, 266],
+  ["rx_drop_overruns", 40, 8, 267],
 ];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
@@ -3714,7 +3870,7 @@ export function scanVirtioNetStatsRxBasicCounters(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct virtio_net_stats_rx_basic_counters`; undefined when nothing is. */
 export function checkVirtioNetStatsRxBasicCounters(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVirtioNetStatsRxBasicCounters(reader) && ended(reader, source, FILE, 253), reader);
+  return verdict(scanVirtioNetStatsRxBasicCounters(reader) && ended(reader, source, FILE, 261), reader);
 }
 
 /** The size of every `virtio_net_stats_rx_basic_counters` in bytes. */
@@ -3742,12 +3898,12 @@ export function writeVirtioNetStatsRxBasicCountersAt(
     || rxDropOverruns !== BigInt.asUintN(64, rxDropOverruns)
   ) {
     throw misfit(writer, at, FILE, [
-      ["rx_notifications", 64, 0, 254],
-      ["rx_packets", 64, 8, 255],
-      ["rx_bytes", 64, 16, 256],
-      ["rx_interrupts", 64, 24, 257],
-      ["rx_drops", 64, 32, 258],
-      ["rx_drop_overruns", 64, 40, 259],
+      ["rx_notifications", 64, 0, 262],
+      ["rx_packets", 64, 8, 263],
+      ["rx_bytes", 64, 16, 264],
+      ["rx_interrupts", 64, 24, 265],
+      ["rx_drops", 64, 32, 266],
+      ["rx_drop_overruns", 64, 40, 267],
     ], rxNotifications, rxPackets, rxBytes, rxInterrupts, rxDrops, rxDropOverruns);
   }
   view.setBigUint64(at, rxNotifications, true);
@@ -3802,7 +3958,7 @@ export class VirtioNetStatsRxBasicCountersView extends View {
   }
   set rxNotifications(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "rx_notifications", this.$at, FILE, 254, String(value));
+      throw this.$error("range", "rx_notifications", this.$at, FILE, 262, String(value));
     }
     this.$view.setBigUint64(this.$at, value, true);
   }
@@ -3813,7 +3969,7 @@ export class VirtioNetStatsRxBasicCountersView extends View {
   }
   set rxPackets(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "rx_packets", this.$at + 8, FILE, 255, String(value));
+      throw this.$error("range", "rx_packets", this.$at + 8, FILE, 263, String(value));
     }
     this.$view.setBigUint64(this.$at + 8, value, true);
   }
@@ -3824,7 +3980,7 @@ export class VirtioNetStatsRxBasicCountersView extends View {
   }
   set rxBytes(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "rx_bytes", this.$at + 16, FILE, 256, String(value));
+      throw this.$error("range", "rx_bytes", this.$at + 16, FILE, 264, String(value));
     }
     this.$view.setBigUint64(this.$at + 16, value, true);
   }
@@ -3835,7 +3991,7 @@ export class VirtioNetStatsRxBasicCountersView extends View {
   }
   set rxInterrupts(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "rx_interrupts", this.$at + 24, FILE, 257, String(value));
+      throw this.$error("range", "rx_interrupts", this.$at + 24, FILE, 265, String(value));
     }
     this.$view.setBigUint64(this.$at + 24, value, true);
   }
@@ -3846,7 +4002,7 @@ export class VirtioNetStatsRxBasicCountersView extends View {
   }
   set rxDrops(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "rx_drops", this.$at + 32, FILE, 258, String(value));
+      throw this.$error("range", "rx_drops", this.$at + 32, FILE, 266, String(value));
     }
     this.$view.setBigUint64(this.$at + 32, value, true);
   }
@@ -3857,19 +4013,19 @@ export class VirtioNetStatsRxBasicCountersView extends View {
   }
   set rxDropOverruns(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "rx_drop_overruns", this.$at + 40, FILE, 259, String(value));
+      throw this.$error("range", "rx_drop_overruns", this.$at + 40, FILE, 267, String(value));
     }
     this.$view.setBigUint64(this.$at + 40, value, true);
   }
 }
 
 const VIRTIO_NET_STATS_RX_BASIC_COUNTERS_SITES = {
-  rxNotifications: { name: "rx_notifications", type: "le64", schema: "virtio/net-ctrl.wire:254" },
-  rxPackets: { name: "rx_packets", type: "le64", schema: "virtio/net-ctrl.wire:255" },
-  rxBytes: { name: "rx_bytes", type: "le64", schema: "virtio/net-ctrl.wire:256" },
-  rxInterrupts: { name: "rx_interrupts", type: "le64", schema: "virtio/net-ctrl.wire:257" },
-  rxDrops: { name: "rx_drops", type: "le64", schema: "virtio/net-ctrl.wire:258" },
-  rxDropOverruns: { name: "rx_drop_overruns", type: "le64", schema: "virtio/net-ctrl.wire:259" },
+  rxNotifications: { name: "rx_notifications", type: "le64", schema: "virtio/net-ctrl.wire:262" },
+  rxPackets: { name: "rx_packets", type: "le64", schema: "virtio/net-ctrl.wire:263" },
+  rxBytes: { name: "rx_bytes", type: "le64", schema: "virtio/net-ctrl.wire:264" },
+  rxInterrupts: { name: "rx_interrupts", type: "le64", schema: "virtio/net-ctrl.wire:265" },
+  rxDrops: { name: "rx_drops", type: "le64", schema: "virtio/net-ctrl.wire:266" },
+  rxDropOverruns: { name: "rx_drop_overruns", type: "le64", schema: "virtio/net-ctrl.wire:267" },
 } satisfies Record<string, Site>;
 
 /**
@@ -3958,17 +4114,17 @@ export function decodeVirtioNetStatsTxBasicCounters(source: Source): VirtioNetSt
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVirtioNetStatsTxBasicCounters(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 263), reader);
+    throw explain(error, scanVirtioNetStatsTxBasicCounters(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 271), reader);
   }
 }
 
 const VIRTIO_NET_STATS_TX_BASIC_COUNTERS_LEAVES: readonly Leaf[] = [
-  ["tx_notifications", 0, 8, 264],
-  ["tx_packets", 8, 8, 265],
-  ["tx_bytes", 16, 8, 266],
-  ["tx_interrupts", 24, 8, 267],
-  ["tx_drops", 32, 8, 268],
-  ["tx_drop_malformed", 40, 8, 269],
+  ["tx_notifications", 0, 8, 272],
+  ["tx_packets", 8, 8, 273],
+  ["tx_bytes", 16, 8, 274],
+  ["tx_interrupts", 24, 8, 275],
+  ["tx_drops", 32, 8, 276],
+  ["tx_drop_malformed", 40, 8, 277],
 ];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
@@ -3982,7 +4138,7 @@ export function scanVirtioNetStatsTxBasicCounters(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct virtio_net_stats_tx_basic_counters`; undefined when nothing is. */
 export function checkVirtioNetStatsTxBasicCounters(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVirtioNetStatsTxBasicCounters(reader) && ended(reader, source, FILE, 263), reader);
+  return verdict(scanVirtioNetStatsTxBasicCounters(reader) && ended(reader, source, FILE, 271), reader);
 }
 
 /** The size of every `virtio_net_stats_tx_basic_counters` in bytes. */
@@ -4010,12 +4166,12 @@ export function writeVirtioNetStatsTxBasicCountersAt(
     || txDropMalformed !== BigInt.asUintN(64, txDropMalformed)
   ) {
     throw misfit(writer, at, FILE, [
-      ["tx_notifications", 64, 0, 264],
-      ["tx_packets", 64, 8, 265],
-      ["tx_bytes", 64, 16, 266],
-      ["tx_interrupts", 64, 24, 267],
-      ["tx_drops", 64, 32, 268],
-      ["tx_drop_malformed", 64, 40, 269],
+      ["tx_notifications", 64, 0, 272],
+      ["tx_packets", 64, 8, 273],
+      ["tx_bytes", 64, 16, 274],
+      ["tx_interrupts", 64, 24, 275],
+      ["tx_drops", 64, 32, 276],
+      ["tx_drop_malformed", 64, 40, 277],
     ], txNotifications, txPackets, txBytes, txInterrupts, txDrops, txDropMalformed);
   }
   view.setBigUint64(at, txNotifications, true);
@@ -4070,7 +4226,7 @@ export class VirtioNetStatsTxBasicCountersView extends View {
   }
   set txNotifications(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "tx_notifications", this.$at, FILE, 264, String(value));
+      throw this.$error("range", "tx_notifications", this.$at, FILE, 272, String(value));
     }
     this.$view.setBigUint64(this.$at, value, true);
   }
@@ -4081,7 +4237,7 @@ export class VirtioNetStatsTxBasicCountersView extends View {
   }
   set txPackets(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "tx_packets", this.$at + 8, FILE, 265, String(value));
+      throw this.$error("range", "tx_packets", this.$at + 8, FILE, 273, String(value));
     }
     this.$view.setBigUint64(this.$at + 8, value, true);
   }
@@ -4092,7 +4248,7 @@ export class VirtioNetStatsTxBasicCountersView extends View {
   }
   set txBytes(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "tx_bytes", this.$at + 16, FILE, 266, String(value));
+      throw this.$error("range", "tx_bytes", this.$at + 16, FILE, 274, String(value));
     }
     this.$view.setBigUint64(this.$at + 16, value, true);
   }
@@ -4103,7 +4259,7 @@ export class VirtioNetStatsTxBasicCountersView extends View {
   }
   set txInterrupts(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "tx_interrupts", this.$at + 24, FILE, 267, String(value));
+      throw this.$error("range", "tx_interrupts", this.$at + 24, FILE, 275, String(value));
     }
     this.$view.setBigUint64(this.$at + 24, value, true);
   }
@@ -4114,7 +4270,7 @@ export class VirtioNetStatsTxBasicCountersView extends View {
   }
   set txDrops(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "tx_drops", this.$at + 32, FILE, 268, String(value));
+      throw this.$error("range", "tx_drops", this.$at + 32, FILE, 276, String(value));
     }
     this.$view.setBigUint64(this.$at + 32, value, true);
   }
@@ -4125,19 +4281,19 @@ export class VirtioNetStatsTxBasicCountersView extends View {
   }
   set txDropMalformed(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "tx_drop_malformed", this.$at + 40, FILE, 269, String(value));
+      throw this.$error("range", "tx_drop_malformed", this.$at + 40, FILE, 277, String(value));
     }
     this.$view.setBigUint64(this.$at + 40, value, true);
   }
 }
 
 const VIRTIO_NET_STATS_TX_BASIC_COUNTERS_SITES = {
-  txNotifications: { name: "tx_notifications", type: "le64", schema: "virtio/net-ctrl.wire:264" },
-  txPackets: { name: "tx_packets", type: "le64", schema: "virtio/net-ctrl.wire:265" },
-  txBytes: { name: "tx_bytes", type: "le64", schema: "virtio/net-ctrl.wire:266" },
-  txInterrupts: { name: "tx_interrupts", type: "le64", schema: "virtio/net-ctrl.wire:267" },
-  txDrops: { name: "tx_drops", type: "le64", schema: "virtio/net-ctrl.wire:268" },
-  txDropMalformed: { name: "tx_drop_malformed", type: "le64", schema: "virtio/net-ctrl.wire:269" },
+  txNotifications: { name: "tx_notifications", type: "le64", schema: "virtio/net-ctrl.wire:272" },
+  txPackets: { name: "tx_packets", type: "le64", schema: "virtio/net-ctrl.wire:273" },
+  txBytes: { name: "tx_bytes", type: "le64", schema: "virtio/net-ctrl.wire:274" },
+  txInterrupts: { name: "tx_interrupts", type: "le64", schema: "virtio/net-ctrl.wire:275" },
+  txDrops: { name: "tx_drops", type: "le64", schema: "virtio/net-ctrl.wire:276" },
+  txDropMalformed: { name: "tx_drop_malformed", type: "le64", schema: "virtio/net-ctrl.wire:277" },
 } satisfies Record<string, Site>;
 
 /**
@@ -4217,15 +4373,15 @@ export function decodeVirtioNetStatsRxCsumCounters(source: Source): VirtioNetSta
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVirtioNetStatsRxCsumCounters(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 273), reader);
+    throw explain(error, scanVirtioNetStatsRxCsumCounters(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 281), reader);
   }
 }
 
 const VIRTIO_NET_STATS_RX_CSUM_COUNTERS_LEAVES: readonly Leaf[] = [
-  ["rx_csum_valid", 0, 8, 274],
-  ["rx_needs_csum", 8, 8, 275],
-  ["rx_csum_none", 16, 8, 276],
-  ["rx_csum_bad", 24, 8, 277],
+  ["rx_csum_valid", 0, 8, 282],
+  ["rx_needs_csum", 8, 8, 283],
+  ["rx_csum_none", 16, 8, 284],
+  ["rx_csum_bad", 24, 8, 285],
 ];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
@@ -4239,7 +4395,7 @@ export function scanVirtioNetStatsRxCsumCounters(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct virtio_net_stats_rx_csum_counters`; undefined when nothing is. */
 export function checkVirtioNetStatsRxCsumCounters(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVirtioNetStatsRxCsumCounters(reader) && ended(reader, source, FILE, 273), reader);
+  return verdict(scanVirtioNetStatsRxCsumCounters(reader) && ended(reader, source, FILE, 281), reader);
 }
 
 /** The size of every `virtio_net_stats_rx_csum_counters` in bytes. */
@@ -4265,10 +4421,10 @@ export function writeVirtioNetStatsRxCsumCountersAt(
     || rxCsumBad !== BigInt.asUintN(64, rxCsumBad)
   ) {
     throw misfit(writer, at, FILE, [
-      ["rx_csum_valid", 64, 0, 274],
-      ["rx_needs_csum", 64, 8, 275],
-      ["rx_csum_none", 64, 16, 276],
-      ["rx_csum_bad", 64, 24, 277],
+      ["rx_csum_valid", 64, 0, 282],
+      ["rx_needs_csum", 64, 8, 283],
+      ["rx_csum_none", 64, 16, 284],
+      ["rx_csum_bad", 64, 24, 285],
     ], rxCsumValid, rxNeedsCsum, rxCsumNone, rxCsumBad);
   }
   view.setBigUint64(at, rxCsumValid, true);
@@ -4318,7 +4474,7 @@ export class VirtioNetStatsRxCsumCountersView extends View {
   }
   set rxCsumValid(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "rx_csum_valid", this.$at, FILE, 274, String(value));
+      throw this.$error("range", "rx_csum_valid", this.$at, FILE, 282, String(value));
     }
     this.$view.setBigUint64(this.$at, value, true);
   }
@@ -4329,7 +4485,7 @@ export class VirtioNetStatsRxCsumCountersView extends View {
   }
   set rxNeedsCsum(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "rx_needs_csum", this.$at + 8, FILE, 275, String(value));
+      throw this.$error("range", "rx_needs_csum", this.$at + 8, FILE, 283, String(value));
     }
     this.$view.setBigUint64(this.$at + 8, value, true);
   }
@@ -4340,7 +4496,7 @@ export class VirtioNetStatsRxCsumCountersView extends View {
   }
   set rxCsumNone(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "rx_csum_none", this.$at + 16, FILE, 276, String(value));
+      throw this.$error("range", "rx_csum_none", this.$at + 16, FILE, 284, String(value));
     }
     this.$view.setBigUint64(this.$at + 16, value, true);
   }
@@ -4351,17 +4507,17 @@ export class VirtioNetStatsRxCsumCountersView extends View {
   }
   set rxCsumBad(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "rx_csum_bad", this.$at + 24, FILE, 277, String(value));
+      throw this.$error("range", "rx_csum_bad", this.$at + 24, FILE, 285, String(value));
     }
     this.$view.setBigUint64(this.$at + 24, value, true);
   }
 }
 
 const VIRTIO_NET_STATS_RX_CSUM_COUNTERS_SITES = {
-  rxCsumValid: { name: "rx_csum_valid", type: "le64", schema: "virtio/net-ctrl.wire:274" },
-  rxNeedsCsum: { name: "rx_needs_csum", type: "le64", schema: "virtio/net-ctrl.wire:275" },
-  rxCsumNone: { name: "rx_csum_none", type: "le64", schema: "virtio/net-ctrl.wire:276" },
-  rxCsumBad: { name: "rx_csum_bad", type: "le64", schema: "virtio/net-ctrl.wire:277" },
+  rxCsumValid: { name: "rx_csum_valid", type: "le64", schema: "virtio/net-ctrl.wire:282" },
+  rxNeedsCsum: { name: "rx_needs_csum", type: "le64", schema: "virtio/net-ctrl.wire:283" },
+  rxCsumNone: { name: "rx_csum_none", type: "le64", schema: "virtio/net-ctrl.wire:284" },
+  rxCsumBad: { name: "rx_csum_bad", type: "le64", schema: "virtio/net-ctrl.wire:285" },
 } satisfies Record<string, Site>;
 
 /**
@@ -4424,13 +4580,13 @@ export function decodeVirtioNetStatsTxCsumCounters(source: Source): VirtioNetSta
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVirtioNetStatsTxCsumCounters(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 281), reader);
+    throw explain(error, scanVirtioNetStatsTxCsumCounters(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 289), reader);
   }
 }
 
 const VIRTIO_NET_STATS_TX_CSUM_COUNTERS_LEAVES: readonly Leaf[] = [
-  ["tx_csum_none", 0, 8, 282],
-  ["tx_needs_csum", 8, 8, 283],
+  ["tx_csum_none", 0, 8, 290],
+  ["tx_needs_csum", 8, 8, 291],
 ];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
@@ -4444,7 +4600,7 @@ export function scanVirtioNetStatsTxCsumCounters(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct virtio_net_stats_tx_csum_counters`; undefined when nothing is. */
 export function checkVirtioNetStatsTxCsumCounters(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVirtioNetStatsTxCsumCounters(reader) && ended(reader, source, FILE, 281), reader);
+  return verdict(scanVirtioNetStatsTxCsumCounters(reader) && ended(reader, source, FILE, 289), reader);
 }
 
 /** The size of every `virtio_net_stats_tx_csum_counters` in bytes. */
@@ -4465,8 +4621,8 @@ export function writeVirtioNetStatsTxCsumCountersAt(
   const { txCsumNone, txNeedsCsum } = value;
   if (txCsumNone !== BigInt.asUintN(64, txCsumNone) || txNeedsCsum !== BigInt.asUintN(64, txNeedsCsum)) {
     throw misfit(writer, at, FILE, [
-      ["tx_csum_none", 64, 0, 282],
-      ["tx_needs_csum", 64, 8, 283],
+      ["tx_csum_none", 64, 0, 290],
+      ["tx_needs_csum", 64, 8, 291],
     ], txCsumNone, txNeedsCsum);
   }
   view.setBigUint64(at, txCsumNone, true);
@@ -4514,7 +4670,7 @@ export class VirtioNetStatsTxCsumCountersView extends View {
   }
   set txCsumNone(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "tx_csum_none", this.$at, FILE, 282, String(value));
+      throw this.$error("range", "tx_csum_none", this.$at, FILE, 290, String(value));
     }
     this.$view.setBigUint64(this.$at, value, true);
   }
@@ -4525,15 +4681,15 @@ export class VirtioNetStatsTxCsumCountersView extends View {
   }
   set txNeedsCsum(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "tx_needs_csum", this.$at + 8, FILE, 283, String(value));
+      throw this.$error("range", "tx_needs_csum", this.$at + 8, FILE, 291, String(value));
     }
     this.$view.setBigUint64(this.$at + 8, value, true);
   }
 }
 
 const VIRTIO_NET_STATS_TX_CSUM_COUNTERS_SITES = {
-  txCsumNone: { name: "tx_csum_none", type: "le64", schema: "virtio/net-ctrl.wire:282" },
-  txNeedsCsum: { name: "tx_needs_csum", type: "le64", schema: "virtio/net-ctrl.wire:283" },
+  txCsumNone: { name: "tx_csum_none", type: "le64", schema: "virtio/net-ctrl.wire:290" },
+  txNeedsCsum: { name: "tx_needs_csum", type: "le64", schema: "virtio/net-ctrl.wire:291" },
 } satisfies Record<string, Site>;
 
 /**
@@ -4597,15 +4753,15 @@ export function decodeVirtioNetStatsRxGsoCounters(source: Source): VirtioNetStat
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVirtioNetStatsRxGsoCounters(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 287), reader);
+    throw explain(error, scanVirtioNetStatsRxGsoCounters(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 295), reader);
   }
 }
 
 const VIRTIO_NET_STATS_RX_GSO_COUNTERS_LEAVES: readonly Leaf[] = [
-  ["rx_gso_packets", 0, 8, 288],
-  ["rx_gso_bytes", 8, 8, 289],
-  ["rx_gso_packets_coalesced", 16, 8, 290],
-  ["rx_gso_bytes_coalesced", 24, 8, 291],
+  ["rx_gso_packets", 0, 8, 296],
+  ["rx_gso_bytes", 8, 8, 297],
+  ["rx_gso_packets_coalesced", 16, 8, 298],
+  ["rx_gso_bytes_coalesced", 24, 8, 299],
 ];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
@@ -4619,7 +4775,7 @@ export function scanVirtioNetStatsRxGsoCounters(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct virtio_net_stats_rx_gso_counters`; undefined when nothing is. */
 export function checkVirtioNetStatsRxGsoCounters(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVirtioNetStatsRxGsoCounters(reader) && ended(reader, source, FILE, 287), reader);
+  return verdict(scanVirtioNetStatsRxGsoCounters(reader) && ended(reader, source, FILE, 295), reader);
 }
 
 /** The size of every `virtio_net_stats_rx_gso_counters` in bytes. */
@@ -4645,10 +4801,10 @@ export function writeVirtioNetStatsRxGsoCountersAt(
     || rxGsoBytesCoalesced !== BigInt.asUintN(64, rxGsoBytesCoalesced)
   ) {
     throw misfit(writer, at, FILE, [
-      ["rx_gso_packets", 64, 0, 288],
-      ["rx_gso_bytes", 64, 8, 289],
-      ["rx_gso_packets_coalesced", 64, 16, 290],
-      ["rx_gso_bytes_coalesced", 64, 24, 291],
+      ["rx_gso_packets", 64, 0, 296],
+      ["rx_gso_bytes", 64, 8, 297],
+      ["rx_gso_packets_coalesced", 64, 16, 298],
+      ["rx_gso_bytes_coalesced", 64, 24, 299],
     ], rxGsoPackets, rxGsoBytes, rxGsoPacketsCoalesced, rxGsoBytesCoalesced);
   }
   view.setBigUint64(at, rxGsoPackets, true);
@@ -4698,7 +4854,7 @@ export class VirtioNetStatsRxGsoCountersView extends View {
   }
   set rxGsoPackets(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "rx_gso_packets", this.$at, FILE, 288, String(value));
+      throw this.$error("range", "rx_gso_packets", this.$at, FILE, 296, String(value));
     }
     this.$view.setBigUint64(this.$at, value, true);
   }
@@ -4709,7 +4865,7 @@ export class VirtioNetStatsRxGsoCountersView extends View {
   }
   set rxGsoBytes(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "rx_gso_bytes", this.$at + 8, FILE, 289, String(value));
+      throw this.$error("range", "rx_gso_bytes", this.$at + 8, FILE, 297, String(value));
     }
     this.$view.setBigUint64(this.$at + 8, value, true);
   }
@@ -4720,7 +4876,7 @@ export class VirtioNetStatsRxGsoCountersView extends View {
   }
   set rxGsoPacketsCoalesced(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "rx_gso_packets_coalesced", this.$at + 16, FILE, 290, String(value));
+      throw this.$error("range", "rx_gso_packets_coalesced", this.$at + 16, FILE, 298, String(value));
     }
     this.$view.setBigUint64(this.$at + 16, value, true);
   }
@@ -4731,21 +4887,21 @@ export class VirtioNetStatsRxGsoCountersView extends View {
   }
   set rxGsoBytesCoalesced(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "rx_gso_bytes_coalesced", this.$at + 24, FILE, 291, String(value));
+      throw this.$error("range", "rx_gso_bytes_coalesced", this.$at + 24, FILE, 299, String(value));
     }
     this.$view.setBigUint64(this.$at + 24, value, true);
   }
 }
 
 const VIRTIO_NET_STATS_RX_GSO_COUNTERS_SITES = {
-  rxGsoPackets: { name: "rx_gso_packets", type: "le64", schema: "virtio/net-ctrl.wire:288" },
-  rxGsoBytes: { name: "rx_gso_bytes", type: "le64", schema: "virtio/net-ctrl.wire:289" },
+  rxGsoPackets: { name: "rx_gso_packets", type: "le64", schema: "virtio/net-ctrl.wire:296" },
+  rxGsoBytes: { name: "rx_gso_bytes", type: "le64", schema: "virtio/net-ctrl.wire:297" },
   rxGsoPacketsCoalesced: {
     name: "rx_gso_packets_coalesced",
     type: "le64",
-    schema: "virtio/net-ctrl.wire:290",
+    schema: "virtio/net-ctrl.wire:298",
   },
-  rxGsoBytesCoalesced: { name: "rx_gso_bytes_coalesced", type: "le64", schema: "virtio/net-ctrl.wire:291" },
+  rxGsoBytesCoalesced: { name: "rx_gso_bytes_coalesced", type: "le64", schema: "virtio/net-ctrl.wire:299" },
 } satisfies Record<string, Site>;
 
 /**
@@ -4823,17 +4979,17 @@ export function decodeVirtioNetStatsTxGsoCounters(source: Source): VirtioNetStat
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVirtioNetStatsTxGsoCounters(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 295), reader);
+    throw explain(error, scanVirtioNetStatsTxGsoCounters(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 303), reader);
   }
 }
 
 const VIRTIO_NET_STATS_TX_GSO_COUNTERS_LEAVES: readonly Leaf[] = [
-  ["tx_gso_packets", 0, 8, 296],
-  ["tx_gso_bytes", 8, 8, 297],
-  ["tx_gso_segments", 16, 8, 298],
-  ["tx_gso_segments_bytes", 24, 8, 299],
-  ["tx_gso_packets_noseg", 32, 8, 300],
-  ["tx_gso_bytes_noseg", 40, 8, 301],
+  ["tx_gso_packets", 0, 8, 304],
+  ["tx_gso_bytes", 8, 8, 305],
+  ["tx_gso_segments", 16, 8, 306],
+  ["tx_gso_segments_bytes", 24, 8, 307],
+  ["tx_gso_packets_noseg", 32, 8, 308],
+  ["tx_gso_bytes_noseg", 40, 8, 309],
 ];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
@@ -4847,7 +5003,7 @@ export function scanVirtioNetStatsTxGsoCounters(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct virtio_net_stats_tx_gso_counters`; undefined when nothing is. */
 export function checkVirtioNetStatsTxGsoCounters(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVirtioNetStatsTxGsoCounters(reader) && ended(reader, source, FILE, 295), reader);
+  return verdict(scanVirtioNetStatsTxGsoCounters(reader) && ended(reader, source, FILE, 303), reader);
 }
 
 /** The size of every `virtio_net_stats_tx_gso_counters` in bytes. */
@@ -4882,12 +5038,12 @@ export function writeVirtioNetStatsTxGsoCountersAt(
     || txGsoBytesNoseg !== BigInt.asUintN(64, txGsoBytesNoseg)
   ) {
     throw misfit(writer, at, FILE, [
-      ["tx_gso_packets", 64, 0, 296],
-      ["tx_gso_bytes", 64, 8, 297],
-      ["tx_gso_segments", 64, 16, 298],
-      ["tx_gso_segments_bytes", 64, 24, 299],
-      ["tx_gso_packets_noseg", 64, 32, 300],
-      ["tx_gso_bytes_noseg", 64, 40, 301],
+      ["tx_gso_packets", 64, 0, 304],
+      ["tx_gso_bytes", 64, 8, 305],
+      ["tx_gso_segments", 64, 16, 306],
+      ["tx_gso_segments_bytes", 64, 24, 307],
+      ["tx_gso_packets_noseg", 64, 32, 308],
+      ["tx_gso_bytes_noseg", 64, 40, 309],
     ], txGsoPackets, txGsoBytes, txGsoSegments, txGsoSegmentsBytes, txGsoPacketsNoseg, txGsoBytesNoseg);
   }
   view.setBigUint64(at, txGsoPackets, true);
@@ -4939,7 +5095,7 @@ export class VirtioNetStatsTxGsoCountersView extends View {
   }
   set txGsoPackets(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "tx_gso_packets", this.$at, FILE, 296, String(value));
+      throw this.$error("range", "tx_gso_packets", this.$at, FILE, 304, String(value));
     }
     this.$view.setBigUint64(this.$at, value, true);
   }
@@ -4950,7 +5106,7 @@ export class VirtioNetStatsTxGsoCountersView extends View {
   }
   set txGsoBytes(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "tx_gso_bytes", this.$at + 8, FILE, 297, String(value));
+      throw this.$error("range", "tx_gso_bytes", this.$at + 8, FILE, 305, String(value));
     }
     this.$view.setBigUint64(this.$at + 8, value, true);
   }
@@ -4961,7 +5117,7 @@ export class VirtioNetStatsTxGsoCountersView extends View {
   }
   set txGsoSegments(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "tx_gso_segments", this.$at + 16, FILE, 298, String(value));
+      throw this.$error("range", "tx_gso_segments", this.$at + 16, FILE, 306, String(value));
     }
     this.$view.setBigUint64(this.$at + 16, value, true);
   }
@@ -4972,7 +5128,7 @@ export class VirtioNetStatsTxGsoCountersView extends View {
   }
   set txGsoSegmentsBytes(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "tx_gso_segments_bytes", this.$at + 24, FILE, 299, String(value));
+      throw this.$error("range", "tx_gso_segments_bytes", this.$at + 24, FILE, 307, String(value));
     }
     this.$view.setBigUint64(this.$at + 24, value, true);
   }
@@ -4983,7 +5139,7 @@ export class VirtioNetStatsTxGsoCountersView extends View {
   }
   set txGsoPacketsNoseg(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "tx_gso_packets_noseg", this.$at + 32, FILE, 300, String(value));
+      throw this.$error("range", "tx_gso_packets_noseg", this.$at + 32, FILE, 308, String(value));
     }
     this.$view.setBigUint64(this.$at + 32, value, true);
   }
@@ -4994,19 +5150,19 @@ export class VirtioNetStatsTxGsoCountersView extends View {
   }
   set txGsoBytesNoseg(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "tx_gso_bytes_noseg", this.$at + 40, FILE, 301, String(value));
+      throw this.$error("range", "tx_gso_bytes_noseg", this.$at + 40, FILE, 309, String(value));
     }
     this.$view.setBigUint64(this.$at + 40, value, true);
   }
 }
 
 const VIRTIO_NET_STATS_TX_GSO_COUNTERS_SITES = {
-  txGsoPackets: { name: "tx_gso_packets", type: "le64", schema: "virtio/net-ctrl.wire:296" },
-  txGsoBytes: { name: "tx_gso_bytes", type: "le64", schema: "virtio/net-ctrl.wire:297" },
-  txGsoSegments: { name: "tx_gso_segments", type: "le64", schema: "virtio/net-ctrl.wire:298" },
-  txGsoSegmentsBytes: { name: "tx_gso_segments_bytes", type: "le64", schema: "virtio/net-ctrl.wire:299" },
-  txGsoPacketsNoseg: { name: "tx_gso_packets_noseg", type: "le64", schema: "virtio/net-ctrl.wire:300" },
-  txGsoBytesNoseg: { name: "tx_gso_bytes_noseg", type: "le64", schema: "virtio/net-ctrl.wire:301" },
+  txGsoPackets: { name: "tx_gso_packets", type: "le64", schema: "virtio/net-ctrl.wire:304" },
+  txGsoBytes: { name: "tx_gso_bytes", type: "le64", schema: "virtio/net-ctrl.wire:305" },
+  txGsoSegments: { name: "tx_gso_segments", type: "le64", schema: "virtio/net-ctrl.wire:306" },
+  txGsoSegmentsBytes: { name: "tx_gso_segments_bytes", type: "le64", schema: "virtio/net-ctrl.wire:307" },
+  txGsoPacketsNoseg: { name: "tx_gso_packets_noseg", type: "le64", schema: "virtio/net-ctrl.wire:308" },
+  txGsoBytesNoseg: { name: "tx_gso_bytes_noseg", type: "le64", schema: "virtio/net-ctrl.wire:309" },
 } satisfies Record<string, Site>;
 
 /**
@@ -5083,13 +5239,13 @@ export function decodeVirtioNetStatsRxSpeedCounters(source: Source): VirtioNetSt
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVirtioNetStatsRxSpeedCounters(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 305), reader);
+    throw explain(error, scanVirtioNetStatsRxSpeedCounters(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 313), reader);
   }
 }
 
 const VIRTIO_NET_STATS_RX_SPEED_COUNTERS_LEAVES: readonly Leaf[] = [
-  ["rx_packets_allowance_exceeded", 0, 8, 306],
-  ["rx_bytes_allowance_exceeded", 8, 8, 307],
+  ["rx_packets_allowance_exceeded", 0, 8, 314],
+  ["rx_bytes_allowance_exceeded", 8, 8, 315],
 ];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
@@ -5103,7 +5259,7 @@ export function scanVirtioNetStatsRxSpeedCounters(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct virtio_net_stats_rx_speed_counters`; undefined when nothing is. */
 export function checkVirtioNetStatsRxSpeedCounters(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVirtioNetStatsRxSpeedCounters(reader) && ended(reader, source, FILE, 305), reader);
+  return verdict(scanVirtioNetStatsRxSpeedCounters(reader) && ended(reader, source, FILE, 313), reader);
 }
 
 /** The size of every `virtio_net_stats_rx_speed_counters` in bytes. */
@@ -5127,8 +5283,8 @@ export function writeVirtioNetStatsRxSpeedCountersAt(
     || rxBytesAllowanceExceeded !== BigInt.asUintN(64, rxBytesAllowanceExceeded)
   ) {
     throw misfit(writer, at, FILE, [
-      ["rx_packets_allowance_exceeded", 64, 0, 306],
-      ["rx_bytes_allowance_exceeded", 64, 8, 307],
+      ["rx_packets_allowance_exceeded", 64, 0, 314],
+      ["rx_bytes_allowance_exceeded", 64, 8, 315],
     ], rxPacketsAllowanceExceeded, rxBytesAllowanceExceeded);
   }
   view.setBigUint64(at, rxPacketsAllowanceExceeded, true);
@@ -5179,7 +5335,7 @@ export class VirtioNetStatsRxSpeedCountersView extends View {
   }
   set rxPacketsAllowanceExceeded(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "rx_packets_allowance_exceeded", this.$at, FILE, 306, String(value));
+      throw this.$error("range", "rx_packets_allowance_exceeded", this.$at, FILE, 314, String(value));
     }
     this.$view.setBigUint64(this.$at, value, true);
   }
@@ -5190,7 +5346,7 @@ export class VirtioNetStatsRxSpeedCountersView extends View {
   }
   set rxBytesAllowanceExceeded(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "rx_bytes_allowance_exceeded", this.$at + 8, FILE, 307, String(value));
+      throw this.$error("range", "rx_bytes_allowance_exceeded", this.$at + 8, FILE, 315, String(value));
     }
     this.$view.setBigUint64(this.$at + 8, value, true);
   }
@@ -5200,12 +5356,12 @@ const VIRTIO_NET_STATS_RX_SPEED_COUNTERS_SITES = {
   rxPacketsAllowanceExceeded: {
     name: "rx_packets_allowance_exceeded",
     type: "le64",
-    schema: "virtio/net-ctrl.wire:306",
+    schema: "virtio/net-ctrl.wire:314",
   },
   rxBytesAllowanceExceeded: {
     name: "rx_bytes_allowance_exceeded",
     type: "le64",
-    schema: "virtio/net-ctrl.wire:307",
+    schema: "virtio/net-ctrl.wire:315",
   },
 } satisfies Record<string, Site>;
 
@@ -5267,13 +5423,13 @@ export function decodeVirtioNetStatsTxSpeedCounters(source: Source): VirtioNetSt
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVirtioNetStatsTxSpeedCounters(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 311), reader);
+    throw explain(error, scanVirtioNetStatsTxSpeedCounters(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 319), reader);
   }
 }
 
 const VIRTIO_NET_STATS_TX_SPEED_COUNTERS_LEAVES: readonly Leaf[] = [
-  ["tx_packets_allowance_exceeded", 0, 8, 312],
-  ["tx_bytes_allowance_exceeded", 8, 8, 313],
+  ["tx_packets_allowance_exceeded", 0, 8, 320],
+  ["tx_bytes_allowance_exceeded", 8, 8, 321],
 ];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
@@ -5287,7 +5443,7 @@ export function scanVirtioNetStatsTxSpeedCounters(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct virtio_net_stats_tx_speed_counters`; undefined when nothing is. */
 export function checkVirtioNetStatsTxSpeedCounters(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVirtioNetStatsTxSpeedCounters(reader) && ended(reader, source, FILE, 311), reader);
+  return verdict(scanVirtioNetStatsTxSpeedCounters(reader) && ended(reader, source, FILE, 319), reader);
 }
 
 /** The size of every `virtio_net_stats_tx_speed_counters` in bytes. */
@@ -5311,8 +5467,8 @@ export function writeVirtioNetStatsTxSpeedCountersAt(
     || txBytesAllowanceExceeded !== BigInt.asUintN(64, txBytesAllowanceExceeded)
   ) {
     throw misfit(writer, at, FILE, [
-      ["tx_packets_allowance_exceeded", 64, 0, 312],
-      ["tx_bytes_allowance_exceeded", 64, 8, 313],
+      ["tx_packets_allowance_exceeded", 64, 0, 320],
+      ["tx_bytes_allowance_exceeded", 64, 8, 321],
     ], txPacketsAllowanceExceeded, txBytesAllowanceExceeded);
   }
   view.setBigUint64(at, txPacketsAllowanceExceeded, true);
@@ -5363,7 +5519,7 @@ export class VirtioNetStatsTxSpeedCountersView extends View {
   }
   set txPacketsAllowanceExceeded(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "tx_packets_allowance_exceeded", this.$at, FILE, 312, String(value));
+      throw this.$error("range", "tx_packets_allowance_exceeded", this.$at, FILE, 320, String(value));
     }
     this.$view.setBigUint64(this.$at, value, true);
   }
@@ -5374,7 +5530,7 @@ export class VirtioNetStatsTxSpeedCountersView extends View {
   }
   set txBytesAllowanceExceeded(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "tx_bytes_allowance_exceeded", this.$at + 8, FILE, 313, String(value));
+      throw this.$error("range", "tx_bytes_allowance_exceeded", this.$at + 8, FILE, 321, String(value));
     }
     this.$view.setBigUint64(this.$at + 8, value, true);
   }
@@ -5384,12 +5540,12 @@ const VIRTIO_NET_STATS_TX_SPEED_COUNTERS_SITES = {
   txPacketsAllowanceExceeded: {
     name: "tx_packets_allowance_exceeded",
     type: "le64",
-    schema: "virtio/net-ctrl.wire:312",
+    schema: "virtio/net-ctrl.wire:320",
   },
   txBytesAllowanceExceeded: {
     name: "tx_bytes_allowance_exceeded",
     type: "le64",
-    schema: "virtio/net-ctrl.wire:313",
+    schema: "virtio/net-ctrl.wire:321",
   },
 } satisfies Record<string, Site>;
 
@@ -5542,68 +5698,68 @@ export function decodeVirtioNetStatsReply(source: Source): VirtioNetStatsReply {
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVirtioNetStatsReply(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 321), reader);
+    throw explain(error, scanVirtioNetStatsReply(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 329), reader);
   }
 }
 
 const VIRTIO_NET_STATS_REPLY_LEAVES: readonly Leaf[] = [
-  ["type", 0, 1, 322],
-  ["reserved", 1, 1, 323],
-  ["vq_index", 2, 2, 324],
-  ["reserved1", 4, 2, 325],
-  ["size", 6, 2, 328],
+  ["type", 0, 1, 330],
+  ["reserved", 1, 1, 331],
+  ["vq_index", 2, 2, 332],
+  ["reserved1", 4, 2, 333],
+  ["size", 6, 2, 336],
 ];
 const VIRTIO_NET_STATS_REPLY_LEAVES2: readonly Leaf[] = [
-  ["cvq.command_num", 0, 8, 248],
-  ["cvq.ok_num", 8, 8, 249],
+  ["cvq.command_num", 0, 8, 256],
+  ["cvq.ok_num", 8, 8, 257],
 ];
 const VIRTIO_NET_STATS_REPLY_LEAVES3: readonly Leaf[] = [
-  ["rx_basic.rx_notifications", 0, 8, 254],
-  ["rx_basic.rx_packets", 8, 8, 255],
-  ["rx_basic.rx_bytes", 16, 8, 256],
-  ["rx_basic.rx_interrupts", 24, 8, 257],
-  ["rx_basic.rx_drops", 32, 8, 258],
-  ["rx_basic.rx_drop_overruns", 40, 8, 259],
+  ["rx_basic.rx_notifications", 0, 8, 262],
+  ["rx_basic.rx_packets", 8, 8, 263],
+  ["rx_basic.rx_bytes", 16, 8, 264],
+  ["rx_basic.rx_interrupts", 24, 8, 265],
+  ["rx_basic.rx_drops", 32, 8, 266],
+  ["rx_basic.rx_drop_overruns", 40, 8, 267],
 ];
 const VIRTIO_NET_STATS_REPLY_LEAVES4: readonly Leaf[] = [
-  ["rx_csum.rx_csum_valid", 0, 8, 274],
-  ["rx_csum.rx_needs_csum", 8, 8, 275],
-  ["rx_csum.rx_csum_none", 16, 8, 276],
-  ["rx_csum.rx_csum_bad", 24, 8, 277],
+  ["rx_csum.rx_csum_valid", 0, 8, 282],
+  ["rx_csum.rx_needs_csum", 8, 8, 283],
+  ["rx_csum.rx_csum_none", 16, 8, 284],
+  ["rx_csum.rx_csum_bad", 24, 8, 285],
 ];
 const VIRTIO_NET_STATS_REPLY_LEAVES5: readonly Leaf[] = [
-  ["rx_gso.rx_gso_packets", 0, 8, 288],
-  ["rx_gso.rx_gso_bytes", 8, 8, 289],
-  ["rx_gso.rx_gso_packets_coalesced", 16, 8, 290],
-  ["rx_gso.rx_gso_bytes_coalesced", 24, 8, 291],
+  ["rx_gso.rx_gso_packets", 0, 8, 296],
+  ["rx_gso.rx_gso_bytes", 8, 8, 297],
+  ["rx_gso.rx_gso_packets_coalesced", 16, 8, 298],
+  ["rx_gso.rx_gso_bytes_coalesced", 24, 8, 299],
 ];
 const VIRTIO_NET_STATS_REPLY_LEAVES6: readonly Leaf[] = [
-  ["rx_speed.rx_packets_allowance_exceeded", 0, 8, 306],
-  ["rx_speed.rx_bytes_allowance_exceeded", 8, 8, 307],
+  ["rx_speed.rx_packets_allowance_exceeded", 0, 8, 314],
+  ["rx_speed.rx_bytes_allowance_exceeded", 8, 8, 315],
 ];
 const VIRTIO_NET_STATS_REPLY_LEAVES7: readonly Leaf[] = [
-  ["tx_basic.tx_notifications", 0, 8, 264],
-  ["tx_basic.tx_packets", 8, 8, 265],
-  ["tx_basic.tx_bytes", 16, 8, 266],
-  ["tx_basic.tx_interrupts", 24, 8, 267],
-  ["tx_basic.tx_drops", 32, 8, 268],
-  ["tx_basic.tx_drop_malformed", 40, 8, 269],
+  ["tx_basic.tx_notifications", 0, 8, 272],
+  ["tx_basic.tx_packets", 8, 8, 273],
+  ["tx_basic.tx_bytes", 16, 8, 274],
+  ["tx_basic.tx_interrupts", 24, 8, 275],
+  ["tx_basic.tx_drops", 32, 8, 276],
+  ["tx_basic.tx_drop_malformed", 40, 8, 277],
 ];
 const VIRTIO_NET_STATS_REPLY_LEAVES8: readonly Leaf[] = [
-  ["tx_csum.tx_csum_none", 0, 8, 282],
-  ["tx_csum.tx_needs_csum", 8, 8, 283],
+  ["tx_csum.tx_csum_none", 0, 8, 290],
+  ["tx_csum.tx_needs_csum", 8, 8, 291],
 ];
 const VIRTIO_NET_STATS_REPLY_LEAVES9: readonly Leaf[] = [
-  ["tx_gso.tx_gso_packets", 0, 8, 296],
-  ["tx_gso.tx_gso_bytes", 8, 8, 297],
-  ["tx_gso.tx_gso_segments", 16, 8, 298],
-  ["tx_gso.tx_gso_segments_bytes", 24, 8, 299],
-  ["tx_gso.tx_gso_packets_noseg", 32, 8, 300],
-  ["tx_gso.tx_gso_bytes_noseg", 40, 8, 301],
+  ["tx_gso.tx_gso_packets", 0, 8, 304],
+  ["tx_gso.tx_gso_bytes", 8, 8, 305],
+  ["tx_gso.tx_gso_segments", 16, 8, 306],
+  ["tx_gso.tx_gso_segments_bytes", 24, 8, 307],
+  ["tx_gso.tx_gso_packets_noseg", 32, 8, 308],
+  ["tx_gso.tx_gso_bytes_noseg", 40, 8, 309],
 ];
 const VIRTIO_NET_STATS_REPLY_LEAVES10: readonly Leaf[] = [
-  ["tx_speed.tx_packets_allowance_exceeded", 0, 8, 312],
-  ["tx_speed.tx_bytes_allowance_exceeded", 8, 8, 313],
+  ["tx_speed.tx_packets_allowance_exceeded", 0, 8, 320],
+  ["tx_speed.tx_bytes_allowance_exceeded", 8, 8, 321],
 ];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
@@ -5614,17 +5770,17 @@ export function scanVirtioNetStatsReply(reader: Reader): boolean {
   reader.at = at + 8;
   const type = view.getUint8(at);
   if (reader.strict && view.getUint8(at + 1) !== 0) {
-    return reader.fail("reserved", "reserved", at + 1, FILE, 323);
+    return reader.fail("reserved", "reserved", at + 1, FILE, 331);
   }
   if (reader.strict && view.getUint16(at + 4, true) !== 0) {
-    return reader.fail("reserved", "reserved1", at + 4, FILE, 325);
+    return reader.fail("reserved", "reserved1", at + 4, FILE, 333);
   }
   const size$ = view.getUint16(at + 6, true);
   if (size$ < 0x8 /* VIRTIO_NET_STATS_REPLY_HDR_SIZE */) {
-    return reader.fail("constraint", "size", at + 6, FILE, 328, "size >= VIRTIO_NET_STATS_REPLY_HDR_SIZE");
+    return reader.fail("constraint", "size", at + 6, FILE, 336, "size >= VIRTIO_NET_STATS_REPLY_HDR_SIZE");
   }
   const outer = reader.end;
-  if (!narrow(reader, size$ - 0x8 /* VIRTIO_NET_STATS_REPLY_HDR_SIZE */, "statistics", FILE, 329)) {
+  if (!narrow(reader, size$ - 0x8 /* VIRTIO_NET_STATS_REPLY_HDR_SIZE */, "statistics", FILE, 337)) {
     return false;
   }
   switch (type) {
@@ -5686,14 +5842,14 @@ export function scanVirtioNetStatsReply(reader: Reader): boolean {
       reader.at = reader.end;
     }
   }
-  if (!widen(reader, outer, "statistics", FILE, 329)) return false;
+  if (!widen(reader, outer, "statistics", FILE, 337)) return false;
   return true;
 }
 
 /** What is wrong with the bytes as `struct virtio_net_stats_reply`; undefined when nothing is. */
 export function checkVirtioNetStatsReply(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVirtioNetStatsReply(reader) && ended(reader, source, FILE, 321), reader);
+  return verdict(scanVirtioNetStatsReply(reader) && ended(reader, source, FILE, 329), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -5746,10 +5902,10 @@ export function writeVirtioNetStatsReply(writer: Writer, value: VirtioNetStatsRe
     || reserved1 !== (reserved1 & 0xffff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["type", 8, 0, 322],
-      ["reserved", 8, 1, 323],
-      ["vq_index", 16, 2, 324],
-      ["reserved1", 16, 4, 325],
+      ["type", 8, 0, 330],
+      ["reserved", 8, 1, 331],
+      ["vq_index", 16, 2, 332],
+      ["reserved1", 16, 4, 333],
     ], type, reserved, vqIndex, reserved1);
   }
   view.setUint8(at, type);
@@ -5760,7 +5916,7 @@ export function writeVirtioNetStatsReply(writer: Writer, value: VirtioNetStatsRe
   switch (type) {
     case 0x20: { // VIRTIO_NET_STATS_TYPE_REPLY_CVQ
       if (statistics.case !== "cvq") {
-        throw writer.error("case", "statistics", writer.at, `${FILE}:329`, statistics.case);
+        throw writer.error("case", "statistics", writer.at, `${FILE}:337`, statistics.case);
       }
       const cvq = statistics.value;
       const at2 = writer.take(16);
@@ -5773,7 +5929,7 @@ export function writeVirtioNetStatsReply(writer: Writer, value: VirtioNetStatsRe
     }
     case 0x0: { // VIRTIO_NET_STATS_TYPE_REPLY_RX_BASIC
       if (statistics.case !== "rxBasic") {
-        throw writer.error("case", "statistics", writer.at, `${FILE}:329`, statistics.case);
+        throw writer.error("case", "statistics", writer.at, `${FILE}:337`, statistics.case);
       }
       const rxBasic = statistics.value;
       const at3 = writer.take(48);
@@ -5786,7 +5942,7 @@ export function writeVirtioNetStatsReply(writer: Writer, value: VirtioNetStatsRe
     }
     case 0x1: { // VIRTIO_NET_STATS_TYPE_REPLY_RX_CSUM
       if (statistics.case !== "rxCsum") {
-        throw writer.error("case", "statistics", writer.at, `${FILE}:329`, statistics.case);
+        throw writer.error("case", "statistics", writer.at, `${FILE}:337`, statistics.case);
       }
       const rxCsum = statistics.value;
       const at4 = writer.take(32);
@@ -5799,7 +5955,7 @@ export function writeVirtioNetStatsReply(writer: Writer, value: VirtioNetStatsRe
     }
     case 0x2: { // VIRTIO_NET_STATS_TYPE_REPLY_RX_GSO
       if (statistics.case !== "rxGso") {
-        throw writer.error("case", "statistics", writer.at, `${FILE}:329`, statistics.case);
+        throw writer.error("case", "statistics", writer.at, `${FILE}:337`, statistics.case);
       }
       const rxGso = statistics.value;
       const at5 = writer.take(32);
@@ -5812,7 +5968,7 @@ export function writeVirtioNetStatsReply(writer: Writer, value: VirtioNetStatsRe
     }
     case 0x3: { // VIRTIO_NET_STATS_TYPE_REPLY_RX_SPEED
       if (statistics.case !== "rxSpeed") {
-        throw writer.error("case", "statistics", writer.at, `${FILE}:329`, statistics.case);
+        throw writer.error("case", "statistics", writer.at, `${FILE}:337`, statistics.case);
       }
       const rxSpeed = statistics.value;
       const at6 = writer.take(16);
@@ -5825,7 +5981,7 @@ export function writeVirtioNetStatsReply(writer: Writer, value: VirtioNetStatsRe
     }
     case 0x10: { // VIRTIO_NET_STATS_TYPE_REPLY_TX_BASIC
       if (statistics.case !== "txBasic") {
-        throw writer.error("case", "statistics", writer.at, `${FILE}:329`, statistics.case);
+        throw writer.error("case", "statistics", writer.at, `${FILE}:337`, statistics.case);
       }
       const txBasic = statistics.value;
       const at7 = writer.take(48);
@@ -5838,7 +5994,7 @@ export function writeVirtioNetStatsReply(writer: Writer, value: VirtioNetStatsRe
     }
     case 0x11: { // VIRTIO_NET_STATS_TYPE_REPLY_TX_CSUM
       if (statistics.case !== "txCsum") {
-        throw writer.error("case", "statistics", writer.at, `${FILE}:329`, statistics.case);
+        throw writer.error("case", "statistics", writer.at, `${FILE}:337`, statistics.case);
       }
       const txCsum = statistics.value;
       const at8 = writer.take(16);
@@ -5851,7 +6007,7 @@ export function writeVirtioNetStatsReply(writer: Writer, value: VirtioNetStatsRe
     }
     case 0x12: { // VIRTIO_NET_STATS_TYPE_REPLY_TX_GSO
       if (statistics.case !== "txGso") {
-        throw writer.error("case", "statistics", writer.at, `${FILE}:329`, statistics.case);
+        throw writer.error("case", "statistics", writer.at, `${FILE}:337`, statistics.case);
       }
       const txGso = statistics.value;
       const at9 = writer.take(48);
@@ -5864,7 +6020,7 @@ export function writeVirtioNetStatsReply(writer: Writer, value: VirtioNetStatsRe
     }
     case 0x13: { // VIRTIO_NET_STATS_TYPE_REPLY_TX_SPEED
       if (statistics.case !== "txSpeed") {
-        throw writer.error("case", "statistics", writer.at, `${FILE}:329`, statistics.case);
+        throw writer.error("case", "statistics", writer.at, `${FILE}:337`, statistics.case);
       }
       const txSpeed = statistics.value;
       const at10 = writer.take(16);
@@ -5877,7 +6033,7 @@ export function writeVirtioNetStatsReply(writer: Writer, value: VirtioNetStatsRe
     }
     default: {
       if (statistics.case !== "raw") {
-        throw writer.error("case", "statistics", writer.at, `${FILE}:329`, statistics.case);
+        throw writer.error("case", "statistics", writer.at, `${FILE}:337`, statistics.case);
       }
       const raw = statistics.value;
       writer.put(raw);
@@ -5885,10 +6041,10 @@ export function writeVirtioNetStatsReply(writer: Writer, value: VirtioNetStatsRe
   }
   const size$ = (writer.at - from) + 8;
   if (size$ !== (size$ & 0xffff)) {
-    throw misfit(writer, at + 6, FILE, [["size", 16, 0, 328]], size$);
+    throw misfit(writer, at + 6, FILE, [["size", 16, 0, 336]], size$);
   }
   if (size$ < 0x8 /* VIRTIO_NET_STATS_REPLY_HDR_SIZE */) {
-    throw broken(writer, "size", at + 6, FILE, 328, "size >= VIRTIO_NET_STATS_REPLY_HDR_SIZE");
+    throw broken(writer, "size", at + 6, FILE, 336, "size >= VIRTIO_NET_STATS_REPLY_HDR_SIZE");
   }
   writer.view.setUint16(at + 6, size$, true);
 }
@@ -5943,7 +6099,7 @@ export class VirtioNetStatsReplyView extends View {
   }
   set reserved(value: number) {
     if (value !== (value & 0xff)) {
-      throw this.$error("range", "reserved", this.$at + 1, FILE, 323, String(value));
+      throw this.$error("range", "reserved", this.$at + 1, FILE, 331, String(value));
     }
     this.$view.setUint8(this.$at + 1, value);
   }
@@ -5954,7 +6110,7 @@ export class VirtioNetStatsReplyView extends View {
   }
   set vqIndex(value: number) {
     if (value !== (value & 0xffff)) {
-      throw this.$error("range", "vq_index", this.$at + 2, FILE, 324, String(value));
+      throw this.$error("range", "vq_index", this.$at + 2, FILE, 332, String(value));
     }
     this.$view.setUint16(this.$at + 2, value, true);
   }
@@ -5968,7 +6124,7 @@ export class VirtioNetStatsReplyView extends View {
   }
   set reserved1(value: number) {
     if (value !== (value & 0xffff)) {
-      throw this.$error("range", "reserved1", this.$at + 4, FILE, 325, String(value));
+      throw this.$error("range", "reserved1", this.$at + 4, FILE, 333, String(value));
     }
     this.$view.setUint16(this.$at + 4, value, true);
   }
@@ -6141,46 +6297,46 @@ const VIRTIO_NET_STATS_REPLY_SITES = {
   type: {
     name: "type",
     type: "virtio_net_stats_type_reply",
-    schema: "virtio/net-ctrl.wire:322",
+    schema: "virtio/net-ctrl.wire:330",
     meaning: virtioNetStatsTypeReplyName,
   },
-  reserved: { name: "reserved", type: "u8", schema: "virtio/net-ctrl.wire:323", role: "reserved" },
-  vqIndex: { name: "vq_index", type: "le16", schema: "virtio/net-ctrl.wire:324" },
-  reserved1: { name: "reserved1", type: "le16", schema: "virtio/net-ctrl.wire:325", role: "reserved" },
+  reserved: { name: "reserved", type: "u8", schema: "virtio/net-ctrl.wire:331", role: "reserved" },
+  vqIndex: { name: "vq_index", type: "le16", schema: "virtio/net-ctrl.wire:332" },
+  reserved1: { name: "reserved1", type: "le16", schema: "virtio/net-ctrl.wire:333", role: "reserved" },
   size$: {
     name: "size",
     type: "le16",
-    schema: "virtio/net-ctrl.wire:328",
+    schema: "virtio/net-ctrl.wire:336",
     doc: "Of the whole entry, with the header.",
     unit: "bytes",
     role: "derived",
   },
-  cvq: { name: "cvq", type: "virtio_net_stats_cvq_counters", schema: "virtio/net-ctrl.wire:330" },
+  cvq: { name: "cvq", type: "virtio_net_stats_cvq_counters", schema: "virtio/net-ctrl.wire:338" },
   rxBasic: {
     name: "rx_basic",
     type: "virtio_net_stats_rx_basic_counters",
-    schema: "virtio/net-ctrl.wire:331",
+    schema: "virtio/net-ctrl.wire:339",
   },
-  rxCsum: { name: "rx_csum", type: "virtio_net_stats_rx_csum_counters", schema: "virtio/net-ctrl.wire:332" },
-  rxGso: { name: "rx_gso", type: "virtio_net_stats_rx_gso_counters", schema: "virtio/net-ctrl.wire:333" },
+  rxCsum: { name: "rx_csum", type: "virtio_net_stats_rx_csum_counters", schema: "virtio/net-ctrl.wire:340" },
+  rxGso: { name: "rx_gso", type: "virtio_net_stats_rx_gso_counters", schema: "virtio/net-ctrl.wire:341" },
   rxSpeed: {
     name: "rx_speed",
     type: "virtio_net_stats_rx_speed_counters",
-    schema: "virtio/net-ctrl.wire:334",
+    schema: "virtio/net-ctrl.wire:342",
   },
   txBasic: {
     name: "tx_basic",
     type: "virtio_net_stats_tx_basic_counters",
-    schema: "virtio/net-ctrl.wire:335",
+    schema: "virtio/net-ctrl.wire:343",
   },
-  txCsum: { name: "tx_csum", type: "virtio_net_stats_tx_csum_counters", schema: "virtio/net-ctrl.wire:336" },
-  txGso: { name: "tx_gso", type: "virtio_net_stats_tx_gso_counters", schema: "virtio/net-ctrl.wire:337" },
+  txCsum: { name: "tx_csum", type: "virtio_net_stats_tx_csum_counters", schema: "virtio/net-ctrl.wire:344" },
+  txGso: { name: "tx_gso", type: "virtio_net_stats_tx_gso_counters", schema: "virtio/net-ctrl.wire:345" },
   txSpeed: {
     name: "tx_speed",
     type: "virtio_net_stats_tx_speed_counters",
-    schema: "virtio/net-ctrl.wire:338",
+    schema: "virtio/net-ctrl.wire:346",
   },
-  raw: { name: "raw", type: "u8[]", schema: "virtio/net-ctrl.wire:339" },
+  raw: { name: "raw", type: "u8[]", schema: "virtio/net-ctrl.wire:347" },
 } satisfies Record<string, Site>;
 
 /**
@@ -6197,7 +6353,7 @@ export function walkVirtioNetStatsReply(reader: Reader, visitor: Visitor): boole
   const reserved = view.getUint8(at + 1);
   visitor.field(VIRTIO_NET_STATS_REPLY_SITES.reserved, -1, at + 1, 1, reserved);
   if (sound && reader.strict && reserved !== 0) {
-    sound = reader.fail("reserved", "reserved", at + 1, FILE, 323) || report(reader, visitor);
+    sound = reader.fail("reserved", "reserved", at + 1, FILE, 331) || report(reader, visitor);
   }
   if (4 > reader.end - at) return reportShort(reader, visitor, at, VIRTIO_NET_STATS_REPLY_LEAVES, FILE);
   visitor.field(VIRTIO_NET_STATS_REPLY_SITES.vqIndex, -1, at + 2, 2, view.getUint16(at + 2, true));
@@ -6205,7 +6361,7 @@ export function walkVirtioNetStatsReply(reader: Reader, visitor: Visitor): boole
   const reserved1 = view.getUint16(at + 4, true);
   visitor.field(VIRTIO_NET_STATS_REPLY_SITES.reserved1, -1, at + 4, 2, reserved1);
   if (sound && reader.strict && reserved1 !== 0) {
-    sound = reader.fail("reserved", "reserved1", at + 4, FILE, 325) || report(reader, visitor);
+    sound = reader.fail("reserved", "reserved1", at + 4, FILE, 333) || report(reader, visitor);
   }
   if (8 > reader.end - at) return reportShort(reader, visitor, at, VIRTIO_NET_STATS_REPLY_LEAVES, FILE);
   const size$ = view.getUint16(at + 6, true);
@@ -6213,14 +6369,14 @@ export function walkVirtioNetStatsReply(reader: Reader, visitor: Visitor): boole
   reader.at = at + 8;
   if (!sound) return false;
   if (size$ < 0x8 /* VIRTIO_NET_STATS_REPLY_HDR_SIZE */) {
-    return reader.fail("constraint", "size", at + 6, FILE, 328, "size >= VIRTIO_NET_STATS_REPLY_HDR_SIZE") || report(reader, visitor);
+    return reader.fail("constraint", "size", at + 6, FILE, 336, "size >= VIRTIO_NET_STATS_REPLY_HDR_SIZE") || report(reader, visitor);
   }
   const length = size$ - 0x8 /* VIRTIO_NET_STATS_REPLY_HDR_SIZE */;
   const from2 = reader.at;
   const outer = reader.end;
   const inner10 = enterRange(reader, visitor, length);
   const whole = walkVirtioNetStatsReplyStatistics(reader, inner10, type);
-  if (!leaveRange(reader, visitor, whole, from2, length, outer, "statistics", FILE, 329)) return false;
+  if (!leaveRange(reader, visitor, whole, from2, length, outer, "statistics", FILE, 337)) return false;
   return true;
 }
 
@@ -6399,7 +6555,7 @@ export function decodeVirtioNetStatsReplies(source: Source): VirtioNetStatsRepli
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVirtioNetStatsReplies(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 344), reader);
+    throw explain(error, scanVirtioNetStatsReplies(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 352), reader);
   }
 }
 
@@ -6414,7 +6570,7 @@ export function scanVirtioNetStatsReplies(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct virtio_net_stats_replies`; undefined when nothing is. */
 export function checkVirtioNetStatsReplies(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVirtioNetStatsReplies(reader) && ended(reader, source, FILE, 344), reader);
+  return verdict(scanVirtioNetStatsReplies(reader) && ended(reader, source, FILE, 352), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -6496,7 +6652,7 @@ export class VirtioNetStatsRepliesView extends View {
 }
 
 const VIRTIO_NET_STATS_REPLIES_SITES = {
-  replies: { name: "replies", type: "virtio_net_stats_reply[]", schema: "virtio/net-ctrl.wire:345" },
+  replies: { name: "replies", type: "virtio_net_stats_reply[]", schema: "virtio/net-ctrl.wire:353" },
 } satisfies Record<string, Site>;
 
 /**
@@ -6547,11 +6703,11 @@ export function decodeVirtnetRssCtxCap(source: Source): VirtnetRssCtxCap {
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVirtnetRssCtxCap(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 349), reader);
+    throw explain(error, scanVirtnetRssCtxCap(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 357), reader);
   }
 }
 
-const VIRTNET_RSS_CTX_CAP_LEAVES: readonly Leaf[] = [["max_rss_contexts", 0, 2, 350]];
+const VIRTNET_RSS_CTX_CAP_LEAVES: readonly Leaf[] = [["max_rss_contexts", 0, 2, 358]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVirtnetRssCtxCap(reader: Reader): boolean {
@@ -6564,7 +6720,7 @@ export function scanVirtnetRssCtxCap(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct virtnet_rss_ctx_cap`; undefined when nothing is. */
 export function checkVirtnetRssCtxCap(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVirtnetRssCtxCap(reader) && ended(reader, source, FILE, 349), reader);
+  return verdict(scanVirtnetRssCtxCap(reader) && ended(reader, source, FILE, 357), reader);
 }
 
 /** The size of every `virtnet_rss_ctx_cap` in bytes. */
@@ -6580,7 +6736,7 @@ export function writeVirtnetRssCtxCapAt(writer: Writer, at: number, value: Virtn
   const { view } = writer;
   const { maxRssContexts } = value;
   if (maxRssContexts !== (maxRssContexts & 0xffff)) {
-    throw misfit(writer, at, FILE, [["max_rss_contexts", 16, 0, 350]], maxRssContexts);
+    throw misfit(writer, at, FILE, [["max_rss_contexts", 16, 0, 358]], maxRssContexts);
   }
   view.setUint16(at, maxRssContexts, true);
 }
@@ -6624,14 +6780,14 @@ export class VirtnetRssCtxCapView extends View {
   }
   set maxRssContexts(value: number) {
     if (value !== (value & 0xffff)) {
-      throw this.$error("range", "max_rss_contexts", this.$at, FILE, 350, String(value));
+      throw this.$error("range", "max_rss_contexts", this.$at, FILE, 358, String(value));
     }
     this.$view.setUint16(this.$at, value, true);
   }
 }
 
 const VIRTNET_RSS_CTX_CAP_SITES = {
-  maxRssContexts: { name: "max_rss_contexts", type: "le16", schema: "virtio/net-ctrl.wire:350" },
+  maxRssContexts: { name: "max_rss_contexts", type: "le16", schema: "virtio/net-ctrl.wire:358" },
 } satisfies Record<string, Site>;
 
 /**
@@ -6682,13 +6838,13 @@ export function decodeVirtnetRssCtxAddModify(source: Source): VirtnetRssCtxAddMo
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVirtnetRssCtxAddModify(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 354), reader);
+    throw explain(error, scanVirtnetRssCtxAddModify(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 362), reader);
   }
 }
 
 const VIRTNET_RSS_CTX_ADD_MODIFY_LEAVES: readonly Leaf[] = [
-  ["rss_ctx_id", 0, 2, 355],
-  ["reserved", 2, 6, 356],
+  ["rss_ctx_id", 0, 2, 363],
+  ["reserved", 2, 6, 364],
 ];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
@@ -6697,7 +6853,7 @@ export function scanVirtnetRssCtxAddModify(reader: Reader): boolean {
   if (8 > reader.end - at) return reader.short(at, VIRTNET_RSS_CTX_ADD_MODIFY_LEAVES, FILE);
   reader.at = at + 8;
   if (reader.strict && !reader.isZero(at + 2, 6)) {
-    return reader.fail("reserved", "reserved", at + 2, FILE, 356);
+    return reader.fail("reserved", "reserved", at + 2, FILE, 364);
   }
   if (!scanVirtioNetRssConfig(reader)) return reader.inside("rss");
   return true;
@@ -6706,7 +6862,7 @@ export function scanVirtnetRssCtxAddModify(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct virtnet_rss_ctx_add_modify`; undefined when nothing is. */
 export function checkVirtnetRssCtxAddModify(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVirtnetRssCtxAddModify(reader) && ended(reader, source, FILE, 354), reader);
+  return verdict(scanVirtnetRssCtxAddModify(reader) && ended(reader, source, FILE, 362), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -6720,10 +6876,10 @@ export function writeVirtnetRssCtxAddModify(writer: Writer, value: VirtnetRssCtx
   const at = writer.take(8);
   const { view } = writer;
   if (rssCtxId !== (rssCtxId & 0xffff)) {
-    throw misfit(writer, at, FILE, [["rss_ctx_id", 16, 0, 355]], rssCtxId);
+    throw misfit(writer, at, FILE, [["rss_ctx_id", 16, 0, 363]], rssCtxId);
   }
   view.setUint16(at, rssCtxId, true);
-  writeReserved(writer, reserved, at + 2, 6, "reserved", FILE, 356);
+  writeReserved(writer, reserved, at + 2, 6, "reserved", FILE, 364);
   try {
     writeVirtioNetRssConfig(writer, rss);
   } catch (error) {
@@ -6769,7 +6925,7 @@ export class VirtnetRssCtxAddModifyView extends View {
   }
   set rssCtxId(value: number) {
     if (value !== (value & 0xffff)) {
-      throw this.$error("range", "rss_ctx_id", this.$at, FILE, 355, String(value));
+      throw this.$error("range", "rss_ctx_id", this.$at, FILE, 363, String(value));
     }
     this.$view.setUint16(this.$at, value, true);
   }
@@ -6795,9 +6951,9 @@ export class VirtnetRssCtxAddModifyView extends View {
 }
 
 const VIRTNET_RSS_CTX_ADD_MODIFY_SITES = {
-  rssCtxId: { name: "rss_ctx_id", type: "le16", schema: "virtio/net-ctrl.wire:355" },
-  reserved: { name: "reserved", type: "u8[6]", schema: "virtio/net-ctrl.wire:356", role: "reserved" },
-  rss: { name: "rss", type: "virtio_net_rss_config", schema: "virtio/net-ctrl.wire:357" },
+  rssCtxId: { name: "rss_ctx_id", type: "le16", schema: "virtio/net-ctrl.wire:363" },
+  reserved: { name: "reserved", type: "u8[6]", schema: "virtio/net-ctrl.wire:364", role: "reserved" },
+  rss: { name: "rss", type: "virtio_net_rss_config", schema: "virtio/net-ctrl.wire:365" },
 } satisfies Record<string, Site>;
 
 /**
@@ -6812,7 +6968,7 @@ export function walkVirtnetRssCtxAddModify(reader: Reader, visitor: Visitor): bo
   if (8 > reader.end - at) return reportShort(reader, visitor, at, VIRTNET_RSS_CTX_ADD_MODIFY_LEAVES, FILE);
   visitor.field(VIRTNET_RSS_CTX_ADD_MODIFY_SITES.reserved, -1, at + 2, 6, reader.bytes.subarray(at + 2, at + 8));
   if (sound && reader.strict && !reader.isZero(at + 2, 6)) {
-    sound = reader.fail("reserved", "reserved", at + 2, FILE, 356) || report(reader, visitor);
+    sound = reader.fail("reserved", "reserved", at + 2, FILE, 364) || report(reader, visitor);
   }
   reader.at = at + 8;
   if (!sound) return false;
@@ -6855,11 +7011,11 @@ export function decodeVirtnetRssCtxDel(source: Source): VirtnetRssCtxDel {
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVirtnetRssCtxDel(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 361), reader);
+    throw explain(error, scanVirtnetRssCtxDel(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 369), reader);
   }
 }
 
-const VIRTNET_RSS_CTX_DEL_LEAVES: readonly Leaf[] = [["rss_ctx_id", 0, 2, 362]];
+const VIRTNET_RSS_CTX_DEL_LEAVES: readonly Leaf[] = [["rss_ctx_id", 0, 2, 370]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVirtnetRssCtxDel(reader: Reader): boolean {
@@ -6872,7 +7028,7 @@ export function scanVirtnetRssCtxDel(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct virtnet_rss_ctx_del`; undefined when nothing is. */
 export function checkVirtnetRssCtxDel(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVirtnetRssCtxDel(reader) && ended(reader, source, FILE, 361), reader);
+  return verdict(scanVirtnetRssCtxDel(reader) && ended(reader, source, FILE, 369), reader);
 }
 
 /** The size of every `virtnet_rss_ctx_del` in bytes. */
@@ -6888,7 +7044,7 @@ export function writeVirtnetRssCtxDelAt(writer: Writer, at: number, value: Virtn
   const { view } = writer;
   const { rssCtxId } = value;
   if (rssCtxId !== (rssCtxId & 0xffff)) {
-    throw misfit(writer, at, FILE, [["rss_ctx_id", 16, 0, 362]], rssCtxId);
+    throw misfit(writer, at, FILE, [["rss_ctx_id", 16, 0, 370]], rssCtxId);
   }
   view.setUint16(at, rssCtxId, true);
 }
@@ -6932,14 +7088,14 @@ export class VirtnetRssCtxDelView extends View {
   }
   set rssCtxId(value: number) {
     if (value !== (value & 0xffff)) {
-      throw this.$error("range", "rss_ctx_id", this.$at, FILE, 362, String(value));
+      throw this.$error("range", "rss_ctx_id", this.$at, FILE, 370, String(value));
     }
     this.$view.setUint16(this.$at, value, true);
   }
 }
 
 const VIRTNET_RSS_CTX_DEL_SITES = {
-  rssCtxId: { name: "rss_ctx_id", type: "le16", schema: "virtio/net-ctrl.wire:362" },
+  rssCtxId: { name: "rss_ctx_id", type: "le16", schema: "virtio/net-ctrl.wire:370" },
 } satisfies Record<string, Site>;
 
 /**
@@ -7277,54 +7433,54 @@ export function decodeVirtioNetCtrlCommandsData(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVirtioNetCtrlCommandsData(reader.rewind(at, end, depth), opcode, littleEndian) && ended(reader, source, FILE, 368), reader);
+    throw explain(error, scanVirtioNetCtrlCommandsData(reader.rewind(at, end, depth), opcode, littleEndian) && ended(reader, source, FILE, 376), reader);
   }
 }
 
-const VIRTIO_NET_CTRL_COMMANDS_DATA_LEAVES: readonly Leaf[] = [["virtio_net_ctrl_rx_promisc.on", 0, 1, 72]];
-const VIRTIO_NET_CTRL_COMMANDS_DATA_LEAVES2: readonly Leaf[] = [["virtio_net_ctrl_rx_allmulti.on", 0, 1, 72]];
-const VIRTIO_NET_CTRL_COMMANDS_DATA_LEAVES3: readonly Leaf[] = [["virtio_net_ctrl_rx_alluni.on", 0, 1, 72]];
-const VIRTIO_NET_CTRL_COMMANDS_DATA_LEAVES4: readonly Leaf[] = [["virtio_net_ctrl_rx_nomulti.on", 0, 1, 72]];
-const VIRTIO_NET_CTRL_COMMANDS_DATA_LEAVES5: readonly Leaf[] = [["virtio_net_ctrl_rx_nouni.on", 0, 1, 72]];
-const VIRTIO_NET_CTRL_COMMANDS_DATA_LEAVES6: readonly Leaf[] = [["virtio_net_ctrl_rx_nobcast.on", 0, 1, 72]];
+const VIRTIO_NET_CTRL_COMMANDS_DATA_LEAVES: readonly Leaf[] = [["virtio_net_ctrl_rx_promisc.on", 0, 1, 80]];
+const VIRTIO_NET_CTRL_COMMANDS_DATA_LEAVES2: readonly Leaf[] = [["virtio_net_ctrl_rx_allmulti.on", 0, 1, 80]];
+const VIRTIO_NET_CTRL_COMMANDS_DATA_LEAVES3: readonly Leaf[] = [["virtio_net_ctrl_rx_alluni.on", 0, 1, 80]];
+const VIRTIO_NET_CTRL_COMMANDS_DATA_LEAVES4: readonly Leaf[] = [["virtio_net_ctrl_rx_nomulti.on", 0, 1, 80]];
+const VIRTIO_NET_CTRL_COMMANDS_DATA_LEAVES5: readonly Leaf[] = [["virtio_net_ctrl_rx_nouni.on", 0, 1, 80]];
+const VIRTIO_NET_CTRL_COMMANDS_DATA_LEAVES6: readonly Leaf[] = [["virtio_net_ctrl_rx_nobcast.on", 0, 1, 80]];
 const VIRTIO_NET_CTRL_COMMANDS_DATA_LEAVES7: readonly Leaf[] = [
-  ["virtio_net_ctrl_mac_addr_set.mac", 0, 6, 94],
+  ["virtio_net_ctrl_mac_addr_set.mac", 0, 6, 102],
 ];
 const VIRTIO_NET_CTRL_COMMANDS_DATA_LEAVES8: readonly Leaf[] = [
-  ["virtio_net_ctrl_vlan_add.vlan_id", 0, 2, 100],
+  ["virtio_net_ctrl_vlan_add.vlan_id", 0, 2, 108],
 ];
 const VIRTIO_NET_CTRL_COMMANDS_DATA_LEAVES9: readonly Leaf[] = [
-  ["virtio_net_ctrl_vlan_del.vlan_id", 0, 2, 100],
+  ["virtio_net_ctrl_vlan_del.vlan_id", 0, 2, 108],
 ];
 const VIRTIO_NET_CTRL_COMMANDS_DATA_LEAVES10: readonly Leaf[] = [
-  ["virtio_net_ctrl_mq_vq_pairs_set.virtqueue_pairs", 0, 2, 106],
+  ["virtio_net_ctrl_mq_vq_pairs_set.virtqueue_pairs", 0, 2, 114],
 ];
 const VIRTIO_NET_CTRL_COMMANDS_DATA_LEAVES11: readonly Leaf[] = [
-  ["virtio_net_ctrl_guest_offloads_set.offloads", 0, 8, 165],
+  ["virtio_net_ctrl_guest_offloads_set.offloads", 0, 8, 173],
 ];
 const VIRTIO_NET_CTRL_COMMANDS_DATA_LEAVES12: readonly Leaf[] = [
-  ["virtio_net_ctrl_notf_coal_tx_set.max_packets", 0, 4, 171],
-  ["virtio_net_ctrl_notf_coal_tx_set.max_usecs", 4, 4, 173],
+  ["virtio_net_ctrl_notf_coal_tx_set.max_packets", 0, 4, 179],
+  ["virtio_net_ctrl_notf_coal_tx_set.max_usecs", 4, 4, 181],
 ];
 const VIRTIO_NET_CTRL_COMMANDS_DATA_LEAVES13: readonly Leaf[] = [
-  ["virtio_net_ctrl_notf_coal_rx_set.max_packets", 0, 4, 171],
-  ["virtio_net_ctrl_notf_coal_rx_set.max_usecs", 4, 4, 173],
+  ["virtio_net_ctrl_notf_coal_rx_set.max_packets", 0, 4, 179],
+  ["virtio_net_ctrl_notf_coal_rx_set.max_usecs", 4, 4, 181],
 ];
 const VIRTIO_NET_CTRL_COMMANDS_DATA_LEAVES14: readonly Leaf[] = [
-  ["virtio_net_ctrl_notf_coal_vq_set.vq_index", 0, 2, 178],
-  ["virtio_net_ctrl_notf_coal_vq_set.reserved", 2, 2, 179],
-  ["virtio_net_ctrl_notf_coal_vq_set.coal.max_packets", 4, 4, 171],
-  ["virtio_net_ctrl_notf_coal_vq_set.coal.max_usecs", 8, 4, 173],
+  ["virtio_net_ctrl_notf_coal_vq_set.vq_index", 0, 2, 186],
+  ["virtio_net_ctrl_notf_coal_vq_set.reserved", 2, 2, 187],
+  ["virtio_net_ctrl_notf_coal_vq_set.coal.max_packets", 4, 4, 179],
+  ["virtio_net_ctrl_notf_coal_vq_set.coal.max_usecs", 8, 4, 181],
 ];
 const VIRTIO_NET_CTRL_COMMANDS_DATA_LEAVES15: readonly Leaf[] = [
-  ["virtio_net_ctrl_notf_coal_vq_get.vq_index", 0, 2, 186],
-  ["virtio_net_ctrl_notf_coal_vq_get.reserved", 2, 2, 187],
+  ["virtio_net_ctrl_notf_coal_vq_get.vq_index", 0, 2, 194],
+  ["virtio_net_ctrl_notf_coal_vq_get.reserved", 2, 2, 195],
 ];
 const VIRTIO_NET_CTRL_COMMANDS_DATA_LEAVES16: readonly Leaf[] = [
-  ["virtio_net_ctrl_hash_tunnel_set.enabled_tunnel_types", 0, 4, 192],
+  ["virtio_net_ctrl_hash_tunnel_set.enabled_tunnel_types", 0, 4, 200],
 ];
 const VIRTIO_NET_CTRL_COMMANDS_DATA_LEAVES17: readonly Leaf[] = [
-  ["virtnet_rss_ctx_ctrl_del.rss_ctx_id", 0, 2, 362],
+  ["virtnet_rss_ctx_ctrl_del.rss_ctx_id", 0, 2, 370],
 ];
 
 /**
@@ -7495,7 +7651,7 @@ export function checkVirtioNetCtrlCommandsData(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVirtioNetCtrlCommandsData(reader, opcode, littleEndian) && ended(reader, source, FILE, 368), reader);
+  return verdict(scanVirtioNetCtrlCommandsData(reader, opcode, littleEndian) && ended(reader, source, FILE, 376), reader);
 }
 
 /**
@@ -7599,7 +7755,7 @@ export function writeVirtioNetCtrlCommandsData(
   switch (opcode) {
     case 0x0: { // VIRTIO_NET_CTRL_RX_PROMISC
       if (body.case !== "virtioNetCtrlRxPromisc") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       const virtioNetCtrlRxPromisc = body.value;
       const at = writer.take(1);
@@ -7612,7 +7768,7 @@ export function writeVirtioNetCtrlCommandsData(
     }
     case 0x1: { // VIRTIO_NET_CTRL_RX_ALLMULTI
       if (body.case !== "virtioNetCtrlRxAllmulti") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       const virtioNetCtrlRxAllmulti = body.value;
       const at2 = writer.take(1);
@@ -7625,7 +7781,7 @@ export function writeVirtioNetCtrlCommandsData(
     }
     case 0x2: { // VIRTIO_NET_CTRL_RX_ALLUNI
       if (body.case !== "virtioNetCtrlRxAlluni") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       const virtioNetCtrlRxAlluni = body.value;
       const at3 = writer.take(1);
@@ -7638,7 +7794,7 @@ export function writeVirtioNetCtrlCommandsData(
     }
     case 0x3: { // VIRTIO_NET_CTRL_RX_NOMULTI
       if (body.case !== "virtioNetCtrlRxNomulti") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       const virtioNetCtrlRxNomulti = body.value;
       const at4 = writer.take(1);
@@ -7651,7 +7807,7 @@ export function writeVirtioNetCtrlCommandsData(
     }
     case 0x4: { // VIRTIO_NET_CTRL_RX_NOUNI
       if (body.case !== "virtioNetCtrlRxNouni") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       const virtioNetCtrlRxNouni = body.value;
       const at5 = writer.take(1);
@@ -7664,7 +7820,7 @@ export function writeVirtioNetCtrlCommandsData(
     }
     case 0x5: { // VIRTIO_NET_CTRL_RX_NOBCAST
       if (body.case !== "virtioNetCtrlRxNobcast") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       const virtioNetCtrlRxNobcast = body.value;
       const at6 = writer.take(1);
@@ -7677,7 +7833,7 @@ export function writeVirtioNetCtrlCommandsData(
     }
     case 0x100: { // VIRTIO_NET_CTRL_MAC_TABLE_SET
       if (body.case !== "virtioNetCtrlMacTableSet") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       const virtioNetCtrlMacTableSet = body.value;
       try {
@@ -7689,7 +7845,7 @@ export function writeVirtioNetCtrlCommandsData(
     }
     case 0x101: { // VIRTIO_NET_CTRL_MAC_ADDR_SET
       if (body.case !== "virtioNetCtrlMacAddrSet") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       const virtioNetCtrlMacAddrSet = body.value;
       const at7 = writer.take(6);
@@ -7702,7 +7858,7 @@ export function writeVirtioNetCtrlCommandsData(
     }
     case 0x200: { // VIRTIO_NET_CTRL_VLAN_ADD
       if (body.case !== "virtioNetCtrlVlanAdd") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       const virtioNetCtrlVlanAdd = body.value;
       const at8 = writer.take(2);
@@ -7715,7 +7871,7 @@ export function writeVirtioNetCtrlCommandsData(
     }
     case 0x201: { // VIRTIO_NET_CTRL_VLAN_DEL
       if (body.case !== "virtioNetCtrlVlanDel") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       const virtioNetCtrlVlanDel = body.value;
       const at9 = writer.take(2);
@@ -7728,13 +7884,13 @@ export function writeVirtioNetCtrlCommandsData(
     }
     case 0x300: { // VIRTIO_NET_CTRL_ANNOUNCE_ACK
       if (body.case !== "virtioNetCtrlAnnounceAck") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x400: { // VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET
       if (body.case !== "virtioNetCtrlMqVqPairsSet") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       const virtioNetCtrlMqVqPairsSet = body.value;
       const at10 = writer.take(2);
@@ -7747,7 +7903,7 @@ export function writeVirtioNetCtrlCommandsData(
     }
     case 0x401: { // VIRTIO_NET_CTRL_MQ_RSS_CONFIG
       if (body.case !== "virtioNetCtrlMqRssConfig") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       const virtioNetCtrlMqRssConfig = body.value;
       try {
@@ -7759,7 +7915,7 @@ export function writeVirtioNetCtrlCommandsData(
     }
     case 0x402: { // VIRTIO_NET_CTRL_MQ_HASH_CONFIG
       if (body.case !== "virtioNetCtrlMqHashConfig") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       const virtioNetCtrlMqHashConfig = body.value;
       try {
@@ -7771,7 +7927,7 @@ export function writeVirtioNetCtrlCommandsData(
     }
     case 0x500: { // VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET
       if (body.case !== "virtioNetCtrlGuestOffloadsSet") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       const virtioNetCtrlGuestOffloadsSet = body.value;
       const at11 = writer.take(8);
@@ -7784,7 +7940,7 @@ export function writeVirtioNetCtrlCommandsData(
     }
     case 0x600: { // VIRTIO_NET_CTRL_NOTF_COAL_TX_SET
       if (body.case !== "virtioNetCtrlNotfCoalTxSet") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       const virtioNetCtrlNotfCoalTxSet = body.value;
       const at12 = writer.take(8);
@@ -7797,7 +7953,7 @@ export function writeVirtioNetCtrlCommandsData(
     }
     case 0x601: { // VIRTIO_NET_CTRL_NOTF_COAL_RX_SET
       if (body.case !== "virtioNetCtrlNotfCoalRxSet") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       const virtioNetCtrlNotfCoalRxSet = body.value;
       const at13 = writer.take(8);
@@ -7810,7 +7966,7 @@ export function writeVirtioNetCtrlCommandsData(
     }
     case 0x602: { // VIRTIO_NET_CTRL_NOTF_COAL_VQ_SET
       if (body.case !== "virtioNetCtrlNotfCoalVqSet") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       const virtioNetCtrlNotfCoalVqSet = body.value;
       const at14 = writer.take(12);
@@ -7823,7 +7979,7 @@ export function writeVirtioNetCtrlCommandsData(
     }
     case 0x603: { // VIRTIO_NET_CTRL_NOTF_COAL_VQ_GET
       if (body.case !== "virtioNetCtrlNotfCoalVqGet") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       const virtioNetCtrlNotfCoalVqGet = body.value;
       const at15 = writer.take(4);
@@ -7836,7 +7992,7 @@ export function writeVirtioNetCtrlCommandsData(
     }
     case 0x700: { // VIRTIO_NET_CTRL_HASH_TUNNEL_SET
       if (body.case !== "virtioNetCtrlHashTunnelSet") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       const virtioNetCtrlHashTunnelSet = body.value;
       const at16 = writer.take(4);
@@ -7849,13 +8005,13 @@ export function writeVirtioNetCtrlCommandsData(
     }
     case 0x800: { // VIRTIO_NET_CTRL_STATS_QUERY
       if (body.case !== "virtioNetCtrlStatsQuery") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x801: { // VIRTIO_NET_CTRL_STATS_GET
       if (body.case !== "virtioNetCtrlStatsGet") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       const virtioNetCtrlStatsGet = body.value;
       try {
@@ -7867,13 +8023,13 @@ export function writeVirtioNetCtrlCommandsData(
     }
     case 0x900: { // VIRTNET_RSS_CTX_CTRL_CAP_GET
       if (body.case !== "virtnetRssCtxCtrlCapGet") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x901: { // VIRTNET_RSS_CTX_CTRL_ADD
       if (body.case !== "virtnetRssCtxCtrlAdd") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       const virtnetRssCtxCtrlAdd = body.value;
       try {
@@ -7885,7 +8041,7 @@ export function writeVirtioNetCtrlCommandsData(
     }
     case 0x902: { // VIRTNET_RSS_CTX_CTRL_MOD
       if (body.case !== "virtnetRssCtxCtrlMod") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       const virtnetRssCtxCtrlMod = body.value;
       try {
@@ -7897,7 +8053,7 @@ export function writeVirtioNetCtrlCommandsData(
     }
     case 0x903: { // VIRTNET_RSS_CTX_CTRL_DEL
       if (body.case !== "virtnetRssCtxCtrlDel") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       const virtnetRssCtxCtrlDel = body.value;
       const at17 = writer.take(2);
@@ -7909,7 +8065,7 @@ export function writeVirtioNetCtrlCommandsData(
       break;
     }
     default: {
-      if (body.case !== "raw") throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+      if (body.case !== "raw") throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       const raw = body.value;
       writer.put(raw);
     }
@@ -8323,119 +8479,119 @@ const VIRTIO_NET_CTRL_COMMANDS_DATA_SITES = {
   virtioNetCtrlRxPromisc: {
     name: "virtio_net_ctrl_rx_promisc",
     type: "virtio_net_ctrl_rx",
-    schema: "virtio/net-ctrl.wire:369",
+    schema: "virtio/net-ctrl.wire:377",
   },
   virtioNetCtrlRxAllmulti: {
     name: "virtio_net_ctrl_rx_allmulti",
     type: "virtio_net_ctrl_rx",
-    schema: "virtio/net-ctrl.wire:370",
+    schema: "virtio/net-ctrl.wire:378",
   },
   virtioNetCtrlRxAlluni: {
     name: "virtio_net_ctrl_rx_alluni",
     type: "virtio_net_ctrl_rx",
-    schema: "virtio/net-ctrl.wire:371",
+    schema: "virtio/net-ctrl.wire:379",
   },
   virtioNetCtrlRxNomulti: {
     name: "virtio_net_ctrl_rx_nomulti",
     type: "virtio_net_ctrl_rx",
-    schema: "virtio/net-ctrl.wire:372",
+    schema: "virtio/net-ctrl.wire:380",
   },
   virtioNetCtrlRxNouni: {
     name: "virtio_net_ctrl_rx_nouni",
     type: "virtio_net_ctrl_rx",
-    schema: "virtio/net-ctrl.wire:373",
+    schema: "virtio/net-ctrl.wire:381",
   },
   virtioNetCtrlRxNobcast: {
     name: "virtio_net_ctrl_rx_nobcast",
     type: "virtio_net_ctrl_rx",
-    schema: "virtio/net-ctrl.wire:374",
+    schema: "virtio/net-ctrl.wire:382",
   },
   virtioNetCtrlMacTableSet: {
     name: "virtio_net_ctrl_mac_table_set",
     type: "virtio_net_ctrl_mac_table",
-    schema: "virtio/net-ctrl.wire:376",
+    schema: "virtio/net-ctrl.wire:384",
   },
   virtioNetCtrlMacAddrSet: {
     name: "virtio_net_ctrl_mac_addr_set",
     type: "virtio_net_ctrl_mac_addr",
-    schema: "virtio/net-ctrl.wire:377",
+    schema: "virtio/net-ctrl.wire:385",
   },
   virtioNetCtrlVlanAdd: {
     name: "virtio_net_ctrl_vlan_add",
     type: "virtio_net_ctrl_vlan",
-    schema: "virtio/net-ctrl.wire:379",
+    schema: "virtio/net-ctrl.wire:387",
   },
   virtioNetCtrlVlanDel: {
     name: "virtio_net_ctrl_vlan_del",
     type: "virtio_net_ctrl_vlan",
-    schema: "virtio/net-ctrl.wire:380",
+    schema: "virtio/net-ctrl.wire:388",
   },
   virtioNetCtrlMqVqPairsSet: {
     name: "virtio_net_ctrl_mq_vq_pairs_set",
     type: "virtio_net_ctrl_mq_pairs_set",
-    schema: "virtio/net-ctrl.wire:384",
+    schema: "virtio/net-ctrl.wire:392",
   },
   virtioNetCtrlMqRssConfig: {
     name: "virtio_net_ctrl_mq_rss_config",
     type: "virtio_net_rss_config",
-    schema: "virtio/net-ctrl.wire:385",
+    schema: "virtio/net-ctrl.wire:393",
   },
   virtioNetCtrlMqHashConfig: {
     name: "virtio_net_ctrl_mq_hash_config",
     type: "virtio_net_hash_config",
-    schema: "virtio/net-ctrl.wire:386",
+    schema: "virtio/net-ctrl.wire:394",
   },
   virtioNetCtrlGuestOffloadsSet: {
     name: "virtio_net_ctrl_guest_offloads_set",
     type: "virtio_net_ctrl_guest_offloads",
-    schema: "virtio/net-ctrl.wire:388",
+    schema: "virtio/net-ctrl.wire:396",
   },
   virtioNetCtrlNotfCoalTxSet: {
     name: "virtio_net_ctrl_notf_coal_tx_set",
     type: "virtio_net_ctrl_coal",
-    schema: "virtio/net-ctrl.wire:390",
+    schema: "virtio/net-ctrl.wire:398",
   },
   virtioNetCtrlNotfCoalRxSet: {
     name: "virtio_net_ctrl_notf_coal_rx_set",
     type: "virtio_net_ctrl_coal",
-    schema: "virtio/net-ctrl.wire:391",
+    schema: "virtio/net-ctrl.wire:399",
   },
   virtioNetCtrlNotfCoalVqSet: {
     name: "virtio_net_ctrl_notf_coal_vq_set",
     type: "virtio_net_ctrl_coal_vq",
-    schema: "virtio/net-ctrl.wire:392",
+    schema: "virtio/net-ctrl.wire:400",
   },
   virtioNetCtrlNotfCoalVqGet: {
     name: "virtio_net_ctrl_notf_coal_vq_get",
     type: "virtio_net_ctrl_coal_vq_get",
-    schema: "virtio/net-ctrl.wire:393",
+    schema: "virtio/net-ctrl.wire:401",
   },
   virtioNetCtrlHashTunnelSet: {
     name: "virtio_net_ctrl_hash_tunnel_set",
     type: "virtnet_hash_tunnel",
-    schema: "virtio/net-ctrl.wire:395",
+    schema: "virtio/net-ctrl.wire:403",
   },
   virtioNetCtrlStatsGet: {
     name: "virtio_net_ctrl_stats_get",
     type: "virtio_net_ctrl_queue_stats",
-    schema: "virtio/net-ctrl.wire:398",
+    schema: "virtio/net-ctrl.wire:406",
   },
   virtnetRssCtxCtrlAdd: {
     name: "virtnet_rss_ctx_ctrl_add",
     type: "virtnet_rss_ctx_add_modify",
-    schema: "virtio/net-ctrl.wire:401",
+    schema: "virtio/net-ctrl.wire:409",
   },
   virtnetRssCtxCtrlMod: {
     name: "virtnet_rss_ctx_ctrl_mod",
     type: "virtnet_rss_ctx_add_modify",
-    schema: "virtio/net-ctrl.wire:402",
+    schema: "virtio/net-ctrl.wire:410",
   },
   virtnetRssCtxCtrlDel: {
     name: "virtnet_rss_ctx_ctrl_del",
     type: "virtnet_rss_ctx_del",
-    schema: "virtio/net-ctrl.wire:403",
+    schema: "virtio/net-ctrl.wire:411",
   },
-  raw: { name: "raw", type: "u8[]", schema: "virtio/net-ctrl.wire:368" },
+  raw: { name: "raw", type: "u8[]", schema: "virtio/net-ctrl.wire:376" },
 } satisfies Record<string, Site>;
 
 /**
@@ -8937,7 +9093,7 @@ export function decodeVirtioNetCtrlCommandsOutput(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVirtioNetCtrlCommandsOutput(reader.rewind(at, end, depth), opcode) && ended(reader, source, FILE, 368), reader);
+    throw explain(error, scanVirtioNetCtrlCommandsOutput(reader.rewind(at, end, depth), opcode) && ended(reader, source, FILE, 376), reader);
   }
 }
 
@@ -9032,7 +9188,7 @@ export function scanVirtioNetCtrlCommandsOutput(reader: Reader, opcode: number):
 /** What is wrong with the bytes as `struct virtio_net_ctrl_commands_output`; undefined when nothing is. */
 export function checkVirtioNetCtrlCommandsOutput(source: Source, opcode: number): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVirtioNetCtrlCommandsOutput(reader, opcode) && ended(reader, source, FILE, 368), reader);
+  return verdict(scanVirtioNetCtrlCommandsOutput(reader, opcode) && ended(reader, source, FILE, 376), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -9059,162 +9215,162 @@ export function writeVirtioNetCtrlCommandsOutput(
   switch (opcode) {
     case 0x0: { // VIRTIO_NET_CTRL_RX_PROMISC
       if (body.case !== "virtioNetCtrlRxPromisc") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x1: { // VIRTIO_NET_CTRL_RX_ALLMULTI
       if (body.case !== "virtioNetCtrlRxAllmulti") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x2: { // VIRTIO_NET_CTRL_RX_ALLUNI
       if (body.case !== "virtioNetCtrlRxAlluni") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x3: { // VIRTIO_NET_CTRL_RX_NOMULTI
       if (body.case !== "virtioNetCtrlRxNomulti") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x4: { // VIRTIO_NET_CTRL_RX_NOUNI
       if (body.case !== "virtioNetCtrlRxNouni") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x5: { // VIRTIO_NET_CTRL_RX_NOBCAST
       if (body.case !== "virtioNetCtrlRxNobcast") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x100: { // VIRTIO_NET_CTRL_MAC_TABLE_SET
       if (body.case !== "virtioNetCtrlMacTableSet") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x101: { // VIRTIO_NET_CTRL_MAC_ADDR_SET
       if (body.case !== "virtioNetCtrlMacAddrSet") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x200: { // VIRTIO_NET_CTRL_VLAN_ADD
       if (body.case !== "virtioNetCtrlVlanAdd") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x201: { // VIRTIO_NET_CTRL_VLAN_DEL
       if (body.case !== "virtioNetCtrlVlanDel") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x300: { // VIRTIO_NET_CTRL_ANNOUNCE_ACK
       if (body.case !== "virtioNetCtrlAnnounceAck") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x400: { // VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET
       if (body.case !== "virtioNetCtrlMqVqPairsSet") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x401: { // VIRTIO_NET_CTRL_MQ_RSS_CONFIG
       if (body.case !== "virtioNetCtrlMqRssConfig") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x402: { // VIRTIO_NET_CTRL_MQ_HASH_CONFIG
       if (body.case !== "virtioNetCtrlMqHashConfig") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x500: { // VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET
       if (body.case !== "virtioNetCtrlGuestOffloadsSet") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x600: { // VIRTIO_NET_CTRL_NOTF_COAL_TX_SET
       if (body.case !== "virtioNetCtrlNotfCoalTxSet") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x601: { // VIRTIO_NET_CTRL_NOTF_COAL_RX_SET
       if (body.case !== "virtioNetCtrlNotfCoalRxSet") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x602: { // VIRTIO_NET_CTRL_NOTF_COAL_VQ_SET
       if (body.case !== "virtioNetCtrlNotfCoalVqSet") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x603: { // VIRTIO_NET_CTRL_NOTF_COAL_VQ_GET
       if (body.case !== "virtioNetCtrlNotfCoalVqGet") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x700: { // VIRTIO_NET_CTRL_HASH_TUNNEL_SET
       if (body.case !== "virtioNetCtrlHashTunnelSet") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x800: { // VIRTIO_NET_CTRL_STATS_QUERY
       if (body.case !== "virtioNetCtrlStatsQuery") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x801: { // VIRTIO_NET_CTRL_STATS_GET
       if (body.case !== "virtioNetCtrlStatsGet") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x900: { // VIRTNET_RSS_CTX_CTRL_CAP_GET
       if (body.case !== "virtnetRssCtxCtrlCapGet") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x901: { // VIRTNET_RSS_CTX_CTRL_ADD
       if (body.case !== "virtnetRssCtxCtrlAdd") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x902: { // VIRTNET_RSS_CTX_CTRL_MOD
       if (body.case !== "virtnetRssCtxCtrlMod") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x903: { // VIRTNET_RSS_CTX_CTRL_DEL
       if (body.case !== "virtnetRssCtxCtrlDel") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     default: {
-      if (body.case !== "raw") throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+      if (body.case !== "raw") throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       const raw = body.value;
       writer.put(raw);
     }
@@ -9387,7 +9543,7 @@ export class VirtioNetCtrlCommandsOutputView extends View {
 }
 
 const VIRTIO_NET_CTRL_COMMANDS_OUTPUT_SITES = {
-  raw: { name: "raw", type: "u8[]", schema: "virtio/net-ctrl.wire:368" },
+  raw: { name: "raw", type: "u8[]", schema: "virtio/net-ctrl.wire:376" },
 } satisfies Record<string, Site>;
 
 /**
@@ -9663,19 +9819,19 @@ export function decodeVirtioNetCtrlCommandsResult(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVirtioNetCtrlCommandsResult(reader.rewind(at, end, depth), opcode) && ended(reader, source, FILE, 368), reader);
+    throw explain(error, scanVirtioNetCtrlCommandsResult(reader.rewind(at, end, depth), opcode) && ended(reader, source, FILE, 376), reader);
   }
 }
 
 const VIRTIO_NET_CTRL_COMMANDS_RESULT_LEAVES: readonly Leaf[] = [
-  ["virtio_net_ctrl_notf_coal_vq_get.max_packets", 0, 4, 171],
-  ["virtio_net_ctrl_notf_coal_vq_get.max_usecs", 4, 4, 173],
+  ["virtio_net_ctrl_notf_coal_vq_get.max_packets", 0, 4, 179],
+  ["virtio_net_ctrl_notf_coal_vq_get.max_usecs", 4, 4, 181],
 ];
 const VIRTIO_NET_CTRL_COMMANDS_RESULT_LEAVES2: readonly Leaf[] = [
-  ["virtio_net_ctrl_stats_query.supported_stats_types", 0, 8, 212],
+  ["virtio_net_ctrl_stats_query.supported_stats_types", 0, 8, 220],
 ];
 const VIRTIO_NET_CTRL_COMMANDS_RESULT_LEAVES3: readonly Leaf[] = [
-  ["virtnet_rss_ctx_ctrl_cap_get.max_rss_contexts", 0, 2, 350],
+  ["virtnet_rss_ctx_ctrl_cap_get.max_rss_contexts", 0, 2, 358],
 ];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
@@ -9779,7 +9935,7 @@ export function scanVirtioNetCtrlCommandsResult(reader: Reader, opcode: number):
 /** What is wrong with the bytes as `struct virtio_net_ctrl_commands_result`; undefined when nothing is. */
 export function checkVirtioNetCtrlCommandsResult(source: Source, opcode: number): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVirtioNetCtrlCommandsResult(reader, opcode) && ended(reader, source, FILE, 368), reader);
+  return verdict(scanVirtioNetCtrlCommandsResult(reader, opcode) && ended(reader, source, FILE, 376), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -9818,115 +9974,115 @@ export function writeVirtioNetCtrlCommandsResult(
   switch (opcode) {
     case 0x0: { // VIRTIO_NET_CTRL_RX_PROMISC
       if (body.case !== "virtioNetCtrlRxPromisc") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x1: { // VIRTIO_NET_CTRL_RX_ALLMULTI
       if (body.case !== "virtioNetCtrlRxAllmulti") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x2: { // VIRTIO_NET_CTRL_RX_ALLUNI
       if (body.case !== "virtioNetCtrlRxAlluni") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x3: { // VIRTIO_NET_CTRL_RX_NOMULTI
       if (body.case !== "virtioNetCtrlRxNomulti") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x4: { // VIRTIO_NET_CTRL_RX_NOUNI
       if (body.case !== "virtioNetCtrlRxNouni") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x5: { // VIRTIO_NET_CTRL_RX_NOBCAST
       if (body.case !== "virtioNetCtrlRxNobcast") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x100: { // VIRTIO_NET_CTRL_MAC_TABLE_SET
       if (body.case !== "virtioNetCtrlMacTableSet") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x101: { // VIRTIO_NET_CTRL_MAC_ADDR_SET
       if (body.case !== "virtioNetCtrlMacAddrSet") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x200: { // VIRTIO_NET_CTRL_VLAN_ADD
       if (body.case !== "virtioNetCtrlVlanAdd") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x201: { // VIRTIO_NET_CTRL_VLAN_DEL
       if (body.case !== "virtioNetCtrlVlanDel") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x300: { // VIRTIO_NET_CTRL_ANNOUNCE_ACK
       if (body.case !== "virtioNetCtrlAnnounceAck") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x400: { // VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET
       if (body.case !== "virtioNetCtrlMqVqPairsSet") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x401: { // VIRTIO_NET_CTRL_MQ_RSS_CONFIG
       if (body.case !== "virtioNetCtrlMqRssConfig") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x402: { // VIRTIO_NET_CTRL_MQ_HASH_CONFIG
       if (body.case !== "virtioNetCtrlMqHashConfig") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x500: { // VIRTIO_NET_CTRL_GUEST_OFFLOADS_SET
       if (body.case !== "virtioNetCtrlGuestOffloadsSet") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x600: { // VIRTIO_NET_CTRL_NOTF_COAL_TX_SET
       if (body.case !== "virtioNetCtrlNotfCoalTxSet") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x601: { // VIRTIO_NET_CTRL_NOTF_COAL_RX_SET
       if (body.case !== "virtioNetCtrlNotfCoalRxSet") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x602: { // VIRTIO_NET_CTRL_NOTF_COAL_VQ_SET
       if (body.case !== "virtioNetCtrlNotfCoalVqSet") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x603: { // VIRTIO_NET_CTRL_NOTF_COAL_VQ_GET
       if (body.case !== "virtioNetCtrlNotfCoalVqGet") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       const virtioNetCtrlNotfCoalVqGet = body.value;
       const at = writer.take(8);
@@ -9939,13 +10095,13 @@ export function writeVirtioNetCtrlCommandsResult(
     }
     case 0x700: { // VIRTIO_NET_CTRL_HASH_TUNNEL_SET
       if (body.case !== "virtioNetCtrlHashTunnelSet") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x800: { // VIRTIO_NET_CTRL_STATS_QUERY
       if (body.case !== "virtioNetCtrlStatsQuery") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       const virtioNetCtrlStatsQuery = body.value;
       const at2 = writer.take(8);
@@ -9958,7 +10114,7 @@ export function writeVirtioNetCtrlCommandsResult(
     }
     case 0x801: { // VIRTIO_NET_CTRL_STATS_GET
       if (body.case !== "virtioNetCtrlStatsGet") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       const virtioNetCtrlStatsGet = body.value;
       try {
@@ -9970,7 +10126,7 @@ export function writeVirtioNetCtrlCommandsResult(
     }
     case 0x900: { // VIRTNET_RSS_CTX_CTRL_CAP_GET
       if (body.case !== "virtnetRssCtxCtrlCapGet") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       const virtnetRssCtxCtrlCapGet = body.value;
       const at3 = writer.take(2);
@@ -9983,24 +10139,24 @@ export function writeVirtioNetCtrlCommandsResult(
     }
     case 0x901: { // VIRTNET_RSS_CTX_CTRL_ADD
       if (body.case !== "virtnetRssCtxCtrlAdd") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x902: { // VIRTNET_RSS_CTX_CTRL_MOD
       if (body.case !== "virtnetRssCtxCtrlMod") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     case 0x903: { // VIRTNET_RSS_CTX_CTRL_DEL
       if (body.case !== "virtnetRssCtxCtrlDel") {
-        throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       }
       break;
     }
     default: {
-      if (body.case !== "raw") throw writer.error("case", "body", writer.at, `${FILE}:368`, body.case);
+      if (body.case !== "raw") throw writer.error("case", "body", writer.at, `${FILE}:376`, body.case);
       const raw = body.value;
       writer.put(raw);
     }
@@ -10218,24 +10374,24 @@ const VIRTIO_NET_CTRL_COMMANDS_RESULT_SITES = {
   virtioNetCtrlNotfCoalVqGet: {
     name: "virtio_net_ctrl_notf_coal_vq_get",
     type: "virtio_net_ctrl_coal",
-    schema: "virtio/net-ctrl.wire:393",
+    schema: "virtio/net-ctrl.wire:401",
   },
   virtioNetCtrlStatsQuery: {
     name: "virtio_net_ctrl_stats_query",
     type: "virtio_net_stats_capabilities",
-    schema: "virtio/net-ctrl.wire:397",
+    schema: "virtio/net-ctrl.wire:405",
   },
   virtioNetCtrlStatsGet: {
     name: "virtio_net_ctrl_stats_get",
     type: "virtio_net_stats_replies",
-    schema: "virtio/net-ctrl.wire:398",
+    schema: "virtio/net-ctrl.wire:406",
   },
   virtnetRssCtxCtrlCapGet: {
     name: "virtnet_rss_ctx_ctrl_cap_get",
     type: "virtnet_rss_ctx_cap",
-    schema: "virtio/net-ctrl.wire:400",
+    schema: "virtio/net-ctrl.wire:408",
   },
-  raw: { name: "raw", type: "u8[]", schema: "virtio/net-ctrl.wire:368" },
+  raw: { name: "raw", type: "u8[]", schema: "virtio/net-ctrl.wire:376" },
 } satisfies Record<string, Site>;
 
 /**
@@ -10654,11 +10810,11 @@ export function decodeVirtioNetCtrl(source: Source, littleEndian: boolean): Virt
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVirtioNetCtrl(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 408), reader);
+    throw explain(error, scanVirtioNetCtrl(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 416), reader);
   }
 }
 
-const VIRTIO_NET_CTRL_LEAVES: readonly Leaf[] = [["class", 0, 1, 409], ["command", 1, 1, 410]];
+const VIRTIO_NET_CTRL_LEAVES: readonly Leaf[] = [["class", 0, 1, 417], ["command", 1, 1, 418]];
 
 /**
  * Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong.
@@ -10683,7 +10839,7 @@ export function scanVirtioNetCtrl(reader: Reader, littleEndian: boolean): boolea
  */
 export function checkVirtioNetCtrl(source: Source, littleEndian: boolean): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVirtioNetCtrl(reader, littleEndian) && ended(reader, source, FILE, 408), reader);
+  return verdict(scanVirtioNetCtrl(reader, littleEndian) && ended(reader, source, FILE, 416), reader);
 }
 
 /**
@@ -10703,7 +10859,7 @@ export function writeVirtioNetCtrl(writer: Writer, value: VirtioNetCtrl, littleE
   const at = writer.take(2);
   const { view } = writer;
   if (class$ !== (class$ & 0xff) || command !== (command & 0xff)) {
-    throw misfit(writer, at, FILE, [["class", 8, 0, 409], ["command", 8, 1, 410]], class$, command);
+    throw misfit(writer, at, FILE, [["class", 8, 0, 417], ["command", 8, 1, 418]], class$, command);
   }
   view.setUint8(at, class$);
   view.setUint8(at + 1, command);
@@ -10783,14 +10939,14 @@ const VIRTIO_NET_CTRL_SITES = {
   class$: {
     name: "class",
     type: "virtio_net_ctrl_class",
-    schema: "virtio/net-ctrl.wire:409",
+    schema: "virtio/net-ctrl.wire:417",
     meaning: virtioNetCtrlClassName,
   },
-  command: { name: "command", type: "u8", schema: "virtio/net-ctrl.wire:410" },
+  command: { name: "command", type: "u8", schema: "virtio/net-ctrl.wire:418" },
   commandSpecificData: {
     name: "command_specific_data",
     type: "virtio_net_ctrl_commands_data",
-    schema: "virtio/net-ctrl.wire:411",
+    schema: "virtio/net-ctrl.wire:419",
   },
 } satisfies Record<string, Site>;
 
@@ -10870,11 +11026,11 @@ export function decodeVirtioNetCtrlAnswer(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVirtioNetCtrlAnswer(reader.rewind(at, end, depth), class$, command) && ended(reader, source, FILE, 416), reader);
+    throw explain(error, scanVirtioNetCtrlAnswer(reader.rewind(at, end, depth), class$, command) && ended(reader, source, FILE, 424), reader);
   }
 }
 
-const VIRTIO_NET_CTRL_ANSWER_LEAVES: readonly Leaf[] = [["ack", 0, 1, 417]];
+const VIRTIO_NET_CTRL_ANSWER_LEAVES: readonly Leaf[] = [["ack", 0, 1, 425]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVirtioNetCtrlAnswer(
@@ -10904,7 +11060,7 @@ export function checkVirtioNetCtrlAnswer(
   command: number,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVirtioNetCtrlAnswer(reader, class$, command) && ended(reader, source, FILE, 416), reader);
+  return verdict(scanVirtioNetCtrlAnswer(reader, class$, command) && ended(reader, source, FILE, 424), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -10935,20 +11091,20 @@ export function writeVirtioNetCtrlAnswer(
   const at = writer.take(1);
   const { view } = writer;
   if (ack !== (ack & 0xff)) {
-    throw misfit(writer, at, FILE, [["ack", 8, 0, 417]], ack);
+    throw misfit(writer, at, FILE, [["ack", 8, 0, 425]], ack);
   }
   view.setUint8(at, ack);
   if (ack === 0x0 /* VIRTIO_NET_OK */) {
-    if (ignored !== undefined) throw unexpected(writer, "ignored", FILE, 421);
-    if (commandSpecificResult === undefined) throw missing(writer, "command_specific_result", FILE, 419);
+    if (ignored !== undefined) throw unexpected(writer, "ignored", FILE, 429);
+    if (commandSpecificResult === undefined) throw missing(writer, "command_specific_result", FILE, 427);
     try {
       writeVirtioNetCtrlCommandsResult(writer, commandSpecificResult, class$ << 8 | command);
     } catch (error) {
       throw inside(error, "command_specific_result");
     }
   } else {
-    if (commandSpecificResult !== undefined) throw unexpected(writer, "command_specific_result", FILE, 419);
-    if (ignored === undefined) throw missing(writer, "ignored", FILE, 421);
+    if (commandSpecificResult !== undefined) throw unexpected(writer, "command_specific_result", FILE, 427);
+    if (ignored === undefined) throw missing(writer, "ignored", FILE, 429);
     writer.put(ignored);
   }
 }
@@ -11043,15 +11199,15 @@ const VIRTIO_NET_CTRL_ANSWER_SITES = {
   ack: {
     name: "ack",
     type: "virtio_net_ctrl_ack",
-    schema: "virtio/net-ctrl.wire:417",
+    schema: "virtio/net-ctrl.wire:425",
     meaning: virtioNetCtrlAckName,
   },
   commandSpecificResult: {
     name: "command_specific_result",
     type: "virtio_net_ctrl_commands_result",
-    schema: "virtio/net-ctrl.wire:419",
+    schema: "virtio/net-ctrl.wire:427",
   },
-  ignored: { name: "ignored", type: "u8[]", schema: "virtio/net-ctrl.wire:421" },
+  ignored: { name: "ignored", type: "u8[]", schema: "virtio/net-ctrl.wire:429" },
 } satisfies Record<string, Site>;
 
 /**

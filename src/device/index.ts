@@ -3,10 +3,14 @@
  * virtqueues. No I/O: a transport brings the bytes.
  */
 
+export { gratuitousArpFrame, rarpFrame } from "./devices/announcement.js";
 export { BlkDevice, type BlkOptions } from "./devices/blk.js";
 export { Errno, FsError } from "./devices/fs/error.js";
 export { FsTree, type FsTreeOptions, type TreeNode } from "./devices/fs/tree.js";
 export { FsDevice, type FsOptions } from "./devices/fs.js";
+export { type FramePort, Hub, type Link, MAX_FRAME } from "./devices/link.js";
+export { NetDevice, type NetOptions } from "./devices/net.js";
+export { Responder, type ResponderOptions } from "./devices/responder.js";
 export {
   type AdminAnswer,
   type AdminCommand,
@@ -38,8 +42,9 @@ export { Allocator } from "./guest/allocator.js";
 export { type BlkAnswer, BlkDriver } from "./guest/blk-driver.js";
 export { FsDriver, type FsDriverOptions, type FsReply, FuseError } from "./guest/fs-driver.js";
 export { type DeviceBus, GuestDriver } from "./guest/guest-driver.js";
+export { type NetBus, NetDriver, type NetDriverOptions } from "./guest/net-driver.js";
 export { CommonConfig } from "./member/common-config.js";
-export type { DeviceState, QueueStanding, QueueState } from "./member/device-state.js";
+export type { DeviceState, NetState, QueueStanding, QueueState } from "./member/device-state.js";
 export type { DevicePort, DeviceType, InternalState } from "./member/device-type.js";
 export {
   type DeviceOptions,

@@ -41,6 +41,9 @@ export function writeDeviceContext(state: DeviceState): Written {
       losses.push({ path: `queues[${index}].standing`, reason: "packed virtqueues have no field" });
     }
   });
+  if (state.net !== undefined) {
+    losses.push({ path: "net", reason: "what a driver has set with control commands has no field" });
+  }
   fields.push({
     type: VirtioDevCtxType.VIRTIO_DEV_CTX_DEV_CFG,
     value: { case: "devCfg", value: decodeVirtioDeviceConfig(state.config, state.deviceType, LITTLE) },

@@ -47,6 +47,9 @@ export function devicePartsLosses(state: DeviceState): Loss[] {
     { path: "config", reason: "there is no part for the configuration of the device type" },
     ...internalLosses(state),
   ];
+  if (state.net !== undefined) {
+    losses.push({ path: "net", reason: "what a driver has set with control commands has no part here" });
+  }
   state.queues.forEach(({ enabled, owned }, index) => {
     if (enabled && packed) {
       losses.push({ path: `queues[${index}].standing`, reason: "packed virtqueues have no part" });

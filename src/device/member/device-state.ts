@@ -30,6 +30,27 @@ export interface QueueState {
   readonly owned: readonly number[];
 }
 
+/** What the driver has set through the control virtqueue of a network device. */
+export interface NetState {
+  /** Receive modes. */
+  readonly promiscuous: boolean;
+  readonly allMulticast: boolean;
+  readonly allUnicast: boolean;
+  readonly noMulticast: boolean;
+  readonly noUnicast: boolean;
+  readonly noBroadcast: boolean;
+  /** Addresses that are received besides the device's own. */
+  readonly unicast: readonly Uint8Array[];
+  readonly multicast: readonly Uint8Array[];
+  /** The driver has set more addresses than the device keeps: all of the kind are received. */
+  readonly unicastOverflow: boolean;
+  readonly multicastOverflow: boolean;
+  /** Ids of the VLANs that are received, ascending. */
+  readonly vlans: readonly number[];
+  /** Pairs of virtqueues in use, from 1 on. */
+  readonly pairs: number;
+}
+
 export interface DeviceState {
   /** `VirtioDeviceId` */
   readonly deviceType: number;
@@ -48,4 +69,6 @@ export interface DeviceState {
   readonly config: Uint8Array;
   /** What the device type has besides, in its own format. Undefined where it has nothing, and where a format has no place. */
   readonly internal?: Uint8Array;
+  /** Of a network device with a control virtqueue, where the format holds it. */
+  readonly net?: NetState;
 }

@@ -1,5 +1,6 @@
 /** What a device type (net, block, …) adds to the frame that all virtio devices share. */
 import type { DescriptorChain } from "../rings/chain.js";
+import type { NetState } from "./device-state.js";
 
 /** What the frame gives to a device type. */
 export interface DevicePort {
@@ -7,8 +8,12 @@ export interface DevicePort {
   has(feature: bigint): boolean;
   /** The next buffer of a virtqueue; undefined when there is none, or when the device may not touch memory now. */
   take(queue: number): DescriptorChain | undefined;
-  /** Gives a buffer back. */
-  give(queue: number, chain: DescriptorChain): void;
+  /** Gives a buffer back. With `more` the driver sees it together with the next one that is given back without. */
+  give(queue: number, chain: DescriptorChain, more?: boolean): void;
+  /** Notifies the driver of buffers that were given back while no virtqueue was served. */
+  tellUsed(): void;
+  /** Asks the driver to notify when it makes buffers available on a virtqueue: there is work that waits for them. */
+  wantBuffers(queue: number): void;
   /** Tells the driver that the device-specific configuration has changed. */
   configChanged(): void;
 }
@@ -23,6 +28,15 @@ export interface InternalState {
   verify(state: Uint8Array): void;
   /** Takes over what `verify` has let pass. */
   restore(state: Uint8Array): void;
+}
+
+/** What the driver has set through the control virtqueue of a network device. */
+export interface NetControlState {
+  save(): NetState;
+  /** @throws RangeError when the device cannot take the state over. */
+  verify(state: NetState): void;
+  /** Takes over what `verify` has let pass. Undefined, where a format does not hold it: as after a reset. */
+  restore(state: NetState | undefined): void;
 }
 
 export interface DeviceType {
@@ -54,4 +68,6 @@ export interface DeviceType {
   verifyConfig?(config: Uint8Array): void;
   /** Takes over the device-specific configuration of where the device comes from. */
   restoreConfig(config: Uint8Array): void;
+  /** Undefined: no network device, or one without a control virtqueue. */
+  readonly net?: NetControlState | undefined;
 }

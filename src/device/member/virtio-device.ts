@@ -81,6 +81,8 @@ export class VirtioDevice implements DevicePort {
   /** Queues of a state that was restored, whose rings are opened when the device may look at memory again. */
   private restored: readonly QueueState[] | undefined;
   private running = false;
+  /** Virtqueues on which a device type waits for buffers. */
+  private readonly wanted = new Set<number>();
 
   constructor(type: DeviceType, memory: GuestMemory, interrupts: Interrupts, options: DeviceOptions = {}) {
     this.type = type;
@@ -186,11 +188,23 @@ export class VirtioDevice implements DevicePort {
     return chain;
   }
 
-  give(queue: number, chain: DescriptorChain): void {
+  give(queue: number, chain: DescriptorChain, more = false): void {
     const ring = this.ringOf(queue);
     if (ring === undefined) return;
-    this.guarded(queue, () => ring.give(chain));
+    this.guarded(queue, () => ring.give(chain, more));
     this.revision++;
+  }
+
+  tellUsed(): void {
+    // What is served is told of when that is over.
+    if (this.running || this.currentMode !== "active") return;
+    this.notifyUsed();
+  }
+
+  wantBuffers(queue: number): void {
+    if (this.running) this.wanted.add(queue);
+    // A driver that made some available in between has not notified.
+    else if (this.askForNotifications([queue]).length > 0 && !this.deferred) this.run(queue);
   }
 
   configChanged(): void {
@@ -210,12 +224,17 @@ export class VirtioDevice implements DevicePort {
     this.running = true;
     let done = 0;
     try {
-      const chosen = only === undefined ? this.queues.map((_, index) => index) : [only];
-      for (const queue of chosen) {
-        while (done < budget && this.isLive && this.type.serve(queue)) done++;
+      let chosen: readonly number[] = only === undefined ? this.queues.map((_, index) => index) : [only];
+      // As long as there is something to do where buffers were made available in between.
+      for (let before = -1; chosen.length > 0 && done > before; ) {
+        before = done;
+        for (const queue of chosen) {
+          while (done < budget && this.isLive && this.type.serve(queue)) done++;
+        }
+        this.notifyUsed();
+        chosen = this.askForNotifications([...chosen, ...this.wanted]);
+        this.wanted.clear();
       }
-      this.tellUsed();
-      this.askForNotifications(chosen);
     } finally {
       this.running = false;
     }
@@ -228,7 +247,7 @@ export class VirtioDevice implements DevicePort {
   finish(): void {
     if (this.currentMode !== "active" || !this.isLive) return;
     this.type.finish();
-    this.tellUsed();
+    this.notifyUsed();
   }
 
   /** Everything that was going on has ended when this returns. */
@@ -257,6 +276,7 @@ export class VirtioDevice implements DevicePort {
       queues: this.queues.map((queue, index) => this.restored?.[index] ?? queue.save()),
       config: this.type.config(),
       ...(this.type.internal === undefined ? {} : { internal: this.type.internal.save() }),
+      ...(this.type.net === undefined ? {} : { net: this.type.net.save() }),
     };
   }
 
@@ -279,6 +299,7 @@ export class VirtioDevice implements DevicePort {
     });
     this.type.restoreConfig(state.config);
     if (state.internal !== undefined) this.type.internal?.restore(state.internal);
+    this.type.net?.restore(state.net);
     this.restored = state.queues;
     if (this.currentMode === "active") this.openRestored();
   }
@@ -304,6 +325,7 @@ export class VirtioDevice implements DevicePort {
     }
     this.type.verifyConfig?.(state.config);
     if (state.internal !== undefined) this.type.internal?.verify(state.internal);
+    if (state.net !== undefined) this.type.net?.verify(state.net);
   }
 
   private acceptsFeatures(): boolean {
@@ -362,17 +384,18 @@ export class VirtioDevice implements DevicePort {
     }
   }
 
-  private tellUsed(): void {
+  private notifyUsed(): void {
     this.queues.forEach(({ ring, msixVector }, index) => {
       if (ring?.needsNotification()) this.interrupts.queue(index, msixVector);
     });
   }
 
-  private askForNotifications(queues: readonly number[]): void {
-    for (const index of queues) {
+  /** Gives those of the queues on which buffers are available already. */
+  private askForNotifications(queues: readonly number[]): readonly number[] {
+    return queues.filter((index) => {
       const ring = this.ringOf(index);
-      if (ring !== undefined) this.guarded(index, () => ring.wantNotifications(true));
-    }
+      return ring !== undefined && this.guarded(index, () => ring.wantNotifications(true)) === true;
+    });
   }
 
   private tellConfig(): void {

@@ -2,6 +2,7 @@
  * A buffer that the driver has made available: segments that the device reads, then segments that it writes. Descriptors
  * were read once and are kept here, so that a guest that changes them afterwards changes nothing.
  */
+import { copyBytes } from "../memory/copy.js";
 import { GuestAddressError, type GuestMemory, guestAddress, type Segment } from "../memory/guest-memory.js";
 import { RingFault } from "./fault.js";
 
@@ -48,8 +49,14 @@ export class DescriptorChain {
 
   /** A copy of what the driver has written: from `start` on, at most `length` bytes. */
   read(start = 0, length: number = this.readableLength): Uint8Array {
-    const size = Math.max(0, Math.min(length, this.readableLength - start));
-    const copy = new Uint8Array(size);
+    const copy = new Uint8Array(Math.max(0, Math.min(length, this.readableLength - start)));
+    this.readInto(copy, start);
+    return copy;
+  }
+
+  /** Copies what the driver has written, from `start` on, as far as it fits. Gives how many bytes that is. */
+  readInto(target: Uint8Array, start = 0): number {
+    const size = Math.max(0, Math.min(target.length, this.readableLength - start));
     let skip = start;
     let at = 0;
     for (const { bytes } of this.readable) {
@@ -58,12 +65,12 @@ export class DescriptorChain {
         skip -= bytes.length;
         continue;
       }
-      const piece = bytes.subarray(skip, skip + size - at);
-      copy.set(piece, at);
-      at += piece.length;
+      const length = Math.min(bytes.length - skip, size - at);
+      copyBytes(bytes, skip, target, at, length);
+      at += length;
       skip = 0;
     }
-    return copy;
+    return size;
   }
 
   /** Leaves bytes of the device's part as they are: what is written next comes behind them. */
@@ -71,9 +78,12 @@ export class DescriptorChain {
     this.writtenLength += Math.max(0, Math.min(length, this.room));
   }
 
-  /** Writes behind what was written before, as far as there is room. Gives how many bytes of `bytes` went in. */
-  write(bytes: Uint8Array): number {
-    const size = Math.min(bytes.length, this.room);
+  /**
+   * Writes `bytes`, or those of them from `start` up to `end`, behind what was written before, as far as there is room.
+   * Gives how many bytes went in.
+   */
+  write(bytes: Uint8Array, start = 0, end: number = bytes.length): number {
+    const size = Math.min(end - start, this.room);
     let skip = this.writtenLength;
     let at = 0;
     for (const { address, bytes: target } of this.writable) {
@@ -82,10 +92,10 @@ export class DescriptorChain {
         skip -= target.length;
         continue;
       }
-      const piece = bytes.subarray(at, at + Math.min(size - at, target.length - skip));
-      target.set(piece, skip);
-      this.memory.wrote(address + skip, piece.length);
-      at += piece.length;
+      const length = Math.min(size - at, target.length - skip);
+      copyBytes(bytes, start + at, target, skip, length);
+      this.memory.wrote(address + skip, length);
+      at += length;
       skip = 0;
     }
     this.writtenLength += size;

@@ -28,6 +28,8 @@ export class PackedDeviceQueue implements DeviceQueue {
   private available: RingPosition;
   private used: RingPosition;
   private considered: RingPosition;
+  /** The first of the used descriptors that the driver does not see yet, and its flags. */
+  private hidden: { readonly slot: number; readonly flags: number } | undefined;
 
   /**
    * `position`: where the device goes on, when the queue comes from elsewhere.
@@ -102,10 +104,11 @@ export class PackedDeviceQueue implements DeviceQueue {
     throw new RingFault("ownership", `buffer ${id} of a packed virtqueue cannot be found again`);
   }
 
-  give(chain: DescriptorChain): void {
+  give(chain: DescriptorChain, more = false): void {
     if (!this.taken.has(chain.id)) throw new RingFault("ownership", `buffer ${chain.id} was not taken`);
     if (this.inOrder === undefined) this.use(chain);
     else for (const ready of this.inOrder.finish(chain)) this.use(ready);
+    if (!more) this.publish();
   }
 
   needsNotification(): boolean {
@@ -147,12 +150,23 @@ export class PackedDeviceQueue implements DeviceQueue {
     const { slot, wrap } = this.used;
     const at = slot * PVIRTQ_DESC_SIZE;
     const flags = usedFlags(wrap) | (chain.written > 0 ? VIRTQ_DESC_F_WRITE : 0);
-    // The flags of before first, which say "not used"; then those that hand it over.
+    // The flags of before first, which say "not used"; then those that hand it over. The first of several waits for the
+    // others: a driver looks at none behind it while it is not used.
     const before = areas.loadFlags(slot);
     writePvirtqDescAt(areas.ringWriter, at, { addr: 0n, len: chain.written, id: chain.id, flags: before });
-    areas.storeFlags(slot, flags);
+    if (this.hidden === undefined) this.hidden = { slot, flags };
+    else areas.storeFlags(slot, flags);
     memory.wrote(place.descriptorArea + at, PVIRTQ_DESC_SIZE);
     this.taken.delete(chain.id);
     this.used = advance(this.used, chain.descriptors, place.size);
+  }
+
+  /** Shows the driver what was used. */
+  private publish(): void {
+    if (this.hidden === undefined) return;
+    const { slot, flags } = this.hidden;
+    this.hidden = undefined;
+    this.areas.storeFlags(slot, flags);
+    this.memory.wrote(this.place.descriptorArea + slot * PVIRTQ_DESC_SIZE, PVIRTQ_DESC_SIZE);
   }
 }

@@ -44,8 +44,11 @@ export interface DeviceQueue {
   take(): DescriptorChain | undefined;
   /** The buffer of an id that the device had taken elsewhere, before the queue came here. */
   reopen(id: number): DescriptorChain;
-  /** Gives a buffer back; what the driver may read of it is what was written to the chain. */
-  give(chain: DescriptorChain): void;
+  /**
+   * Gives a buffer back; what the driver may read of it is what was written to the chain. With `more` the driver does not
+   * see it before the next buffer that is given back without.
+   */
+  give(chain: DescriptorChain, more?: boolean): void;
   /** Whether the driver wants to be notified of what was given back since the last call. */
   needsNotification(): boolean;
   /**

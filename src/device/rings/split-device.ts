@@ -96,10 +96,11 @@ export class SplitDeviceQueue implements DeviceQueue {
     return chain;
   }
 
-  give(chain: DescriptorChain): void {
+  give(chain: DescriptorChain, more = false): void {
     if (!this.taken.has(chain.id)) throw new RingFault("ownership", `buffer ${chain.id} was not taken`);
     if (this.inOrder === undefined) this.use(chain);
     else for (const ready of this.inOrder.finish(chain)) this.use(ready);
+    if (!more) this.publish();
   }
 
   needsNotification(): boolean {
@@ -180,7 +181,11 @@ export class SplitDeviceQueue implements DeviceQueue {
     memory.wrote(place.deviceArea + at, VIRTQ_USED_ELEM_SIZE);
     this.taken.delete(chain.id);
     this.nextUsed = (this.nextUsed + 1) & 0xffff;
-    areas.usedIndex.store(this.nextUsed);
-    memory.wrote(place.deviceArea + areas.usedIndexOffset, INDEX_BYTES);
+  }
+
+  /** Shows the driver what was used. */
+  private publish(): void {
+    this.areas.usedIndex.store(this.nextUsed);
+    this.memory.wrote(this.place.deviceArea + this.areas.usedIndexOffset, INDEX_BYTES);
   }
 }
