@@ -10,7 +10,7 @@ interface Printed {
 }
 
 export class Generator {
-  private readonly target: Target;
+  readonly target: Target;
   private printed: ReadonlyMap<Module, Printed> = new Map();
 
   constructor(target: Target) {

@@ -6,6 +6,11 @@ export interface Target {
   readonly name: string;
   /** The files of a module depend on nothing but the module and what it imports: they can be made one by one. */
   readonly local?: true;
+  /**
+   * What it makes of the shipped schemas is in the package, to be imported. Other targets make it again, beside what they
+   * make of the project's own.
+   */
+  readonly shipped?: true;
   /** The same program and options always give the same files, byte for byte and in the same order. */
   generate(program: Program, options: GenerateOptions): OutputFile[];
 }

@@ -18,11 +18,16 @@ export function readSchemas(dir: string): SchemaFile[] {
     });
 }
 
+/** Relative to `dir`, with `/`. What is installed in a project is not its own: its packages bring schemas along. */
 function listFiles(dir: string): string[] {
-  return readdirSync(dir, { recursive: true, encoding: "utf8" })
-    .filter((path) => statSync(join(dir, path), { throwIfNoEntry: false })?.isFile())
-    .map((path) => path.replaceAll("\\", "/"))
-    .sort();
+  const below = (folder: string): string[] =>
+    readdirSync(join(dir, folder)).flatMap((name) => {
+      if (name === "node_modules") return [];
+      const path = `${folder}${name}`;
+      const found = statSync(join(dir, path), { throwIfNoEntry: false });
+      return found?.isDirectory() ? below(`${path}/`) : found?.isFile() ? [path] : [];
+    });
+  return below("").sort();
 }
 
 /** Files that an earlier run wrote and this one does not: their schema was renamed or removed. */

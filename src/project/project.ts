@@ -51,12 +51,13 @@ export class Project {
     const own = program.modules.filter((module) => shippedCodecs(module) === undefined);
     const options = {
       ...(this.runtime?.startsWith(".") ? { runtimePath: this.runtime } : { runtimeImport: this.runtime }),
-      modules: new Set(own.map(({ name }) => name)),
       packageOf: shippedCodecs,
     };
     const files = new Map<string, OutputFile>();
     for (const generator of this.generators) {
-      for (const file of generator.generate(program, options)) {
+      const made = generator.target.shipped ? own : program.modules;
+      const modules = new Set(made.map(({ name }) => name));
+      for (const file of generator.generate(program, { ...options, modules })) {
         if (files.has(file.path)) throw new ClashError(file.path);
         files.set(file.path, file);
       }

@@ -132,6 +132,27 @@ struct note { le16 size; char text[size]; virtio_pci_common_cfg config; }
     expect(text).toMatch(/from "virtwire\/runtime";/);
   });
 
+  it("makes the shipped modules as well for targets that have nothing of theirs in the package", () => {
+    const { dir, schemas, save } = sandbox();
+    mkdirSync(join(dir, "node_modules"));
+    symlinkSync(ROOT, join(dir, "node_modules", "virtwire"));
+    save("notes.wire", "module notes little;\nimport virtio.ids { virtio_device_id };\nstruct n { u8 x; }\n");
+    const { files } = new Project({ schemas, targets: [cTarget] }).generate();
+    expect([...(files ?? [])].map(([path]) => path).sort()).toEqual([
+      "notes.h",
+      "virtwire/schemas/virtio/ids.h",
+    ]);
+    expect(files?.get("notes.h")?.text).toContain('#include "virtwire/schemas/virtio/ids.h"');
+  });
+
+  it("reads no schemas of installed packages", () => {
+    const { schemas, save } = sandbox();
+    save("notes.wire", "module notes little;\nstruct n { u8 x; }\n");
+    mkdirSync(join(schemas, "node_modules", "other"), { recursive: true });
+    save("node_modules/other/notes.wire", "module notes little;\nstruct n { u8 x; }\n");
+    expect(new Project({ schemas, targets: [cTarget] }).generate().diagnostics).toEqual([]);
+  });
+
   it("knows no shipped schemas where the package is not installed", () => {
     const { schemas, save } = sandbox();
     save("notes.wire", "module notes little;\nimport virtio.ids { virtio_device_id };\nstruct n { u8 x; }\n");

@@ -8,6 +8,7 @@ import { printModule } from "./module.js";
 export const typescriptTarget: Target = {
   name: "ts",
   local: true,
+  shipped: true,
   generate(program: Program, options: GenerateOptions): OutputFile[] {
     const names = new ProgramNames();
     return program.modules
