@@ -67,6 +67,11 @@ const VERBS: Readonly<Record<string, Entry>> = {
     example: "virtwire ram extract vm.mig --block pc.ram -o memory.bin",
     load: async (io) => (await import("./ram/index.js")).ramVerb(io),
   },
+  tap: {
+    about: "Record a vhost-user conversation between a front-end and a back-end.",
+    example: "virtwire tap --listen tap.sock --connect vu.sock -o talk.pcapng",
+    load: async (io) => (await import("./tap.js")).tapVerb(io),
+  },
   gen: {
     about: "Generate codecs from schemas.",
     example: "virtwire gen schemas --out generated --target ts",

@@ -22,3 +22,5 @@ export {
   type Watched,
   type Window,
 } from "./system/index.js";
+export type { TapRecord } from "./tap/session.js";
+export { Tap, type TapHandler } from "./tap/tap.js";

@@ -19,8 +19,11 @@ export interface SocketMessage {
 
 export interface MessageHandler {
   message(message: SocketMessage): void;
-  /** No more messages come. Without an error the other side has closed, between two messages. */
-  ended(error: Error | undefined): void;
+  /**
+   * No more messages come. Without an error the other side has closed, between two messages. `unfinished`: bytes of one
+   * that is not whole, or that is none.
+   */
+  ended(error: Error | undefined, unfinished: Uint8Array): void;
 }
 
 /** What the other side has sent is no message of vhost-user. */
@@ -52,6 +55,11 @@ export class MessageSocket {
     // One that fails says so to its own caller; those behind it find out by themselves.
     this.sending = sent.catch(() => {});
     return sent;
+  }
+
+  /** Resolves when all that was to be sent so far is sent, or could not be. */
+  idle(): Promise<void> {
+    return this.sending;
   }
 
   /** May be called again. `ended` is not. */
@@ -105,7 +113,7 @@ export class MessageSocket {
 
   private end(error: Error | undefined): void {
     this.close();
-    this.handler.ended(error);
+    this.handler.ended(error, this.buffer.subarray(0, this.filled));
   }
 }
 

@@ -109,17 +109,21 @@ export class Descriptor implements Closable {
 
   /** May be called again. */
   close(): void {
-    if (this.current < 0) return;
+    if (this.current >= 0) this.system.native.close(this.release());
+  }
+
+  /** Gives the number to somebody else, who closes it. This object is closed. */
+  release(): number {
+    const { fd } = this;
     this.listeners.clear();
     this.handle?.close();
     this.handle = undefined;
-    const fd = this.current;
     this.current = -1;
     this.system.disown(this);
-    this.system.native.close(fd);
     const closing = this.closing;
     this.closing = [];
     for (const cancel of closing) cancel();
+    return fd;
   }
 
   private apply(): void {

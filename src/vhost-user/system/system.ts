@@ -62,6 +62,11 @@ export class System {
     return [this.own(new UnixSocket(this, a)), this.own(new UnixSocket(this, b))];
   }
 
+  /** What came as a descriptor and should be a socket, which the first use tells. The descriptor is closed. */
+  asSocket(descriptor: Descriptor): UnixSocket {
+    return this.own(new UnixSocket(this, descriptor.release()));
+  }
+
   /** A pipe: the end to read from, and the end to write to. */
   pipe(): readonly [Descriptor, Descriptor] {
     const [a, b] = this.native.pipe();

@@ -5,19 +5,14 @@ import { expect, it } from "vitest";
 import { VhostUserProtocolFeature } from "../../../generated/vhost-user/messages.js";
 import { decodeVirtioBlkConfig } from "../../../generated/virtio/device-config.js";
 import { VirtioFeature } from "../../../generated/virtio/features.js";
-import { VirtioDeviceId } from "../../../generated/virtio/ids.js";
-import { Allocator, BlkDriver } from "../../../src/device/index.js";
-import { FrontendBus } from "../../../src/vhost-user/frontend/bus.js";
-import type { VhostUserFrontend } from "../../../src/vhost-user/frontend/frontend.js";
 import { temporaryFolder } from "../../cli/harness.js";
 import { describeWith } from "../describe-with.js";
 import { storageDaemon } from "../programs.js";
 import { storageDaemonWith } from "./backend-process.js";
+import { blkGuest, QUEUES } from "./blk-guest.js";
 
 const SECTOR = 512;
 const SECTORS = 2048;
-const QUEUES = 2;
-const HIGH = 0x1_0000_0000;
 
 /** Numbers that look random, the same at every run. */
 function numbers(seed: number): (below: number) => number {
@@ -26,23 +21,6 @@ function numbers(seed: number): (below: number) => number {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return Math.floor((state / 2 ** 32) * below);
   };
-}
-
-/** A guest with memory below and above 4 GiB, the rings in the upper part. */
-async function guest(frontend: VhostUserFrontend, without: bigint) {
-  const memory = await frontend.shareMemory([
-    { guestAddress: 0, length: 1 << 20 },
-    { guestAddress: HIGH, length: 4 << 20 },
-  ]);
-  const bus = new FrontendBus(frontend, memory.guest, {
-    id: VirtioDeviceId.VIRTIO_ID_BLOCK,
-    queueSizes: Array<number>(QUEUES).fill(64),
-    without,
-  });
-  const blk = new BlkDriver(bus, memory.guest, new Allocator(HIGH, HIGH + (4 << 20)), { slots: 16 });
-  await bus.ready();
-  const next = () => bus.next(blk.driver.queues, () => blk.poll());
-  return { bus, blk, next, memory: memory.guest };
 }
 
 describeWith("a front-end of qemu-storage-daemon", storageDaemon(), (program) => {
@@ -60,7 +38,7 @@ describeWith("a front-end of qemu-storage-daemon", storageDaemon(), (program) =>
     {
       await using daemon = storageDaemonWith(program, image, join(folder, "blk.sock"), QUEUES);
       const frontend = await daemon.connect({ without: withoutProtocol });
-      const { bus, blk, next } = await guest(frontend, without);
+      const { bus, blk, next } = await blkGuest(frontend, without);
       const draw = numbers(7);
       const expected = new Map<number, Uint8Array | undefined>();
       const receive = async (): Promise<void> => {
@@ -120,7 +98,7 @@ describeWith("a front-end of qemu-storage-daemon", storageDaemon(), (program) =>
     writeFileSync(image, new Uint8Array(SECTORS * SECTOR).fill(0x5a));
     await using daemon = storageDaemonWith(program, image, join(folder, "blk.sock"), QUEUES);
     const frontend = await daemon.connect();
-    const { blk, next, memory } = await guest(frontend, 0n);
+    const { blk, next, memory } = await blkGuest(frontend, 0n);
     const log = await frontend.startLog();
     const before = memory.regions.map(({ bytes }) => bytes.slice());
     blk.readSectors(0, 8);
@@ -151,7 +129,7 @@ describeWith("a front-end of qemu-storage-daemon", storageDaemon(), (program) =>
     writeFileSync(image, new Uint8Array(SECTORS * SECTOR));
     const daemon = storageDaemonWith(program, image, join(folder, "blk.sock"), QUEUES);
     const frontend = await daemon.connect();
-    const { next } = await guest(frontend, 0n);
+    const { next } = await blkGuest(frontend, 0n);
     const waiting = expect(next()).rejects.toThrow("the back-end has closed the connection");
     await daemon[Symbol.asyncDispose]();
     await waiting;

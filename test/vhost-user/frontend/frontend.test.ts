@@ -7,7 +7,7 @@ import { QUEUE_START } from "../../../src/device/index.js";
 import { VhostUserFrontend } from "../../../src/vhost-user/frontend/frontend.js";
 import type { Descriptor } from "../../../src/vhost-user/index.js";
 import { describeHere } from "../here.js";
-import { message, reply, scriptedBackend, u64 } from "./scripted-backend.js";
+import { message, reply, scriptedBackend, u64, writeAll } from "./scripted-backend.js";
 
 const R = VhostUserFrontendRequest;
 const {
@@ -121,7 +121,7 @@ describeHere("a front-end", () => {
     const { path, asked } = await scriptedBackend(ACK | STATE, (one) => {
       const [pipe] = one.descriptors;
       if (one.request === R.VHOST_USER_SET_DEVICE_STATE_FD && pipe !== undefined) {
-        writing = write(pipe, state);
+        writing = writeAll(pipe, state);
         return reply(one, u64(0x100n));
       }
       return one.request === R.VHOST_USER_CHECK_DEVICE_STATE ? reply(one, u64(0n)) : undefined;
@@ -200,13 +200,3 @@ describeHere("a front-end", () => {
     frontend.close();
   });
 });
-
-async function write(pipe: Descriptor, bytes: Uint8Array): Promise<void> {
-  pipe.setNonBlocking();
-  for (let at = 0; at < bytes.length; ) {
-    const length = pipe.write(bytes.subarray(at));
-    if (length === undefined) await pipe.ready("writable");
-    else at += length;
-  }
-  pipe.close();
-}

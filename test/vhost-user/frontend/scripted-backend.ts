@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { VhostUserFrontendRequest } from "../../../generated/vhost-user/messages.js";
-import { type Descriptor, openSystem, type UnixSocket } from "../../../src/vhost-user/index.js";
+import { type Descriptor, openSystem, type System, type UnixSocket } from "../../../src/vhost-user/index.js";
 import { temporaryFolder } from "../../cli/harness.js";
 
 export interface Asked {
@@ -12,7 +12,7 @@ export interface Asked {
   readonly descriptors: readonly Descriptor[];
 }
 
-/** What to send back. Undefined: nothing. */
+/** What to send back: undefined for what it says by itself, no bytes for nothing at all. */
 export type Answer = (asked: Asked, socket: UnixSocket) => Buffer | undefined;
 
 const { VHOST_USER_GET_FEATURES, VHOST_USER_GET_PROTOCOL_FEATURES } = VhostUserFrontendRequest;
@@ -44,7 +44,7 @@ export function reply({ request }: Asked, payload: Buffer): Buffer {
 export async function scriptedBackend(
   protocolFeatures: bigint,
   answer: Answer = () => undefined,
-): Promise<{ readonly path: string; readonly asked: Asked[] }> {
+): Promise<{ readonly path: string; readonly asked: Asked[]; readonly system: System }> {
   const system = await openSystem();
   onTestFinished(() => system.close());
   const path = join(temporaryFolder(), "backend.sock");
@@ -71,15 +71,26 @@ export async function scriptedBackend(
         };
         asked.push(one);
         const bytes = answer(one, socket) ?? usual(one, protocolFeatures);
-        if (bytes !== undefined && socket.isOpen) socket.send(bytes);
+        if (bytes !== undefined && bytes.length > 0 && socket.isOpen) socket.send(bytes);
       }
     });
   });
-  return { path, asked };
+  return { path, asked, system };
 }
 
 function usual(asked: Asked, protocolFeatures: bigint): Buffer | undefined {
   if (asked.request === VHOST_USER_GET_FEATURES) return reply(asked, u64(FEATURES));
   if (asked.request === VHOST_USER_GET_PROTOCOL_FEATURES) return reply(asked, u64(protocolFeatures));
   return (asked.flags & NEED_REPLY) === 0 ? undefined : reply(asked, u64(0n));
+}
+
+/** Writes all of it, then closes. */
+export async function writeAll(pipe: Descriptor, bytes: Uint8Array): Promise<void> {
+  pipe.setNonBlocking();
+  for (let at = 0; at < bytes.length; ) {
+    const length = pipe.write(bytes.subarray(at));
+    if (length === undefined) await pipe.ready("writable");
+    else at += length;
+  }
+  pipe.close();
 }
