@@ -19,6 +19,7 @@ export {
 } from "./drivers/admin-driver.js";
 export { DevicePartsDriver, enableDeviceParts, ObjectIds } from "./drivers/device-parts-driver.js";
 export { DraftV2Driver } from "./drivers/draft-v2-driver.js";
+export { type AddressRegisters, LegacyDriver } from "./drivers/legacy-driver.js";
 export { NEXT_STATE, pathBetween, VFIO_STATES, type VfioState } from "./drivers/vfio-states.js";
 export {
   mergedPolicy,
@@ -71,8 +72,9 @@ export type {
   OwnerCommand,
 } from "./owner/command.js";
 export { DraftV2Profile } from "./owner/draft-v2.js";
+export type { LegacyOptions, NotifyAddress } from "./owner/legacy-access.js";
 export { type CarriedOut, OwnerDevice, type OwnerOptions } from "./owner/owner-device.js";
-export { Virtio14Profile } from "./owner/virtio-1-4.js";
+export { type Virtio14Options, Virtio14Profile } from "./owner/virtio-1-4.js";
 export type { DescriptorChain } from "./rings/chain.js";
 export { RingFault, type RingFaultCode } from "./rings/fault.js";
 export { PackedDeviceQueue } from "./rings/packed-device.js";

@@ -9,13 +9,8 @@ import {
   walkVirtioPciCommonCfg,
 } from "../../../generated/virtio/pci.js";
 import { Reader } from "../../runtime/index.js";
+import { type Register, registersOf } from "./registers.js";
 import type { VirtioDevice } from "./virtio-device.js";
-
-interface Field {
-  readonly name: string;
-  readonly at: number;
-  readonly size: number;
-}
 
 /** What the registers show now. */
 export function commonConfigOf(device: VirtioDevice): VirtioPciCommonCfg {
@@ -54,7 +49,7 @@ export function featureWindow(features: bigint, select: number): number {
 
 export class CommonConfig {
   private readonly device: VirtioDevice;
-  private readonly fields: readonly Field[];
+  private readonly registers: readonly Register[];
   /** In bytes. */
   readonly length: number;
 
@@ -62,14 +57,14 @@ export class CommonConfig {
     this.device = device;
     const bytes = encodeVirtioPciCommonCfg(commonConfigOf(device));
     this.length = bytes.length;
-    this.fields = fieldsOf(bytes);
+    this.registers = registersOf((visitor) => walkVirtioPciCommonCfg(new Reader(bytes), visitor));
   }
 
   /** Where a register lies, by its name in the schema. Throws RangeError when there is no such register. */
-  place(name: string): { readonly at: number; readonly size: number } {
-    const field = this.fields.find((one) => one.name === name);
-    if (field === undefined) throw new RangeError(`no register is called ${name}`);
-    return field;
+  place(name: string): Register {
+    const register = this.registers.find((one) => one.name === name);
+    if (register === undefined) throw new RangeError(`no register is called ${name}`);
+    return register;
   }
 
   /** As many bytes as there are of those asked for; what lies behind the registers reads as nothing. */
@@ -84,7 +79,7 @@ export class CommonConfig {
   write(offset: number, bytes: Uint8Array): void {
     const end = offset + bytes.length;
     if (this.device.mode === "freeze" || offset < 0 || end > this.length) return;
-    const touched = this.fields.filter(({ at, size }) => at < end && at + size > offset);
+    const touched = this.registers.filter(({ at, size }) => at < end && at + size > offset);
     for (const { name } of touched) {
       // Registers are made anew for each field: what one selects, the next one shows.
       const image = encodeVirtioPciCommonCfg(commonConfigOf(this.device));
@@ -92,19 +87,6 @@ export class CommonConfig {
       apply(this.device, name, decodeVirtioPciCommonCfg(image));
     }
   }
-}
-
-function fieldsOf(bytes: Uint8Array): Field[] {
-  const fields: Field[] = [];
-  walkVirtioPciCommonCfg(new Reader(bytes), {
-    open: () => {},
-    close: () => {},
-    field: ({ name }, _index, at, size) => {
-      fields.push({ name, at, size });
-    },
-    fault: () => {},
-  });
-  return fields;
 }
 
 /** One register that the driver has written. Those that are not here are read-only. */

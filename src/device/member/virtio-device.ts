@@ -5,6 +5,7 @@
  */
 import { VirtioFeature } from "../../../generated/virtio/features.js";
 import { VirtioDeviceStatus } from "../../../generated/virtio/ids.js";
+import { VirtioPciIsr } from "../../../generated/virtio/pci.js";
 import { GuestMemory } from "../memory/guest-memory.js";
 import type { DescriptorChain } from "../rings/chain.js";
 import { RingFault } from "../rings/fault.js";
@@ -78,6 +79,7 @@ export class VirtioDevice implements DevicePort {
   private generation = 0;
   /** The device-specific configuration has changed, and the driver has not been told. */
   private configPending = false;
+  private isr = 0;
   /** Queues of a state that was restored, whose rings are opened when the device may look at memory again. */
   private restored: readonly QueueState[] | undefined;
   private running = false;
@@ -150,6 +152,33 @@ export class VirtioDevice implements DevicePort {
     this.driverFeatures = kept | (BigInt(window) << shift);
   }
 
+  /** A legacy driver's status: it knows no FEATURES_OK. */
+  writeLegacyStatus(status: number): void {
+    if (this.currentMode === "freeze") return;
+    if (status === 0) {
+      this.reset();
+      return;
+    }
+    this.revision++;
+    const newly = status & ~this.currentStatus;
+    this.currentStatus |= status & ~(VIRTIO_CONFIG_S_NEEDS_RESET | VIRTIO_CONFIG_S_FEATURES_OK);
+    if ((newly & VIRTIO_CONFIG_S_DRIVER_OK) !== 0) this.open();
+  }
+
+  /** A legacy driver's features: bits 0 to 31, of which those count that are offered. */
+  writeLegacyFeatures(features: number): void {
+    if (this.currentMode === "freeze" || (this.currentStatus & VIRTIO_CONFIG_S_DRIVER_OK) !== 0) return;
+    this.revision++;
+    this.driverFeatures = BigInt(features) & this.features;
+  }
+
+  /** Why the device has interrupted, for drivers without MSI-X. Reading clears it. */
+  takeIsr(): number {
+    const { isr } = this;
+    this.isr = 0;
+    return isr;
+  }
+
   /** The driver has made buffers available. In Freeze mode nothing is accepted; after it all queues are looked at. */
   notify(queue: number): void {
     if (this.currentMode !== "active" || this.deferred || this.queues[queue] === undefined) return;
@@ -173,6 +202,7 @@ export class VirtioDevice implements DevicePort {
     this.queueSelect = 0;
     this.configMsixVector = NO_VECTOR;
     this.configPending = false;
+    this.isr = 0;
     this.restored = undefined;
     for (const queue of this.queues) queue.reset();
     this.type.reset();
@@ -386,7 +416,9 @@ export class VirtioDevice implements DevicePort {
 
   private notifyUsed(): void {
     this.queues.forEach(({ ring, msixVector }, index) => {
-      if (ring?.needsNotification()) this.interrupts.queue(index, msixVector);
+      if (!ring?.needsNotification()) return;
+      if (msixVector === NO_VECTOR) this.isr |= VirtioPciIsr.VIRTIO_PCI_ISR_QUEUE;
+      this.interrupts.queue(index, msixVector);
     });
   }
 
@@ -402,6 +434,7 @@ export class VirtioDevice implements DevicePort {
     const isReady = (this.currentStatus & VIRTIO_CONFIG_S_DRIVER_OK) !== 0;
     if (!this.configPending || this.currentMode !== "active" || !isReady) return;
     this.configPending = false;
+    if (this.configMsixVector === NO_VECTOR) this.isr |= VirtioPciIsr.VIRTIO_PCI_ISR_CONFIG;
     this.interrupts.config(this.configMsixVector);
   }
 }

@@ -1,5 +1,6 @@
 /**
- * The administration commands of virtio 1.4 that migrate a device: capabilities, resource objects, device parts, mode.
+ * The administration commands of virtio 1.4: those that migrate a device, capabilities, resource objects, device parts and
+ * mode; and, where the owner offers it, the legacy interface of members.
  * @source virtio 1.4, admin-cmds-capabilities.tex, admin-cmds-resource-objects.tex, admin-cmds-device-parts.tex
  */
 import {
@@ -47,6 +48,7 @@ import {
   type OwnerCommand,
 } from "./command.js";
 import { DevicePartsTransfer } from "./device-parts-transfer.js";
+import { type LegacyOptions, legacyCommands } from "./legacy-access.js";
 import { DevicePartsObjects } from "./resource-objects.js";
 
 const C = VirtioAdminCommands;
@@ -57,6 +59,11 @@ const { VIRTIO_RESOURCE_OBJ_DEV_PARTS_TYPE_GET, VIRTIO_RESOURCE_OBJ_DEV_PARTS_TY
 /** Capabilities and objects of device types are not offered, so what they look like does not matter. */
 const NO_DEVICE = VirtioDeviceId.VIRTIO_ID_INVALID;
 
+export interface Virtio14Options {
+  /** Offer the legacy interface of the members. */
+  readonly legacy?: LegacyOptions;
+}
+
 export class Virtio14Profile implements CommandProfile {
   readonly name = "virtio-1.4";
   readonly memberCommands: readonly MemberCommand[];
@@ -64,13 +71,14 @@ export class Virtio14Profile implements CommandProfile {
   private readonly objects = new DevicePartsObjects();
   private transfers = new Map<VirtioDevice, DevicePartsTransfer>();
 
-  constructor() {
+  constructor({ legacy }: Virtio14Options = {}) {
     const command = (
       opcode: number,
       run: (member: VirtioDevice, input: CommandInput) => Answer,
       waits = false,
     ): MemberCommand => ({ opcode, waits, run });
     this.memberCommands = [
+      ...(legacy === undefined ? [] : legacyCommands(legacy)),
       command(C.VIRTIO_ADMIN_CMD_RESOURCE_OBJ_CREATE, (member, input) => this.create(member, input)),
       command(C.VIRTIO_ADMIN_CMD_RESOURCE_OBJ_MODIFY, (member, input) => this.modify(member, input)),
       command(C.VIRTIO_ADMIN_CMD_RESOURCE_OBJ_QUERY, (member, input) => this.query(member, input)),

@@ -98,6 +98,21 @@ export class SplitAreas {
   }
 }
 
+/** @source virtio 1.4, Legacy Interfaces: A Note on Virtqueue Layout; of PCI devices */
+export const LEGACY_ALIGNMENT = 4096;
+
+/** Where the areas of a virtqueue lie that a legacy driver has placed with one address, in bytes. */
+export function legacyPlace(address: number, size: number): QueuePlace {
+  const driverArea = address + size * VIRTQ_DESC_SIZE;
+  const end = driverArea + availableOffsets(size, true).end;
+  return {
+    size,
+    descriptorArea: address,
+    driverArea,
+    deviceArea: Math.ceil(end / LEGACY_ALIGNMENT) * LEGACY_ALIGNMENT,
+  };
+}
+
 interface RingOffsets {
   readonly flags: number;
   readonly idx: number;
