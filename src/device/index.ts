@@ -5,6 +5,7 @@
 
 export { gratuitousArpFrame, rarpFrame } from "./devices/announcement.js";
 export { BlkDevice, type BlkOptions } from "./devices/blk.js";
+export { type Disk, MemoryDisk } from "./devices/disk.js";
 export { Errno, FsError } from "./devices/fs/error.js";
 export { FsTree, type FsTreeOptions, type TreeNode } from "./devices/fs/tree.js";
 export { FsDevice, type FsOptions } from "./devices/fs.js";

@@ -1,14 +1,17 @@
 /**
- * The reference device on a UNIX socket: vhost-user, for a real QEMU; and a front-end for any back-end. Needs Linux and the optional package koffi, which
- * is loaded when the first system call is made.
+ * The reference device on a UNIX socket: vhost-user, for a real QEMU; and a front-end for any back-end. Needs Linux and
+ * the optional package koffi, which is loaded when the first system call is made.
  */
 
+export type { BackendEvent } from "./backend/events.js";
+export { Session, type SessionOptions } from "./backend/session.js";
 export { type BusOptions, FrontendBus } from "./frontend/bus.js";
 export { DisconnectedError, RefusedError } from "./frontend/connection.js";
 export { type FrontendOptions, type InflightMemory, VhostUserFrontend } from "./frontend/frontend.js";
 export type { Ring } from "./frontend/ring.js";
 export { type MemoryRange, SharedMemory } from "./frontend/shared-memory.js";
 export { ProtocolError } from "./message-socket.js";
+export { type ServerEvent, type ServerOptions, VhostUserServer } from "./server.js";
 export {
   type Arrival,
   Descriptor,

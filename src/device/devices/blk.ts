@@ -1,13 +1,15 @@
 /**
- * A block device on a disk in memory. Requests are taken first and carried out later, one by one, so that a migration
- * finds some in flight.
+ * A block device. Requests are taken first and carried out later, one by one, so that a migration finds some in flight;
+ * those for a disk that takes its time are under way at the same time.
  */
 import {
   decodeVirtioBlkRanges,
   readVirtioBlkOuthdr,
+  VIRTIO_BLK_DISCARD_WRITE_ZEROES_SIZE,
   VIRTIO_BLK_ID_BYTES,
   VIRTIO_BLK_OUTHDR_SIZE,
   VIRTIO_BLK_SECTOR_SIZE,
+  type VirtioBlkDiscardWriteZeroes,
   VirtioBlkStatus,
   VirtioBlkType,
 } from "../../../generated/virtio/blk.js";
@@ -21,6 +23,7 @@ import { VirtioDeviceId } from "../../../generated/virtio/ids.js";
 import { Reader, WireError } from "../../runtime/index.js";
 import type { DevicePort, DeviceType } from "../member/device-type.js";
 import type { DescriptorChain } from "../rings/chain.js";
+import { type Disk, MemoryDisk } from "./disk.js";
 
 const {
   VIRTIO_BLK_F_FLUSH,
@@ -37,13 +40,13 @@ const STATUS_BYTES = 1;
 const MAX_RANGES = 16;
 
 export interface BlkOptions {
-  /** The disk: a multiple of 512 bytes. */
-  readonly disk: Uint8Array;
+  /** The disk, or the bytes of one in memory: a multiple of 512 bytes. */
+  readonly disk: Uint8Array | Disk;
   /** At most 20 characters. */
   readonly serial?: string;
   readonly queues?: number;
   readonly queueSize?: number;
-  /** Requests that are taken before the first of them is carried out. */
+  /** Requests that are taken before the first of them is carried out, and that may be under way at the same time. */
   readonly depth?: number;
 }
 
@@ -63,16 +66,21 @@ export class BlkDevice implements DeviceType {
   readonly queueSizes: readonly number[];
   /** Requests that were carried out. */
   completed = 0;
-  private readonly disk: Uint8Array;
+  private readonly disk: Disk;
   private readonly serial: string;
   private readonly depth: number;
   private port: DevicePort | undefined;
+  /** Taken, and not begun. */
   private inFlight: Request[] = [];
+  /** Begun, and waiting for the disk. */
+  private readonly underWay = new Set<Promise<void>>();
+  /** A request from before a reset is nobody's. */
+  private resets = 0;
 
   constructor({ disk, serial = "virtwire", queues = 1, queueSize = 128, depth = 1 }: BlkOptions) {
     if (disk.length % VIRTIO_BLK_SECTOR_SIZE !== 0)
       throw new RangeError(`a disk of ${disk.length} bytes is not whole sectors`);
-    this.disk = disk;
+    this.disk = disk instanceof Uint8Array ? new MemoryDisk(disk) : disk;
     this.serial = serial;
     this.depth = depth;
     this.queueSizes = Array.from({ length: queues }, () => queueSize);
@@ -120,6 +128,7 @@ export class BlkDevice implements DeviceType {
   reset(): void {
     this.inFlight = [];
     this.port = undefined;
+    this.resets++;
   }
 
   resume(queue: number, chain: DescriptorChain): void {
@@ -129,72 +138,92 @@ export class BlkDevice implements DeviceType {
   serve(queue: number): boolean {
     const { port } = this;
     if (port === undefined) return false;
-    if (this.inFlight.length < this.depth) {
+    if (this.inFlight.length + this.underWay.size < this.depth) {
       const chain = port.take(queue);
       if (chain !== undefined) {
         this.inFlight.push({ queue, chain });
         return true;
       }
     }
-    return this.complete();
+    return this.begin();
   }
 
   finish(): void {
-    while (this.complete());
+    while (this.begin());
   }
 
-  /** Carries out the first request in flight; false when there is none. */
-  private complete(): boolean {
+  async settled(): Promise<void> {
+    while (this.underWay.size > 0) await Promise.all(this.underWay);
+  }
+
+  /** Carries out the first request in flight, or begins to; false when there is none. */
+  private begin(): boolean {
     const request = this.inFlight.shift();
     if (request === undefined) return false;
-    this.carryOut(request.chain);
-    this.port?.give(request.queue, request.chain);
-    this.completed++;
+    const { chain } = request;
+    const room = chain.writableLength - STATUS_BYTES;
+    // Without room for a status it cannot be answered, and comes back empty.
+    const later = room < 0 ? undefined : this.carryOut(chain, room);
+    if (later instanceof Promise) this.wait(request, later);
+    else this.complete(request, later);
     return true;
   }
 
-  /** Writes data and status. A request without room for a status cannot be answered, and comes back empty. */
-  private carryOut(chain: DescriptorChain): void {
-    const room = chain.writableLength - STATUS_BYTES;
-    if (room < 0) return;
-    const { status, data } = this.answer(chain, room);
-    chain.write(data);
-    // The status is the last byte of the part, whatever the data before it.
-    chain.skip(chain.room - STATUS_BYTES);
-    chain.write(Uint8Array.of(status));
+  private wait(request: Request, later: Promise<number>): void {
+    const { resets } = this;
+    const done = later
+      .catch(() => VIRTIO_BLK_S_IOERR)
+      .then((status) => {
+        this.underWay.delete(done);
+        if (resets !== this.resets) return;
+        this.complete(request, status);
+        this.port?.wake(request.queue);
+      });
+    this.underWay.add(done);
   }
 
-  private answer(chain: DescriptorChain, room: number): { status: number; data: Uint8Array } {
-    const failed = { status: VIRTIO_BLK_S_IOERR, data: NOTHING };
-    if (chain.readableLength < VIRTIO_BLK_OUTHDR_SIZE) return failed;
+  private complete({ queue, chain }: Request, status: number | undefined): void {
+    if (status !== undefined) {
+      // The status is the last byte of the part, whatever the data before it.
+      chain.skip(chain.room - STATUS_BYTES);
+      chain.write(Uint8Array.of(status));
+    }
+    this.port?.give(queue, chain);
+    this.completed++;
+  }
+
+  /** Gives the status. `room`: bytes for data. */
+  private carryOut(chain: DescriptorChain, room: number): number | Promise<number> {
+    if (chain.readableLength < VIRTIO_BLK_OUTHDR_SIZE) return VIRTIO_BLK_S_IOERR;
     const { type, sector } = readVirtioBlkOuthdr(new Reader(chain.read(0, VIRTIO_BLK_OUTHDR_SIZE)));
-    const data = (): Uint8Array => chain.read(VIRTIO_BLK_OUTHDR_SIZE);
-    switch (type) {
-      case VirtioBlkType.VIRTIO_BLK_T_IN: {
-        const at = this.place(sector, room);
-        return at === undefined
-          ? failed
-          : { status: VIRTIO_BLK_S_OK, data: this.disk.subarray(at, at + room) };
+    try {
+      switch (type) {
+        case VirtioBlkType.VIRTIO_BLK_T_IN: {
+          const at = this.place(sector, room);
+          if (at === undefined) return VIRTIO_BLK_S_IOERR;
+          return after(this.disk.read(at, chain.lendRoom(room)), () => chain.wroteInPlace(room));
+        }
+        case VirtioBlkType.VIRTIO_BLK_T_OUT: {
+          const at = this.place(sector, chain.readableLength - VIRTIO_BLK_OUTHDR_SIZE);
+          if (at === undefined) return VIRTIO_BLK_S_IOERR;
+          return after(this.disk.write(at, chain.lend(VIRTIO_BLK_OUTHDR_SIZE)));
+        }
+        case VirtioBlkType.VIRTIO_BLK_T_FLUSH:
+          return after(this.disk.flush());
+        case VirtioBlkType.VIRTIO_BLK_T_GET_ID: {
+          const id = new Uint8Array(Math.min(room, VIRTIO_BLK_ID_BYTES));
+          id.set(new TextEncoder().encode(this.serial).subarray(0, id.length));
+          chain.write(id);
+          return VIRTIO_BLK_S_OK;
+        }
+        case VirtioBlkType.VIRTIO_BLK_T_DISCARD:
+        case VirtioBlkType.VIRTIO_BLK_T_WRITE_ZEROES:
+          return this.clear(chain);
+        default:
+          return VIRTIO_BLK_S_UNSUPP;
       }
-      case VirtioBlkType.VIRTIO_BLK_T_OUT: {
-        const written = data();
-        const at = this.place(sector, written.length);
-        if (at === undefined) return failed;
-        this.disk.set(written, at);
-        return { status: VIRTIO_BLK_S_OK, data: NOTHING };
-      }
-      case VirtioBlkType.VIRTIO_BLK_T_FLUSH:
-        return { status: VIRTIO_BLK_S_OK, data: NOTHING };
-      case VirtioBlkType.VIRTIO_BLK_T_GET_ID: {
-        const id = new Uint8Array(Math.min(room, VIRTIO_BLK_ID_BYTES));
-        id.set(new TextEncoder().encode(this.serial).subarray(0, id.length));
-        return { status: VIRTIO_BLK_S_OK, data: id };
-      }
-      case VirtioBlkType.VIRTIO_BLK_T_DISCARD:
-      case VirtioBlkType.VIRTIO_BLK_T_WRITE_ZEROES:
-        return { status: this.clear(data()) ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR, data: NOTHING };
-      default:
-        return { status: VIRTIO_BLK_S_UNSUPP, data: NOTHING };
+    } catch {
+      return VIRTIO_BLK_S_IOERR;
     }
   }
 
@@ -207,22 +236,41 @@ export class BlkDevice implements DeviceType {
     return Number(at);
   }
 
-  private clear(data: Uint8Array): boolean {
-    try {
-      const { ranges } = decodeVirtioBlkRanges(data);
-      if (ranges.length === 0 || ranges.length > MAX_RANGES) return false;
-      for (const { sector, numSectors } of ranges) {
-        const length = numSectors * VIRTIO_BLK_SECTOR_SIZE;
-        const at = this.place(sector, length);
-        if (at === undefined) return false;
-        this.disk.fill(0, at, at + length);
-      }
-      return true;
-    } catch (error) {
-      if (error instanceof WireError) return false;
-      throw error;
+  private clear(chain: DescriptorChain): number | Promise<number> {
+    const ranges = rangesOf(chain);
+    if (ranges.length === 0 || ranges.length > MAX_RANGES) return VIRTIO_BLK_S_IOERR;
+    const places: { readonly at: number; readonly length: number }[] = [];
+    for (const { sector, numSectors } of ranges) {
+      const length = numSectors * VIRTIO_BLK_SECTOR_SIZE;
+      const at = this.place(sector, length);
+      if (at === undefined) return VIRTIO_BLK_S_IOERR;
+      places.push({ at, length });
     }
+    const waits = places.map(({ at, length }) => this.disk.clear(at, length));
+    const later = waits.filter((wait) => wait !== undefined);
+    return later.length === 0 ? VIRTIO_BLK_S_OK : Promise.all(later).then(() => VIRTIO_BLK_S_OK);
   }
 }
 
-const NOTHING = new Uint8Array(0);
+/** None when there are too many, or when they are damaged. */
+function rangesOf(chain: DescriptorChain): readonly VirtioBlkDiscardWriteZeroes[] {
+  try {
+    const most = (MAX_RANGES + 1) * VIRTIO_BLK_DISCARD_WRITE_ZEROES_SIZE;
+    return decodeVirtioBlkRanges(chain.read(VIRTIO_BLK_OUTHDR_SIZE, most)).ranges;
+  } catch (error) {
+    if (error instanceof WireError) return [];
+    throw error;
+  }
+}
+
+/** Success, once what is waited for is there. */
+function after(wait: Promise<void> | undefined, then: () => void = () => {}): number | Promise<number> {
+  if (wait !== undefined) {
+    return wait.then(() => {
+      then();
+      return VIRTIO_BLK_S_OK;
+    });
+  }
+  then();
+  return VIRTIO_BLK_S_OK;
+}

@@ -179,14 +179,15 @@ export class NetDevice implements DeviceType, FramePort {
 
   /**
    * Tells the network where the guest is now: through the driver where it can, and with a RARP request where it cannot.
-   * Done once when a device has moved; who wants more rounds, as QEMU does, calls it again.
+   * Done once when a device has moved; who wants more rounds, as QEMU does, calls it again. `mac`: the driver's address,
+   * where somebody else has set it.
    */
-  announce(): void {
+  announce(mac: Uint8Array = this.mac): void {
     if (this.net !== undefined && this.negotiated.commands.announce) {
       this.net.announcing = true;
       this.port?.configChanged();
     } else {
-      const frame = rarpFrame(this.mac);
+      const frame = rarpFrame(mac);
       this.link?.receive(frame, frame.length);
     }
   }

@@ -16,6 +16,8 @@ export interface DevicePort {
   wantBuffers(queue: number): void;
   /** Tells the driver that the device-specific configuration has changed. */
   configChanged(): void;
+  /** Work that was waited for is done: tells the driver of what was given back, and serves the virtqueue again. */
+  wake(queue: number): void;
 }
 
 /**
@@ -56,12 +58,16 @@ export interface DeviceType {
   start(port: DevicePort): void;
   /** Does one piece of work on a virtqueue, e.g. one request. False when there is nothing to do. */
   serve(queue: number): boolean;
-  /** Finishes everything that it has taken: all buffers are given back when this returns. */
+  /** Finishes everything that it has taken: all buffers are given back when this returns, or when `settled` resolves. */
   finish(): void;
+  /** Only of types that wait for something, such as a file: resolves when nothing is waited for any more. */
+  settled?(): Promise<void>;
   /** A buffer that the device had taken before it came here: to be served as if it was taken now. */
   resume(queue: number, chain: DescriptorChain): void;
   /** The driver resets the device: nothing that it has set up is left, and no buffer is the device's any more. */
   reset(): void;
+  /** Makes the driver's address known to the network, after a migration; only of network devices. */
+  announce?(mac: Uint8Array): void;
   /** None: nothing of the type's own has to move. */
   readonly internal?: InternalState;
   /** @throws RangeError when the device cannot have this configuration, which has the right length. */

@@ -12,6 +12,7 @@ import { RingFault } from "../rings/fault.js";
 import { type DeviceState, NO_VECTOR, type QueueState } from "./device-state.js";
 import type { DevicePort, DeviceType } from "./device-type.js";
 import { QueueRegisters, type RingOptions } from "./queue.js";
+import { verifyState } from "./verify-state.js";
 
 const {
   VIRTIO_CONFIG_S_DRIVER_OK,
@@ -237,6 +238,11 @@ export class VirtioDevice implements DevicePort {
     else if (this.askForNotifications([queue]).length > 0 && !this.deferred) this.run(queue);
   }
 
+  wake(queue: number): void {
+    this.tellUsed();
+    this.notify(queue);
+  }
+
   configChanged(): void {
     this.revision++;
     this.generation = (this.generation + 1) & 0xff;
@@ -336,26 +342,8 @@ export class VirtioDevice implements DevicePort {
 
   /** @throws RangeError when the device cannot be what the state says. */
   verify(state: DeviceState): void {
-    if (state.deviceType !== this.type.id) {
-      throw new RangeError(`a device of type ${state.deviceType}, here is one of type ${this.type.id}`);
-    }
-    const foreign = state.driverFeatures & ~this.features;
-    if (foreign !== 0n) throw new RangeError(`features 0x${foreign.toString(16)} are not offered here`);
-    if (state.queues.length > this.queues.length) {
-      throw new RangeError(`${state.queues.length} virtqueues, here are ${this.queues.length}`);
-    }
-    state.queues.forEach(({ size }, index) => {
-      const max = this.queues[index]?.maxSize ?? 0;
-      if (size > max) throw new RangeError(`virtqueue ${index} has ${size} descriptors, here at most ${max}`);
-    });
-    if (state.config.length !== this.type.config().length) {
-      throw new RangeError(
-        `a configuration of ${state.config.length} bytes, here of ${this.type.config().length}`,
-      );
-    }
-    this.type.verifyConfig?.(state.config);
-    if (state.internal !== undefined) this.type.internal?.verify(state.internal);
-    if (state.net !== undefined) this.type.net?.verify(state.net);
+    const maxSizes = this.queues.map(({ maxSize }) => maxSize);
+    verifyState(state, { type: this.type, features: this.features, maxSizes });
   }
 
   private acceptsFeatures(): boolean {

@@ -101,6 +101,44 @@ export class DescriptorChain {
     this.writtenLength += size;
     return size;
   }
+
+  /** What the driver has written, from `start` on, where it lies: the driver may still change it. */
+  lend(start: number): Uint8Array[] {
+    return piecesOf(this.readable, start, this.readableLength - start);
+  }
+
+  /** The next `length` bytes of the device's part where they lie, for who calls `wroteInPlace` when they are filled. */
+  lendRoom(length: number): Uint8Array[] {
+    return piecesOf(this.writable, this.writtenLength, Math.min(length, this.room));
+  }
+
+  /** The next `length` bytes of the device's part have been written. */
+  wroteInPlace(length: number): void {
+    let skip = this.writtenLength;
+    let left = Math.min(length, this.room);
+    this.writtenLength += left;
+    for (const { address, bytes } of this.writable) {
+      const size = Math.max(0, Math.min(bytes.length - skip, left));
+      this.memory.wrote(address + skip, size);
+      left -= size;
+      skip = Math.max(0, skip - bytes.length);
+    }
+  }
+}
+
+/** `length` bytes of segments, from `start` on. */
+function piecesOf(segments: readonly Segment[], start: number, length: number): Uint8Array[] {
+  const pieces: Uint8Array[] = [];
+  let skip = start;
+  let left = length;
+  for (const { bytes } of segments) {
+    if (left <= 0) break;
+    const piece = bytes.subarray(skip, skip + left);
+    skip = Math.max(0, skip - bytes.length);
+    left -= piece.length;
+    if (piece.length > 0) pieces.push(piece);
+  }
+  return pieces;
 }
 
 /** A descriptor, as far as both kinds of ring have the same. */

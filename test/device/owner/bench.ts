@@ -33,7 +33,8 @@ export interface Host {
 /** A host with one block device as member 1, in guest memory of its own. */
 export function host(
   profile: CommandProfile,
-  options: Partial<BlkOptions> & DeviceOptions & { readonly useAll?: boolean } = {},
+  options: Partial<Omit<BlkOptions, "disk">> &
+    DeviceOptions & { readonly disk?: Uint8Array; readonly useAll?: boolean } = {},
 ): Host {
   const disk = options.disk ?? new Uint8Array(SECTORS * 512);
   const memory = GuestMemory.of(GUEST_SIZE);

@@ -1,0 +1,45 @@
+/** Which protocol features a device of a type has. */
+import { VhostUserProtocolFeature } from "../../../generated/vhost-user/messages.js";
+import { VirtioDeviceId } from "../../../generated/virtio/ids.js";
+
+const {
+  VHOST_USER_PROTOCOL_F_MQ,
+  VHOST_USER_PROTOCOL_F_LOG_SHMFD,
+  VHOST_USER_PROTOCOL_F_RARP,
+  VHOST_USER_PROTOCOL_F_REPLY_ACK,
+  VHOST_USER_PROTOCOL_F_BACKEND_REQ,
+  VHOST_USER_PROTOCOL_F_CONFIG,
+  VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD,
+  VHOST_USER_PROTOCOL_F_RESET_DEVICE,
+  VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS,
+  VHOST_USER_PROTOCOL_F_STATUS,
+  VHOST_USER_PROTOCOL_F_DEVICE_STATE,
+} = VhostUserProtocolFeature;
+
+const COMMON =
+  VHOST_USER_PROTOCOL_F_MQ |
+  VHOST_USER_PROTOCOL_F_LOG_SHMFD |
+  VHOST_USER_PROTOCOL_F_REPLY_ACK |
+  VHOST_USER_PROTOCOL_F_BACKEND_REQ |
+  VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD |
+  VHOST_USER_PROTOCOL_F_RESET_DEVICE |
+  VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS |
+  VHOST_USER_PROTOCOL_F_STATUS |
+  VHOST_USER_PROTOCOL_F_DEVICE_STATE;
+
+/** The front-end of a network device has its configuration itself, and QEMU complains of a back-end that offers it. */
+export function protocolFeaturesOf(deviceType: number): bigint {
+  const own =
+    deviceType === VirtioDeviceId.VIRTIO_ID_NET ? VHOST_USER_PROTOCOL_F_RARP : VHOST_USER_PROTOCOL_F_CONFIG;
+  return COMMON | own;
+}
+
+/** What VHOST_USER_GET_QUEUE_NUM says: QEMU counts a network device's virtqueues in pairs. */
+export function queueNumber(deviceType: number, virtqueues: number): number {
+  return deviceType === VirtioDeviceId.VIRTIO_ID_NET ? Math.floor(virtqueues / 2) : virtqueues;
+}
+
+/** The bit of a protocol feature's name, as the message tables give it; undefined for another kind of feature. */
+export function protocolFeatureBit(name: string): bigint | undefined {
+  return Object.entries(VhostUserProtocolFeature).find(([known]) => known === name)?.[1];
+}
