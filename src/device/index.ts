@@ -64,6 +64,22 @@ export {
   type WriteObserver,
 } from "./memory/guest-memory.js";
 export { type PageRange, WrittenPages } from "./memory/written-pages.js";
+export type { MigrationChannel } from "./migration/channel.js";
+export { type ReceiveOptions, receiveGuest, type Taken } from "./migration/destination.js";
+export { DeviceContextDestination, DeviceContextSource } from "./migration/device-context-member.js";
+export { DevicePartsDestination, DevicePartsSource } from "./migration/device-parts-member.js";
+export { type DirtyLog, ObservedLog, WriteRecordLog } from "./migration/dirty-log.js";
+export type { DestinationMember, MemberKind, ResetMember, SourceMember } from "./migration/member.js";
+export { MigrationError, type MigrationErrorCode } from "./migration/migration-error.js";
+export {
+  type MigrationEvent,
+  type RoundReport,
+  type SwitchoverPolicy,
+  withFewPages,
+  withinDowntime,
+} from "./migration/progress.js";
+export { type SendOptions, type Sent, type SourceProcessors, sendGuest } from "./migration/source.js";
+export { VfioDestination, VfioSource } from "./migration/vfio-member.js";
 export { AdminError } from "./owner/admin-error.js";
 export type {
   Answer,

@@ -16,6 +16,7 @@ import {
   encodeVirtioAdminCmdResourceObjCmdHdr,
   encodeVirtioAdminCmdResourceObjCreateData,
   VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_PARTS_SIZE_SIZE,
+  VIRTIO_ADMIN_CMD_RESOURCE_OBJ_CMD_HDR_SIZE,
   VIRTIO_DEV_PARTS_CAP_SIZE,
   VirtioAdminCmdDevModeFlags,
   VirtioAdminCmdDevPartsGetType,
@@ -86,6 +87,11 @@ export class DevicePartsDriver {
   /** Objects that the owner keeps for this member now. */
   get openObjects(): number {
     return [this.getObject, this.setObject].filter((id) => id !== undefined).length;
+  }
+
+  /** In bytes: what one command can set, all parts together. */
+  get largestParts(): number {
+    return this.admin.payloadSize - VIRTIO_ADMIN_CMD_RESOURCE_OBJ_CMD_HDR_SIZE;
   }
 
   /** Stops the device: nothing is in flight afterwards. Stopping a stopped device is no mistake. */

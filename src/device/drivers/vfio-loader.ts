@@ -17,16 +17,26 @@ type Refusal = (code: "EOPNOTSUPP" | "ENOMEM", message: string) => Error;
 
 export class RecordLoader {
   private readonly setParts: (parts: Uint8Array) => void;
+  private readonly largest: number;
   private readonly refuse: Refusal;
   private readonly window = new Window();
   private header: VirtiovfMigrationHeader | undefined;
   /** Bytes of a record that is not known, still to be passed over. */
   private skipping = 0;
 
-  /** `setParts` throws when the device refuses; `refuse` makes the error of a record that this driver refuses. */
-  constructor(setParts: (parts: Uint8Array) => void, refuse: Refusal) {
+  /**
+   * `setParts` throws when the device refuses; `largest`: of a record, in bytes; `refuse` makes the error of a record that
+   * this driver refuses.
+   */
+  constructor(setParts: (parts: Uint8Array) => void, largest: number, refuse: Refusal) {
     this.setParts = setParts;
+    this.largest = largest;
     this.refuse = refuse;
+  }
+
+  /** Some of a record is there, and not all of it. */
+  get isPartial(): boolean {
+    return this.header !== undefined || this.skipping > 0 || this.window.held > 0;
   }
 
   push(bytes: Uint8Array): void {
@@ -65,6 +75,10 @@ export class RecordLoader {
     reader.at = at;
     const header = readVirtiovfMigrationHeader(reader);
     if (header.tag === VirtiovfMigfHeaderTag.VIRTIOVF_MIGF_HEADER_TAG_DEVICE_DATA) {
+      // Refused before anything of it is gathered.
+      if (header.recordSize > this.largest) {
+        throw this.refuse("ENOMEM", `a record of ${header.recordSize} bytes, at most ${this.largest}`);
+      }
       this.header = header;
       return true;
     }

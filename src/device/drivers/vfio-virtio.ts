@@ -94,6 +94,11 @@ export class VfioVirtioDevice {
     return this.current;
   }
 
+  /** Some of a record has been written, and not all of it. */
+  get isRecordPartial(): boolean {
+    return this.loading?.isPartial ?? false;
+  }
+
   /** Goes there arc by arc. @throws VfioError, and stays where it has come to. */
   setState(wanted: VfioState): void {
     this.locked(() => {
@@ -187,6 +192,7 @@ export class VfioVirtioDevice {
       case "STOP RESUMING":
         this.loading = new RecordLoader(
           (parts) => this.parts.setParts(parts),
+          this.parts.largestParts,
           (code, message) => new VfioError(code, message),
         );
         break;

@@ -70,7 +70,7 @@ export class ContextSink {
   private refusal: string | undefined;
   private end: number | undefined;
   private taken = 0;
-  private complete: DeviceState | undefined;
+  private complete: { readonly state: DeviceState; readonly resets: number } | undefined;
 
   constructor(device: VirtioDevice) {
     this.device = device;
@@ -105,16 +105,20 @@ export class ContextSink {
     this.taken = 0;
   }
 
-  /** What is to take effect, once. */
+  /** What is to take effect, once. A context that was written before a reset is none of the device any more. */
   takeComplete(): DeviceState | undefined {
-    const { complete } = this;
+    const state = this.completeState;
     this.complete = undefined;
-    return complete;
+    return state;
+  }
+
+  private get completeState(): DeviceState | undefined {
+    return this.complete?.resets === this.device.resets ? this.complete.state : undefined;
   }
 
   private begin(): DeviceContextParser {
     this.discard();
-    const reader = new DeviceContextReader(this.complete ?? this.device.save());
+    const reader = new DeviceContextReader(this.completeState ?? this.device.save());
     this.reader = reader;
     this.parser = new DeviceContextParser((event) => {
       if (event.kind === "fault") this.fault ??= event.fault;
@@ -146,7 +150,7 @@ export class ContextSink {
       if (error instanceof RangeError) throw invalidField(error.message);
       throw error;
     }
-    this.complete = state;
+    this.complete = { state, resets: this.device.resets };
   }
 
   private refuse(reason: string): never {
