@@ -24,6 +24,7 @@ import {
   type StateContents,
   type VhostUserMessage,
 } from "../streams/index.js";
+import { placed } from "./fault-place.js";
 import { featureMeaning, featureNames } from "./features.js";
 import type { CaptureInspection, InspectOptions } from "./inspection.js";
 import { CAPTURE_TITLES, DETECTION_SIZE } from "./kinds.js";
@@ -179,19 +180,22 @@ export class ConversationInspection implements CaptureInspection {
       case "waiting":
         this.note(`message ${event.message.index}, ${nameOf(event.message)}, has no reply yet at the end`);
         break;
-      case "damage":
-        this.damage(event.fault);
+      case "damage": {
+        const path = elementPath("gaps", this.damageCount);
+        const fault = placed(event.fault, "", { path });
+        this.damage(fault);
         this.sink.record({
           record: "gap",
           name: "unreadable",
-          path: elementPath("gaps", this.damageCount - 1),
+          path,
           at: event.at,
           size: 0,
           attributes: { session: talk.name, from: event.from },
           fields: undefined,
-          faults: [event.fault],
+          faults: [fault],
         });
         break;
+      }
     }
   }
 
@@ -202,11 +206,14 @@ export class ConversationInspection implements CaptureInspection {
     if (!message.isReply) this.count(message.row?.name ?? "unknown requests");
     if (message.fds === undefined) this.descriptors = undefined;
     else if (this.descriptors !== undefined) this.descriptors += message.fds;
-    if (message.fault !== undefined) this.faults.add(message.fault);
+    const path = elementPath("messages", message.index);
+    const fields = fieldsOf(message, this.device);
+    const faults = message.fault === undefined ? [] : [placed(message.fault, "", { path, fields })];
+    for (const fault of faults) this.faults.add(fault);
     this.sink.record({
       record: "message",
       name,
-      path: elementPath("messages", message.index),
+      path,
       at: message.at,
       size: message.bytes.length,
       attributes: {
@@ -221,8 +228,8 @@ export class ConversationInspection implements CaptureInspection {
         answers: message.answers?.index,
         ...rulesOf(found),
       },
-      fields: fieldsOf(message, this.device),
-      faults: message.fault === undefined ? [] : [message.fault],
+      fields,
+      faults,
     });
   }
 

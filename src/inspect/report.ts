@@ -84,9 +84,12 @@ export class FaultList {
   readonly faults: Fault[] = [];
   count = 0;
 
-  add(fault: Fault): void {
+  /** False when it is only counted. */
+  add(fault: Fault): boolean {
     this.count++;
-    if (this.faults.length < MAX_FAULTS) this.faults.push(fault);
+    if (this.faults.length === MAX_FAULTS) return false;
+    this.faults.push(fault);
+    return true;
   }
 }
 

@@ -166,15 +166,19 @@ describe("damage to the structure of a stream", () => {
         ),
       );
     expect(build(1, TIMER).faults).toEqual([]);
-    expect(build(2, TIMER).faults).toMatchObject([{ code: "constraint", path: "timer.version_id" }]);
-    expect(build(1).faults).toMatchObject([{ code: "missing", path: "timer" }]);
+    expect(build(2, TIMER).faults).toMatchObject([
+      { code: "constraint", path: 'sections["timer"].version_id' },
+    ]);
+    expect(build(1).faults).toMatchObject([{ code: "missing", path: 'sections["timer"]' }]);
     expect(build(1, TIMER, { ...TIMER, name: "rtc" }).faults).toMatchObject([
-      { code: "missing", path: "rtc" },
+      { code: "missing", path: "description", detail: expect.stringContaining("a device rtc") },
     ]);
     const shorter = { ...TIMER, fields: TIMER.fields.slice(0, 1) };
-    expect(build(1, shorter).faults).toMatchObject([{ code: "trailing", path: "timer" }]);
+    expect(build(1, shorter).faults).toMatchObject([{ code: "trailing", path: 'sections["timer"]' }]);
     const longer = { ...TIMER, fields: [...TIMER.fields, { name: "more", type: "uint8", size: 1 }] };
-    expect(build(1, longer).faults).toMatchObject([{ code: "overrun", path: "timer.more" }]);
+    expect(build(1, longer).faults).toMatchObject([
+      { code: "overrun", path: 'sections["timer"]', detail: "in more" },
+    ]);
   });
 
   it("gives the same report for every way of cutting it", () => {

@@ -17,6 +17,7 @@ import { walkState } from "../../streams/qemu/state.js";
 import { virtioDeviceOf } from "../../streams/qemu/virtio/devices.js";
 import type { LocatedVirtio, VirtioSection } from "../../streams/qemu/virtio/locate.js";
 import { VirtioFields } from "../../streams/qemu/virtio/section.js";
+import { placed } from "../fault-place.js";
 import { featureMeaning } from "../features.js";
 import { FaultCollector, type Node, TreeBuilder } from "../node.js";
 import type { Borrowed } from "./borrowed.js";
@@ -101,7 +102,7 @@ export class Devices {
         streamFault(
           SCHEMA,
           "missing",
-          name,
+          "description",
           at,
           `the description has a device ${name}, instance ${instanceId}, the stream has not`,
         ),
@@ -129,6 +130,7 @@ export class Devices {
     }
     const virtio = new VirtioFields(section);
     let fields: readonly Node[] | undefined;
+    let nodes: readonly Node[] | undefined;
     let note: string | undefined;
     if (this.states !== undefined && state === undefined) {
       const detail = `the description has no device ${name}, instance ${instanceId}`;
@@ -137,35 +139,46 @@ export class Devices {
       this.described.add(deviceKey(name, instanceId));
       checkVersion(event, state, faults);
     }
-    if (body !== undefined) fields = this.fieldsOf(event, body, state, virtio, faults);
-    else if (state !== undefined) note = checkSize(event, state, faults);
-    this.report({ event, row, fields, faults, note, virtio: virtio.located });
+    if (body !== undefined) {
+      const visitor = this.withFields ? treeFor(event) : new FaultCollector();
+      readFields(event, body, state, virtio, visitor, faults);
+      fields = nodes = visitor instanceof TreeBuilder ? visitor.roots : undefined;
+      if (faults.length > 0 && fields === undefined) {
+        // Without its fields, the faults of what is damaged have no place.
+        const tree = treeFor(event);
+        readFields(event, body, state, new VirtioFields(section), tree, []);
+        nodes = tree.roots;
+      }
+    } else if (state !== undefined) note = checkSize(event, state, faults);
+    const place = { path: row.path, fields: nodes, attributes: ["version_id"] };
+    const inPlace = faults.map((fault) => placed(fault, name, place));
+    this.report({ event, row, fields, faults: inPlace, note, virtio: virtio.located });
   }
+}
 
-  private fieldsOf(
-    event: SectionEvent,
-    body: Uint8Array,
-    state: StateDescription | undefined,
-    virtio: VirtioFields,
-    faults: Fault[],
-  ): readonly Node[] | undefined {
-    const { name, bodyAt } = event;
-    const device = virtioDeviceOf(name);
-    if (state === undefined && !readsUndescribed(name)) return undefined;
-    const reader = new Reader(body, { base: bodyAt });
-    const visitor = this.withFields
-      ? new TreeBuilder(bodyAt, device && featureMeaning(device.id))
-      : new FaultCollector();
-    const readable =
-      state === undefined
-        ? virtio.all(reader, visitor, name)
-        : walkState(reader, state, visitor, name, virtio.look);
-    faults.push(...visitor.faults);
-    if (readable && reader.at !== reader.end && event.bound !== "none") {
-      const detail = `${reader.end - reader.at} bytes more than its fields take`;
-      faults.push(streamFault(SCHEMA, "trailing", name, bodyAt + reader.at, detail));
-    }
-    return visitor instanceof TreeBuilder ? visitor.roots : undefined;
+function treeFor({ name, bodyAt }: SectionEvent): TreeBuilder {
+  const device = virtioDeviceOf(name);
+  return new TreeBuilder(bodyAt, device && featureMeaning(device.id));
+}
+
+function readFields(
+  { name, bodyAt, bound }: SectionEvent,
+  body: Uint8Array,
+  state: StateDescription | undefined,
+  virtio: VirtioFields,
+  visitor: TreeBuilder | FaultCollector,
+  faults: Fault[],
+): void {
+  if (state === undefined && !readsUndescribed(name)) return;
+  const reader = new Reader(body, { base: bodyAt });
+  const readable =
+    state === undefined
+      ? virtio.all(reader, visitor, name)
+      : walkState(reader, state, visitor, name, virtio.look);
+  faults.push(...visitor.faults);
+  if (readable && reader.at !== reader.end && bound !== "none") {
+    const detail = `${reader.end - reader.at} bytes more than its fields take`;
+    faults.push(streamFault(SCHEMA, "trailing", name, bodyAt + reader.at, detail));
   }
 }
 

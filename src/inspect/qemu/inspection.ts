@@ -15,10 +15,11 @@ import type { CaptureInspection, InspectOptions } from "../inspection.js";
 import { CAPTURE_TITLES } from "../kinds.js";
 import { TreeBuilder } from "../node.js";
 import { elementPath, member, type Path } from "../path.js";
-import { type CaptureRecord, FaultList, type Sink, type Summary, verdictOf } from "../report.js";
+import { type CaptureRecord, type Sink, type Summary, verdictOf } from "../report.js";
 import { Borrowed } from "./borrowed.js";
 import { type DeviceReport, Devices } from "./devices.js";
 import { streamFacts } from "./facts.js";
+import { StreamFaults } from "./faults.js";
 import { readLive } from "./live.js";
 import { ramAttributes, ramTable } from "./memory.js";
 import { commandName, uuidText } from "./names.js";
@@ -35,7 +36,7 @@ export class QemuInspection implements CaptureInspection {
   private readonly withFields: boolean;
   private readonly devices: Devices;
   private readonly borrowed: Borrowed | undefined;
-  private readonly faults = new FaultList();
+  private readonly faults = new StreamFaults();
   private readonly rows = new SectionRows();
   private readonly virtio = new VirtioRows();
   private readonly commands = new Map<number, number>();
@@ -133,6 +134,7 @@ export class QemuInspection implements CaptureInspection {
   }
 
   private put(record: CaptureRecord): void {
+    this.faults.pass(record);
     this.sink.record(record, this.devices.isWaiting);
   }
 
@@ -170,19 +172,21 @@ export class QemuInspection implements CaptureInspection {
     if (event.phase === "full") this.devices.take(event, row);
     else {
       const path = [...row.path, ...elementPath("parts", row.parts - 1)];
-      const { fields, faults = [] } = readLive(event, this.withFields) ?? {};
+      const { fields, faults = [] } = readLive(event, path, this.withFields) ?? {};
       row.faults += faults.length;
-      for (const fault of faults) this.faults.add(fault);
+      for (const fault of faults) this.faults.addPlaced(fault);
       this.put(sectionRecord(event, path, fields, faults));
     }
   }
 
   private device({ event, row, fields, faults, note, virtio }: DeviceReport): void {
     row.faults += faults.length;
-    for (const fault of faults) this.faults.add(fault);
+    for (const fault of faults) this.faults.addPlaced(fault);
     if (virtio !== undefined) this.virtio.add(event, virtio);
     if (note !== undefined && this.notes.length < MAX_NOTES) this.notes.push(note);
-    this.sink.late(sectionRecord(event, row.path, fields, faults));
+    const record = sectionRecord(event, row.path, fields, faults);
+    this.faults.pass(record);
+    this.sink.late(record);
   }
 
   private description(event: DescriptionEvent): void {
@@ -209,11 +213,11 @@ export class QemuInspection implements CaptureInspection {
   private checkDescription(at: number): void {
     const { description } = this.devices;
     if (description === undefined) return;
-    for (const fault of this.devices.missing(at)) this.faults.add(fault);
+    for (const fault of this.devices.missing(at)) this.faults.addPlaced(fault);
     const pageSize = this.pageSizes().find((size) => size !== description.pageSize);
     if (pageSize !== undefined) {
       const detail = `${description.pageSize}, but the pages of the stream have ${pageSize} bytes`;
-      this.faults.add(streamFault(SCHEMA, "constraint", "vmdescription.page_size", at, detail));
+      this.faults.addPlaced(streamFault(SCHEMA, "constraint", "description.page_size", at, detail));
     }
   }
 
@@ -232,7 +236,7 @@ export class QemuInspection implements CaptureInspection {
   }
 
   private checkWhole(): void {
-    if (this.faults.count > 0 || !this.seen.end) return;
+    if (this.faults.list.count > 0 || !this.seen.end) return;
     const { ram } = this.parser;
     if (!this.seen.description) this.judgeWithoutDescription();
     if (this.seen.background) {
@@ -264,7 +268,7 @@ export class QemuInspection implements CaptureInspection {
   }
 
   private summary(): Summary {
-    const { faults } = this;
+    const faults = this.faults.list;
     const clean =
       this.seen.description && !this.seen.background
         ? "clean: every byte is accounted for, and every device agrees with the description"

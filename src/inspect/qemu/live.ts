@@ -9,7 +9,9 @@ import { walkVfioMigRecord } from "../../../generated/qemu/vfio.js";
 import { type Fault, Reader, type Visitor } from "../../runtime/index.js";
 import { streamFault, under } from "../../streams/faults.js";
 import type { SectionEvent } from "../../streams/qemu/events.js";
+import { placed } from "../fault-place.js";
 import { FaultCollector, type Node, TreeBuilder } from "../node.js";
+import type { Path } from "../path.js";
 
 type Walk = (reader: Reader, visitor: Visitor) => boolean;
 
@@ -19,20 +21,28 @@ export interface LiveBody {
 }
 
 /** Undefined for a body that is unknown, or has not been kept. */
-export function readLive(event: SectionEvent, withFields: boolean): LiveBody | undefined {
+export function readLive(event: SectionEvent, path: Path, withFields: boolean): LiveBody | undefined {
+  const { name, body, bodyAt } = event;
   const walk = walkOf(event);
-  if (walk === undefined || event.body === undefined) return undefined;
-  const reader = new Reader(event.body, { base: event.bodyAt });
-  const visitor = withFields ? new TreeBuilder(event.bodyAt) : new FaultCollector();
+  if (walk === undefined || body === undefined) return undefined;
+  const reader = new Reader(body, { base: bodyAt });
+  const visitor = withFields ? new TreeBuilder(bodyAt) : new FaultCollector();
   const whole = walk(reader, visitor);
-  const faults = visitor.faults.map((fault) => under(event.name, fault));
+  const fields = visitor instanceof TreeBuilder ? visitor.roots : undefined;
+  const faults = visitor.faults.map((fault) => under(name, fault));
   if (whole && reader.at < reader.end && event.bound !== "none") {
     const detail = `${reader.end - reader.at} bytes more than its records take`;
-    faults.push(
-      streamFault("qemu/live-sections.wire", "trailing", event.name, event.bodyAt + reader.at, detail),
-    );
+    faults.push(streamFault("qemu/live-sections.wire", "trailing", name, bodyAt + reader.at, detail));
   }
-  return { fields: visitor instanceof TreeBuilder ? visitor.roots : undefined, faults };
+  const nodes = faults.length === 0 ? undefined : (fields ?? treeOf(walk, body, bodyAt));
+  return { fields, faults: faults.map((fault) => placed(fault, name, { path, fields: nodes })) };
+}
+
+/** For what is damaged: without its fields, its faults have no place. */
+function treeOf(walk: Walk, body: Uint8Array, bodyAt: number): readonly Node[] {
+  const tree = new TreeBuilder(bodyAt);
+  walk(new Reader(body, { base: bodyAt }), tree);
+  return tree.roots;
 }
 
 function walkOf({ name, phase }: SectionEvent): Walk | undefined {
