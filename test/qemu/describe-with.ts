@@ -18,6 +18,17 @@ export function describeWith(
   else describe(name, () => tests(program));
 }
 
+/** A group of tests that may be left out anywhere, because what it needs cannot be had everywhere; that is said. */
+export function describeIfThere(
+  name: string,
+  program: Program | undefined,
+  missing: string,
+  tests: (program: Program) => void,
+): void {
+  if (program === undefined) sayAndSkip(name, missing);
+  else describe(name, () => tests(program));
+}
+
 /** A group of tests with Linux in a real QEMU. */
 export function describeLive(name: string, tests: (program: Program, image: GuestImage) => void): void {
   const program = newerQemu("x86_64");
@@ -29,6 +40,10 @@ export function describeLive(name: string, tests: (program: Program, image: Gues
 
 function skip(name: string, missing: string): void {
   if ((process.env["VIRTWIRE_REQUIRE_QEMU"] ?? "") !== "") throw new Error(`${name}: ${missing}`);
+  sayAndSkip(name, missing);
+}
+
+function sayAndSkip(name: string, missing: string): void {
   process.stderr.write(`SKIPPED: ${name}: ${missing}\n`);
   describe.skipIf(true)(name, () => {
     it(missing, () => {});

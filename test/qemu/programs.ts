@@ -42,6 +42,18 @@ export function storageDaemon(): Program | undefined {
   return path === undefined ? undefined : { path, args: [] };
 }
 
+/**
+ * virtiofsd, in the folder that VIRTWIRE_VIRTIOFSD names (see .ci/fetch-virtiofsd): newer than what the system has, so it
+ * brings its own libraries.
+ */
+export function virtiofsd(): Program | undefined {
+  const folder = process.env["VIRTWIRE_VIRTIOFSD"] ?? "";
+  const libraries = join(folder, "usr/lib/x86_64-linux-gnu");
+  const path = join(libraries, "ld-linux-x86-64.so.2");
+  if (folder === "" || !isProgram(path)) return undefined;
+  return { path, args: ["--library-path", libraries, join(folder, "usr/libexec/virtiofsd")] };
+}
+
 /** Its firmware is not where it would look for it by itself. */
 export function olderQemu(target: Target): Program | undefined {
   if (older === undefined) return undefined;

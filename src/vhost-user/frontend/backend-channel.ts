@@ -26,6 +26,7 @@ export class BackendChannel {
 
   constructor(system: System, listener: BackendListener) {
     const [ours, theirs] = system.socketPair();
+    theirs.setBlocking();
     this.theirs = theirs;
     this.listener = listener;
     this.messages = new MessageSocket(ours, {

@@ -68,6 +68,8 @@ async function begin(
   theirs: Descriptor,
   ours: Descriptor,
 ): Promise<Descriptor> {
+  // virtiofsd takes what is not there yet for an error.
+  theirs.setBlocking();
   const value = { direction, phase: VHOST_TRANSFER_STATE_PHASE_STOPPED };
   const [{ error, nofd }, came] = await requests
     .askForDescriptors({ case: "vhostUserSetDeviceStateFd", value }, [theirs])
@@ -79,13 +81,10 @@ async function begin(
     given?.close();
     throw new RefusedError("vhostUserSetDeviceStateFd", BigInt(error));
   }
-  if (nofd !== 0 || given === undefined) {
-    given?.close();
-    return ours;
-  }
-  ours.close();
-  given.setNonBlocking();
-  return given;
+  const end = nofd === 0 && given !== undefined ? given : ours;
+  (end === ours ? given : ours)?.close();
+  end.setNonBlocking();
+  return end;
 }
 
 async function check(requests: Requests): Promise<void> {

@@ -40,7 +40,12 @@ export class Descriptor implements Closable {
 
   /** From now on reads and writes do not wait. Anybody who has the same open file sees that too. */
   setNonBlocking(): void {
-    this.system.native.setNonBlocking(this.fd);
+    this.system.native.setNonBlocking(this.fd, true);
+  }
+
+  /** Reads and writes wait: what other programs expect of a descriptor that they are passed. Not to be used here then. */
+  setBlocking(): void {
+    this.system.native.setNonBlocking(this.fd, false);
   }
 
   /**

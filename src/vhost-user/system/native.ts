@@ -74,7 +74,7 @@ export interface Native {
   munmap(address: bigint, length: number): void;
   /** Memory in place. At most 4 GiB: more ends the process. */
   view(address: bigint, length: number): ArrayBuffer;
-  setNonBlocking(fd: number): void;
+  setNonBlocking(fd: number, on: boolean): void;
   /** Whether the kernel can tell when the descriptor is ready; of a regular file it cannot. */
   canPoll(fd: number): boolean;
   /** Ends the process when `canPoll` is false, or when the descriptor has a handle already. */
@@ -269,9 +269,10 @@ function bind(koffi: Koffi): Native {
       must("munmap", [address, length]);
     },
     view: (address, length) => koffi.view(address, length),
-    setNonBlocking: (fd) => {
+    setNonBlocking: (fd, on) => {
       const flags = must("fcntl", [fd, F_GETFL, 0]);
-      if ((flags & O_NONBLOCK) === 0) must("fcntl", [fd, F_SETFL, flags | O_NONBLOCK]);
+      const wanted = on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
+      if (wanted !== flags) must("fcntl", [fd, F_SETFL, wanted]);
     },
     canPoll: (fd) => {
       const epoll = must("epoll_create1", [0]);

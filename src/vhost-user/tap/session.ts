@@ -126,6 +126,7 @@ export class TapSession {
   private openBackendChannel(theirs: Descriptor): Descriptor {
     theirs.setNonBlocking();
     const [ours, given] = this.system.socketPair();
+    given.setBlocking();
     this.join("backend", this.system.asSocket(theirs), ours);
     return given;
   }

@@ -32,13 +32,13 @@ export class StatePipe {
     show: (bytes: Uint8Array) => void,
   ): { readonly given: Descriptor; readonly pipe: StatePipe } {
     const [reading, writing] = system.pipe();
+    const [given, ours] = isSource ? [reading, writing] : [writing, reading];
+    given.setBlocking();
     try {
-      return isSource
-        ? { given: reading, pipe: new StatePipe(end, writing, show) }
-        : { given: writing, pipe: new StatePipe(reading, end, show) };
+      return { given, pipe: isSource ? new StatePipe(end, ours, show) : new StatePipe(ours, end, show) };
     } catch (error) {
-      reading.close();
-      writing.close();
+      given.close();
+      ours.close();
       throw error;
     }
   }

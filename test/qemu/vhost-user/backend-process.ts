@@ -1,5 +1,6 @@
 /** A back-end that others have written, in a process of its own, and a front-end that is connected to it. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type FrontendOptions, VhostUserFrontend } from "../../../src/vhost-user/frontend/frontend.js";
 import { SystemCallError } from "../../../src/vhost-user/index.js";
@@ -29,6 +30,14 @@ export class BackendProcess {
       this.child.on("close", gone);
       this.child.on("error", gone);
     });
+  }
+
+  /** Resolves when its socket is there. For who serves one front-end only, trying it out would be too much. */
+  async listens(): Promise<void> {
+    while (!existsSync(this.socket)) {
+      if (this.hasExited) throw new Error(`no back-end: ${this.stderr}`);
+      await sleep(RETRY_MS);
+    }
   }
 
   /** Connects as soon as it listens. */
