@@ -67,6 +67,11 @@ const VERBS: Readonly<Record<string, Entry>> = {
     example: "virtwire ram extract vm.mig --block pc.ram -o memory.bin",
     load: async (io) => (await import("./ram/index.js")).ramVerb(io),
   },
+  serve: {
+    about: "Be a network or block device for a real QEMU, over vhost-user.",
+    example: "virtwire serve --device net --socket net.sock",
+    load: async (io) => (await import("./serve/index.js")).serveVerb(io),
+  },
   tap: {
     about: "Record a vhost-user conversation between a front-end and a back-end.",
     example: "virtwire tap --listen tap.sock --connect vu.sock -o talk.pcapng",

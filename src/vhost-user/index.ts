@@ -5,12 +5,14 @@
 
 export type { BackendEvent } from "./backend/events.js";
 export { Session, type SessionOptions } from "./backend/session.js";
+export { FileDisk } from "./blk/file-disk.js";
 export { type BusOptions, FrontendBus } from "./frontend/bus.js";
 export { DisconnectedError, RefusedError } from "./frontend/connection.js";
 export { type FrontendOptions, type InflightMemory, VhostUserFrontend } from "./frontend/frontend.js";
 export type { Ring } from "./frontend/ring.js";
 export { type MemoryRange, SharedMemory } from "./frontend/shared-memory.js";
 export { ProtocolError } from "./message-socket.js";
+export { FrameRecorder } from "./net/frame-recorder.js";
 export { type ServerEvent, type ServerOptions, VhostUserServer } from "./server.js";
 export {
   type Arrival,

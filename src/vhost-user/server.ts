@@ -91,6 +91,7 @@ export class VhostUserServer {
       const socket = this.acceptFrom(listener, own);
       // Others wait in the listener's queue meanwhile.
       if (socket !== undefined) await this.serve(socket, own);
+      else await this.pause();
     }
     system.close();
   }
@@ -108,8 +109,7 @@ export class VhostUserServer {
   }
 
   private async connect(): Promise<void> {
-    const { signal } = this.stopping;
-    while (!signal.aborted) {
+    while (!this.stopping.signal.aborted) {
       const own = await openSystem();
       try {
         await this.serve(own.connect(this.path), own);
@@ -118,8 +118,13 @@ export class VhostUserServer {
         this.onEvent({ kind: "waiting", error });
       }
       // Also after a connection: a front-end that closes at once must not keep the processor busy.
-      await wait(this.options.retryAfter ?? RETRY_AFTER, undefined, { signal }).catch(() => {});
+      await this.pause();
     }
+  }
+
+  private async pause(): Promise<void> {
+    const { signal } = this.stopping;
+    await wait(this.options.retryAfter ?? RETRY_AFTER, undefined, { signal }).catch(() => {});
   }
 
   private async serve(socket: UnixSocket, system: System): Promise<void> {

@@ -22,6 +22,7 @@ const MSG_CTRUNC = 0x8;
 const MSG_NOSIGNAL = 0x4000;
 const MSG_CMSG_CLOEXEC = 0x40000000;
 const EPOLL_CTL_ADD = 1;
+const FALLOC_FLAGS = 0x1 | 0x2; // FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE
 /** Connections that wait to be accepted. */
 const BACKLOG = 16;
 /** As large as an epoll_event is anywhere; all bits zero: no events. */
@@ -74,6 +75,8 @@ export interface Native {
   munmap(address: bigint, length: number): void;
   /** Memory in place. At most 4 GiB: more ends the process. */
   view(address: bigint, length: number): ArrayBuffer;
+  /** False where the file system has no holes. */
+  punchHole(fd: number, offset: number, length: number): boolean;
   setNonBlocking(fd: number, on: boolean): void;
   /** Whether the kernel can tell when the descriptor is ready; of a regular file it cannot. */
   canPoll(fd: number): boolean;
@@ -148,6 +151,7 @@ function bind(koffi: Koffi): Native {
     memfd_create: libc.func("memfd_create", "int", ["str", "uint"]),
     mmap: libc.func("mmap", "intptr_t", ["uintptr_t", "size_t", "int", "int", "int", "int64_t"]),
     munmap: libc.func("munmap", "int", ["uintptr_t", "size_t"]),
+    fallocate: libc.func("fallocate", "int", ["int", "int", "int64_t", "int64_t"]),
     fcntl: libc.func("fcntl", "int", ["int", "int", "int"]),
     epoll_create1: libc.func("epoll_create1", "int", ["int"]),
     epoll_ctl: libc.func("epoll_ctl", "int", ["int", "int", "int", "void *"]),
@@ -267,6 +271,10 @@ function bind(koffi: Koffi): Native {
     mmap: (fd, length) => BigInt(must("mmap", [0, length, PROT_READ_WRITE, MAP_SHARED_NORESERVE, fd, 0])),
     munmap: (address, length) => {
       must("munmap", [address, length]);
+    },
+    punchHole: (fd, offset, length) => {
+      if (Number(calls.fallocate(fd, FALLOC_FLAGS, offset, length)) === 0) return true;
+      return koffi.errno() === koffi.os.errno["EOPNOTSUPP"] ? false : fail("fallocate");
     },
     view: (address, length) => koffi.view(address, length),
     setNonBlocking: (fd, on) => {

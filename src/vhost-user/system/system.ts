@@ -86,6 +86,14 @@ export class System {
   }
 
   /**
+   * Gives up the space of part of a file, which reads as zeros then. False where the file system cannot.
+   * @throws SystemCallError
+   */
+  punchHole(fd: number, offset: number, length: number): boolean {
+    return this.native.punchHole(fd, offset, length);
+  }
+
+  /**
    * Maps part of a file or memfd, shared and writable. The descriptor can be closed afterwards.
    * @throws RangeError when the file is shorter; SystemCallError
    */
