@@ -1,6 +1,6 @@
 /**
  * What a network device is plugged into. Frames are Ethernet frames without preamble and check sequence; their bytes are
- * lent for the time of a call, so that none is copied on its way.
+ * lent for the time of a call, so that they need not be copied on their way.
  */
 import { ETHERNET_HEADER_SIZE, VLAN_TAG_SIZE } from "../../../generated/net/ethernet.js";
 
@@ -12,7 +12,10 @@ export const MAX_FRAME: number = ETHERNET_HEADER_SIZE + VLAN_TAG_SIZE + 0xffff;
 
 /** One end of a cable: takes frames. */
 export interface FramePort {
-  /** A frame: the first `length` bytes of `bytes`, which are the sender's again when this returns. */
+  /**
+   * A frame: the first `length` bytes of `bytes`, which are the sender's again when this returns. Until then they are the
+   * receiver's, which may make its answer of them.
+   */
   receive(bytes: Uint8Array, length: number): void;
 }
 
@@ -32,8 +35,9 @@ export class Hub implements Link {
     this.ports.push(port);
     return {
       receive: (bytes, length) => {
-        // A port may be unplugged by what it hears.
-        for (const other of [...this.ports]) if (other !== port) other.receive(bytes, length);
+        // A port may be unplugged by what it hears, and may change the frame that it is lent.
+        for (const other of [...this.ports])
+          if (other !== port) other.receive(bytes.slice(0, length), length);
       },
     };
   }

@@ -277,49 +277,55 @@ export class NetDevice implements DeviceType, FramePort {
   }
 
   /** Whether there were buffers for the frame. One that no buffer of the driver's can hold is dropped. */
-  private deliver(pair: number, { buffers }: Receiving, bytes: Uint8Array, length: number): boolean {
-    const { port, header } = this;
-    const { headerLength, mergeable } = this.negotiated;
-    if (port === undefined) return false;
+  private deliver(pair: number, receiving: Receiving, bytes: Uint8Array, length: number): boolean {
+    const { buffers } = receiving;
     const queue = pair * PAIR;
+    const count = this.gather(queue, buffers, this.negotiated.headerLength + length);
+    if (count === undefined) return false;
+    if (count === 0) {
+      this.dropped++;
+      return true;
+    }
+    if (this.header.numBuffers !== count) this.header.numBuffers = count;
+    let at = 0;
+    for (let left = count; left > 0; left--) {
+      const chain = buffers.shift() as DescriptorChain;
+      if (left === count) chain.write(this.headerBytes, 0, this.negotiated.headerLength);
+      at += chain.write(bytes, at, length);
+      // The driver counts on all of them once it sees the first.
+      this.port?.give(queue, chain, left > 1);
+    }
+    this.received++;
+    return true;
+  }
+
+  /**
+   * Takes buffers until the first of them hold `size` bytes. Gives how many these are: zero when the driver's buffers
+   * cannot hold that much, undefined when there are none yet.
+   */
+  private gather(queue: number, buffers: DescriptorChain[], size: number): number | undefined {
+    const { headerLength, mergeable } = this.negotiated;
     let room = 0;
-    let count = 0;
-    while (room < headerLength + length) {
+    for (let count = 0; ; ) {
       if (count === buffers.length) {
-        const chain = port.take(queue);
-        if (chain === undefined) {
-          // With some of the buffers that it needs a frame would hold up those behind it, for ever in a ring that is
-          // too small for it.
-          if (count > 0) this.dropped++;
-          return count > 0;
-        }
-        buffers.push(chain);
+        const taken = this.port?.take(queue);
+        // With some of the buffers that it needs a frame would hold up those behind it, for ever in a ring that is too
+        // small for it.
+        if (taken === undefined) return count === 0 ? undefined : 0;
+        buffers.push(taken);
       }
       const chain = buffers[count] as DescriptorChain;
       if (chain.writableLength < headerLength) {
         // Too short for even a header, which no driver may offer.
         buffers.splice(count, 1);
-        port.give(queue, chain);
+        this.port?.give(queue, chain);
         continue;
       }
       room += chain.writableLength;
       count++;
-      if (!mergeable && room < headerLength + length) {
-        this.dropped++;
-        return true;
-      }
+      if (room >= size) return count;
+      if (!mergeable) return 0;
     }
-    if (header.numBuffers !== count) header.numBuffers = count;
-    let at = 0;
-    for (let left = count; left > 0; left--) {
-      const chain = buffers.shift() as DescriptorChain;
-      if (left === count) chain.write(this.headerBytes, 0, headerLength);
-      at += chain.write(bytes, at, length);
-      // The driver counts on all of them once it sees the first.
-      port.give(queue, chain, left > 1);
-    }
-    this.received++;
-    return true;
   }
 
   private transmit(queue: number, chain: DescriptorChain): void {

@@ -3,6 +3,7 @@
  * a guest has somebody to talk to. It counts what it hears, announcements of guests that have moved among them.
  */
 import {
+  ARP_PACKET_SIZE,
   ArpOperation,
   readArpPacketAt,
   scanArpPacket,
@@ -20,7 +21,6 @@ import {
 import { ICMP_ECHO_SIZE, IcmpEchoView, IcmpType } from "../../../generated/net/icmp.js";
 import { IPV4_HEADER_SIZE, IpProtocol, Ipv4HeaderView } from "../../../generated/net/ipv4.js";
 import { Reader, Writer } from "../../runtime/index.js";
-import { copyBytes } from "../memory/copy.js";
 import { fieldOffsets, offsetOf } from "../rings/places.js";
 import { checksumAfter, onesComplementSum } from "./internet-checksum.js";
 import { type FramePort, type Link, MAX_FRAME } from "./link.js";
@@ -44,6 +44,29 @@ export interface ResponderOptions {
   readonly mac: Uint8Array;
 }
 
+/** Of a buffer that all views fit into: with a tag, an ARP packet or the headers of an echo message. */
+const HEADS =
+  ETHERNET_HEADER_SIZE + VLAN_TAG_SIZE + Math.max(ARP_PACKET_SIZE, IPV4_HEADER_SIZE + ICMP_ECHO_SIZE);
+
+/** The views of one buffer. */
+class Heads {
+  readonly bytes: Uint8Array;
+  readonly reader: Reader;
+  readonly ethernet: EthernetHeaderView;
+  readonly tag: VlanTagView;
+  readonly ipv4: Ipv4HeaderView;
+  readonly icmp: IcmpEchoView;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+    this.reader = new Reader(bytes);
+    this.ethernet = new EthernetHeaderView(this.reader);
+    this.tag = new VlanTagView(this.reader, ETHERNET_HEADER_SIZE);
+    this.ipv4 = new Ipv4HeaderView(this.reader, ETHERNET_HEADER_SIZE);
+    this.icmp = new IcmpEchoView(this.reader, ETHERNET_HEADER_SIZE + IPV4_HEADER_SIZE);
+  }
+}
+
 export class Responder implements Link {
   readonly address: number;
   /** Echo requests that it has answered. */
@@ -53,13 +76,8 @@ export class Responder implements Link {
   /** Hosts that told where they are: RARP requests for their own address, gratuitous ARP. */
   announcements = 0;
   private readonly mac: Uint8Array;
-  /** The frame that is being answered: it becomes the answer in place. */
-  private readonly frame = new Uint8Array(MAX_FRAME);
-  private readonly reader = new Reader(this.frame);
-  private readonly ethernet = new EthernetHeaderView(this.reader);
-  private readonly tag = new VlanTagView(this.reader, ETHERNET_HEADER_SIZE);
-  private readonly ipv4 = new Ipv4HeaderView(this.reader, ETHERNET_HEADER_SIZE);
-  private readonly icmp = new IcmpEchoView(this.reader, ETHERNET_HEADER_SIZE + IPV4_HEADER_SIZE);
+  /** A sender lends the same buffer over and over: its views are made once. */
+  private heads = new Heads(new Uint8Array(HEADS));
 
   constructor({ address, mac }: ResponderOptions) {
     this.address = address;
@@ -69,7 +87,9 @@ export class Responder implements Link {
   attach(port: FramePort): FramePort {
     return {
       receive: (bytes, length) => {
-        if (this.answers(bytes, length)) port.receive(this.frame, length);
+        if (bytes !== this.heads.bytes)
+          this.heads = new Heads(bytes.length < HEADS ? enlarged(bytes) : bytes);
+        if (this.answers(length)) port.receive(this.heads.bytes, length);
       },
     };
   }
@@ -77,28 +97,27 @@ export class Responder implements Link {
   /** Nothing is kept of a port. */
   detach(): void {}
 
-  /** Whether `frame` is an answer now. */
-  private answers(bytes: Uint8Array, length: number): boolean {
+  /** Whether the frame is an answer now. */
+  private answers(length: number): boolean {
     if (length < ETHERNET_HEADER_SIZE || length > MAX_FRAME) return false;
-    const { frame } = this;
-    copyBytes(bytes, 0, frame, 0, length);
-    let { type } = this.ethernet;
+    const { bytes, ethernet, tag } = this.heads;
+    let { type } = ethernet;
     let payload = ETHERNET_HEADER_SIZE;
     if (type === EtherType.ETH_P_8021Q) {
       payload += VLAN_TAG_SIZE;
       if (length < payload) return false;
-      type = this.tag.type;
+      type = tag.type;
     }
     if (type === EtherType.ETH_P_IP) {
-      if (!this.isOwn(DESTINATION) || !this.answersEcho(payload, length)) return false;
+      if (!this.isOwn(bytes) || !this.answersEcho(payload, length)) return false;
       this.echoes++;
     } else if (type === EtherType.ETH_P_ARP || type === EtherType.ETH_P_RARP) {
       if (!this.answersArp(payload, length)) return false;
       this.resolved++;
     } else return false;
     for (let i = 0; i < ETH_ALEN; i++) {
-      frame[DESTINATION + i] = frame[SOURCE + i] as number;
-      frame[SOURCE + i] = this.mac[i] as number;
+      bytes[DESTINATION + i] = bytes[SOURCE + i] as number;
+      bytes[SOURCE + i] = this.mac[i] as number;
     }
     return true;
   }
@@ -108,7 +127,7 @@ export class Responder implements Link {
    * to its new type. So a message that was damaged on its way is answered with one that is damaged likewise.
    */
   private answersEcho(at: number, length: number): boolean {
-    const { ipv4, icmp } = this;
+    const { ipv4, icmp, reader } = this.heads;
     if (length - at < IPV4_HEADER_SIZE + ICMP_ECHO_SIZE) return false;
     ipv4.moveTo(at);
     const headerLength = ipv4.ihl * WORD;
@@ -122,7 +141,7 @@ export class Responder implements Link {
       ipv4.moreFragments !== 0 ||
       ipv4.fragmentOffset !== 0 ||
       destination !== this.address ||
-      onesComplementSum(this.reader.view, at, headerLength) !== 0xffff
+      onesComplementSum(reader.view, at, headerLength) !== 0xffff
     ) {
       return false;
     }
@@ -136,7 +155,7 @@ export class Responder implements Link {
   }
 
   private answersArp(at: number, length: number): boolean {
-    const { reader } = this;
+    const { bytes, reader } = this.heads;
     if (!scanArpPacket(reader.rewind(at, length, 0))) return false;
     const packet = readArpPacketAt(reader, at);
     const { operation, senderProtocol, targetProtocol } = packet;
@@ -145,8 +164,8 @@ export class Responder implements Link {
       return false;
     }
     const isAsked = operation === ArpOperation.ARP_REQUEST && targetProtocol === this.address;
-    if (!isAsked || !(this.isOwn(DESTINATION) || this.isGroup(DESTINATION))) return false;
-    writeArpPacketAt(new Writer(this.frame), at, {
+    if (!isAsked || !(this.isOwn(bytes) || isGroup(bytes))) return false;
+    writeArpPacketAt(new Writer(bytes), at, {
       ...packet,
       operation: ArpOperation.ARP_REPLY,
       senderHardware: this.mac,
@@ -157,12 +176,18 @@ export class Responder implements Link {
     return true;
   }
 
-  private isOwn(at: number): boolean {
-    for (let i = 0; i < ETH_ALEN; i++) if (this.frame[at + i] !== this.mac[i]) return false;
+  private isOwn(frame: Uint8Array): boolean {
+    for (let i = 0; i < ETH_ALEN; i++) if (frame[DESTINATION + i] !== this.mac[i]) return false;
     return true;
   }
+}
 
-  private isGroup(at: number): boolean {
-    return ((this.frame[at] as number) & GROUP) !== 0;
-  }
+function isGroup(frame: Uint8Array): boolean {
+  return ((frame[DESTINATION] as number) & GROUP) !== 0;
+}
+
+function enlarged(bytes: Uint8Array): Uint8Array {
+  const larger = new Uint8Array(HEADS);
+  larger.set(bytes);
+  return larger;
 }

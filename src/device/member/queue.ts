@@ -1,5 +1,6 @@
 /** The registers of one virtqueue, and the ring behind them once the driver has enabled it. */
-import { type GuestMemory, guestAddress } from "../memory/guest-memory.js";
+import type { GuestMemory } from "../memory/guest-memory.js";
+import { areaAddress } from "../rings/chain.js";
 import { RingFault } from "../rings/fault.js";
 import { PackedDeviceQueue } from "../rings/packed-device.js";
 import {
@@ -96,12 +97,4 @@ function packedPosition(from: QueueStanding | undefined): QueuePosition {
     throw new RingFault("index", "where a packed virtqueue stands has not come with it");
   }
   return { available, used, availableWrap, usedWrap };
-}
-
-function areaAddress(address: bigint): number {
-  try {
-    return guestAddress(address);
-  } catch (error) {
-    throw new RingFault("address", error instanceof Error ? error.message : "", error);
-  }
 }

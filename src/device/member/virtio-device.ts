@@ -214,16 +214,25 @@ export class VirtioDevice implements DevicePort {
   take(queue: number): DescriptorChain | undefined {
     const ring = this.ringOf(queue);
     if (ring === undefined) return undefined;
-    const chain = this.guarded(queue, () => ring.take());
-    if (chain !== undefined) this.revision++;
-    return chain;
+    try {
+      const chain = ring.take();
+      if (chain !== undefined) this.revision++;
+      return chain;
+    } catch (error) {
+      this.broken(error, queue);
+      return undefined;
+    }
   }
 
   give(queue: number, chain: DescriptorChain, more = false): void {
     const ring = this.ringOf(queue);
     if (ring === undefined) return;
-    this.guarded(queue, () => ring.give(chain, more));
-    this.revision++;
+    try {
+      ring.give(chain, more);
+      this.revision++;
+    } catch (error) {
+      this.broken(error, queue);
+    }
   }
 
   tellUsed(): void {
@@ -387,19 +396,23 @@ export class VirtioDevice implements DevicePort {
     return this.currentMode === "active" && this.isLive ? this.queues[queue]?.ring : undefined;
   }
 
-  /** A ring that the driver has broken stops the device, never its caller. */
   private guarded<T>(queue: number, act: () => T): T | undefined {
     try {
       return act();
     } catch (error) {
-      if (!(error instanceof RingFault)) throw error;
-      this.revision++;
-      this.currentStatus |= VIRTIO_CONFIG_S_NEEDS_RESET;
-      this.onFault?.(error, queue);
-      this.configPending = true;
-      this.tellConfig();
+      this.broken(error, queue);
       return undefined;
     }
+  }
+
+  /** A ring that the driver has broken stops the device, never its caller. */
+  private broken(error: unknown, queue: number): void {
+    if (!(error instanceof RingFault)) throw error;
+    this.revision++;
+    this.currentStatus |= VIRTIO_CONFIG_S_NEEDS_RESET;
+    this.onFault?.(error, queue);
+    this.configPending = true;
+    this.tellConfig();
   }
 
   private notifyUsed(): void {

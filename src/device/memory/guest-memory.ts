@@ -3,6 +3,7 @@
  * ArrayBuffer. Every address comes from the guest, so every access is bounded by a region, and every write is told to
  * those who record dirty pages.
  */
+import { copyBytes } from "./copy.js";
 
 /** A piece of guest memory. */
 export interface MemoryRegion {
@@ -18,11 +19,35 @@ export interface WriteObserver {
   wrote(address: number, length: number): void;
 }
 
-/** A part of a buffer that lies in one region. `bytes` is the memory itself. */
+/** A part of a buffer that lies in one region: `length` bytes of the region's memory, from index `at` on. */
 export interface Segment {
   readonly address: number;
   readonly bytes: Uint8Array;
+  readonly at: number;
+  readonly length: number;
 }
+
+/** A region as the device uses it. Its view is made once: one for each access would cost more than the access. */
+class Region implements MemoryRegion {
+  readonly guestAddress: number;
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  readonly length: number;
+
+  constructor({ guestAddress, bytes }: MemoryRegion) {
+    this.guestAddress = guestAddress;
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.length = bytes.length;
+  }
+
+  holds(address: number): boolean {
+    const at = address - this.guestAddress;
+    return at >= 0 && at < this.length;
+  }
+}
+
+export type { Region };
 
 /** The guest has named memory that it has not. */
 export class GuestAddressError extends RangeError {
@@ -39,15 +64,16 @@ export class GuestAddressError extends RangeError {
 
 export class GuestMemory {
   /** By address. */
-  readonly regions: readonly MemoryRegion[];
-  private readonly observers = new Set<WriteObserver>();
+  readonly regions: readonly Region[];
+  private readonly observers: WriteObserver[] = [];
   /** Buffers of one queue tend to lie in one region. */
-  private latest: MemoryRegion | undefined;
+  private latest: Region | undefined;
 
   /** Throws RangeError when regions overlap or end above 2^53. */
   constructor(regions: readonly MemoryRegion[]) {
     this.regions = regions
       .filter(({ bytes }) => bytes.length > 0)
+      .map((region) => new Region(region))
       .sort((a, b) => a.guestAddress - b.guestAddress);
     let end = 0;
     for (const region of this.regions) {
@@ -68,11 +94,12 @@ export class GuestMemory {
   }
 
   observe(observer: WriteObserver): void {
-    this.observers.add(observer);
+    if (!this.observers.includes(observer)) this.observers.push(observer);
   }
 
   unobserve(observer: WriteObserver): void {
-    this.observers.delete(observer);
+    const index = this.observers.indexOf(observer);
+    if (index >= 0) this.observers.splice(index, 1);
   }
 
   /**
@@ -80,23 +107,37 @@ export class GuestMemory {
    * @throws GuestAddressError when part of it is in no region.
    */
   segments(address: number, length: number): Segment[] {
-    const first = this.regionAt(address);
-    if (first === undefined) throw new GuestAddressError(address, length);
-    const start = address - first.guestAddress;
-    if (length <= first.bytes.length - start) {
-      return [{ address, bytes: first.bytes.subarray(start, start + length) }];
-    }
     const found: Segment[] = [];
     for (let at = address, left = length; left > 0; ) {
       const region = this.regionAt(at);
       if (region === undefined) throw new GuestAddressError(address, length);
-      const from = at - region.guestAddress;
-      const bytes = region.bytes.subarray(from, Math.min(region.bytes.length, from + left));
-      found.push({ address: at, bytes });
-      at += bytes.length;
-      left -= bytes.length;
+      const start = at - region.guestAddress;
+      const size = Math.min(left, region.length - start);
+      found.push({ address: at, bytes: region.bytes, at: start, length: size });
+      at += size;
+      left -= size;
     }
     return found;
+  }
+
+  /** The same, of a buffer that lies in one region, as they nearly always do; undefined for others. */
+  segment(address: number, length: number): Segment | undefined {
+    const region = this.regionAt(address);
+    if (region === undefined) return undefined;
+    const at = address - region.guestAddress;
+    return length <= region.length - at ? { address, bytes: region.bytes, at, length } : undefined;
+  }
+
+  /**
+   * The region that holds all of these bytes.
+   * @throws GuestAddressError when none does.
+   */
+  regionOf(address: number, length: number): Region {
+    const region = this.regionAt(address);
+    if (region === undefined || length > region.length - (address - region.guestAddress)) {
+      throw new GuestAddressError(address, length);
+    }
+    return region;
   }
 
   /**
@@ -104,12 +145,8 @@ export class GuestMemory {
    * @throws GuestAddressError when no region holds all of it.
    */
   area(address: number, length: number): Uint8Array {
-    const region = this.regionAt(address);
-    const start = region === undefined ? 0 : address - region.guestAddress;
-    if (region === undefined || length > region.bytes.length - start) {
-      throw new GuestAddressError(address, length);
-    }
-    return region.bytes.subarray(start, start + length);
+    const { bytes, guestAddress } = this.regionOf(address, length);
+    return bytes.subarray(address - guestAddress, address - guestAddress + length);
   }
 
   /**
@@ -119,50 +156,50 @@ export class GuestMemory {
   read(address: number, length: number): Uint8Array {
     const segments = this.segments(address, length);
     const copy = new Uint8Array(length);
-    let at = 0;
-    for (const { bytes } of segments) {
-      copy.set(bytes, at);
-      at += bytes.length;
+    let to = 0;
+    for (const { bytes, at, length: size } of segments) {
+      copyBytes(bytes, at, copy, to, size);
+      to += size;
     }
     return copy;
   }
 
   /** @throws GuestAddressError when part of it is in no region; then nothing is written. */
   write(address: number, bytes: Uint8Array): void {
-    let at = 0;
+    let from = 0;
     for (const segment of this.segments(address, bytes.length)) {
-      segment.bytes.set(bytes.subarray(at, at + segment.bytes.length));
-      at += segment.bytes.length;
-      this.wrote(segment.address, segment.bytes.length);
+      copyBytes(bytes, from, segment.bytes, segment.at, segment.length);
+      from += segment.length;
+      this.wrote(segment.address, segment.length);
     }
   }
 
   /** Tells the observers of bytes that were written in place. */
   wrote(address: number, length: number): void {
-    if (length === 0) return;
-    for (const observer of this.observers) observer.wrote(address, length);
+    const { observers } = this;
+    if (length === 0 || observers.length === 0) return;
+    for (const observer of observers) observer.wrote(address, length);
   }
 
-  private regionAt(address: number): MemoryRegion | undefined {
+  private regionAt(address: number): Region | undefined {
     const { latest } = this;
-    if (latest !== undefined && holds(latest, address)) return latest;
+    return latest?.holds(address) ? latest : this.search(address);
+  }
+
+  private search(address: number): Region | undefined {
     let low = 0;
     let high = this.regions.length - 1;
     while (low <= high) {
       const middle = (low + high) >>> 1;
-      const region = this.regions[middle] as MemoryRegion;
+      const region = this.regions[middle] as Region;
       if (address < region.guestAddress) high = middle - 1;
-      else if (holds(region, address)) {
+      else if (region.holds(address)) {
         this.latest = region;
         return region;
       } else low = middle + 1;
     }
     return undefined;
   }
-}
-
-function holds({ guestAddress, bytes }: MemoryRegion, address: number): boolean {
-  return address >= guestAddress && address < guestAddress + bytes.length;
 }
 
 /**

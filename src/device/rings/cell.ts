@@ -6,25 +6,43 @@
 import { RingFault } from "./fault.js";
 
 const HOST_IS_BIG = new Uint8Array(new Uint16Array([1]).buffer)[0] === 0;
+const WORD = Uint16Array.BYTES_PER_ELEMENT;
 
-export class Cell {
+/** The words of an area, each at an index in bytes. */
+export class Words {
   private readonly words: Uint16Array;
+
+  constructor(bytes: Uint8Array) {
+    if (bytes.byteOffset % WORD !== 0) {
+      throw new RingFault("alignment", "a ring's index lies at an odd address");
+    }
+    this.words = new Uint16Array(bytes.buffer, bytes.byteOffset, Math.floor(bytes.length / WORD));
+  }
+
+  load(at: number): number {
+    return inLittle(Atomics.load(this.words, at / WORD));
+  }
+
+  store(at: number, value: number): void {
+    Atomics.store(this.words, at / WORD, inLittle(value & 0xffff));
+  }
+}
+
+/** One of them. */
+export class Cell {
+  private readonly words: Words;
 
   /** The word at index `at` of `bytes`. */
   constructor(bytes: Uint8Array, at: number) {
-    const offset = bytes.byteOffset + at;
-    if (offset % Uint16Array.BYTES_PER_ELEMENT !== 0) {
-      throw new RingFault("alignment", "a ring's index lies at an odd address");
-    }
-    this.words = new Uint16Array(bytes.buffer, offset, 1);
+    this.words = new Words(bytes.subarray(at, at + WORD));
   }
 
   load(): number {
-    return inLittle(Atomics.load(this.words, 0));
+    return this.words.load(0);
   }
 
   store(value: number): void {
-    Atomics.store(this.words, 0, inLittle(value & 0xffff));
+    this.words.store(0, value);
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { copyBytes } from "../memory/copy.js";
 import { GuestAddressError, type GuestMemory, guestAddress, type Segment } from "../memory/guest-memory.js";
+import type { DescriptorTable } from "./descriptor-table.js";
 import { RingFault } from "./fault.js";
 
 /**
@@ -20,21 +21,30 @@ export class DescriptorChain {
   readonly id: number;
   /** How many descriptors of the ring it takes; an indirect table is one. */
   readonly descriptors: number;
-  readonly readable: readonly Segment[];
-  readonly writable: readonly Segment[];
   readonly readableLength: number;
   readonly writableLength: number;
   private readonly memory: GuestMemory;
+  /** Those that the device reads, then those that it writes. */
+  private readonly segments: readonly Segment[];
+  private readonly readableSegments: number;
   private writtenLength = 0;
 
   constructor(memory: GuestMemory, id: number, descriptors: number, parts: ChainParts) {
     this.memory = memory;
     this.id = id;
     this.descriptors = descriptors;
-    this.readable = parts.readable;
-    this.writable = parts.writable;
+    this.segments = parts.segments;
+    this.readableSegments = parts.readableSegments;
     this.readableLength = parts.readableLength;
     this.writableLength = parts.length - parts.readableLength;
+  }
+
+  get readable(): readonly Segment[] {
+    return this.segments.slice(0, this.readableSegments);
+  }
+
+  get writable(): readonly Segment[] {
+    return this.segments.slice(this.readableSegments);
   }
 
   /** Bytes written so far: what the used ring will say. */
@@ -58,16 +68,16 @@ export class DescriptorChain {
   readInto(target: Uint8Array, start = 0): number {
     const size = Math.max(0, Math.min(target.length, this.readableLength - start));
     let skip = start;
-    let at = 0;
-    for (const { bytes } of this.readable) {
-      if (at === size) break;
-      if (skip >= bytes.length) {
-        skip -= bytes.length;
+    let done = 0;
+    for (let i = 0; i < this.readableSegments && done < size; i++) {
+      const { bytes, at, length } = this.segments[i] as Segment;
+      if (skip >= length) {
+        skip -= length;
         continue;
       }
-      const length = Math.min(bytes.length - skip, size - at);
-      copyBytes(bytes, skip, target, at, length);
-      at += length;
+      const piece = Math.min(length - skip, size - done);
+      copyBytes(bytes, at + skip, target, done, piece);
+      done += piece;
       skip = 0;
     }
     return size;
@@ -85,17 +95,17 @@ export class DescriptorChain {
   write(bytes: Uint8Array, start = 0, end: number = bytes.length): number {
     const size = Math.min(end - start, this.room);
     let skip = this.writtenLength;
-    let at = 0;
-    for (const { address, bytes: target } of this.writable) {
-      if (at === size) break;
-      if (skip >= target.length) {
-        skip -= target.length;
+    let done = 0;
+    for (let i = this.readableSegments; done < size; i++) {
+      const { address, bytes: target, at, length } = this.segments[i] as Segment;
+      if (skip >= length) {
+        skip -= length;
         continue;
       }
-      const length = Math.min(size - at, target.length - skip);
-      copyBytes(bytes, start + at, target, skip, length);
-      this.memory.wrote(address + skip, length);
-      at += length;
+      const piece = Math.min(length - skip, size - done);
+      copyBytes(bytes, start + done, target, at + skip, piece);
+      this.memory.wrote(address + skip, piece);
+      done += piece;
       skip = 0;
     }
     this.writtenLength += size;
@@ -141,42 +151,60 @@ function piecesOf(segments: readonly Segment[], start: number, length: number): 
   return pieces;
 }
 
-/** A descriptor, as far as both kinds of ring have the same. */
-export interface BufferDescriptor {
-  readonly addr: bigint;
-  readonly len: number;
-}
-
-/** Gathers a chain's segments, and holds them to what a device may expect. */
+/** Gathers the segments of one chain after another, and holds them to what a device may expect. */
 export class ChainParts {
-  readonly readable: Segment[] = [];
-  readonly writable: Segment[] = [];
+  segments: Segment[] = [];
+  readableSegments = 0;
   length = 0;
   readableLength = 0;
   private readonly memory: GuestMemory;
+  private isWritable = false;
 
   constructor(memory: GuestMemory) {
     this.memory = memory;
   }
 
+  /** For the next chain. What was gathered is the last one's. */
+  begin(): void {
+    this.segments = [];
+    this.readableSegments = 0;
+    this.length = 0;
+    this.readableLength = 0;
+    this.isWritable = false;
+  }
+
   /** @throws RingFault when the buffer may not stand here. */
-  add({ addr, len }: BufferDescriptor, writable: boolean): void {
-    if (len === 0) throw new RingFault("length", "a descriptor of no bytes");
-    if (!writable && this.writable.length > 0) {
+  add(address: number, length: number, writable: boolean): void {
+    if (length === 0) throw new RingFault("length", "a descriptor of no bytes");
+    if (!writable && this.isWritable) {
       throw new RingFault("order", "a buffer for the device to read behind one for it to write");
     }
-    this.length += len;
+    this.length += length;
     if (this.length > MAX_CHAIN_LENGTH) throw new RingFault("length", "a chain of 2^32 bytes or more");
-    if (!writable) this.readableLength += len;
-    const list = writable ? this.writable : this.readable;
-    for (const segment of segmentsOf(this.memory, addr, len)) list.push(segment);
+    const segment = this.memory.segment(address, length);
+    if (segment === undefined) this.segments.push(...this.several(address, length));
+    // A list of one, which most are, takes a tenth of what an empty one grows to.
+    else if (this.segments.length === 0) this.segments = [segment];
+    else this.segments.push(segment);
+    this.isWritable = writable;
+    if (writable) return;
+    this.readableLength += length;
+    this.readableSegments = this.segments.length;
+  }
+
+  private several(address: number, length: number): Segment[] {
+    try {
+      return this.memory.segments(address, length);
+    } catch (error) {
+      throw asRingFault(error);
+    }
   }
 }
 
-/** @throws RingFault when part of the buffer is in no guest memory. */
-function segmentsOf(memory: GuestMemory, address: bigint, length: number): Segment[] {
+/** An address of the wire. @throws RingFault above 2^53, where no memory can be. */
+export function areaAddress(address: bigint): number {
   try {
-    return memory.segments(guestAddress(address, length), length);
+    return guestAddress(address);
   } catch (error) {
     throw asRingFault(error);
   }
@@ -200,21 +228,27 @@ export function areaOf(
   }
 }
 
-/** A table of indirect descriptors, which may lie anywhere. @throws RingFault when there is no such memory. */
-export function indirectTable(
+/**
+ * Turns `table` to the indirect descriptors that the descriptor loaded last in `outer` points to; they may lie anywhere.
+ * Gives how many they are. @throws RingFault when there is no such memory.
+ */
+export function aimIndirect(
+  table: DescriptorTable,
   memory: GuestMemory,
-  { addr, len }: BufferDescriptor,
+  outer: DescriptorTable,
   entry: number,
-): Uint8Array {
+): number {
+  const { address, length } = outer;
   // The specification holds a table to the queue size. Linux and QEMU do not; more than `next` can name is absurd.
-  if (len === 0 || len % entry !== 0 || len / entry > MAX_INDIRECT) {
-    throw new RingFault("indirect", `an indirect table of ${len} bytes`);
+  if (length === 0 || length % entry !== 0 || length / entry > MAX_INDIRECT) {
+    throw new RingFault("indirect", `an indirect table of ${length} bytes`);
   }
   try {
-    return memory.area(guestAddress(addr, len), len);
+    table.aim(memory, address, length);
   } catch (error) {
     throw asRingFault(error);
   }
+  return length / entry;
 }
 
 function asRingFault(error: unknown): unknown {

@@ -11,7 +11,7 @@ import {
 } from "../../../generated/virtio/ring.js";
 import { Reader, Writer } from "../../runtime/index.js";
 import type { GuestMemory } from "../memory/guest-memory.js";
-import { Cell } from "./cell.js";
+import { Cell, Words } from "./cell.js";
 import { areaOf } from "./chain.js";
 import { RingFault } from "./fault.js";
 import { fieldOffsets, offsetOf } from "./places.js";
@@ -32,7 +32,7 @@ export class PackedAreas {
   readonly driverEvent: EventSuppression;
   /** What the device wants to be told. */
   readonly deviceEvent: EventSuppression;
-  private readonly flags: readonly Cell[];
+  private readonly words: Words;
 
   /** @throws RingFault when the queue cannot lie there. */
   constructor(memory: GuestMemory, place: QueuePlace) {
@@ -53,21 +53,18 @@ export class PackedAreas {
       walkPvirtqDesc(new Reader(new Uint8Array(PVIRTQ_DESC_SIZE)), visitor),
     );
     this.flagsOffset = offsetOf(offsets, "flags");
-    this.flags = Array.from(
-      { length: size },
-      (_, i) => new Cell(ring, i * PVIRTQ_DESC_SIZE + this.flagsOffset),
-    );
+    this.words = new Words(ring);
     this.driverEvent = new EventSuppression(memory, place.driverArea, "driver event suppression");
     this.deviceEvent = new EventSuppression(memory, place.deviceArea, "device event suppression");
   }
 
   /** The flags of a descriptor, which say whose it is: to be read before the rest of it, and written after. */
   loadFlags(slot: number): number {
-    return (this.flags[slot] as Cell).load();
+    return this.words.load(slot * PVIRTQ_DESC_SIZE + this.flagsOffset);
   }
 
   storeFlags(slot: number, flags: number): void {
-    (this.flags[slot] as Cell).store(flags);
+    this.words.store(slot * PVIRTQ_DESC_SIZE + this.flagsOffset, flags);
   }
 }
 

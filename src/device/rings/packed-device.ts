@@ -4,14 +4,13 @@ import {
   PVIRTQ_EVENT_SUPPRESS_SIZE,
   PvirtqDescFlags,
   RingEventFlags,
-  readPvirtqDescAt,
-  writePvirtqDescAt,
 } from "../../../generated/virtio/ring.js";
-import { Reader } from "../../runtime/index.js";
 import type { GuestMemory } from "../memory/guest-memory.js";
-import { ChainParts, DescriptorChain, indirectTable } from "./chain.js";
+import { aimIndirect, ChainParts, DescriptorChain } from "./chain.js";
+import { DescriptorTable, PACKED_DESCRIPTOR } from "./descriptor-table.js";
 import { RingFault } from "./fault.js";
 import { InOrder } from "./in-order.js";
+import { OwnedBuffers } from "./owned.js";
 import { advance, isAvailable, PackedAreas, type RingPosition, usedFlags } from "./packed-areas.js";
 import { type DeviceQueue, type QueueFeatures, type QueuePlace, type QueuePosition, START } from "./queue.js";
 
@@ -24,7 +23,10 @@ export class PackedDeviceQueue implements DeviceQueue {
   private readonly indirect: boolean;
   private readonly eventIdx: boolean;
   private readonly inOrder: InOrder | undefined;
-  private readonly taken = new Set<number>();
+  private readonly taken: OwnedBuffers;
+  private readonly table: DescriptorTable;
+  private readonly indirectTable = new DescriptorTable(PACKED_DESCRIPTOR);
+  private readonly parts: ChainParts;
   private available: RingPosition;
   private used: RingPosition;
   private considered: RingPosition;
@@ -50,6 +52,13 @@ export class PackedDeviceQueue implements DeviceQueue {
     this.indirect = features.indirect ?? false;
     this.eventIdx = features.eventIdx ?? false;
     this.inOrder = features.inOrder ? new InOrder() : undefined;
+    this.taken = new OwnedBuffers(place.size);
+    this.parts = new ChainParts(memory);
+    this.table = new DescriptorTable(PACKED_DESCRIPTOR).aim(
+      memory,
+      place.descriptorArea,
+      place.size * PVIRTQ_DESC_SIZE,
+    );
     this.available = { slot: position.available, wrap: position.availableWrap };
     this.used = { slot: position.used, wrap: position.usedWrap };
     this.considered = this.used;
@@ -65,26 +74,26 @@ export class PackedDeviceQueue implements DeviceQueue {
   }
 
   get owned(): readonly number[] {
-    return [...this.taken];
+    return this.taken.ids;
   }
 
   take(): DescriptorChain | undefined {
     if (!this.isReady()) return undefined;
+    const { table, parts } = this;
     const { size } = this.place;
-    const parts = new ChainParts(this.memory);
+    parts.begin();
     let position = this.available;
     for (let count = 1; ; count++) {
       if (count > size) throw new RingFault("loop", `a chain of more than ${size} descriptors`);
-      // One read of all its fields: what is checked here is what is used, whatever the guest does meanwhile.
-      const descriptor = readPvirtqDescAt(this.areas.ring, position.slot * PVIRTQ_DESC_SIZE);
-      const { flags, id } = descriptor;
+      table.load(position.slot);
+      const { flags, tail: id } = table;
       const last = (flags & VIRTQ_DESC_F_NEXT) === 0;
       if ((flags & VIRTQ_DESC_F_INDIRECT) !== 0) {
         if (!this.indirect) throw new RingFault("indirect", "an indirect table where none may be");
         if (!last || count > 1) throw new RingFault("indirect", "an indirect table within a chain");
-        this.gather(indirectTable(this.memory, descriptor, PVIRTQ_DESC_SIZE), parts);
+        this.gather(aimIndirect(this.indirectTable, this.memory, table, PVIRTQ_DESC_SIZE));
       } else {
-        parts.add(descriptor, (flags & VIRTQ_DESC_F_WRITE) !== 0);
+        parts.add(table.address, table.length, (flags & VIRTQ_DESC_F_WRITE) !== 0);
       }
       position = advance(position, 1, size);
       if (!last) continue;
@@ -137,11 +146,11 @@ export class PackedDeviceQueue implements DeviceQueue {
   }
 
   /** The descriptors of an indirect table stand in order; only the flag that the device writes means anything. */
-  private gather(table: Uint8Array, parts: ChainParts): void {
-    const reader = new Reader(table);
-    for (let at = 0; at < table.length; at += PVIRTQ_DESC_SIZE) {
-      const descriptor = readPvirtqDescAt(reader, at);
-      parts.add(descriptor, (descriptor.flags & VIRTQ_DESC_F_WRITE) !== 0);
+  private gather(count: number): void {
+    const { indirectTable: table, parts } = this;
+    for (let index = 0; index < count; index++) {
+      table.load(index);
+      parts.add(table.address, table.length, (table.flags & VIRTQ_DESC_F_WRITE) !== 0);
     }
   }
 
@@ -150,10 +159,9 @@ export class PackedDeviceQueue implements DeviceQueue {
     const { slot, wrap } = this.used;
     const at = slot * PVIRTQ_DESC_SIZE;
     const flags = usedFlags(wrap) | (chain.written > 0 ? VIRTQ_DESC_F_WRITE : 0);
-    // The flags of before first, which say "not used"; then those that hand it over. The first of several waits for the
-    // others: a driver looks at none behind it while it is not used.
-    const before = areas.loadFlags(slot);
-    writePvirtqDescAt(areas.ringWriter, at, { addr: 0n, len: chain.written, id: chain.id, flags: before });
+    this.table.storeUsed(slot, chain.id, chain.written);
+    // The flags hand it over, so they come last; and the first of several waits for the others: a driver looks at none
+    // behind it while it is not used.
     if (this.hidden === undefined) this.hidden = { slot, flags };
     else areas.storeFlags(slot, flags);
     memory.wrote(place.descriptorArea + at, PVIRTQ_DESC_SIZE);

@@ -1,6 +1,5 @@
 /** The device's side of a split virtqueue. */
 import {
-  readVirtqDescAt,
   VIRTQ_DESC_SIZE,
   VIRTQ_USED_ELEM_SIZE,
   VirtqAvailFlags,
@@ -8,11 +7,12 @@ import {
   VirtqUsedFlags,
   writeVirtqUsedElemAt,
 } from "../../../generated/virtio/ring.js";
-import { Reader } from "../../runtime/index.js";
 import type { GuestMemory } from "../memory/guest-memory.js";
-import { ChainParts, DescriptorChain, indirectTable } from "./chain.js";
+import { aimIndirect, ChainParts, DescriptorChain } from "./chain.js";
+import { DescriptorTable, SPLIT_DESCRIPTOR } from "./descriptor-table.js";
 import { RingFault } from "./fault.js";
 import { InOrder } from "./in-order.js";
+import { OwnedBuffers } from "./owned.js";
 import {
   type DeviceQueue,
   passedEvent,
@@ -31,8 +31,13 @@ export class SplitDeviceQueue implements DeviceQueue {
   private readonly areas: SplitAreas;
   private readonly indirect: boolean;
   private readonly inOrder: InOrder | undefined;
-  private readonly taken = new Set<number>();
+  private readonly taken: OwnedBuffers;
+  private readonly table: DescriptorTable;
+  private readonly indirectTable = new DescriptorTable(SPLIT_DESCRIPTOR);
+  private readonly parts: ChainParts;
   private nextAvailable: number;
+  /** The driver's index when it was last looked at: up to there it need not be again. */
+  private seenAvailable: number;
   private nextUsed: number;
   /** The used index when the driver was last considered for a notification. */
   private considered: number;
@@ -53,7 +58,15 @@ export class SplitDeviceQueue implements DeviceQueue {
     this.areas = new SplitAreas(memory, place, features.eventIdx ?? false);
     this.indirect = features.indirect ?? false;
     this.inOrder = features.inOrder ? new InOrder() : undefined;
+    this.taken = new OwnedBuffers(place.size);
+    this.parts = new ChainParts(memory);
+    this.table = new DescriptorTable(SPLIT_DESCRIPTOR).aim(
+      memory,
+      place.descriptorArea,
+      place.size * VIRTQ_DESC_SIZE,
+    );
     this.nextAvailable = position.available;
+    this.seenAvailable = position.available;
     this.nextUsed = position.used;
     this.considered = position.used;
   }
@@ -77,11 +90,11 @@ export class SplitDeviceQueue implements DeviceQueue {
   }
 
   get owned(): readonly number[] {
-    return [...this.taken];
+    return this.taken.ids;
   }
 
   take(): DescriptorChain | undefined {
-    if (this.ahead() === 0) return undefined;
+    if (this.seenAvailable === this.nextAvailable && this.ahead() === 0) return undefined;
     const head = this.areas.available.ring(this.nextAvailable % this.place.size);
     const chain = this.chainOf(head);
     this.nextAvailable = (this.nextAvailable + 1) & 0xffff;
@@ -126,51 +139,47 @@ export class SplitDeviceQueue implements DeviceQueue {
 
   /** How many buffers are available. */
   private ahead(): number {
-    const ahead = (this.areas.availableIndex.load() - this.nextAvailable) & 0xffff;
+    const seen = this.areas.availableIndex.load();
+    const ahead = (seen - this.nextAvailable) & 0xffff;
     if (ahead > this.place.size) {
       throw new RingFault(
         "index",
         `${ahead} buffers made available in a ring of ${this.place.size} (from index ${this.nextAvailable})`,
       );
     }
+    this.seenAvailable = seen;
     return ahead;
   }
 
   private chainOf(head: number): DescriptorChain {
     if (this.taken.has(head)) throw new RingFault("ownership", `buffer ${head} is made available twice`);
-    const parts = new ChainParts(this.memory);
-    const descriptors = this.gather(this.areas.descriptors, this.place.size, head, parts, this.indirect);
+    const { memory, parts, table, place } = this;
+    parts.begin();
+    const descriptors = this.gather(table, place.size, head, this.indirect);
     this.taken.add(head);
-    return new DescriptorChain(this.memory, head, descriptors, parts);
+    return new DescriptorChain(memory, head, descriptors, parts);
   }
 
   /** Follows a chain through a table of `size` descriptors. Gives how many it takes. */
-  private gather(
-    table: Reader,
-    size: number,
-    head: number,
-    parts: ChainParts,
-    indirectAllowed: boolean,
-  ): number {
+  private gather(table: DescriptorTable, size: number, head: number, indirectAllowed: boolean): number {
     let index = head;
     for (let count = 1; ; count++) {
       if (index >= size) throw new RingFault("descriptor", `descriptor ${index} of ${size}`);
       if (count > size) throw new RingFault("loop", `more than ${size} descriptors from ${head} on`);
-      // One read of all its fields: what is checked here is what is used, whatever the guest does meanwhile.
-      const descriptor = readVirtqDescAt(table, index * VIRTQ_DESC_SIZE);
-      const { flags } = descriptor;
+      table.load(index);
+      const { flags } = table;
       if ((flags & VIRTQ_DESC_F_INDIRECT) !== 0) {
         if (!indirectAllowed) throw new RingFault("indirect", "an indirect table where none may be");
         if ((flags & VIRTQ_DESC_F_NEXT) !== 0) {
           throw new RingFault("indirect", "an indirect table that goes on in another descriptor");
         }
-        const inner = indirectTable(this.memory, descriptor, VIRTQ_DESC_SIZE);
-        this.gather(new Reader(inner), inner.length / VIRTQ_DESC_SIZE, 0, parts, false);
+        const inner = aimIndirect(this.indirectTable, this.memory, table, VIRTQ_DESC_SIZE);
+        this.gather(this.indirectTable, inner, 0, false);
         return count;
       }
-      parts.add(descriptor, (flags & VIRTQ_DESC_F_WRITE) !== 0);
+      this.parts.add(table.address, table.length, (flags & VIRTQ_DESC_F_WRITE) !== 0);
       if ((flags & VIRTQ_DESC_F_NEXT) === 0) return count;
-      index = descriptor.next;
+      index = table.tail;
     }
   }
 

@@ -21,7 +21,7 @@ describe("guest memory", () => {
     guest.write(0x10fe, Uint8Array.of(1, 2, 3, 4));
     expect([...low.subarray(0xfe), ...high.subarray(0, 3)]).toEqual([1, 2, 3, 4, 0]);
     expect([...guest.read(0x10fd, 6)]).toEqual([0, 1, 2, 3, 4, 0]);
-    expect(guest.segments(0x10fe, 4).map(({ address, bytes }) => [address, bytes.length])).toEqual([
+    expect(guest.segments(0x10fe, 4).map(({ address, length }) => [address, length])).toEqual([
       [0x10fe, 2],
       [0x1100, 2],
     ]);
