@@ -18,6 +18,7 @@ import {
   broken,
   ended,
   explain,
+  heeding,
   inside,
   misfit,
   otherConstant,
@@ -277,12 +278,172 @@ export function walkCprFd(reader: Reader, visitor: Visitor): boolean {
 }
 
 /**
- * `struct cpr_state`: 9 bytes or more.
+ * `struct cpr_head`: 8 bytes.
  * `magic` is always 0x51435052.
  * `version` is always 1.
+ */
+export interface CprHead {
+  readonly [name: string]: never;
+}
+
+/** Reads the 8 bytes at `at`, which the caller has made sure of. */
+export function readCprHeadAt(reader: Reader, at: number): CprHead {
+  const { view } = reader;
+  if (view.getUint32(at, false) !== 0x51435052) throw reader.error("constant", "magic", at);
+  if (view.getUint32(at + 4, false) !== 0x1) throw reader.error("constant", "version", at + 4);
+  return {};
+}
+
+/** Reads at the cursor. For structs inside others: its errors have no path. Otherwise, decode. */
+export function readCprHead(reader: Reader): CprHead {
+  return readCprHeadAt(reader, reader.take(8));
+}
+
+/**
+ * Decodes `struct cpr_head`: the whole of the bytes, or what begins at the cursor of a reader.
+ * @throws WireError when the bytes are no such value.
+ */
+export function decodeCprHead(source: Source): CprHead {
+  const reader = readerOf(source);
+  const { at, end, depth } = reader;
+  try {
+    const value = readCprHead(reader);
+    if (reader !== source) reader.finish();
+    return value;
+  } catch (error) {
+    throw explain(error, scanCprHead(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 23), reader);
+  }
+}
+
+const CPR_HEAD_LEAVES: readonly Leaf[] = [["magic", 0, 4, 24], ["version", 4, 4, 25]];
+
+/** Checks the 8 bytes at `at`, which the caller has made sure of. Otherwise like scan. */
+export function scanCprHeadAt(reader: Reader, at: number): boolean {
+  const { view } = reader;
+  const magic = view.getUint32(at, false);
+  if (magic !== 0x51435052) return otherConstant(reader, "magic", at, FILE, 24, 0x51435052, magic);
+  const version = view.getUint32(at + 4, false);
+  if (version !== 0x1) return otherConstant(reader, "version", at + 4, FILE, 25, 0x1, version);
+  return true;
+}
+
+/** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
+export function scanCprHead(reader: Reader): boolean {
+  const at = reader.at;
+  if (8 > reader.end - at) return reader.short(at, CPR_HEAD_LEAVES, FILE);
+  reader.at = at + 8;
+  return scanCprHeadAt(reader, at);
+}
+
+/** What is wrong with the bytes as `struct cpr_head`; undefined when nothing is. */
+export function checkCprHead(source: Source): WireError | undefined {
+  const reader = readerOf(source);
+  return verdict(scanCprHead(reader) && ended(reader, source, FILE, 23), reader);
+}
+
+/** The size of every `cpr_head` in bytes. */
+export const CPR_HEAD_SIZE = 8;
+
+/** How many bytes encoding the value takes. */
+export function sizeofCprHead(_value: CprHead): number {
+  return 8;
+}
+
+/** Writes the 8 bytes at `at`, for which the caller has made room. */
+export function writeCprHeadAt(writer: Writer, at: number, _value: CprHead): void {
+  const { view } = writer;
+  view.setUint32(at, 0x51435052, false);
+  view.setUint32(at + 4, 0x1, false);
+}
+
+/** Writes at the cursor. Offsets in its errors count from the start of the writer's memory. */
+export function writeCprHead(writer: Writer, value: CprHead): void {
+  writeCprHeadAt(writer, writer.take(8), value);
+}
+
+/**
+ * Encodes `struct cpr_head`.
+ * @throws WireError when a part of the value does not fit its field, or breaks a rule of the schema.
+ */
+export function encodeCprHead(value: CprHead): Uint8Array {
+  const writer = new Writer(CPR_HEAD_SIZE);
+  writeCprHead(writer, value);
+  return writer.written();
+}
+
+/**
+ * A `cpr_head` (8 bytes) where it lies in memory: fields in any order, nothing is copied.
+ * Setters check that a value fits its field, not the constraints of the schema: those are for `check…`.
+ */
+export class CprHeadView extends View {
+  /** @throws WireError when there is no such value at `at`. */
+  constructor(source: Source, at = 0) {
+    super(source);
+    this.moveTo(at);
+  }
+
+  override moveTo(at: number): this {
+    if (!this.$holds(at, 8)) {
+      scanCprHead(this.$aim(at));
+      throw this.$refused();
+    }
+    if (!scanCprHeadAt(this.$reader, at)) throw this.$refused();
+    this.$at = at;
+    this.$end = at + 8;
+    return this;
+  }
+
+  /**
+   * 4 bytes at offset 0.
+   * Read only: always 0x51435052.
+   */
+  get magic(): number {
+    return this.$view.getUint32(this.$at, false);
+  }
+
+  /**
+   * 4 bytes at offset 4.
+   * Read only: always 0x1.
+   */
+  get version(): number {
+    return this.$view.getUint32(this.$at + 4, false);
+  }
+}
+
+const CPR_HEAD_SITES = {
+  magic: { name: "magic", type: "be32", schema: "qemu/cpr.wire:24", role: "constant" },
+  version: { name: "version", type: "be32", schema: "qemu/cpr.wire:25", role: "constant" },
+} satisfies Record<string, Site>;
+
+/** Reports every field of the `cpr_head` at the cursor. False when it had to end before the value does. */
+export function walkCprHead(reader: Reader, visitor: Visitor): boolean {
+  const { view } = reader;
+  const at = reader.at;
+  let sound = 8 <= reader.end - at;
+  if (4 > reader.end - at) return reportShort(reader, visitor, at, CPR_HEAD_LEAVES, FILE);
+  const magic = view.getUint32(at, false);
+  visitor.field(CPR_HEAD_SITES.magic, -1, at, 4, magic);
+  if (sound && magic !== 0x51435052) {
+    sound = otherConstant(reader, "magic", at, FILE, 24, 0x51435052, magic) || report(reader, visitor);
+  }
+  if (8 > reader.end - at) return reportShort(reader, visitor, at, CPR_HEAD_LEAVES, FILE);
+  const version = view.getUint32(at + 4, false);
+  visitor.field(CPR_HEAD_SITES.version, -1, at + 4, 4, version);
+  if (sound && version !== 0x1) {
+    sound = otherConstant(reader, "version", at + 4, FILE, 25, 0x1, version) || report(reader, visitor);
+  }
+  reader.at = at + 8;
+  if (!sound) return false;
+  return true;
+}
+
+/**
+ * `struct cpr_state`: 9 bytes or more.
  * `end` is always 0.
  */
 export interface CprState {
+  /** 8 bytes at offset 0. */
+  head: CprHead;
   /** Any number of bytes at offset 8. */
   fds: CprFd[];
 }
@@ -291,13 +452,11 @@ export interface CprState {
 export function readCprState(reader: Reader): CprState {
   const { view } = reader;
   const at = reader.take(8);
-  if (view.getUint32(at, false) !== 0x51435052) throw reader.error("constant", "magic", at);
-  if (view.getUint32(at + 4, false) !== 0x1) throw reader.error("constant", "version", at + 4);
   const fds: CprFd[] = [];
   while (reader.at < reader.end && reader.view.getUint8(reader.at) !== 0) fds.push(readCprFd(reader));
   const at2 = reader.take(1);
   if (view.getUint8(at2) !== 0x0) throw reader.error("constant", "end", at2);
-  return { fds };
+  return { head: readCprHeadAt(reader, at), fds };
 }
 
 /**
@@ -312,12 +471,12 @@ export function decodeCprState(source: Source): CprState {
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanCprState(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 23), reader);
+    throw explain(error, scanCprState(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 28), reader);
   }
 }
 
-const CPR_STATE_LEAVES: readonly Leaf[] = [["magic", 0, 4, 24], ["version", 4, 4, 25]];
-const CPR_STATE_LEAVES2: readonly Leaf[] = [["end", 0, 1, 27]];
+const CPR_STATE_LEAVES: readonly Leaf[] = [["head.magic", 0, 4, 24], ["head.version", 4, 4, 25]];
+const CPR_STATE_LEAVES2: readonly Leaf[] = [["end", 0, 1, 31]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanCprState(reader: Reader): boolean {
@@ -325,10 +484,7 @@ export function scanCprState(reader: Reader): boolean {
   const at = reader.at;
   if (8 > reader.end - at) return reader.short(at, CPR_STATE_LEAVES, FILE);
   reader.at = at + 8;
-  const magic = view.getUint32(at, false);
-  if (magic !== 0x51435052) return otherConstant(reader, "magic", at, FILE, 24, 0x51435052, magic);
-  const version = view.getUint32(at + 4, false);
-  if (version !== 0x1) return otherConstant(reader, "version", at + 4, FILE, 25, 0x1, version);
+  if (!scanCprHeadAt(reader, at)) return reader.inside("head");
   for (let i = 0; reader.at < reader.end && reader.view.getUint8(reader.at) !== 0; i++) {
     if (!scanCprFd(reader)) return reader.inside("fds", i);
   }
@@ -336,14 +492,14 @@ export function scanCprState(reader: Reader): boolean {
   if (1 > reader.end - at2) return reader.short(at2, CPR_STATE_LEAVES2, FILE);
   reader.at = at2 + 1;
   const end$ = view.getUint8(at2);
-  if (end$ !== 0x0) return otherConstant(reader, "end", at2, FILE, 27, 0x0, end$);
+  if (end$ !== 0x0) return otherConstant(reader, "end", at2, FILE, 31, 0x0, end$);
   return true;
 }
 
 /** What is wrong with the bytes as `struct cpr_state`; undefined when nothing is. */
 export function checkCprState(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanCprState(reader) && ended(reader, source, FILE, 23), reader);
+  return verdict(scanCprState(reader) && ended(reader, source, FILE, 28), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -355,11 +511,13 @@ export function sizeofCprState(value: CprState): number {
 
 /** Writes at the cursor. Offsets in its errors count from the start of the writer's memory. */
 export function writeCprState(writer: Writer, value: CprState): void {
-  const { fds } = value;
+  const { head, fds } = value;
   const at = writer.take(8);
-  const { view } = writer;
-  view.setUint32(at, 0x51435052, false);
-  view.setUint32(at + 4, 0x1, false);
+  try {
+    writeCprHeadAt(writer, at, head);
+  } catch (error) {
+    throw inside(error, "head");
+  }
   let i = 0;
   try {
     for (const item of fds) {
@@ -408,20 +566,9 @@ export class CprStateView extends View {
     return this;
   }
 
-  /**
-   * 4 bytes at offset 0.
-   * Read only: always 0x51435052.
-   */
-  get magic(): number {
-    return this.$view.getUint32(this.$at, false);
-  }
-
-  /**
-   * 4 bytes at offset 4.
-   * Read only: always 0x1.
-   */
-  get version(): number {
-    return this.$view.getUint32(this.$at + 4, false);
+  /** 8 bytes at offset 0. */
+  get head(): CprHeadView {
+    return new CprHeadView(this.$within(this.$at + 8), this.$at);
   }
 
   /** How many elements `fds` has. */
@@ -459,10 +606,9 @@ export class CprStateView extends View {
 }
 
 const CPR_STATE_SITES = {
-  magic: { name: "magic", type: "be32", schema: "qemu/cpr.wire:24", role: "constant" },
-  version: { name: "version", type: "be32", schema: "qemu/cpr.wire:25", role: "constant" },
-  fds: { name: "fds", type: "cpr_fd[]", schema: "qemu/cpr.wire:26" },
-  end$: { name: "end", type: "u8", schema: "qemu/cpr.wire:27", role: "constant" },
+  head: { name: "head", type: "cpr_head", schema: "qemu/cpr.wire:29" },
+  fds: { name: "fds", type: "cpr_fd[]", schema: "qemu/cpr.wire:30" },
+  end$: { name: "end", type: "u8", schema: "qemu/cpr.wire:31", role: "constant" },
 } satisfies Record<string, Site>;
 
 /** Reports every field of the `cpr_state` at the cursor. False when it had to end before the value does. */
@@ -470,18 +616,12 @@ export function walkCprState(reader: Reader, visitor: Visitor): boolean {
   const { view } = reader;
   const at = reader.at;
   let sound = 8 <= reader.end - at;
-  if (4 > reader.end - at) return reportShort(reader, visitor, at, CPR_STATE_LEAVES, FILE);
-  const magic = view.getUint32(at, false);
-  visitor.field(CPR_STATE_SITES.magic, -1, at, 4, magic);
-  if (sound && magic !== 0x51435052) {
-    sound = otherConstant(reader, "magic", at, FILE, 24, 0x51435052, magic) || report(reader, visitor);
-  }
+  const inner = heeding(reader, visitor, !sound);
+  reader.at = at;
+  visitor.open(CPR_STATE_SITES.head, -1, at);
+  if (!walkCprHead(reader, inner)) sound = false;
+  visitor.close(reader.at);
   if (8 > reader.end - at) return reportShort(reader, visitor, at, CPR_STATE_LEAVES, FILE);
-  const version = view.getUint32(at + 4, false);
-  visitor.field(CPR_STATE_SITES.version, -1, at + 4, 4, version);
-  if (sound && version !== 0x1) {
-    sound = otherConstant(reader, "version", at + 4, FILE, 25, 0x1, version) || report(reader, visitor);
-  }
   reader.at = at + 8;
   if (!sound) return false;
   visitor.open(CPR_STATE_SITES.fds, -1, reader.at);
@@ -499,7 +639,7 @@ export function walkCprState(reader: Reader, visitor: Visitor): boolean {
   const end$ = view.getUint8(at2);
   visitor.field(CPR_STATE_SITES.end$, -1, at2, 1, end$);
   if (sound2 && end$ !== 0x0) {
-    sound2 = otherConstant(reader, "end", at2, FILE, 27, 0x0, end$) || report(reader, visitor);
+    sound2 = otherConstant(reader, "end", at2, FILE, 31, 0x0, end$) || report(reader, visitor);
   }
   reader.at = at2 + 1;
   if (!sound2) return false;

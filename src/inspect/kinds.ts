@@ -1,5 +1,6 @@
 /** What a capture is, told by its first bytes. */
 
+import { QEMU_CPR_FILE_MAGIC } from "../../generated/qemu/cpr.js";
 import { MULTIFD_MAGIC } from "../../generated/qemu/multifd.js";
 import { QEMU_VM_FILE_MAGIC } from "../../generated/qemu/stream.js";
 import {
@@ -24,6 +25,7 @@ export type CaptureKind =
   | "qemu-return-path"
   | "qemu-multifd"
   | "qemu-preempt"
+  | "qemu-cpr"
   | "device-context"
   | "device-parts"
   | "vfio-stream"
@@ -34,6 +36,7 @@ export const CAPTURE_TITLES: Readonly<Record<CaptureKind, string>> = {
   "qemu-return-path": "return path of a QEMU migration",
   "qemu-multifd": "multifd channel of a QEMU migration",
   "qemu-preempt": "postcopy-preempt channel of a QEMU migration",
+  "qemu-cpr": "CPR state of a QEMU",
   "device-context": "virtio device context (draft v2)",
   "device-parts": "virtio device parts",
   "vfio-stream": "vfio-virtio migration data",
@@ -55,6 +58,7 @@ export const DETECTION_SIZE = 4096;
 export function detectKind(prefix: Uint8Array): Detection {
   if (startsWith(prefix, be32(QEMU_VM_FILE_MAGIC))) return { kind: "qemu-stream" };
   if (startsWith(prefix, be32(MULTIFD_MAGIC))) return { kind: "qemu-multifd" };
+  if (startsWith(prefix, be32(QEMU_CPR_FILE_MAGIC))) return { kind: "qemu-cpr" };
   const form = recordingForm(prefix);
   if (form !== undefined && form !== "raw") return { kind: "vhost-user" };
   const container = containerKind(prefix);
@@ -85,7 +89,6 @@ const CONTAINERS: Readonly<Record<ContainerKind, string>> = {
 };
 
 const FOREIGN: readonly { readonly magic: readonly number[]; readonly what: string }[] = [
-  { magic: ascii("QCPR"), what: "a QEMU CPR state channel" },
   { magic: ascii("{"), what: "JSON text that is no recorded vhost-user session" },
   { magic: ascii("["), what: "JSON text that is no recorded vhost-user session" },
 ];

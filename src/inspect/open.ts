@@ -1,5 +1,6 @@
 /** One way in for all kinds of captures. */
 import { ConversationInspection } from "./conversation.js";
+import { CprInspection } from "./cpr.js";
 import { DeviceContextInspection, DevicePartsInspection, VfioStreamInspection } from "./elements.js";
 import type { CaptureInspection, InspectOptions } from "./inspection.js";
 import type { CaptureKind } from "./kinds.js";
@@ -19,6 +20,8 @@ export function openInspection(kind: CaptureKind, sink: Sink, options: InspectOp
       return new MultifdInspection(sink, options);
     case "qemu-preempt":
       return new PreemptInspection(sink);
+    case "qemu-cpr":
+      return new CprInspection(sink, options);
     case "device-context":
       return new DeviceContextInspection(sink, options);
     case "device-parts":
