@@ -54,6 +54,12 @@ export interface DeviceOptions {
   readonly onFault?: (fault: RingFault, queue: number) => void;
 }
 
+/**
+ * Pieces of work of a run without a budget. What a device writes can make buffers available in its own rings, if a driver
+ * has put one on top of the other: without a limit it would be at work for ever.
+ */
+const LONG_RUN = 1 << 16;
+
 /** What holds a device up for a while; commands of the owner wait for its end. */
 export type Transition = "function-level-reset" | "device-reset" | "power";
 
@@ -261,9 +267,9 @@ export class VirtioDevice implements DevicePort {
 
   /**
    * Does what there is to do, at most `budget` pieces of work, on one queue or on all. Gives how many it did. The driver
-   * is notified afterwards.
+   * is notified afterwards. As many as the budget: there may be more.
    */
-  run(only?: number, budget: number = Number.POSITIVE_INFINITY): number {
+  run(only?: number, budget: number = LONG_RUN): number {
     // A device type that gives buffers back while it serves must not start another round of its own.
     if (this.running || this.currentMode !== "active" || !this.isLive) return 0;
     this.running = true;

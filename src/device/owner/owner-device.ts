@@ -29,12 +29,15 @@ import {
   invalidGroup,
   invalidMember,
   invalidOpcode,
+  noRoom,
 } from "./admin-error.js";
 import { type Answer, type CommandInput, type CommandProfile, fitted } from "./command.js";
 
 const { VIRTIO_ADMIN_GROUP_TYPE_SELF, VIRTIO_ADMIN_GROUP_TYPE_SRIOV } = VirtioAdminGroupType;
 const { VIRTIO_ADMIN_CMD_LIST_QUERY, VIRTIO_ADMIN_CMD_LIST_USE } = VirtioAdminCommands;
 const WORD_BITS = 64;
+/** Far more than any command takes. A chain can name the same memory over and over, and be longer than all of it. */
+const MAX_DATA = 1 << 26;
 /** A list is made of words: what the driver leaves out of the last one is zero. */
 const LIST_WORD = encodeVirtioAdminCmdList({ deviceAdminCmdOpcodes: [0n] }).length;
 const ENVELOPE_OUTPUT = 4;
@@ -146,16 +149,16 @@ export class OwnerDevice implements DeviceType {
   /** The writable part: never longer than what the driver has room for. */
   private answer(chain: DescriptorChain, head: VirtioAdminCmdHead): Uint8Array {
     const { opcode, groupType, groupMemberId } = head;
-    const input: CommandInput = {
-      data: chain.read(VIRTIO_ADMIN_CMD_HEAD_SIZE),
-      room: Math.max(0, chain.writableLength - ANSWER_HEAD_SIZE),
-    };
+    const room = Math.max(0, chain.writableLength - ANSWER_HEAD_SIZE);
     let status: number = VirtioAdminStatus.VIRTIO_ADMIN_STATUS_OK;
     let qualifier: number = VirtioAdminStatusQualifier.VIRTIO_ADMIN_STATUS_Q_OK;
     let reason: string | undefined;
     let answer: Answer = {};
     try {
-      answer = this.run(opcode, groupType, groupMemberId, input);
+      const length = chain.readableLength - VIRTIO_ADMIN_CMD_HEAD_SIZE;
+      if (length > MAX_DATA) throw noRoom(`${length} bytes of data, at most ${MAX_DATA} are taken`);
+      const data = chain.read(VIRTIO_ADMIN_CMD_HEAD_SIZE, length);
+      answer = this.run(opcode, groupType, groupMemberId, { data, room });
     } catch (error) {
       const failure = asAdminError(error);
       ({ status, qualifier, message: reason } = failure);

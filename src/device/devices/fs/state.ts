@@ -38,6 +38,8 @@ const GROUPS = [
   ["bits63", "more63"],
 ] as const;
 const GROUP = 7;
+/** Far more than a session can come to: numbers are of 64 bits. */
+const MAX_NUMBER = 1n << 63n;
 
 /** No bytes when there is no session. */
 export function saveSession(session: FuseSession | undefined): Uint8Array {
@@ -117,6 +119,9 @@ function fill(session: FuseSession, state: Uint8Array): void {
     session.enterHandle({ id: numberOf(id), nodeId, node, flags: Number(numberOf(flags) >> 1n) });
   }
   session.continueFrom({ node: numberOf(nextInode), handle: numberOf(nextHandle) });
+  if (session.next.node > MAX_NUMBER || session.next.handle > MAX_NUMBER) {
+    throw new RangeError("there are no more numbers to give out");
+  }
 }
 
 /** Every inode that can be reached from the root, by its number. */

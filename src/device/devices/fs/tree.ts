@@ -6,8 +6,8 @@
 import { Errno, FsError } from "./error.js";
 
 /** @source POSIX, sys/stat.h */
-export const S_IFDIR = 0o040000;
-export const S_IFREG = 0o100000;
+const S_IFDIR = 0o040000;
+const S_IFREG = 0o100000;
 /** Of a mode, what chmod can change. */
 export const PERMISSIONS = 0o7777;
 
