@@ -70,7 +70,6 @@ export class VhostUserDevice implements DevicePort {
   private log: DirtyLog | undefined;
   private paused = 0;
   private running = false;
-  private begun = false;
   /** Virtqueues whose buffers are waited for, asked for while another one is served. */
   private readonly wanted = new Set<number>();
   private closed = false;
@@ -142,7 +141,9 @@ export class VhostUserDevice implements DevicePort {
   setFeatures(features: bigint): void {
     const foreign = features & ~this.features;
     if (foreign !== 0n) throw new RangeError(`features 0x${foreign.toString(16)} are not offered`);
+    const wasLogging = this.isLogging;
     this.acknowledged = features;
+    this.tellLogging(wasLogging);
     if (!this.has(VHOST_USER_F_PROTOCOL_FEATURES)) for (const vring of this.vrings) vring.enabled = true;
   }
 
@@ -180,10 +181,10 @@ export class VhostUserDevice implements DevicePort {
   }
 
   /** Where writes to guest memory are logged from the next `undisturbed` on. */
-  setLog(log: DirtyLog | undefined): void {
-    if ((log === undefined) !== (this.log === undefined))
-      this.onEvent({ kind: "logging", on: log !== undefined });
+  setLog(log: DirtyLog): void {
+    const wasLogging = this.isLogging;
     this.log = log;
+    this.tellLogging(wasLogging);
   }
 
   setInflight(region: InflightRegion): void {
@@ -206,7 +207,6 @@ export class VhostUserDevice implements DevicePort {
   reset(): void {
     this.currentStatus = 0;
     this.arrived = undefined;
-    this.begun = false;
     this.type.reset();
   }
 
@@ -238,6 +238,14 @@ export class VhostUserDevice implements DevicePort {
     this.type.reset();
   }
 
+  private get isLogging(): boolean {
+    return this.log !== undefined && this.has(VHOST_F_LOG_ALL);
+  }
+
+  private tellLogging(before: boolean): void {
+    if (before !== this.isLogging) this.onEvent({ kind: "logging", on: this.isLogging });
+  }
+
   private current(): DeviceState {
     return {
       deviceType: this.type.id,
@@ -264,17 +272,18 @@ export class VhostUserDevice implements DevicePort {
       packed: this.has(VIRTIO_F_RING_PACKED),
       eventIdx: this.has(VIRTIO_F_EVENT_IDX),
       indirect: this.has(VIRTIO_F_INDIRECT_DESC),
-      log: this.has(VHOST_F_LOG_ALL) ? this.log : undefined,
+      log: this.isLogging ? this.log : undefined,
       onMissed: (address) => this.onEvent({ kind: "unlogged", address }),
     };
     const left = this.guarded(vring, () => vring.open(surroundings));
     if (left === undefined || vring.ring === undefined) return;
     this.arrived = undefined;
-    if (!this.begun) this.type.start(this);
-    this.begun = true;
+    // The first of them: what was negotiated may have changed since there was one.
+    if (!this.vrings.some((one) => one !== vring && one.ring !== undefined)) this.type.start(this);
     if (left.length > 0) this.onEvent({ kind: "resumed", queue: vring.index, buffers: left.length });
     for (const chain of left) this.type.resume(vring.index, chain);
-    this.onEvent({ kind: "started", queue: vring.index });
+    if (!vring.isKnown) this.onEvent({ kind: "started", queue: vring.index });
+    vring.isKnown = true;
   }
 
   /** Serves a virtqueue until there is nothing to do, or until it is the others' turn. */

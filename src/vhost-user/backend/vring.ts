@@ -46,6 +46,8 @@ export class Vring {
   enabled = false;
   /** From VHOST_USER_SET_VRING_KICK to VHOST_USER_GET_VRING_BASE. */
   started = false;
+  /** It has been open since it was started. */
+  isKnown = false;
   /** Where it goes on, when it is not open. */
   position: QueuePosition = START;
   addresses: VhostVringAddr | undefined;
@@ -139,6 +141,7 @@ export class Vring {
   stop(): void {
     this.settle();
     this.started = false;
+    this.isKnown = false;
     this.kick?.close();
     this.kick = undefined;
   }

@@ -1,20 +1,15 @@
 /** The block device on a real socket, with our own front-end and driver: every byte is held against a model of the disk. */
-import { join } from "node:path";
 import { expect, it } from "vitest";
 import { VhostUserProtocolFeature } from "../../../generated/vhost-user/messages.js";
 import { VirtioFeature } from "../../../generated/virtio/features.js";
-import { VirtioDeviceId } from "../../../generated/virtio/ids.js";
-import { Allocator, BlkDevice, BlkDriver } from "../../../src/device/index.js";
-import { FrontendBus, VhostUserFrontend, VhostUserServer } from "../../../src/vhost-user/index.js";
-import { temporaryFolder } from "../../cli/harness.js";
+import { BlkDevice } from "../../../src/device/index.js";
 import { describeHere } from "../here.js";
-import { numbers } from "./guest.js";
+import { blkGuest, numbers, PACKED, serve } from "./guest.js";
 
 const SECTOR = 512;
 const SECTORS = 1024;
 const QUEUES = 2;
 const HIGH = 0x1_0000_0000;
-const PACKED = VirtioFeature.VIRTIO_F_RING_PACKED;
 
 describeHere("a block device behind vhost-user", () => {
   it.each([
@@ -29,27 +24,17 @@ describeHere("a block device behind vhost-user", () => {
   ])("reads and writes what a model has, with %s", async (_, without, withoutProtocol) => {
     const model = new Uint8Array(SECTORS * SECTOR).map((_, i) => i >> 9);
     const disk = model.slice();
-    const path = join(temporaryFolder(), "s");
-    const server = await VhostUserServer.start(
-      new BlkDevice({ disk, queues: QUEUES, queueSize: 64, depth: 4 }),
-      path,
-    );
-    const frontend = await VhostUserFrontend.connect(path, { without: withoutProtocol });
-    const memory = await frontend.shareMemory([
+    const { connect, server } = await serve(new BlkDevice({ disk, queues: QUEUES, queueSize: 64, depth: 4 }));
+    const frontend = await connect(withoutProtocol);
+    const ranges = [
       { guestAddress: 0, length: 1 << 20 },
       { guestAddress: HIGH, length: 4 << 20 },
-    ]);
-    const bus = new FrontendBus(frontend, memory.guest, {
-      id: VirtioDeviceId.VIRTIO_ID_BLOCK,
-      queueSizes: Array<number>(QUEUES).fill(64),
-      without,
-    });
-    const blk = new BlkDriver(bus, memory.guest, new Allocator(HIGH, HIGH + (4 << 20)), { slots: 16 });
-    await bus.ready();
+    ];
+    const { bus, blk, next } = await blkGuest(frontend, { ranges, queues: QUEUES, without });
     const draw = numbers(7);
     const expected = new Map<number, Uint8Array | undefined>();
     const receive = async (): Promise<void> => {
-      const { id, status, data } = await bus.next(blk.driver.queues, () => blk.poll());
+      const { id, status, data } = await next();
       expect(status).toBe(0);
       const wanted = expected.get(id);
       if (wanted !== undefined) expect(Buffer.from(data).equals(wanted)).toBe(true);

@@ -1,0 +1,87 @@
+/** The device's state through a pipe, in the order in which QEMU does it. */
+import { expect, it } from "vitest";
+import { VhostUserProtocolFeature } from "../../../generated/vhost-user/messages.js";
+import { decodeVirtioDevCtx } from "../../../generated/virtio/device-context.js";
+import { VirtioDeviceId } from "../../../generated/virtio/ids.js";
+import { BlkDevice } from "../../../src/device/index.js";
+import { RefusedError } from "../../../src/vhost-user/index.js";
+import { describeHere } from "../here.js";
+import { blkGuest, serve } from "./guest.js";
+
+const disk = (): BlkDevice => new BlkDevice({ disk: new Uint8Array(1 << 16), queueSize: 64 });
+const DRIVER_OK = 15;
+
+describeHere("the state of a device behind vhost-user", () => {
+  it("is a device context that outlives a reset by status, and that another takes over", async () => {
+    const source = await serve(disk());
+    const from = await source.connect();
+    const guest = await blkGuest(from);
+    guest.blk.writeSectors(3, new Uint8Array(512).fill(7));
+    await guest.next();
+    await from.setStatus(DRIVER_OK);
+    const positions = await guest.bus.stop();
+    // What QEMU does before it asks for the state.
+    await from.setStatus(0);
+    const bytes = await from.saveState();
+    const { fields } = decodeVirtioDevCtx(bytes, VirtioDeviceId.VIRTIO_ID_BLOCK);
+    const runtime = fields.map(({ value }) => value).find((value) => value.case === "vqSplitRuntimeCfg");
+    expect(positions.get(0)?.available).toBe(1);
+    expect(runtime?.value).toMatchObject({ vqIndex: 0, devAvailIdx: 1, enabled: 1 });
+    const config = fields.map(({ value }) => value).find((value) => value.case === "pciVqCfg");
+    expect(config?.value).toMatchObject({ vqIndex: 0, queueSize: 64 });
+    expect(source.events).toContainEqual({ kind: "saved", bytes });
+
+    const destination = await serve(disk());
+    const to = await destination.connect();
+    // Before features, memory and virtqueues, as QEMU does it.
+    await to.loadState(bytes);
+    expect(destination.events).toContainEqual(expect.objectContaining({ kind: "loaded", bytes }));
+    // What came is what goes on, if the guest is moved again before it runs.
+    const again = decodeVirtioDevCtx(await to.saveState(), VirtioDeviceId.VIRTIO_ID_BLOCK);
+    expect(again.fields.length).toBe(fields.length);
+    // And the source's is there still, for a migration that fails afterwards.
+    expect(await from.saveState()).toEqual(bytes);
+  });
+
+  it("is refused when it is damaged, cut short, too long or another device's", async () => {
+    const { connect } = await serve(disk());
+    const frontend = await connect();
+    const bytes = await frontend.saveState();
+    const damaged = bytes.slice();
+    damaged[0] = 0xff;
+    const larger = await serve(new BlkDevice({ disk: new Uint8Array(1 << 17), queueSize: 64 }));
+    const others = await (await larger.connect()).saveState();
+    for (const bad of [
+      damaged,
+      bytes.subarray(0, -1),
+      Buffer.concat([bytes, bytes]),
+      new Uint8Array(0),
+      others,
+    ]) {
+      await expect(frontend.loadState(bad)).rejects.toThrow(RefusedError);
+    }
+    await frontend.loadState(bytes);
+  });
+
+  it("is not given while a virtqueue runs", async () => {
+    const { connect, events } = await serve(disk());
+    const frontend = await connect();
+    const guest = await blkGuest(frontend);
+    await expect(frontend.saveState()).rejects.toThrow(RefusedError);
+    expect(events).toContainEqual(expect.objectContaining({ kind: "refused" }));
+    guest.blk.flush();
+    expect(await guest.next()).toMatchObject({ status: 0 });
+  });
+
+  it("leaves nothing open when the front-end goes in the middle of it", async () => {
+    const { connect, server } = await serve(disk());
+    const frontend = await connect();
+    const loading = frontend.loadState(new Uint8Array(1 << 20));
+    frontend.close();
+    await expect(loading).rejects.toThrow();
+    // The next one is served, so the last one's session has ended.
+    const next = await connect();
+    expect(next.hasProtocol(VhostUserProtocolFeature.VHOST_USER_PROTOCOL_F_DEVICE_STATE)).toBe(true);
+    expect(server.isConnected).toBe(true);
+  });
+});
