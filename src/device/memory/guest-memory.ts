@@ -19,14 +19,6 @@ export interface WriteObserver {
   wrote(address: number, length: number): void;
 }
 
-/** A part of a buffer that lies in one region: `length` bytes of the region's memory, from index `at` on. */
-export interface Segment {
-  readonly address: number;
-  readonly bytes: Uint8Array;
-  readonly at: number;
-  readonly length: number;
-}
-
 /** A region as the device uses it. Its view is made once: one for each access would cost more than the access. */
 class Region implements MemoryRegion {
   readonly guestAddress: number;
@@ -48,6 +40,14 @@ class Region implements MemoryRegion {
 }
 
 export type { Region };
+
+/** A part of a buffer that lies in one region: `length` bytes of it, from index `at` of its bytes on. */
+export interface Segment {
+  readonly address: number;
+  readonly region: Region;
+  readonly at: number;
+  readonly length: number;
+}
 
 /** The guest has named memory that it has not. */
 export class GuestAddressError extends RangeError {
@@ -113,7 +113,7 @@ export class GuestMemory {
       if (region === undefined) throw new GuestAddressError(address, length);
       const start = at - region.guestAddress;
       const size = Math.min(left, region.length - start);
-      found.push({ address: at, bytes: region.bytes, at: start, length: size });
+      found.push({ address: at, region, at: start, length: size });
       at += size;
       left -= size;
     }
@@ -125,7 +125,7 @@ export class GuestMemory {
     const region = this.regionAt(address);
     if (region === undefined) return undefined;
     const at = address - region.guestAddress;
-    return length <= region.length - at ? { address, bytes: region.bytes, at, length } : undefined;
+    return length <= region.length - at ? { address, region, at, length } : undefined;
   }
 
   /**
@@ -157,8 +157,8 @@ export class GuestMemory {
     const segments = this.segments(address, length);
     const copy = new Uint8Array(length);
     let to = 0;
-    for (const { bytes, at, length: size } of segments) {
-      copyBytes(bytes, at, copy, to, size);
+    for (const { region, at, length: size } of segments) {
+      copyBytes(region.bytes, at, copy, to, size);
       to += size;
     }
     return copy;
@@ -168,7 +168,7 @@ export class GuestMemory {
   write(address: number, bytes: Uint8Array): void {
     let from = 0;
     for (const segment of this.segments(address, bytes.length)) {
-      copyBytes(bytes, from, segment.bytes, segment.at, segment.length);
+      copyBytes(bytes, from, segment.region.bytes, segment.at, segment.length);
       from += segment.length;
       this.wrote(segment.address, segment.length);
     }

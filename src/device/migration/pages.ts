@@ -127,9 +127,9 @@ export class ArrivingPages {
     if (address % pageSize !== 0 || length % pageSize !== 0 || length === 0) {
       throw new MigrationError("limit", `${length} bytes at 0x${address.toString(16)} are not whole pages`);
     }
-    for (const segment of this.segments(address, length)) {
-      write(segment.bytes, segment.address - address);
-      memory.wrote(segment.address, segment.bytes.length);
+    for (const { address: start, region, at, length: size } of this.segments(address, length)) {
+      write(region.bytes.subarray(at, at + size), start - address);
+      memory.wrote(start, size);
     }
     this.arrived.add(address, length);
   }

@@ -70,13 +70,13 @@ export class DescriptorChain {
     let skip = start;
     let done = 0;
     for (let i = 0; i < this.readableSegments && done < size; i++) {
-      const { bytes, at, length } = this.segments[i] as Segment;
+      const { region, at, length } = this.segments[i] as Segment;
       if (skip >= length) {
         skip -= length;
         continue;
       }
       const piece = Math.min(length - skip, size - done);
-      copyBytes(bytes, at + skip, target, done, piece);
+      copyBytes(region.bytes, at + skip, target, done, piece);
       done += piece;
       skip = 0;
     }
@@ -97,13 +97,13 @@ export class DescriptorChain {
     let skip = this.writtenLength;
     let done = 0;
     for (let i = this.readableSegments; done < size; i++) {
-      const { address, bytes: target, at, length } = this.segments[i] as Segment;
+      const { address, region, at, length } = this.segments[i] as Segment;
       if (skip >= length) {
         skip -= length;
         continue;
       }
       const piece = Math.min(length - skip, size - done);
-      copyBytes(bytes, start + done, target, at + skip, piece);
+      copyBytes(bytes, start + done, region.bytes, at + skip, piece);
       this.memory.wrote(address + skip, piece);
       done += piece;
       skip = 0;
@@ -127,26 +127,25 @@ export class DescriptorChain {
     let skip = this.writtenLength;
     let left = Math.min(length, this.room);
     this.writtenLength += left;
-    for (const { address, bytes } of this.writable) {
-      const size = Math.max(0, Math.min(bytes.length - skip, left));
-      this.memory.wrote(address + skip, size);
+    for (const segment of this.writable) {
+      const size = Math.max(0, Math.min(segment.length - skip, left));
+      this.memory.wrote(segment.address + skip, size);
       left -= size;
-      skip = Math.max(0, skip - bytes.length);
+      skip = Math.max(0, skip - segment.length);
     }
   }
 }
 
-/** `length` bytes of segments, from `start` on. */
-function piecesOf(segments: readonly Segment[], start: number, length: number): Uint8Array[] {
+/** `wanted` bytes of segments, from `start` on. */
+function piecesOf(segments: readonly Segment[], start: number, wanted: number): Uint8Array[] {
   const pieces: Uint8Array[] = [];
   let skip = start;
-  let left = length;
-  for (const { bytes } of segments) {
-    if (left <= 0) break;
-    const piece = bytes.subarray(skip, skip + left);
-    skip = Math.max(0, skip - bytes.length);
-    left -= piece.length;
-    if (piece.length > 0) pieces.push(piece);
+  let left = wanted;
+  for (const { region, at, length } of segments) {
+    const size = Math.min(length - skip, left);
+    if (size > 0) pieces.push(region.bytes.subarray(at + skip, at + skip + size));
+    left -= Math.max(0, size);
+    skip = Math.max(0, skip - length);
   }
   return pieces;
 }
