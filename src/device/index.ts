@@ -21,6 +21,7 @@ export {
 export { DevicePartsDriver, enableDeviceParts, ObjectIds } from "./drivers/device-parts-driver.js";
 export { DraftV2Driver } from "./drivers/draft-v2-driver.js";
 export { type AddressRegisters, LegacyDriver } from "./drivers/legacy-driver.js";
+export { VdpaControl, VdpaError } from "./drivers/vdpa-control.js";
 export { NEXT_STATE, pathBetween, VFIO_STATES, type VfioState } from "./drivers/vfio-states.js";
 export {
   mergedPolicy,
@@ -63,6 +64,7 @@ export {
   type Segment,
   type WriteObserver,
 } from "./memory/guest-memory.js";
+export { reportBitmap, reportedPages } from "./memory/report-bitmap.js";
 export { type PageRange, WrittenPages } from "./memory/written-pages.js";
 export type { MigrationChannel } from "./migration/channel.js";
 export { type ReceiveOptions, receiveGuest, type Taken } from "./migration/destination.js";

@@ -1,8 +1,8 @@
-/** Nothing in scope goes missing unnoticed: every item of the list has its place in a schema, and its source. */
-import { readFileSync, writeFileSync } from "node:fs";
+/** Nothing in scope goes missing unnoticed: every item of the list has its place in a schema or in code, and its source. */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { schemaProgram } from "../schemas.js";
-import { coverageDocument, placeOf, readItems } from "./coverage.js";
+import { codeOf, coverageDocument, placeOf, readItems } from "./coverage.js";
 
 const items = readItems();
 const program = schemaProgram();
@@ -40,6 +40,7 @@ const NUMBERS: Readonly<Record<string, readonly (readonly [from: number, to: num
     [5, 6],
     [10, 11],
   ],
+  I: [[1, 18]],
 };
 
 function count(from: number, to: number): number[] {
@@ -59,7 +60,11 @@ describe("coverage", () => {
   });
 
   it.each(items.map((item) => [item.key, item] as const))("%s has a place", (_, item) => {
-    if (item.where.startsWith("rule: ")) expect(item.where.length).toBeGreaterThan(20);
+    if (item.kind === "machine") {
+      expect(codeOf(item), item.where).toBeDefined();
+      expect(existsSync(new URL(`../../${item.test}`, import.meta.url)), item.test).toBe(true);
+      expect(item.source).toBeDefined();
+    } else if (item.where.startsWith("rule: ")) expect(item.where.length).toBeGreaterThan(20);
     else expect(placeOf(item, program), item.where).toBeDefined();
   });
 

@@ -1,5 +1,5 @@
-/** docs/coverage.md, made from the list of wire items and from the schemas that hold them. */
-import { readFileSync } from "node:fs";
+/** docs/coverage.md, made from the list of wire items, from the schemas that hold them, and from the code of rules. */
+import { existsSync, readFileSync } from "node:fs";
 import type { Decl, Module, Program } from "../../src/schema/index.js";
 
 /** One item of the formats in scope. `items.json` holds them all; an item leaves the list only when its format does. */
@@ -7,9 +7,15 @@ export interface Item {
   /** Family letter and number; `-X` marks a contradiction between sources. */
   readonly key: string;
   readonly name: string;
-  readonly kind: "schema" | "contradiction" | "rule";
-  /** `schemas/FILE#DECLARATION`, `schemas/FILE#module`, or `rule: where it is handled`. */
+  readonly kind: "schema" | "contradiction" | "rule" | "machine";
+  /**
+   * `schemas/FILE#DECLARATION`, `schemas/FILE#module`, or `rule: where it is handled`. Of a machine, what is no layout but
+   * behaviour: `src/FILE#EXPORT`, one or more with spaces between them.
+   */
   readonly where: string;
+  /** Of a machine: the test, a file; and its source, which for layouts is in the schema. */
+  readonly test?: string;
+  readonly source?: string;
 }
 
 export interface Place {
@@ -26,6 +32,7 @@ const FAMILIES: Readonly<Record<string, string>> = {
   E: "QEMU's migration streams and channels",
   F: "The state of virtio devices in QEMU's migration stream",
   H: "Formats inside and around captures",
+  I: "State machines and rules",
 };
 
 export function readItems(): Item[] {
@@ -53,24 +60,57 @@ function declWithMember(module: Module, name: string): Decl | undefined {
 
 export function coverageDocument(items: readonly Item[], program: Program): string {
   const sections = Object.entries(FAMILIES).flatMap(([letter, title]) => {
-    const rows = items.filter((item) => item.key.startsWith(letter)).map((item) => row(item, program));
-    return [
-      "",
-      `## ${letter}. ${title}`,
-      "",
-      "| item | what | where | source |",
-      "|---|---|---|---|",
-      ...rows,
-    ];
+    const ofFamily = items.filter((item) => item.key.startsWith(letter));
+    const heading = ["", `## ${letter}. ${title}`, ""];
+    return ofFamily.every(({ kind }) => kind === "machine")
+      ? [
+          ...heading,
+          "| item | what | where | test | source |",
+          "|---|---|---|---|---|",
+          ...ofFamily.map(machineRow),
+        ]
+      : [
+          ...heading,
+          "| item | what | where | source |",
+          "|---|---|---|---|",
+          ...ofFamily.map((item) => row(item, program)),
+        ];
   });
   return [
     "# Coverage",
     "",
     "Every wire item of the formats in scope, and every place where their sources contradict each other, with the",
-    "schema that holds it. Made from `test/coverage/items.json`; the tests fail when an item has no place.",
+    "schema that holds it; and every state machine, with the code that has it and its test. Made from",
+    "`test/coverage/items.json`; the tests fail when an item has no place.",
     ...sections,
     "",
   ].join("\n");
+}
+
+/** An export of the code, and the file that it is in. */
+export interface CodePlace {
+  readonly file: string;
+  readonly name: string;
+}
+
+/** Where a machine is. Undefined when one of its places has no such export. */
+export function codeOf({ where }: Item): CodePlace[] | undefined {
+  const places: CodePlace[] = [];
+  for (const entry of where.split(" ")) {
+    const [, file, name] = /^(src\/[\w/.-]+\.ts)#(\w+)$/.exec(entry) ?? [];
+    if (file === undefined || name === undefined) return undefined;
+    const exported = new RegExp(`^export (?:async )?(?:class|const|function) ${name}\\b`, "m");
+    const url = new URL(`../../${file}`, import.meta.url);
+    if (!existsSync(url) || !exported.test(readFileSync(url, "utf8"))) return undefined;
+    places.push({ file, name });
+  }
+  return places;
+}
+
+function machineRow(item: Item): string {
+  const places = (codeOf(item) ?? []).map(({ file, name }) => `[\`${name}\`](../${file})`);
+  const test = `[${item.test?.split("/").at(-1)}](../${item.test})`;
+  return `| ${[item.key, item.name, places.join(", "), test, item.source ?? ""].join(" | ")} |`;
 }
 
 function row(item: Item, program: Program): string {
