@@ -29,7 +29,7 @@ const START: QueuePosition = { available: 0, used: 0, availableWrap: true, usedW
 
 /** What all rings of a device have in common when they are opened. */
 export interface RingSurroundings {
-  readonly table: MemoryTable;
+  readonly table: Pick<MemoryTable, "guestAddressOf">;
   readonly memory: GuestMemory;
   readonly packed: boolean;
   readonly eventIdx: boolean;
@@ -170,7 +170,7 @@ export class Vring {
 }
 
 /** @throws RingFault when no region holds the address. */
-function placeOf(table: MemoryTable, userAddress: bigint): number {
+function placeOf(table: RingSurroundings["table"], userAddress: bigint): number {
   const address = table.guestAddressOf(userAddress);
   if (address === undefined) {
     throw new RingFault("address", `no memory region holds the user address 0x${userAddress.toString(16)}`);
