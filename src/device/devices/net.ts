@@ -236,7 +236,8 @@ export class NetDevice implements DeviceType, FramePort {
     const receiving = this.receiving[pair];
     if (receiving === undefined) return;
     // Those that wait come first, or the driver would see frames of a flow out of order.
-    if (receiving.frames.length === 0 && this.deliver(pair, receiving, bytes, length)) this.port.tellUsed();
+    const isNext = receiving.frames.length === 0 && this.port.isActive;
+    if (isNext && this.deliver(pair, receiving, bytes, length)) this.port.tellUsed();
     else if (receiving.frames.length < this.backlog) {
       receiving.frames.push(bytes.slice(0, length));
       this.port.wantBuffers(pair * PAIR);

@@ -209,16 +209,20 @@ export class NetDriver {
     return isDone;
   }
 
-  /** The device has said that its configuration has changed: announces the guest when it asks for that. */
-  configChanged(): void {
+  /**
+   * The device has said that its configuration has changed: announces the guest when it asks for that. Gives whether it
+   * did; without room for a frame it has to be called again.
+   */
+  configChanged(): boolean {
     const { status = 0 } = decodeVirtioNetConfig(this.bus.deviceConfig(), LITTLE);
-    if (!this.has(VirtioNetFeature.VIRTIO_NET_F_GUEST_ANNOUNCE)) return;
-    if ((status & VirtioNetStatus.VIRTIO_NET_S_ANNOUNCE) === 0) return;
-    this.send(gratuitousArpFrame(this.mac, this.address));
+    if (!this.has(VirtioNetFeature.VIRTIO_NET_F_GUEST_ANNOUNCE)) return false;
+    if ((status & VirtioNetStatus.VIRTIO_NET_S_ANNOUNCE) === 0) return false;
+    if (!this.send(gratuitousArpFrame(this.mac, this.address))) return false;
     this.request(VirtioNetCtrlCommands.VIRTIO_NET_CTRL_ANNOUNCE_ACK, {
       case: "virtioNetCtrlAnnounceAck",
       value: undefined,
     });
+    return true;
   }
 
   private has(feature: bigint): boolean {

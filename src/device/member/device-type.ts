@@ -4,6 +4,8 @@ import type { NetState } from "./device-state.js";
 
 /** What the frame gives to a device type. */
 export interface DevicePort {
+  /** Whether the device may touch guest memory now: not while its owner or its front-end has stopped it. */
+  readonly isActive: boolean;
   /** Whether a feature is negotiated. */
   has(feature: bigint): boolean;
   /** The next buffer of a virtqueue; undefined when there is none, or when the device may not touch memory now. */

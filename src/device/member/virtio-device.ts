@@ -125,6 +125,10 @@ export class VirtioDevice implements DevicePort {
     );
   }
 
+  get isActive(): boolean {
+    return this.currentMode === "active" && this.isLive;
+  }
+
   has(feature: bigint): boolean {
     return (this.driverFeatures & feature) !== 0n;
   }
@@ -271,7 +275,7 @@ export class VirtioDevice implements DevicePort {
    */
   run(only?: number, budget: number = LONG_RUN): number {
     // A device type that gives buffers back while it serves must not start another round of its own.
-    if (this.running || this.currentMode !== "active" || !this.isLive) return 0;
+    if (this.running || !this.isActive) return 0;
     this.running = true;
     let done = 0;
     try {
@@ -399,7 +403,7 @@ export class VirtioDevice implements DevicePort {
   }
 
   private ringOf(queue: number): QueueRegisters["ring"] {
-    return this.currentMode === "active" && this.isLive ? this.queues[queue]?.ring : undefined;
+    return this.isActive ? this.queues[queue]?.ring : undefined;
   }
 
   private guarded<T>(queue: number, act: () => T): T | undefined {

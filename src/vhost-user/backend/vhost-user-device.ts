@@ -101,6 +101,10 @@ export class VhostUserDevice implements DevicePort {
 
   // What the device type does.
 
+  get isActive(): boolean {
+    return this.paused === 0;
+  }
+
   has(feature: bigint): boolean {
     return (this.acknowledged & feature) !== 0n;
   }
