@@ -98,6 +98,11 @@ export class Machine {
     await within("QEMU does not come so far", asked());
   }
 
+  get pid(): number {
+    if (this.child.pid === undefined) throw this.gone();
+    return this.child.pid;
+  }
+
   /** The states that a migration went through so far. */
   get migrationStates(): readonly string[] {
     return this.events.filter(({ event }) => event === "MIGRATION").map(({ data }) => String(data["status"]));

@@ -1,6 +1,6 @@
 /** The Linux that the guests run: what .ci/build-guest makes. */
-import { existsSync, readdirSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export interface GuestImage {
@@ -17,9 +17,13 @@ export function guestImage(): GuestImage | string {
   const initrd = join(BUILT, "initrd.gz");
   if (!existsSync(kernel) || !existsSync(initrd))
     return "the Linux guest is not there (.ci/build-guest makes it)";
-  const made = statSync(initrd).mtimeMs;
-  const newer = readdirSync(SOURCES, { recursive: true, encoding: "utf8" }).some(
-    (name) => statSync(join(SOURCES, name)).mtimeMs > made,
+  const isOld = readdirSync(SOURCES, { recursive: true, withFileTypes: true, encoding: "utf8" }).some(
+    (entry) => {
+      if (!entry.isFile()) return false;
+      const source = join(entry.parentPath, entry.name);
+      const packed = join(BUILT, "sources", relative(SOURCES, source));
+      return !existsSync(packed) || !readFileSync(packed).equals(readFileSync(source));
+    },
   );
-  return newer ? "the Linux guest is older than its sources (run .ci/build-guest again)" : { kernel, initrd };
+  return isOld ? "the Linux guest is not of these sources (run .ci/build-guest again)" : { kernel, initrd };
 }

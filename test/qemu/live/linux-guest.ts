@@ -23,11 +23,16 @@ export interface LinuxMachine {
 let requests = 0;
 
 export class LinuxGuest {
+  readonly name: string;
   readonly qemu: Machine;
+  /** In MiB. */
+  readonly memory: number;
   private readonly console: SerialLine;
   private readonly agent: SerialLine;
 
-  private constructor(qemu: Machine, console: SerialLine, agent: SerialLine) {
+  private constructor({ name, memory }: LinuxMachine, qemu: Machine, console: SerialLine, agent: SerialLine) {
+    this.name = name;
+    this.memory = memory;
     this.qemu = qemu;
     this.console = console;
     this.agent = agent;
@@ -49,7 +54,7 @@ export class LinuxGuest {
       ...(incoming === undefined ? [] : ["-incoming", "defer"]),
       ...(incoming === "paused" ? ["-S"] : []),
     ];
-    const guest = new LinuxGuest(await Machine.start(program.path, args, folder), ...lines);
+    const guest = new LinuxGuest(machine, await Machine.start(program.path, args, folder), ...lines);
     if (incoming === undefined) await guest.heard((text) => text.includes("ready\n") || undefined, "boot");
     return guest;
   }
