@@ -34,6 +34,7 @@ const house: Readonly<Record<string, Room>> = {
   index: { rooms: codec },
   viewer: { rooms: codec },
   transfer: { rooms: ["runtime", "generated", "streams"], node: true },
+  demo: { rooms: ["runtime", "generated", "device"], node: true },
   project: { rooms: ["schema", "codegen"], node: true },
   plugin: {
     rooms: ["schema", "codegen", "project"],
@@ -41,7 +42,7 @@ const house: Readonly<Record<string, Room>> = {
     node: true,
   },
   cli: {
-    rooms: ["schema", "codegen", "compat", "project", ...codec, "vhost-user", "transfer", "plugin"],
+    rooms: ["schema", "codegen", "compat", "project", ...codec, "vhost-user", "transfer", "demo", "plugin"],
     packages: ["citty", "fzstd", "unbzip2-stream", "xz-decompress"],
     node: true,
   },

@@ -77,6 +77,11 @@ const VERBS: Readonly<Record<string, Entry>> = {
     example: "virtwire tap --listen tap.sock --connect vu.sock -o talk.pcapng",
     load: async (io) => (await import("./tap.js")).tapVerb(io),
   },
+  demo: {
+    about: "Show a live migration: a guest under load moves between two hosts of the reference device.",
+    example: "virtwire demo migrate",
+    load: async (io) => (await import("./demo.js")).demoVerb(io),
+  },
   gen: {
     about: "Generate codecs from schemas.",
     example: "virtwire gen schemas --out generated --target ts",

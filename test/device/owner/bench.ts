@@ -73,6 +73,11 @@ export function guestOn({ member, memory }: Host, without: bigint = PACKED): Blk
 /** The guest's memory and its driver move to another host. */
 export function moveGuest(guest: BlkDriver, from: Host, to: Host): void {
   to.memory.write(0, from.memory.read(0, GUEST_SIZE));
+  attachGuest(guest, to);
+}
+
+/** The guest's driver goes on at another host, where its memory is. */
+export function attachGuest(guest: BlkDriver, to: Host): void {
   guest.attach(
     { common: new CommonConfig(to.member), notify: (queue: number) => to.member.notify(queue) },
     to.memory,
