@@ -12,10 +12,7 @@ export const MAX_FRAME: number = ETHERNET_HEADER_SIZE + VLAN_TAG_SIZE + 0xffff;
 
 /** One end of a cable: takes frames. */
 export interface FramePort {
-  /**
-   * A frame: the first `length` bytes of `bytes`, which are the sender's again when this returns. Until then they are the
-   * receiver's, which may make its answer of them.
-   */
+  /** A frame: the first `length` bytes of `bytes`, to be left as they are. They are the sender's again when this returns. */
   receive(bytes: Uint8Array, length: number): void;
 }
 
@@ -29,22 +26,23 @@ export interface Link {
 
 /** Repeats every frame to all of its other ports. */
 export class Hub implements Link {
-  private readonly ports: FramePort[] = [];
+  /** Another list whenever it changes: a port may be unplugged by what it hears. */
+  private ports: readonly FramePort[] = [];
 
   attach(port: FramePort): FramePort {
-    this.ports.push(port);
+    this.ports = [...this.ports, port];
     return {
       receive: (bytes, length) => {
-        // A port may be unplugged by what it hears, and may change the frame that it is lent.
-        for (const other of [...this.ports])
-          if (other !== port) other.receive(bytes.slice(0, length), length);
+        const { ports } = this;
+        // One that answers at once may have the sender reuse its buffer before the next has heard the frame.
+        const frame = ports.length > 2 ? bytes.slice(0, length) : bytes;
+        for (const other of ports) if (other !== port) other.receive(frame, length);
       },
     };
   }
 
   detach(port: FramePort): void {
-    const index = this.ports.indexOf(port);
-    if (index >= 0) this.ports.splice(index, 1);
+    this.ports = this.ports.filter((one) => one !== port);
   }
 
   /** Connects something that has ports of its own, such as a responder. */

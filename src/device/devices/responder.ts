@@ -3,7 +3,6 @@
  * a guest has somebody to talk to. It counts what it hears, announcements of guests that have moved among them.
  */
 import {
-  ARP_PACKET_SIZE,
   ArpOperation,
   readArpPacketAt,
   scanArpPacket,
@@ -21,6 +20,7 @@ import {
 import { ICMP_ECHO_SIZE, IcmpEchoView, IcmpType } from "../../../generated/net/icmp.js";
 import { IPV4_HEADER_SIZE, IpProtocol, Ipv4HeaderView } from "../../../generated/net/ipv4.js";
 import { Reader, Writer } from "../../runtime/index.js";
+import { copyBytes } from "../memory/copy.js";
 import { fieldOffsets, offsetOf } from "../rings/places.js";
 import { checksumAfter, onesComplementSum } from "./internet-checksum.js";
 import { type FramePort, type Link, MAX_FRAME } from "./link.js";
@@ -44,29 +44,6 @@ export interface ResponderOptions {
   readonly mac: Uint8Array;
 }
 
-/** Of a buffer that all views fit into: with a tag, an ARP packet or the headers of an echo message. */
-const HEADS =
-  ETHERNET_HEADER_SIZE + VLAN_TAG_SIZE + Math.max(ARP_PACKET_SIZE, IPV4_HEADER_SIZE + ICMP_ECHO_SIZE);
-
-/** The views of one buffer. */
-class Heads {
-  readonly bytes: Uint8Array;
-  readonly reader: Reader;
-  readonly ethernet: EthernetHeaderView;
-  readonly tag: VlanTagView;
-  readonly ipv4: Ipv4HeaderView;
-  readonly icmp: IcmpEchoView;
-
-  constructor(bytes: Uint8Array) {
-    this.bytes = bytes;
-    this.reader = new Reader(bytes);
-    this.ethernet = new EthernetHeaderView(this.reader);
-    this.tag = new VlanTagView(this.reader, ETHERNET_HEADER_SIZE);
-    this.ipv4 = new Ipv4HeaderView(this.reader, ETHERNET_HEADER_SIZE);
-    this.icmp = new IcmpEchoView(this.reader, ETHERNET_HEADER_SIZE + IPV4_HEADER_SIZE);
-  }
-}
-
 export class Responder implements Link {
   readonly address: number;
   /** Echo requests that it has answered. */
@@ -76,8 +53,13 @@ export class Responder implements Link {
   /** Hosts that told where they are: RARP requests for their own address, gratuitous ARP. */
   announcements = 0;
   private readonly mac: Uint8Array;
-  /** A sender lends the same buffer over and over: its views are made once. */
-  private heads = new Heads(new Uint8Array(HEADS));
+  /** A copy of the frame that is being answered: it becomes the answer in place. */
+  private readonly frame = new Uint8Array(MAX_FRAME);
+  private readonly reader = new Reader(this.frame);
+  private readonly ethernet = new EthernetHeaderView(this.reader);
+  private readonly tag = new VlanTagView(this.reader, ETHERNET_HEADER_SIZE);
+  private readonly ipv4 = new Ipv4HeaderView(this.reader, ETHERNET_HEADER_SIZE);
+  private readonly icmp = new IcmpEchoView(this.reader, ETHERNET_HEADER_SIZE + IPV4_HEADER_SIZE);
 
   constructor({ address, mac }: ResponderOptions) {
     this.address = address;
@@ -87,9 +69,9 @@ export class Responder implements Link {
   attach(port: FramePort): FramePort {
     return {
       receive: (bytes, length) => {
-        if (bytes !== this.heads.bytes)
-          this.heads = new Heads(bytes.length < HEADS ? enlarged(bytes) : bytes);
-        if (this.answers(length)) port.receive(this.heads.bytes, length);
+        if (length > MAX_FRAME) return;
+        copyBytes(bytes, 0, this.frame, 0, length);
+        if (this.answers(length)) port.receive(this.frame, length);
       },
     };
   }
@@ -99,25 +81,25 @@ export class Responder implements Link {
 
   /** Whether the frame is an answer now. */
   private answers(length: number): boolean {
-    if (length < ETHERNET_HEADER_SIZE || length > MAX_FRAME) return false;
-    const { bytes, ethernet, tag } = this.heads;
-    let { type } = ethernet;
+    if (length < ETHERNET_HEADER_SIZE) return false;
+    const { frame } = this;
+    let { type } = this.ethernet;
     let payload = ETHERNET_HEADER_SIZE;
     if (type === EtherType.ETH_P_8021Q) {
       payload += VLAN_TAG_SIZE;
       if (length < payload) return false;
-      type = tag.type;
+      type = this.tag.type;
     }
     if (type === EtherType.ETH_P_IP) {
-      if (!this.isOwn(bytes) || !this.answersEcho(payload, length)) return false;
+      if (!this.isOwn(frame) || !this.answersEcho(payload, length)) return false;
       this.echoes++;
     } else if (type === EtherType.ETH_P_ARP || type === EtherType.ETH_P_RARP) {
       if (!this.answersArp(payload, length)) return false;
       this.resolved++;
     } else return false;
     for (let i = 0; i < ETH_ALEN; i++) {
-      bytes[DESTINATION + i] = bytes[SOURCE + i] as number;
-      bytes[SOURCE + i] = this.mac[i] as number;
+      frame[DESTINATION + i] = frame[SOURCE + i] as number;
+      frame[SOURCE + i] = this.mac[i] as number;
     }
     return true;
   }
@@ -127,7 +109,7 @@ export class Responder implements Link {
    * to its new type. So a message that was damaged on its way is answered with one that is damaged likewise.
    */
   private answersEcho(at: number, length: number): boolean {
-    const { ipv4, icmp, reader } = this.heads;
+    const { ipv4, icmp, reader } = this;
     if (length - at < IPV4_HEADER_SIZE + ICMP_ECHO_SIZE) return false;
     ipv4.moveTo(at);
     const headerLength = ipv4.ihl * WORD;
@@ -155,7 +137,7 @@ export class Responder implements Link {
   }
 
   private answersArp(at: number, length: number): boolean {
-    const { bytes, reader } = this.heads;
+    const { frame, reader } = this;
     if (!scanArpPacket(reader.rewind(at, length, 0))) return false;
     const packet = readArpPacketAt(reader, at);
     const { operation, senderProtocol, targetProtocol } = packet;
@@ -164,8 +146,8 @@ export class Responder implements Link {
       return false;
     }
     const isAsked = operation === ArpOperation.ARP_REQUEST && targetProtocol === this.address;
-    if (!isAsked || !(this.isOwn(bytes) || isGroup(bytes))) return false;
-    writeArpPacketAt(new Writer(bytes), at, {
+    if (!isAsked || !(this.isOwn(frame) || isGroup(frame))) return false;
+    writeArpPacketAt(new Writer(frame), at, {
       ...packet,
       operation: ArpOperation.ARP_REPLY,
       senderHardware: this.mac,
@@ -184,10 +166,4 @@ export class Responder implements Link {
 
 function isGroup(frame: Uint8Array): boolean {
   return ((frame[DESTINATION] as number) & GROUP) !== 0;
-}
-
-function enlarged(bytes: Uint8Array): Uint8Array {
-  const larger = new Uint8Array(HEADS);
-  larger.set(bytes);
-  return larger;
 }

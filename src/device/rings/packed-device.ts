@@ -30,8 +30,9 @@ export class PackedDeviceQueue implements DeviceQueue {
   private available: RingPosition;
   private used: RingPosition;
   private considered: RingPosition;
-  /** The first of the used descriptors that the driver does not see yet, and its flags. */
-  private hidden: { readonly slot: number; readonly flags: number } | undefined;
+  /** Where the first of the used descriptors is that the driver does not see yet, and its flags. */
+  private hidden: number | undefined;
+  private hiddenFlags = 0;
 
   /**
    * `position`: where the device goes on, when the queue comes from elsewhere.
@@ -162,8 +163,10 @@ export class PackedDeviceQueue implements DeviceQueue {
     this.table.storeUsed(slot, chain.id, chain.written);
     // The flags hand it over, so they come last; and the first of several waits for the others: a driver looks at none
     // behind it while it is not used.
-    if (this.hidden === undefined) this.hidden = { slot, flags };
-    else areas.storeFlags(slot, flags);
+    if (this.hidden === undefined) {
+      this.hidden = slot;
+      this.hiddenFlags = flags;
+    } else areas.storeFlags(slot, flags);
     memory.wrote(place.descriptorArea + at, PVIRTQ_DESC_SIZE);
     this.taken.delete(chain.id);
     this.used = advance(this.used, chain.descriptors, place.size);
@@ -171,10 +174,10 @@ export class PackedDeviceQueue implements DeviceQueue {
 
   /** Shows the driver what was used. */
   private publish(): void {
-    if (this.hidden === undefined) return;
-    const { slot, flags } = this.hidden;
+    const slot = this.hidden;
+    if (slot === undefined) return;
     this.hidden = undefined;
-    this.areas.storeFlags(slot, flags);
+    this.areas.storeFlags(slot, this.hiddenFlags);
     this.memory.wrote(this.place.descriptorArea + slot * PVIRTQ_DESC_SIZE, PVIRTQ_DESC_SIZE);
   }
 }

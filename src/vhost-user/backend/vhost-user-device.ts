@@ -112,12 +112,23 @@ export class VhostUserDevice implements DevicePort {
   take(queue: number): DescriptorChain | undefined {
     const vring = this.vrings[queue];
     if (this.paused > 0 || vring === undefined || !vring.enabled) return undefined;
-    return this.guarded(vring, () => vring.take());
+    // Not through `guarded`: this is done for each frame, and a closure shows.
+    try {
+      return vring.take();
+    } catch (error) {
+      this.break(vring, error);
+      return undefined;
+    }
   }
 
   give(queue: number, chain: DescriptorChain, more = false): void {
     const vring = this.vrings[queue];
-    if (vring !== undefined) this.guarded(vring, () => vring.give(chain, more));
+    if (vring === undefined) return;
+    try {
+      vring.give(chain, more);
+    } catch (error) {
+      this.break(vring, error);
+    }
   }
 
   tellUsed(): void {
