@@ -1,13 +1,10 @@
 /** `virtwire edit`: writes a migration stream anew with other values, or without some of its sections. */
-import { closeSync, existsSync, openSync, statSync, writeSync } from "node:fs";
 import type { ArgsDef } from "citty";
 import {
   type Assignment,
   EditError,
   EditPlan,
   OverlapError,
-  type Patch,
-  Patcher,
   parseAssignment,
 } from "../inspect/edit/index.js";
 import { hex, PathError, printable, type Summary } from "../inspect/index.js";
@@ -15,6 +12,7 @@ import { optionValues } from "./arguments.js";
 import { blame, captureArgs, readCapture } from "./capture.js";
 import { type Input, openInput, openSeekable, type SeekableInput } from "./input.js";
 import { Batch, EXIT, type Io, UsageError } from "./io.js";
+import { isSameFile, rewrite } from "./output.js";
 import { defineVerb, type Verb } from "./verb.js";
 
 const args = {
@@ -140,27 +138,6 @@ async function inspectWith(input: Input, plan: EditPlan, io: Io): Promise<Summar
     plan.notes.push(`the stream was in a wrapper (${kind}), the result is in none`);
   if (summary !== undefined) blame(input, summary, io);
   return summary;
-}
-
-async function rewrite(input: SeekableInput, out: string, patches: readonly Patch[]): Promise<void> {
-  const fd = openSync(out, "w");
-  try {
-    const patcher = new Patcher(patches, (bytes) => writeAll(fd, bytes));
-    for await (const chunk of input.chunks()) patcher.push(chunk);
-  } finally {
-    closeSync(fd);
-  }
-}
-
-function writeAll(fd: number, bytes: Uint8Array): void {
-  let done = 0;
-  while (done < bytes.length) done += writeSync(fd, bytes, done, bytes.length - done);
-}
-
-function isSameFile(a: string, b: string): boolean {
-  if (!existsSync(a) || !existsSync(b)) return false;
-  const [one, other] = [statSync(a), statSync(b)];
-  return one.dev === other.dev && one.ino === other.ino;
 }
 
 function report(plan: EditPlan, after: Summary, { file, out }: EditArguments, io: Io): void {

@@ -47,6 +47,11 @@ const VERBS: Readonly<Record<string, Entry>> = {
     example: "virtwire edit vm.mig --drop kvmclock -o tcg.mig",
     load: async (io) => (await import("./edit.js")).editVerb(io),
   },
+  convert: {
+    about: "Bring a device's state from one format of migration into another, and say what is lost.",
+    example: "virtwire convert vm.mig --device 0000:00:02.0/virtio-net --to device-context -o net.ctx",
+    load: async (io) => (await import("./convert/index.js")).convertVerb(io),
+  },
   explain: {
     about: "Say what the error messages of a failed migration mean, and where to look.",
     example: 'virtwire explain "Unknown savevm section type 126" failed-migration.bin',

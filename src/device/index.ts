@@ -34,20 +34,29 @@ export {
   type VfioVirtioOptions,
 } from "./drivers/vfio-virtio.js";
 export { DeviceContextReader, writeDeviceContext } from "./formats/device-context.js";
-export {
-  DevicePartsReader,
-  deviceParts,
-  devicePartsLosses,
-  type EncodedPart,
-} from "./formats/device-parts.js";
-export type { Loss, Written } from "./formats/loss.js";
+export { DevicePartsReader, deviceParts, type EncodedPart } from "./formats/device-parts.js";
+export type { Assumption, Loss, Written } from "./formats/loss.js";
+export { ownLosses } from "./formats/qemu/own.js";
+export { type QemuReading, type QemuReadOptions, readQemuState } from "./formats/qemu/read.js";
+export { type QemuWritten, writeQemuState } from "./formats/qemu/write.js";
+export type { GuestBytes } from "./formats/split-rings.js";
+export { type Reading, type StateFormat, StateReader } from "./formats/state-reader.js";
+export { writeState } from "./formats/state-writer.js";
 export { Allocator } from "./guest/allocator.js";
 export { type BlkAnswer, BlkDriver } from "./guest/blk-driver.js";
 export { FsDriver, type FsDriverOptions, type FsReply, FuseError } from "./guest/fs-driver.js";
 export { type DeviceBus, GuestDriver } from "./guest/guest-driver.js";
 export { type NetBus, NetDriver, type NetDriverOptions } from "./guest/net-driver.js";
 export { CommonConfig } from "./member/common-config.js";
-export type { DeviceState, NetState, QueueStanding, QueueState } from "./member/device-state.js";
+export type {
+  BufferPart,
+  BufferParts,
+  DeviceState,
+  NetState,
+  OwnedBuffer,
+  QueueStanding,
+  QueueState,
+} from "./member/device-state.js";
 export type { DevicePort, DeviceType, InternalState } from "./member/device-type.js";
 export {
   type DeviceOptions,

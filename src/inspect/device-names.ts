@@ -29,3 +29,8 @@ export const DEVICES: ReadonlyMap<string, VirtioDeviceId> = new Map(
     id,
   ]),
 );
+
+/** What `deviceByName` takes; the number of a type that is not known. */
+export function deviceTitle(device: VirtioDeviceId): string {
+  return [...DEVICES].find(([, id]) => id === device)?.[0] ?? `device type ${device}`;
+}

@@ -3,7 +3,7 @@
 export { type DumpPart, type DumpSummary, MigrationDump } from "./analyze-migration/index.js";
 export { ChartRenderer } from "./chart.js";
 export { ConversationInspection, nameOf } from "./conversation.js";
-export { deviceByName } from "./device-names.js";
+export { deviceByName, deviceTitle } from "./device-names.js";
 export {
   compareTrees,
   type Difference,
@@ -74,6 +74,7 @@ export {
   parseRange,
   printPattern,
 } from "./pattern.js";
+export { statusText } from "./qemu/virtio-rows.js";
 export { Query } from "./query.js";
 export {
   type CaptureRecord,

@@ -50,6 +50,12 @@ export { findDescription } from "./qemu/tail.js";
 export { type BackendFormat, backendFormat } from "./qemu/virtio/backend-formats.js";
 export type { FieldBehind, SavedDevice, VirtioDevice } from "./qemu/virtio/device.js";
 export { virtioDeviceOf } from "./qemu/virtio/devices.js";
+export {
+  type FoundDevice,
+  type StreamPackage,
+  type StreamPlace,
+  VirtioDeviceFinder,
+} from "./qemu/virtio/find.js";
 export type { Layout } from "./qemu/virtio/layout.js";
 export type { VirtioSection } from "./qemu/virtio/locate.js";
 export { walkVirtioState } from "./qemu/virtio/section.js";

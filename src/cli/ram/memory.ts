@@ -21,6 +21,8 @@ export interface GuestMemory {
   /** Faults of the streams, already said. */
   readonly faults: number;
   readonly inputs: readonly SeekableInput[];
+  /** Which of them is the main stream. */
+  readonly main: number;
   /** Pushes all of an input. */
   readonly feed: (input: number, target: StreamTarget) => Promise<void>;
 }
@@ -109,7 +111,7 @@ async function load(inputs: readonly SeekableInput[], io: Io): Promise<GuestMemo
       return inputs[input]?.read(at, size) ?? new Uint8Array(0);
     });
     const sharedIgnored = capabilities.includes("x-ignore-shared");
-    return { image, machine, sharedIgnored, reader, faults, inputs, feed };
+    return { image, machine, sharedIgnored, reader, faults, inputs, main, feed };
   }
 }
 

@@ -20,35 +20,66 @@ import { VirtioFeature } from "../../../generated/virtio/features.js";
 import type { VirtioPciCommonCfg } from "../../../generated/virtio/pci.js";
 import { featureWindow } from "../member/common-config.js";
 import type { DeviceState, QueueState } from "../member/device-state.js";
-import { joinedFeatures } from "./feature-words.js";
-import { internalLosses, type Loss, type Written } from "./loss.js";
+import { featureWords, joinedFeatures } from "./feature-words.js";
+import { QueueList } from "./queue-list.js";
+import { INTERRUPT_STATUS, type LossReasons } from "./state-losses.js";
 
-const WINDOWS = [0, 1];
+/** Of features 0 to 127: as many as any format here holds. */
+const WINDOWS = [0, 1, 2, 3];
 const WINDOW_BITS = 32;
 const WINDOW_MASK = 0xffff_ffffn;
 /** With VIRTIO_F_VERSION_1, which the draft presumes, device configurations are little-endian. */
 const LITTLE = true;
 
-/** Without losses only when the virtqueues are split ones, and the device type has no internal state. */
-export function writeDeviceContext(state: DeviceState): Written {
-  const packed = (state.driverFeatures & VirtioFeature.VIRTIO_F_RING_PACKED) !== 0n;
-  const losses: Loss[] = internalLosses(state);
+/** What there is no field for. */
+export const DEVICE_CONTEXT_REASONS: LossReasons = [
+  {
+    path: /^net\./,
+    reason:
+      "there is no field for what the driver has set through the control virtqueue: it would have to set it again",
+  },
+  { path: /^internal$/, reason: "it has no place for the internal state of a device type" },
+  ...INTERRUPT_STATUS,
+  {
+    path: /^config_order$/,
+    reason: "the context is for drivers of virtio 1.0 and later, whose configuration is little-endian",
+  },
+  {
+    path: /\.max_size$/,
+    reason: "the context has the size in use only: the destination offers its own",
+    kind: "elsewhere",
+  },
+  {
+    path: /\.(notify_off|notif_config_data)$/,
+    reason: "the context has it for the selected virtqueue only",
+    kind: "elsewhere",
+  },
+  {
+    path: /\.(last_avail_idx|used_idx)$/,
+    reason: "packed virtqueues have no field: the destination would start at 0",
+  },
+  {
+    path: /\.owned/,
+    reason: "packed virtqueues have no field: these buffers would never come back to the guest",
+  },
+];
+
+/** All that there is a field for; `stateLosses` says what is left out. */
+export function writeDeviceContext(state: DeviceState): Uint8Array {
+  const { deviceType } = state;
+  const isPacked = (state.driverFeatures & VirtioFeature.VIRTIO_F_RING_PACKED) !== 0n;
   const fields = [...commonFields(state), featuresField(state.deviceFeatures)];
   fields.push(...state.queues.map(queueField));
-  state.queues.forEach((queue, index) => {
-    if (!packed) fields.push(...splitFields(queue, index));
-    else if (queue.enabled) {
-      losses.push({ path: `queues[${index}].standing`, reason: "packed virtqueues have no field" });
-    }
-  });
-  if (state.net !== undefined) {
-    losses.push({ path: "net", reason: "what a driver has set with control commands has no field" });
+  if (!isPacked) fields.push(...state.queues.flatMap(splitFields));
+  // None where the device type has none, or where the format that the state comes from had no place for it.
+  if (state.config.length > 0) {
+    const config = decodeVirtioDeviceConfig(state.config, deviceType, !state.isBigEndian);
+    fields.push({
+      type: VirtioDevCtxType.VIRTIO_DEV_CTX_DEV_CFG,
+      value: { case: "devCfg", value: config },
+    });
   }
-  fields.push({
-    type: VirtioDevCtxType.VIRTIO_DEV_CTX_DEV_CFG,
-    value: { case: "devCfg", value: decodeVirtioDeviceConfig(state.config, state.deviceType, LITTLE) },
-  });
-  return { bytes: encodeVirtioDevCtx({ fields }, state.deviceType), losses };
+  return encodeVirtioDevCtx({ fields }, deviceType);
 }
 
 /**
@@ -57,13 +88,16 @@ export function writeDeviceContext(state: DeviceState): Written {
  */
 export class DeviceContextReader {
   private state: DeviceState;
+  private readonly queues: QueueList;
 
-  constructor(base: DeviceState) {
+  /** `learns`: the device is what the context says, and `base` says nothing of its virtqueues. */
+  constructor(base: DeviceState, learns = false) {
     this.state = base;
+    this.queues = new QueueList(base.queues, learns);
   }
 
   get result(): DeviceState {
-    return this.state;
+    return { ...this.state, queues: this.queues.all };
   }
 
   /** @throws RangeError when the field cannot be this device's. */
@@ -77,7 +111,7 @@ export class DeviceContextReader {
         break;
       case "pciVqCfg": {
         const { vqIndex, queueSize, queueMsixVector, queueDesc, queueDriver, queueDevice } = value.value;
-        this.queue(vqIndex, {
+        this.queues.change(vqIndex, {
           size: queueSize,
           msixVector: queueMsixVector,
           descriptorArea: queueDesc,
@@ -88,14 +122,14 @@ export class DeviceContextReader {
       }
       case "vqSplitRuntimeCfg": {
         const { vqIndex, devAvailIdx, enabled } = value.value;
-        this.queue(vqIndex, {
+        this.queues.change(vqIndex, {
           enabled: enabled === 1,
           standing: { available: devAvailIdx, used: undefined, availableWrap: true, usedWrap: true },
         });
         break;
       }
       case "vqSplitDevOwnDesc":
-        this.queue(value.value.vqIndex, { owned: [...value.value.descIdx] });
+        this.queues.change(value.value.vqIndex, { owned: value.value.descIdx.map((id) => ({ id })) });
         break;
       case "devCfg":
         this.state = {
@@ -110,9 +144,7 @@ export class DeviceContextReader {
 
   private common(from: VirtioPciCommonCfg): void {
     const { state } = this;
-    if (from.numQueues !== state.queues.length) {
-      throw new RangeError(`${from.numQueues} virtqueues, here are ${state.queues.length}`);
-    }
+    this.queues.count(from.numQueues);
     this.state = {
       ...state,
       driverFeatures: withWindow(state.driverFeatures, from.driverFeatureSelect, from.driverFeature),
@@ -123,16 +155,6 @@ export class DeviceContextReader {
       configMsixVector: from.configMsixVector,
       configGeneration: from.configGeneration,
     };
-  }
-
-  private queue(index: number, change: Partial<QueueState>): void {
-    const queue = this.state.queues[index];
-    if (queue === undefined) {
-      throw new RangeError(`virtqueue ${index}, here are ${this.state.queues.length}`);
-    }
-    const queues = [...this.state.queues];
-    queues[index] = { ...queue, ...change };
-    this.state = { ...this.state, queues };
   }
 }
 
@@ -161,7 +183,7 @@ function commonConfig(state: DeviceState, driverFeatureSelect: number): VirtioPc
     queueSize: queue?.size ?? 0,
     queueMsixVector: queue?.msixVector ?? 0,
     queueEnable: queue?.enabled ? 1 : 0,
-    queueNotifyOff: state.queueSelect,
+    queueNotifyOff: queue?.notifyOffset ?? state.queueSelect,
     queueDesc: queue?.descriptorArea ?? 0n,
     queueDriver: queue?.driverArea ?? 0n,
     queueDevice: queue?.deviceArea ?? 0n,
@@ -171,7 +193,7 @@ function commonConfig(state: DeviceState, driverFeatureSelect: number): VirtioPc
 function featuresField(features: bigint): VirtioDevCtxFieldTlv {
   return {
     type: VirtioDevCtxType.VIRTIO_DEV_CTX_DEV_FEATURES,
-    value: { case: "devFeatures", value: { featureBits: [features] } },
+    value: { case: "devFeatures", value: { featureBits: featureWords(features) } },
   };
 }
 
@@ -203,7 +225,7 @@ function splitFields(queue: QueueState, vqIndex: number): VirtioDevCtxFieldTlv[]
     },
     {
       type: VirtioDevCtxType.VIRTIO_DEV_CTX_VQ_SPLIT_DEV_OWN_DESC,
-      value: { case: "vqSplitDevOwnDesc", value: { vqIndex, descIdx: [...queue.owned] } },
+      value: { case: "vqSplitDevOwnDesc", value: { vqIndex, descIdx: queue.owned.map(({ id }) => id) } },
     },
   ];
 }

@@ -13,10 +13,12 @@ import {
   VirtioDevPartType,
   VirtioPciCommonCfgOffset,
 } from "../../../generated/virtio/device-parts.js";
-import { VirtioFeature } from "../../../generated/virtio/features.js";
 import type { DeviceState, QueueState } from "../member/device-state.js";
-import { joinedFeatures } from "./feature-words.js";
-import { internalLosses, type Loss } from "./loss.js";
+import { featureWords, joinedFeatures } from "./feature-words.js";
+import { netParts, RESET_NET, withNetPart } from "./net-parts.js";
+import { QueueList } from "./queue-list.js";
+import { isPacked } from "./state-fields.js";
+import { INTERRUPT_STATUS, type LossReasons } from "./state-losses.js";
 
 /** One part, and its bytes: parts stand back to back. */
 export interface EncodedPart {
@@ -36,41 +38,56 @@ export function deviceParts(state: DeviceState): EncodedPart[] {
       value: { deviceStatus: state.status },
     }),
     ...state.queues.map(queuePart),
-    ...state.queues.map((_, index) => notifyPart(index)),
+    ...state.queues.map(notifyPart),
+    ...netParts(state),
   ].map((part) => ({ part, bytes: encodeVirtioDevPart(part, deviceType) }));
 }
 
-/** What the parts leave out of this state. */
-export function devicePartsLosses(state: DeviceState): Loss[] {
-  const packed = (state.driverFeatures & VirtioFeature.VIRTIO_F_RING_PACKED) !== 0n;
-  const losses: Loss[] = [
-    { path: "config", reason: "there is no part for the configuration of the device type" },
-    ...internalLosses(state),
-  ];
-  if (state.net !== undefined) {
-    losses.push({ path: "net", reason: "what a driver has set with control commands has no part here" });
-  }
-  state.queues.forEach(({ enabled, owned }, index) => {
-    if (enabled && packed) {
-      losses.push({ path: `queues[${index}].standing`, reason: "packed virtqueues have no part" });
-    }
-    if (owned.length > 0) {
-      losses.push({ path: `queues[${index}].owned`, reason: "buffers in flight have no part" });
-    }
-  });
-  return losses;
-}
+/** What there is no part for. */
+export const DEVICE_PARTS_REASONS: LossReasons = [
+  { path: /^internal$/, reason: "it has no place for the internal state of a device type" },
+  {
+    path: /^config(_order)?$/,
+    reason: "there is no part for it: the destination has to be set up with the same configuration",
+    kind: "elsewhere",
+  },
+  ...INTERRUPT_STATUS,
+  {
+    path: /\.max_size$/,
+    reason: "the part of a virtqueue has the size in use only: the destination offers its own",
+    kind: "elsewhere",
+  },
+  {
+    path: /\.(last_avail_idx|used_idx)$/,
+    reason: "there is no part for it, and of a packed virtqueue nothing else says it",
+    when: isPacked,
+  },
+  {
+    path: /\.last_avail_idx$/,
+    reason: "there is no part for it: the destination goes on behind what the used ring holds",
+  },
+  {
+    path: /^net\./,
+    reason: "there is no part for it: the device keeps fewer addresses than the driver has set",
+  },
+  { path: /\.owned/, reason: "there is no part for buffers in flight: the destination takes them for used" },
+];
 
 /** Takes parts in, one by one: what none of them says stays as it is in `base`. */
 export class DevicePartsReader {
   private state: DeviceState;
+  private readonly queues: QueueList;
+  private readonly learns: boolean;
 
-  constructor(base: DeviceState) {
+  /** `learns`: the device is what the parts say, and `base` says nothing of its features and virtqueues. */
+  constructor(base: DeviceState, learns = false) {
     this.state = base;
+    this.queues = new QueueList(base.queues, learns);
+    this.learns = learns;
   }
 
   get result(): DeviceState {
-    return this.state;
+    return { ...this.state, queues: this.queues.all };
   }
 
   /** @throws RangeError when the part cannot be this device's. */
@@ -78,9 +95,10 @@ export class DevicePartsReader {
     const { state } = this;
     switch (part.case) {
       case "devFeatures": {
-        // Only compared: a device has the features that it has.
         const given = joinedFeatures(part.value.value.featureBits);
-        if (given !== state.deviceFeatures) {
+        if (this.learns) this.state = { ...state, deviceFeatures: given };
+        // Only compared: a device has the features that it has.
+        else if (given !== state.deviceFeatures) {
           throw new RangeError(
             `features 0x${given.toString(16)}, here are 0x${state.deviceFeatures.toString(16)}`,
           );
@@ -98,7 +116,7 @@ export class DevicePartsReader {
         break;
       case "vqCfg": {
         const { queueSize, vector, enabled, queueDesc, queueDriver, queueDevice } = part.value.value;
-        this.queue(part.value.selector.index, {
+        this.queues.change(part.value.selector.index, {
           size: queueSize,
           msixVector: vector,
           enabled: enabled === 1,
@@ -110,11 +128,16 @@ export class DevicePartsReader {
         });
         break;
       }
-      case "vqNotifyCfg":
-        // Where a queue is notified follows from its index here.
-        if (part.value.selector.index >= state.queues.length) {
-          throw new RangeError(`virtqueue ${part.value.selector.index}, here are ${state.queues.length}`);
-        }
+      case "vqNotifyCfg": {
+        const { queueNotifyOff, queueNotifConfigData } = part.value.value;
+        this.queues.change(part.value.selector.index, {
+          notifyOffset: queueNotifyOff,
+          notifyData: queueNotifConfigData,
+        });
+        break;
+      }
+      case "netCvqCfg":
+        this.state = { ...state, net: withNetPart(state.net ?? RESET_NET, part.value.value) };
         break;
       default:
         if ((flags & VirtioDevPartFlags.VIRTIO_DEV_PART_F_OPTIONAL) === 0) {
@@ -134,23 +157,12 @@ export class DevicePartsReader {
         this.state = { ...state, [register.case]: register.value };
         break;
       case "numQueues":
-        if (register.value !== state.queues.length) {
-          throw new RangeError(`${register.value} virtqueues, here are ${state.queues.length}`);
-        }
+        this.queues.count(register.value);
         break;
       default:
         // The other registers show what other parts say.
         break;
     }
-  }
-
-  private queue(index: number, queue: QueueState): void {
-    if (this.state.queues[index] === undefined) {
-      throw new RangeError(`virtqueue ${index}, here are ${this.state.queues.length}`);
-    }
-    const queues = [...this.state.queues];
-    queues[index] = queue;
-    this.state = { ...this.state, queues };
   }
 }
 
@@ -161,7 +173,7 @@ function made(partType: number, part: VirtioDevPartPart, flags = 0): VirtioDevPa
 function features(partType: number, name: "devFeatures" | "drvFeatures", bits: bigint): VirtioDevPart {
   // The device only verifies its own: the other side may leave them out.
   const flags = name === "devFeatures" ? VirtioDevPartFlags.VIRTIO_DEV_PART_F_OPTIONAL : 0;
-  return made(partType, { case: name, value: { value: { featureBits: [bits] } } }, flags);
+  return made(partType, { case: name, value: { value: { featureBits: featureWords(bits) } } }, flags);
 }
 
 function commonParts(state: DeviceState): VirtioDevPart[] {
@@ -199,9 +211,12 @@ function queuePart(queue: QueueState, index: number): VirtioDevPart {
   });
 }
 
-function notifyPart(index: number): VirtioDevPart {
+function notifyPart({ notifyOffset, notifyData }: QueueState, index: number): VirtioDevPart {
   return made(VirtioDevPartType.VIRTIO_DEV_PART_VQ_NOTIFY_CFG, {
     case: "vqNotifyCfg",
-    value: { selector: { index }, value: { queueNotifyOff: index, queueNotifConfigData: 0 } },
+    value: {
+      selector: { index },
+      value: { queueNotifyOff: notifyOffset ?? index, queueNotifConfigData: notifyData ?? 0 },
+    },
   });
 }

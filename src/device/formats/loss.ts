@@ -1,17 +1,24 @@
-/** What a format of migration cannot hold of a device's state. */
-import type { DeviceState } from "../member/device-state.js";
+/** What a format of migration cannot hold of a device's state, and what it does not say. */
 
 export interface Loss {
-  /** Of the state, e.g. `queues[2].standing`. */
+  /**
+   * `lost`: the device goes on without it. `elsewhere`: it is not state that a format of this kind carries; the destination
+   * has to be built that way, or another part of the migration brings it.
+   */
+  readonly kind: "lost" | "elsewhere";
+  /** Of the state, in the source's names, e.g. `queues[2].available`. */
   readonly path: string;
+  /** What was there, for people. */
+  readonly value?: string | undefined;
   readonly reason: string;
 }
 
-/** Of formats that are for all device types, and have no place for what only one of them has. */
-export function internalLosses({ internal }: DeviceState): Loss[] {
-  return internal === undefined
-    ? []
-    : [{ path: "internal", reason: "there is no field for the internal state of the device type" }];
+/** What a format does not say, and what was taken for it. */
+export interface Assumption {
+  readonly path: string;
+  /** For people. */
+  readonly value: string;
+  readonly reason: string;
 }
 
 /** A state in a format, and what is not in it. */

@@ -44,7 +44,7 @@ function adminTail(adminQueueIndex: number, adminQueueNum: number): Partial<Virt
 
 /** The 32 feature bits that a selector chooses. */
 export function featureWindow(features: bigint, select: number): number {
-  return select > 1 ? 0 : Number((features >> (BigInt(select) * 32n)) & 0xffff_ffffn);
+  return select > 3 ? 0 : Number((features >> (BigInt(select) * 32n)) & 0xffff_ffffn);
 }
 
 export class CommonConfig {

@@ -68,13 +68,14 @@ export class QueueRegisters {
   save(): QueueState {
     return {
       size: this.size,
+      maxSize: this.maxSize,
       msixVector: this.msixVector,
       enabled: this.enabled,
       descriptorArea: this.descriptorArea,
       driverArea: this.driverArea,
       deviceArea: this.deviceArea,
       standing: this.ring?.position,
-      owned: this.ring?.owned ?? [],
+      owned: (this.ring?.owned ?? []).map((id) => ({ id })),
     };
   }
 

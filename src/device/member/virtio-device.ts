@@ -397,7 +397,7 @@ export class VirtioDevice implements DevicePort {
       if (queue === undefined || !state.enabled) return;
       this.guarded(index, () => {
         const ring = queue.open(this.memory, this.ringOptions, state.standing ?? UNKNOWN_STANDING);
-        for (const id of state.owned) this.type.resume(index, ring.reopen(id));
+        for (const { id } of state.owned) this.type.resume(index, ring.reopen(id));
       });
     });
   }

@@ -32,14 +32,14 @@ export class ContextSource {
   /** Bytes that are still to be read, as far as can be said now. */
   get remaining(): number {
     if (this.context !== undefined) return this.context.length - this.at;
-    return this.isUsedUp ? 0 : writeDeviceContext(this.device.save()).bytes.length;
+    return this.isUsedUp ? 0 : writeDeviceContext(this.device.save()).length;
   }
 
   /** The next bytes, at most `size`; none when there is no more. */
   read(size: number): Uint8Array {
     if (this.context === undefined) {
       if (this.isUsedUp || size === 0) return new Uint8Array(0);
-      this.context = writeDeviceContext(this.device.save()).bytes;
+      this.context = writeDeviceContext(this.device.save());
       this.at = 0;
       this.usedUp = this.device.revision;
     }

@@ -1,7 +1,9 @@
 /**
- * Takes devices out of a description. The text around them stays as it is, byte for byte: who compares the result with the
- * original finds what was dropped and nothing else.
+ * Changes a description: devices that are dropped, fields that have another size. The text around them stays as it is,
+ * byte for byte: who compares the result with the original finds what was changed and nothing else.
  */
+import { encodeQemuVmRecord, QemuVmSection, readQemuVmRecord } from "../../../generated/qemu/stream.js";
+import { Reader } from "../../runtime/index.js";
 import { JsonObject, readJson } from "../../streams/qemu/json.js";
 
 export interface DescribedDevice {
@@ -37,6 +39,46 @@ export function withoutDevices(
   });
   parts.push(text.subarray(last.to));
   return { text: joined(parts), dropped: elements.length - kept.length };
+}
+
+/** The record of a description, with another text. */
+export function rewritten(record: Uint8Array, change: (text: Uint8Array) => Uint8Array): Uint8Array {
+  const reader = new Reader(record);
+  readQemuVmRecord(reader);
+  const text = change(record.subarray(reader.at));
+  const head = encodeQemuVmRecord({
+    type: QemuVmSection.QEMU_VM_VMDESCRIPTION,
+    head: { case: "vmdescription", value: { size: text.length } },
+  });
+  return joined([head, text]);
+}
+
+/** The text with another size for one field of one device. As it is where it has no such field. */
+export function withFieldSize(
+  text: Uint8Array,
+  { name, instanceId }: DescribedDevice,
+  field: string,
+  size: number,
+): Uint8Array {
+  const isDevice = ({ from, to }: Span) => {
+    const device = deviceIn(text.subarray(from, to));
+    return device?.name === name && device.instanceId === instanceId;
+  };
+  const device = elementsOf(text, "devices").find(isDevice);
+  if (device === undefined) return text;
+  for (const { from, to } of elementsOf(text.subarray(device.from, device.to), "fields")) {
+    const span = text.subarray(device.from + from, device.from + to);
+    const json = readJson(span);
+    if (!("value" in json) || !(json.value instanceof JsonObject) || json.value.get("name") !== field)
+      continue;
+    const found = /"size"\s*:\s*(\d+)/.exec(latin1(span));
+    if (found === null) return text;
+    const [whole, digits = ""] = found;
+    const end = device.from + from + found.index + whole.length;
+    const number = Uint8Array.from(String(size), (digit) => digit.charCodeAt(0));
+    return joined([text.subarray(0, end - digits.length), number, text.subarray(end)]);
+  }
+  return text;
 }
 
 interface Span {

@@ -2,3 +2,4 @@
 export { type Assignment, parseAssignment } from "./assignment.js";
 export { OverlapError, type Patch, Patcher } from "./patch.js";
 export { EditError, EditPlan } from "./plan.js";
+export { replaceDevice } from "./replace.js";

@@ -2,8 +2,7 @@
  * What an edit changes, worked out while the stream is inspected: which bytes of which fields, which sections go, and what
  * else must follow (the description's entries and its length, the length of a package).
  */
-import { encodeQemuVmRecord, QemuVmSection, readQemuVmRecord } from "../../../generated/qemu/stream.js";
-import { Reader } from "../../runtime/index.js";
+import { encodeQemuVmRecord, QemuVmSection } from "../../../generated/qemu/stream.js";
 import type { Leaf } from "../leaves.js";
 import type { Node } from "../node.js";
 import { type Path, printPath } from "../path.js";
@@ -12,8 +11,9 @@ import { Query } from "../query.js";
 import { type CaptureRecord, hex, type Sink } from "../report.js";
 import { valueText } from "../values.js";
 import type { Assignment } from "./assignment.js";
-import { type DescribedDevice, withoutDevices } from "./description.js";
+import { type DescribedDevice, rewritten, withoutDevices } from "./description.js";
 import { bytesFrom, encoder, hasValue, ValueError } from "./encode.js";
+import { withPackageLength } from "./package.js";
 import { ordered, type Patch } from "./patch.js";
 import { repeatsOf } from "./repeats.js";
 
@@ -247,19 +247,8 @@ export class EditPlan implements Sink {
     return {
       at,
       size,
-      replace: (old) => {
-        const reader = new Reader(old);
-        readQemuVmRecord(reader);
-        const { text } = withoutDevices(old.subarray(reader.at), (device) => devices.has(keyOf(device)));
-        const head = encodeQemuVmRecord({
-          type: QemuVmSection.QEMU_VM_VMDESCRIPTION,
-          head: { case: "vmdescription", value: { size: text.length } },
-        });
-        const bytes = new Uint8Array(head.length + text.length);
-        bytes.set(head);
-        bytes.set(text, head.length);
-        return bytes;
-      },
+      replace: (old) =>
+        rewritten(old, (text) => withoutDevices(text, (device) => devices.has(keyOf(device))).text),
     };
   }
 
@@ -295,14 +284,6 @@ function instanceOf(path: Path): number {
 
 function keyOf({ name, instanceId }: DescribedDevice): string {
   return `${instanceId} ${name}`;
-}
-
-function withPackageLength(command: Uint8Array, length: number): Uint8Array {
-  const record = readQemuVmRecord(new Reader(command));
-  const { head } = record;
-  if (head.case !== "command" || head.value.data.body.case !== "migCmdPackaged") return command;
-  const data = { ...head.value.data, body: { case: "migCmdPackaged" as const, value: { length } } };
-  return encodeQemuVmRecord({ ...record, head: { case: "command", value: { ...head.value, data } } });
 }
 
 function configurationHead(name: string): Uint8Array {

@@ -67,7 +67,7 @@ const PROGRESS = [
 ];
 
 /** `0xf DRIVER_OK` */
-function statusText(status: number): string {
+export function statusText(status: number): string {
   const last = PROGRESS.filter((bit) => (status & bit) !== 0).at(-1);
   const [name = ""] = last === undefined ? ["reset"] : virtioDeviceStatusNames(last);
   return `${hex(status)} ${name.replace("VIRTIO_CONFIG_S_", "")}`;

@@ -14,7 +14,7 @@ const PIECE = 64 * 1024;
 /** Writes to the end, and closes. @throws SystemCallError, e.g. EPIPE when the other side has gone */
 export async function writeState(descriptor: Descriptor, state: DeviceState): Promise<Uint8Array> {
   try {
-    const { bytes } = writeDeviceContext(state);
+    const bytes = writeDeviceContext(state);
     descriptor.setNonBlocking();
     for (let at = 0; at < bytes.length; ) {
       const written = descriptor.write(bytes.subarray(at, at + PIECE));

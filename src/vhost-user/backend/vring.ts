@@ -164,7 +164,7 @@ export class Vring {
       driverArea: BigInt(latest?.driverArea ?? 0),
       deviceArea: BigInt(latest?.deviceArea ?? 0),
       standing: addresses && (ring?.position ?? this.position),
-      owned: ring?.owned ?? [],
+      owned: (ring?.owned ?? []).map((id) => ({ id })),
     };
   }
 }

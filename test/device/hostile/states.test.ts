@@ -45,7 +45,7 @@ function contextOf(name: string): Uint8Array {
   const { device } = target(name, memory);
   const bus = { common: new CommonConfig(device), notify: (queue: number) => device.notify(queue) };
   new GuestDriver(bus, memory, new Allocator(0x1000, GUEST_SIZE), VERSION_1);
-  return writeDeviceContext(device.save()).bytes;
+  return writeDeviceContext(device.save());
 }
 
 describe.each(Object.keys(TARGETS))("a damaged context of a %s device", (name) => {

@@ -15,6 +15,8 @@ export interface SavedDevice {
   readonly guestLittleEndian: boolean;
   /** Queues that the device has. */
   readonly queues: number;
+  /** The device offers VIRTIO_F_RING_PACKED, whatever ring the driver uses. */
+  readonly offersPacked: boolean;
   /** Order of what QEMU saves as it lies in its memory, of the host that is the likely one for this machine. */
   readonly hostLittleEndian: boolean;
 }

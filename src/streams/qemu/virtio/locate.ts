@@ -49,6 +49,8 @@ export interface LocatedVirtio {
 }
 
 const OWN = "device";
+/** Written by devices that offer packed rings, whether the driver uses them or not. */
+const PACKED = "virtio/packed_virtqueues";
 /** Machines whose guests are big-endian unless they say otherwise. */
 const BIG_ENDIAN =
   /^(s390-|pseries|powernv|ppce500|mac99|g3beige|40p|ref405ep|bamboo|SS-|sun4|leon3|q800|mcf)/;
@@ -184,6 +186,7 @@ class Locator {
         config: reader.bytes.subarray(span.at ?? at, span.end ?? at),
         guestLittleEndian,
         queues: value?.queues.length ?? 0,
+        offersPacked: findHead(reader, behind, (name) => name === PACKED) !== undefined,
         hostLittleEndian: !isBig,
       },
     };

@@ -1,5 +1,4 @@
 /** How requests in flight can lie in a device's state. Nothing in the state says which way: the bytes tell. */
-import { VirtioFeature } from "../../../../../generated/virtio/features.js";
 import type { SavedDevice } from "../device.js";
 
 export interface InFlight {
@@ -9,10 +8,9 @@ export interface InFlight {
   readonly packed: boolean;
 }
 
-/** All ways, the most likely first. A device that the driver uses packed rings of offers them. */
-export function inFlight({ features, hostLittleEndian }: SavedDevice): InFlight[] {
-  const isPacked = (features & VirtioFeature.VIRTIO_F_RING_PACKED) !== 0n;
+/** All ways, the most likely first. */
+export function inFlight({ offersPacked, hostLittleEndian }: SavedDevice): InFlight[] {
   return [hostLittleEndian, !hostLittleEndian].flatMap((order) =>
-    [isPacked, !isPacked].map((packed) => ({ hostLittleEndian: order, packed })),
+    [offersPacked, !offersPacked].map((packed) => ({ hostLittleEndian: order, packed })),
   );
 }

@@ -1,6 +1,7 @@
 /** virtio-net */
 
 import {
+  type QemuVirtioNet,
   readQemuVirtioNet,
   readQemuVirtioNetRss,
   scanQemuVirtioNet,
@@ -15,7 +16,7 @@ import {
 import { VirtioNetFeature } from "../../../../../generated/virtio/features.js";
 import { VirtioDeviceId } from "../../../../../generated/virtio/ids.js";
 import type { SavedDevice, VirtioDevice } from "../device.js";
-import { layout } from "../layout.js";
+import { type Layout, layout } from "../layout.js";
 import type { Vmstate } from "../vmstate.js";
 import { backendState } from "./backend-state.js";
 
@@ -45,6 +46,11 @@ const SUBSECTIONS: readonly Vmstate[] = [
   backendState("virtio-net-device/backend", VirtioDeviceId.VIRTIO_ID_NET),
 ];
 
+/** `multiqueue`, `offloads`: see qemu_virtio_net. */
+export function netLayout(multiqueue: boolean, offloads: boolean): Layout<QemuVirtioNet> {
+  return layout("qemu_virtio_net", FILTERS, multiqueue, offloads);
+}
+
 /**
  * Whether it has more than one pair of queues can be told from the number of its queues only where the driver accepted
  * that there are: the fields that follow tell.
@@ -52,9 +58,7 @@ const SUBSECTIONS: readonly Vmstate[] = [
 function stateOf({ features, queues }: SavedDevice): Vmstate {
   const offloads = (features & VirtioNetFeature.VIRTIO_NET_F_CTRL_GUEST_OFFLOADS) !== 0n;
   const isMultiqueue = queues > 3;
-  const layouts = [isMultiqueue, !isMultiqueue].map((multiqueue) =>
-    layout("qemu_virtio_net", FILTERS, multiqueue, offloads),
-  );
+  const layouts = [isMultiqueue, !isMultiqueue].map((multiqueue) => netLayout(multiqueue, offloads));
   return { name: "virtio-net-device", layouts, subsections: SUBSECTIONS };
 }
 
