@@ -12,6 +12,7 @@ import {
   virtioAdminStatusQualifierName,
 } from "../../../generated/virtio/admin.js";
 import { VirtioAdminCommands } from "../../../generated/virtio/admin-commands.js";
+import { VirtioAdminCommandsDraftV2 } from "../../../generated/virtio/draft-v2/admin-commands.js";
 import { VirtioFeature } from "../../../generated/virtio/features.js";
 import { Reader } from "../../runtime/index.js";
 import type { Allocator } from "../guest/allocator.js";
@@ -23,6 +24,20 @@ const UNIT = 8;
 const NOTHING = new Uint8Array(0);
 /** Bytes for the bits of 4096 opcodes. */
 const LIST_ROOM = 512;
+const WORD_BITS = 64;
+/** How often a command is sent that the owner asks to send again. */
+const ATTEMPTS = 8;
+/** What a driver knows how to use: the commands of both profiles. Others may depend on each other in ways of their own. */
+const FAMILIAR: ReadonlySet<number> = new Set<number>([
+  ...Object.values(VirtioAdminCommands),
+  ...Object.values(VirtioAdminCommandsDraftV2),
+]);
+/** In use before the driver has said anything. */
+const LIST_COMMANDS: ReadonlySet<number> = new Set<number>([
+  VirtioAdminCommands.VIRTIO_ADMIN_CMD_LIST_QUERY,
+  VirtioAdminCommands.VIRTIO_ADMIN_CMD_LIST_USE,
+]);
+const AGAIN: number = VirtioAdminStatus.VIRTIO_ADMIN_STATUS_EAGAIN;
 /** An answer without a result. */
 const ANSWER_HEAD = encodeVirtioAdminCmdWritable({
   status: VirtioAdminStatus.VIRTIO_ADMIN_STATUS_OK,
@@ -72,6 +87,8 @@ export class AdminDriver {
   private readonly bufferSize: number;
   private readonly queue: number;
   private pending = false;
+  /** By group type: the commands that the owner has let this driver use. */
+  private readonly used = new Map<number, ReadonlySet<number>>();
 
   /**
    * `memory`: that of the host, which the owner reaches. Commands of at most `bufferSize` bytes each way.
@@ -91,7 +108,7 @@ export class AdminDriver {
     return this.bufferSize - commandBytes({ opcode: 0, memberId: 0 }).length;
   }
 
-  /** Asks for the commands that the owner has for a group type, and says that all of them will be used. */
+  /** Asks for the commands that the owner has for a group type, and says that all will be used that are known here. */
   useAll(groupType: number = VirtioAdminGroupType.VIRTIO_ADMIN_GROUP_TYPE_SRIOV): number[] {
     const { result } = this.execute({
       opcode: VirtioAdminCommands.VIRTIO_ADMIN_CMD_LIST_QUERY,
@@ -99,23 +116,41 @@ export class AdminDriver {
       groupType,
       room: LIST_ROOM,
     });
-    const list = decodeVirtioAdminCmdList(result);
+    const opcodes = decodeVirtioAdminCmdList(result)
+      .deviceAdminCmdOpcodes.flatMap((word, index) =>
+        Array.from({ length: WORD_BITS }, (_, bit) => bit)
+          .filter((bit) => ((word >> BigInt(bit)) & 1n) === 1n)
+          .map((bit) => index * WORD_BITS + bit),
+      )
+      .filter((opcode) => FAMILIAR.has(opcode));
+    const words = new Array<bigint>(Math.floor(Math.max(0, ...opcodes) / WORD_BITS) + 1).fill(0n);
+    for (const opcode of opcodes) {
+      const word = Math.floor(opcode / WORD_BITS);
+      words[word] = (words[word] ?? 0n) | (1n << BigInt(opcode % WORD_BITS));
+    }
     this.execute({
       opcode: VirtioAdminCommands.VIRTIO_ADMIN_CMD_LIST_USE,
       memberId: 0,
       groupType,
-      data: encodeVirtioAdminCmdList(list),
+      data: encodeVirtioAdminCmdList({ deviceAdminCmdOpcodes: words }),
     });
-    return list.deviceAdminCmdOpcodes.flatMap((word, index) =>
-      Array.from({ length: 64 }, (_, bit) => bit)
-        .filter((bit) => ((word >> BigInt(bit)) & 1n) === 1n)
-        .map((bit) => index * 64 + bit),
-    );
+    this.used.set(groupType, new Set(opcodes));
+    return opcodes;
   }
 
-  /** @throws AdminCommandError when the owner refuses; Error when it has not answered yet (see `submit`). */
+  /**
+   * @throws AdminCommandError when the owner refuses; Error when it has not answered yet (see `submit`), and, before
+   *   anything is sent, when the command is not in use.
+   */
   execute(command: AdminCommand): AdminAnswer {
-    const answer = this.attempt(command);
+    const { opcode, groupType = VirtioAdminGroupType.VIRTIO_ADMIN_GROUP_TYPE_SRIOV } = command;
+    if (!LIST_COMMANDS.has(opcode) && !this.used.get(groupType)?.has(opcode)) {
+      throw new Error(`command 0x${opcode.toString(16)} is not in use for group type ${groupType}`);
+    }
+    let answer = this.attempt(command);
+    for (let attempt = 1; attempt < ATTEMPTS && answer.status === AGAIN; attempt++) {
+      answer = this.attempt(command);
+    }
     if (answer.status !== VirtioAdminStatus.VIRTIO_ADMIN_STATUS_OK) {
       throw new AdminCommandError(command.opcode, answer.status, answer.qualifier);
     }

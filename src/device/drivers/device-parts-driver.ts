@@ -27,6 +27,7 @@ import {
   VirtioResourceObjType,
 } from "../../../generated/virtio/admin-commands.js";
 import { VirtioDeviceId } from "../../../generated/virtio/ids.js";
+import { fitted } from "../owner/command.js";
 import type { AdminDriver } from "./admin-driver.js";
 
 const C = VirtioAdminCommands;
@@ -34,13 +35,24 @@ const { VIRTIO_RESOURCE_OBJ_DEV_PARTS } = VirtioResourceObjType;
 const SIZE = VirtioAdminCmdDevPartsMetadataType.VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_TYPE_SIZE;
 const NO_DEVICE = VirtioDeviceId.VIRTIO_ID_INVALID;
 
+/** As many as the capability can say. */
+const LIMIT = 255;
+
 /** Ids of objects, for all members of an owner together. */
 export class ObjectIds {
   private readonly used = new Set<number>();
+  private readonly limit: number;
 
+  /** `limit`: what was agreed on (see enableDeviceParts). */
+  constructor(limit = LIMIT) {
+    this.limit = limit;
+  }
+
+  /** @throws RangeError when all are taken. */
   take(): number {
     let id = 0;
     while (this.used.has(id)) id++;
+    if (id >= this.limit) throw new RangeError(`${this.limit} objects are all that were agreed on`);
     this.used.add(id);
     return id;
   }
@@ -50,8 +62,11 @@ export class ObjectIds {
   }
 }
 
-/** Says that device parts will be used, as many objects as the owner has. Once for each owner. */
-export function enableDeviceParts(admin: AdminDriver): void {
+/**
+ * Says that device parts will be used, once for each owner, and gives how many objects there can be. Ids are of objects for
+ * getting and for setting alike, so the smaller one of the two limits is both.
+ */
+export function enableDeviceParts(admin: AdminDriver): number {
   const self = { memberId: 0, groupType: VirtioAdminGroupType.VIRTIO_ADMIN_GROUP_TYPE_SELF };
   const id = VirtioCapId.VIRTIO_DEV_PARTS_CAP;
   const { result } = admin.execute({
@@ -60,7 +75,9 @@ export function enableDeviceParts(admin: AdminDriver): void {
     data: encodeVirtioAdminCmdCapGetData({ id }),
     room: VIRTIO_DEV_PARTS_CAP_SIZE,
   });
-  const cap = decodeVirtioDevPartsCap(result);
+  const offered = decodeVirtioDevPartsCap(fitted(result, VIRTIO_DEV_PARTS_CAP_SIZE));
+  const limit = Math.min(offered.getPartsResourceObjectsLimit, offered.setPartsResourceObjectsLimit);
+  const cap = { getPartsResourceObjectsLimit: limit, setPartsResourceObjectsLimit: limit };
   admin.execute({
     ...self,
     opcode: C.VIRTIO_ADMIN_CMD_DRIVER_CAP_SET,
@@ -69,6 +86,7 @@ export function enableDeviceParts(admin: AdminDriver): void {
       NO_DEVICE,
     ),
   });
+  return limit;
 }
 
 export class DevicePartsDriver {
@@ -77,6 +95,7 @@ export class DevicePartsDriver {
   private readonly ids: ObjectIds;
   private getObject: number | undefined;
   private setObject: number | undefined;
+  private stopped = false;
 
   constructor(admin: AdminDriver, memberId: number, ids: ObjectIds) {
     this.admin = admin;
@@ -110,7 +129,10 @@ export class DevicePartsDriver {
       encodeVirtioAdminCmdDevPartsMetadataData({ hdr: this.head(this.forGetting()), type: SIZE }),
       VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_PARTS_SIZE_SIZE,
     );
-    const { metadata } = decodeVirtioAdminCmdDevPartsMetadataResult(result, SIZE);
+    const { metadata } = decodeVirtioAdminCmdDevPartsMetadataResult(
+      fitted(result, VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_PARTS_SIZE_SIZE),
+      SIZE,
+    );
     return metadata.case === "partsSize" ? metadata.value.size : 0;
   }
 
@@ -128,8 +150,9 @@ export class DevicePartsDriver {
     ).result.slice();
   }
 
-  /** Parts, back to back; the device must be stopped. */
+  /** Parts, back to back. @throws Error when this driver has not stopped the device; nothing is sent then. */
   setParts(parts: Uint8Array): void {
+    if (!this.stopped) throw new Error("the device takes no parts: it is not stopped");
     const head = encodeVirtioAdminCmdResourceObjCmdHdr(this.head(this.forSetting()));
     const data = new Uint8Array(head.length + parts.length);
     data.set(head);
@@ -185,6 +208,7 @@ export class DevicePartsDriver {
 
   private setMode(flags: number): void {
     this.run(C.VIRTIO_ADMIN_CMD_DEV_MODE_SET, encodeVirtioAdminCmdDevModeSetData({ flags }));
+    this.stopped = flags !== 0;
   }
 
   private run(opcode: number, data: Uint8Array, room = 0): ReturnType<AdminDriver["execute"]> {

@@ -24,6 +24,7 @@ import {
 import { cutIntoBuffers } from "../../streams/cut.js";
 import type { MigrationMode } from "../member/virtio-device.js";
 import type { PageRange } from "../memory/written-pages.js";
+import { fitted } from "../owner/command.js";
 import type { AdminDriver } from "./admin-driver.js";
 
 const C = VirtioAdminCommandsDraftV2;
@@ -41,6 +42,7 @@ const RECORDS_PER_COMMAND = 512;
 export class DraftV2Driver {
   private readonly admin: AdminDriver;
   readonly memberId: number;
+  private recorded: readonly PageRange[] = [];
 
   /** The commands must be in use (see AdminDriver.useAll). */
   constructor(admin: AdminDriver, memberId: number) {
@@ -54,7 +56,9 @@ export class DraftV2Driver {
       undefined,
       VIRTIO_ADMIN_CMD_DEV_MODE_GET_RESULT_SIZE,
     );
-    const { mode } = decodeVirtioAdminCmdDevModeGetResult(result);
+    const { mode } = decodeVirtioAdminCmdDevModeGetResult(
+      fitted(result, VIRTIO_ADMIN_CMD_DEV_MODE_GET_RESULT_SIZE),
+    );
     const found = Object.entries(MODES).find(([, value]) => value === mode);
     if (found === undefined) throw new RangeError(`the device is in mode ${mode}`);
     return found[0] as MigrationMode;
@@ -72,7 +76,9 @@ export class DraftV2Driver {
       data,
       VIRTIO_ADMIN_CMD_DEV_CTX_SIZE_GET_RESULT_SIZE,
     );
-    return decodeVirtioAdminCmdDevCtxSizeGetResult(result).size;
+    return decodeVirtioAdminCmdDevCtxSizeGetResult(
+      fitted(result, VIRTIO_ADMIN_CMD_DEV_CTX_SIZE_GET_RESULT_SIZE),
+    ).size;
   }
 
   /** The pieces of a context, each as one command brings it; none when the device has nothing new. */
@@ -86,10 +92,18 @@ export class DraftV2Driver {
     }
   }
 
-  /** `piece`: a multiple of 8, because commands are filled up to one and a context cannot tell zeros from its own. */
+  /**
+   * `piece`: a multiple of 8, because commands are filled up to one and a context cannot tell zeros from its own. A context
+   * that is refused is discarded: no part of it is left in the way of a change of the mode.
+   */
   writeContext(context: Uint8Array, piece: number = PIECE): void {
     if (piece % 8 !== 0) throw new RangeError(`pieces of ${piece} bytes`);
-    for (const data of cutIntoBuffers(context, piece)) this.run(C.VIRTIO_ADMIN_CMD_DEV_CTX_WRITE, data);
+    try {
+      for (const data of cutIntoBuffers(context, piece)) this.run(C.VIRTIO_ADMIN_CMD_DEV_CTX_WRITE, data);
+    } catch (error) {
+      this.discard();
+      throw error;
+    }
   }
 
   discard(): void {
@@ -103,14 +117,27 @@ export class DraftV2Driver {
       undefined,
       VIRTIO_ADMIN_CMD_DEV_WRITE_RECORD_CAP_RESULT_SIZE,
     );
-    const { supportedPageSizeBitmap, supportedRanges } = decodeVirtioAdminCmdDevWriteRecordCapResult(result);
+    const { supportedPageSizeBitmap, supportedRanges } = decodeVirtioAdminCmdDevWriteRecordCapResult(
+      fitted(result, VIRTIO_ADMIN_CMD_DEV_WRITE_RECORD_CAP_RESULT_SIZE),
+    );
     const bits = Array.from({ length: 32 }, (_, bit) => bit).filter(
       (bit) => ((supportedPageSizeBitmap >>> bit) & 1) === 1,
     );
     return { pageSizes: bits.map((bit) => 4096 * 2 ** bit), ranges: supportedRanges };
   }
 
+  /**
+   * Ranges are added to those that are being recorded.
+   * @throws RangeError when ranges overlap each other, or those that are being recorded; nothing is sent then.
+   */
   startRecords(pageSize: number, ranges: readonly PageRange[]): void {
+    const all = [...this.recorded, ...ranges].sort((a, b) => a.address - b.address);
+    all.forEach(({ address }, index) => {
+      const before = all[index - 1];
+      if (before !== undefined && before.address + before.length > address) {
+        throw new RangeError(`the range at 0x${address.toString(16)} overlaps another`);
+      }
+    });
     const entries = ranges.map(({ address, length }) => ({
       pageAddress: BigInt(address),
       pageCount: BigInt(length / pageSize),
@@ -119,6 +146,12 @@ export class DraftV2Driver {
       C.VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_START,
       encodeVirtioAdminCmdWriteRecordStartData({ pageSize, entries }),
     );
+    this.recorded = all;
+  }
+
+  /** Writes are being recorded that this driver has asked for, and has to stop. */
+  get isRecording(): boolean {
+    return this.recorded.length > 0;
   }
 
   /** Addresses of pages in the range that were written since they were last told. */
@@ -141,6 +174,7 @@ export class DraftV2Driver {
 
   stopRecords(): void {
     this.run(C.VIRTIO_ADMIN_CMD_DEV_WRITE_RECORDS_STOP);
+    this.recorded = [];
   }
 
   private run(opcode: number, data?: Uint8Array, room = 0): ReturnType<AdminDriver["execute"]> {

@@ -3,7 +3,14 @@
  * @source virtio 1.4, Group administration commands; Administration Virtqueues (admin.tex)
  */
 import { describe, expect, it } from "vitest";
+import { AdminDriver } from "../../../src/device/drivers/admin-driver.js";
+import { Allocator } from "../../../src/device/guest/allocator.js";
+import { GuestDriver } from "../../../src/device/guest/guest-driver.js";
+import { CommonConfig } from "../../../src/device/member/common-config.js";
+import { VirtioDevice } from "../../../src/device/member/virtio-device.js";
+import { GuestMemory } from "../../../src/device/memory/guest-memory.js";
 import { DraftV2Profile } from "../../../src/device/owner/draft-v2.js";
+import { OwnerDevice } from "../../../src/device/owner/owner-device.js";
 import { Virtio14Profile } from "../../../src/device/owner/virtio-1-4.js";
 import { type Host, host, MEMBER } from "./bench.js";
 
@@ -84,6 +91,76 @@ describe.each([
       qualifier: INVALID_OPCODE,
     });
     expect(admin.attempt({ opcode: modeSet, memberId: MEMBER, data: Uint8Array.of(0) }).status).toBe(EINVAL);
+  });
+
+  it("keeps the lists of group types apart", () => {
+    const { admin } = scene();
+    const use = (groupType: number, word: number) =>
+      admin.attempt({
+        opcode: LIST_USE,
+        memberId: 0,
+        groupType,
+        data: Uint8Array.of(word, 0, 0, 0, 0, 0, 0, 0),
+      });
+    if (groupZero === INVALID_GROUP) {
+      expect(use(0, 3)).toMatchObject({ status: EINVAL, qualifier: INVALID_GROUP });
+      return;
+    }
+    expect(use(0, 0b11).status).toBe(OK);
+    expect(admin.attempt({ opcode: modeSet, memberId: MEMBER, data: Uint8Array.of(0) }).status).toBe(OK);
+    const lists = [0, SRIOV].map(
+      (groupType) => admin.attempt({ opcode: LIST_QUERY, memberId: 0, groupType, room: 8 }).result,
+    );
+    expect(lists[0]).not.toEqual(lists[1]);
+  });
+
+  it("never reports less than before, and after a reset takes the list that was used before it", () => {
+    const one = scene();
+    const list = (admin: typeof one.admin) =>
+      admin.attempt({ opcode: LIST_QUERY, memberId: 0, room: 16 }).result;
+    const before = list(one.admin);
+    one.admin.attempt({ opcode: LIST_USE, memberId: 0, data: Uint8Array.of(3, 0, 0, 0, 0, 0, 0, 0) });
+    expect(list(one.admin)).toEqual(before);
+    const again = one.connect();
+    expect(again.attempt({ opcode: modeSet, memberId: MEMBER, data: Uint8Array.of(0) })).toMatchObject({
+      status: EINVAL,
+      qualifier: INVALID_OPCODE,
+    });
+    expect(list(again)).toEqual(before);
+    expect(again.attempt({ opcode: LIST_USE, memberId: 0, data: before }).status).toBe(OK);
+  });
+
+  it("has no group while there are no members", () => {
+    const memory = GuestMemory.of(1 << 16);
+    const type = new OwnerDevice({ members: new Map(), profile: profile() });
+    const owner = new VirtioDevice(type, memory, { queue: () => {}, config: () => {} });
+    const bus = { common: new CommonConfig(owner), notify: (queue: number) => owner.notify(queue) };
+    const admin = new AdminDriver(bus, memory, new Allocator(0x1000, 1 << 16), 1 << 10);
+    for (const opcode of [LIST_QUERY, LIST_USE, modeSet, 0x7fff]) {
+      expect(admin.attempt({ opcode, memberId: 1 })).toMatchObject({
+        status: EINVAL,
+        qualifier: INVALID_GROUP,
+      });
+    }
+  });
+
+  it("writes every byte of the answer's head, whatever was there", () => {
+    const { owner } = scene();
+    const memory = GuestMemory.of(1 << 16);
+    const members = new Map([[MEMBER, scene().member]]);
+    const type = new OwnerDevice({ members, profile: profile() });
+    const other = new VirtioDevice(type, memory, { queue: () => {}, config: () => {} });
+    const bus = { common: new CommonConfig(other), notify: (queue: number) => other.notify(queue) };
+    const driver = new GuestDriver(bus, memory, new Allocator(0x1000, 1 << 16), owner.features);
+    memory.write(0x100, Uint8Array.from(command(LIST_QUERY, 0)));
+    memory.write(0x200, new Uint8Array(64).fill(0xff));
+    const [queue] = driver.queues;
+    queue?.add({ readable: [{ address: 0x100, length: 24 }], writable: [{ address: 0x200, length: 64 }] });
+    other.notify(0);
+    expect(queue?.poll()?.written).toBe(16);
+    expect([...memory.read(0x200, 8), ...memory.read(0x210, 2)]).toEqual([
+      0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff,
+    ]);
   });
 
   it("takes commands that are too short, and reads zeros where bytes are missing", () => {

@@ -5,6 +5,7 @@
 import { describe, expect, it } from "vitest";
 import { AdminCommandError } from "../../../src/device/drivers/admin-driver.js";
 import { DraftV2Driver } from "../../../src/device/drivers/draft-v2-driver.js";
+import { CommonConfig } from "../../../src/device/member/common-config.js";
 import { DraftV2Profile } from "../../../src/device/owner/draft-v2.js";
 import { GUEST_SIZE, guestOn, type Host, host, MEMBER, moveGuest } from "./bench.js";
 
@@ -48,6 +49,19 @@ const RECORD_CAPS = 0x0f;
 const RECORD_START = 0x10;
 const RECORD_STOP = 0x11;
 const RECORD_READ = 0x12;
+
+/** struct virtio_admin_cmd_write_record_start_data: page size, count, then address and number of pages of each range. */
+function startData(...ranges: readonly (readonly [page: number, count: number])[]): number[] {
+  const bytes = new Uint8Array(16 + 16 * ranges.length);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, 4096, true);
+  view.setUint32(8, ranges.length, true);
+  ranges.forEach(([page, count], index) => {
+    view.setBigUint64(16 + 16 * index, BigInt(page * 4096), true);
+    view.setBigUint64(24 + 16 * index, BigInt(count), true);
+  });
+  return [...bytes];
+}
 
 /** Rows: an id, the sentence's place, and a test of it. */
 const requirements: readonly (readonly [id: string, source: string, check: () => void])[] = [
@@ -173,6 +187,32 @@ const requirements: readonly (readonly [id: string, source: string, check: () =>
     },
   ],
   [
+    "discard-read-every-mode",
+    "5/8: so it is in every mode",
+    () => {
+      const { send, driver } = scene();
+      for (const mode of ["active", "stop", "freeze"] as const) {
+        driver.setMode(mode);
+        const whole = driver.contextSize();
+        send(CTX_READ, [], 80);
+        send(DISCARD);
+        expect(driver.contextSize()).toBe(whole);
+        expect(contextOf(driver).length).toBe(whole);
+      }
+    },
+  ],
+  [
+    "new-mode-new-context",
+    "4/8: in another mode there is a context of that mode",
+    () => {
+      const { driver } = scene();
+      const active = contextOf(driver);
+      expect(driver.contextSize()).toBe(0);
+      driver.setMode("freeze");
+      expect(contextOf(driver)).toEqual(active);
+    },
+  ],
+  [
     "write-many-times",
     "5/8: the complete context can be written multiple times; the most recent one counts",
     () => {
@@ -233,6 +273,73 @@ const requirements: readonly (readonly [id: string, source: string, check: () =>
       }
       one.driver.setMode("active");
       expect([guest.poll()?.status, guest.poll()?.status]).toEqual([0, 0]);
+    },
+  ],
+  [
+    "outstanding-first",
+    "5/8: the device finishes all outstanding PCI transactions before completing MODE_SET, and initiates none afterwards",
+    () => {
+      for (const mode of ["stop", "freeze"] as const) {
+        const one = scene({ depth: 8, queueSize: 32, deferred: true });
+        const guest = guestOn(one);
+        for (let i = 0; i < 4; i++) guest.readSectors(i, 1);
+        one.member.run(undefined, 3);
+        one.driver.setMode(mode);
+        one.interrupts.length = 0;
+        const before = one.memory.read(0, GUEST_SIZE);
+        one.member.run();
+        one.member.finish();
+        expect(Buffer.compare(one.memory.read(0, GUEST_SIZE), before)).toBe(0);
+        expect(one.interrupts).toEqual([]);
+      }
+    },
+  ],
+  [
+    "architected-interfaces",
+    "5/8: the PCI architected interfaces function the same in every mode: a function level reset resets",
+    () => {
+      for (const mode of ["active", "stop", "freeze"] as const) {
+        const one = scene();
+        guestOn(one);
+        one.driver.setMode(mode);
+        one.member.reset();
+        expect([one.member.status, one.driver.mode()]).toEqual([0, mode]);
+      }
+    },
+  ],
+  [
+    "no-pme",
+    "5/8: no PCI PME when the device is not in Active: nothing at all is told to the guest",
+    () => {
+      const one = scene();
+      const guest = guestOn(one);
+      for (const mode of ["stop", "freeze"] as const) {
+        one.driver.setMode(mode);
+        one.interrupts.length = 0;
+        guest.readSectors(0, 1);
+        one.member.configChanged();
+        one.member.finish();
+        expect(one.interrupts).toEqual([]);
+      }
+    },
+  ],
+  [
+    "pci-cfg-window",
+    "5/8: in Freeze writes are ignored, also through VIRTIO_PCI_CAP_PCI_CFG, and reads are the same in every mode",
+    () => {
+      const one = scene();
+      guestOn(one);
+      const registers = new CommonConfig(one.member);
+      const read = () => registers.read(0, registers.length);
+      const active = read();
+      for (const mode of ["stop", "freeze"] as const) {
+        one.driver.setMode(mode);
+        expect(read()).toEqual(active);
+      }
+      registers.write(0, new Uint8Array(registers.length).fill(0xff));
+      one.member.writeConfig(0, new Uint8Array(60).fill(0xff));
+      expect(read()).toEqual(active);
+      expect(one.member.type.config()[0]).toBe(64);
     },
   ],
   [
@@ -434,14 +541,42 @@ const requirements: readonly (readonly [id: string, source: string, check: () =>
   ],
   [
     "records-overlap",
-    "8/8 (driver): ranges that overlap, within a command and across commands, are a mistake of the driver",
+    "8/8: ranges that overlap, within a command and across commands, are not to be sent, and are refused",
     () => {
-      const { driver } = scene();
-      const range = (address: number, length: number) => ({ address, length });
-      expect(() => driver.startRecords(4096, [range(0, 8192), range(4096, 4096)])).toThrow(AdminCommandError);
-      driver.startRecords(4096, [range(0, 8192)]);
-      expect(() => driver.startRecords(4096, [range(4096, 4096)])).toThrow(AdminCommandError);
-      driver.startRecords(4096, [range(8192, 4096)]);
+      const { send } = scene();
+      expect(send(RECORD_START, startData([0, 2], [1, 1])).status).toBe(EINVAL);
+      expect(send(RECORD_READ, new Array(16).fill(1), 64).status).toBe(EINVAL);
+      expect(send(RECORD_START, startData([0, 2])).status).toBe(OK);
+      expect(send(RECORD_START, startData([1, 1])).status).toBe(EINVAL);
+      expect(send(RECORD_START, startData([2, 1])).status).toBe(OK);
+    },
+  ],
+  [
+    "records-after-stop",
+    "8/8: reading records fails when recording was stopped, and what was recorded is gone",
+    () => {
+      const one = scene();
+      const guest = guestOn(one);
+      const everything = { address: 0, length: GUEST_SIZE };
+      one.driver.startRecords(4096, [everything]);
+      guest.readSectors(0, 1);
+      one.driver.stopRecords();
+      expect(one.send(RECORD_READ, new Array(16).fill(1), 64).status).toBe(EINVAL);
+      one.driver.startRecords(4096, [everything]);
+      expect([...one.driver.takeRecords(everything)]).toEqual([]);
+    },
+  ],
+  [
+    "records-in-every-mode",
+    "6/8: records can be read while the device runs, and after it was stopped",
+    () => {
+      const one = scene();
+      const guest = guestOn(one);
+      const everything = { address: 0, length: GUEST_SIZE };
+      one.driver.startRecords(4096, [everything]);
+      guest.readSectors(0, 1);
+      one.driver.setMode("freeze");
+      expect([...one.driver.takeRecords(everything)].length).toBeGreaterThan(0);
     },
   ],
   [

@@ -4,7 +4,6 @@
  * @source virtio 1.4, admin-cmds-capabilities.tex, admin-cmds-resource-objects.tex, admin-cmds-device-parts.tex
  */
 import { describe, expect, it } from "vitest";
-import { AdminCommandError } from "../../../src/device/drivers/admin-driver.js";
 import {
   DevicePartsDriver,
   enableDeviceParts,
@@ -139,6 +138,14 @@ const requirements: readonly (readonly [id: string, source: string, check: () =>
     },
   ],
   [
+    "caps-list",
+    "capabilities: the list has a bit for each that there is, in words of 64 bits",
+    () => {
+      const { result } = scene().send(CAP_LIST, [], 64, SELF);
+      expect([...result]).toEqual([1, 0, 0, 0, 0, 0, 0, 0]);
+    },
+  ],
+  [
     "caps-unknown",
     "capabilities: an id that is not listed gives ENXIO",
     () => {
@@ -210,6 +217,24 @@ const requirements: readonly (readonly [id: string, source: string, check: () =>
     },
   ],
   [
+    "objects-reset",
+    "resource objects: a reset of the device destroys them all",
+    () => {
+      const one = scene();
+      for (const id of [1, 2, 3]) expect(one.send(CREATE, object(id, GET)).status).toBe(OK);
+      const again = one.connect();
+      again.useAll();
+      again.useAll(SELF);
+      enableDeviceParts(again);
+      const send = (opcode: number, data: readonly number[]) =>
+        again.attempt({ opcode, memberId: MEMBER, data: Uint8Array.from(data), room: 8 }).status;
+      for (const id of [1, 2, 3]) {
+        expect(send(QUERY, head(id))).toBe(ENXIO);
+        expect(send(CREATE, object(id, SET))).toBe(OK);
+      }
+    },
+  ],
+  [
     "objects-query",
     "resource objects: QUERY gives what the last CREATE or MODIFY has given; a MODIFY that fails changes nothing",
     () => {
@@ -254,6 +279,11 @@ const requirements: readonly (readonly [id: string, source: string, check: () =>
       const list = ask(2, 8 + 16 * headers.length);
       expect(word(list)).toBe(headers.length);
       expect(list.length).toBe(8 + 16 * headers.length);
+      // And in the same order: those that have to precede others do so in the list, too.
+      const types = headers.map((_, index) =>
+        new DataView(list.buffer, list.byteOffset).getUint16(8 + 16 * index, true),
+      );
+      expect(types).toEqual(headers.map(({ type }) => type));
     },
   ],
   [
@@ -264,6 +294,9 @@ const requirements: readonly (readonly [id: string, source: string, check: () =>
       send(CREATE, object(1, GET));
       expect(send(METADATA, [...head(1), 2, ...new Array(7).fill(0)], 64).status).toBe(ENOMEM);
       expect(send(PARTS_GET, [...head(1), 1, ...new Array(7).fill(0)], 64).status).toBe(ENOMEM);
+      // A failure with ENOMEM has no side effects, and can be tried again.
+      const again = send(PARTS_GET, [...head(1), 1, ...new Array(7).fill(0)], 4096);
+      expect([again.status, headersIn(again.result)[0]?.type]).toEqual([OK, 0x100]);
     },
   ],
   [
@@ -325,12 +358,53 @@ const requirements: readonly (readonly [id: string, source: string, check: () =>
     "set-stopped",
     "device parts: SET fails unless the device is stopped",
     () => {
-      const { parts } = scene();
-      const all = parts.getParts();
-      expect(() => parts.setParts(all)).toThrow(AdminCommandError);
+      const { send, parts } = scene();
+      const all = [...parts.getParts()];
+      send(CREATE, object(9, SET));
+      expect(send(PARTS_SET, [...head(9), ...all])).toMatchObject({ status: EINVAL, qualifier: 1 });
       parts.stop();
-      parts.setParts(all);
-      parts.setParts(all);
+      expect(send(PARTS_SET, [...head(9), ...all]).status).toBe(OK);
+    },
+  ],
+  [
+    "set-many-times",
+    "device parts: the same or different parts can be set multiple times",
+    () => {
+      const from = scene();
+      guestOn(from);
+      from.parts.stop();
+      const all = from.parts.getParts();
+      const to = scene();
+      to.parts.stop();
+      to.parts.setParts(all);
+      to.parts.setParts(all);
+      // One by one, and some of them again.
+      let at = 0;
+      for (const { length } of headersIn(all)) {
+        const one = all.slice(at, at + 16 + length);
+        to.parts.setParts(one);
+        to.parts.setParts(one);
+        at += one.length;
+      }
+      expect(to.parts.getParts()).toEqual(all);
+    },
+  ],
+  [
+    "set-verifies-invariants",
+    "device parts: what is read-only and invariant is verified and not applied",
+    () => {
+      const { parts, member } = scene();
+      parts.stop();
+      const all = parts.getParts();
+      const headers = headersIn(all);
+      // num_queues is at offset 18 of the common configuration.
+      const index = headers.findIndex(({ type, selector }) => type === 0x102 && selector === 18);
+      const at = headers.slice(0, index).reduce((sum, { length }) => sum + 16 + length, 0);
+      const part = all.slice(at, at + 18);
+      parts.setParts(part);
+      part[16] = (part[16] ?? 0) + 1;
+      expect(() => parts.setParts(part)).toThrow(/EINVAL/);
+      expect(member.queues.length).toBe(1);
     },
   ],
   [
@@ -432,6 +506,54 @@ const requirements: readonly (readonly [id: string, source: string, check: () =>
       one.parts.resume();
       expect(guest.poll()?.status).toBe(OK);
       expect(one.interrupts).toContain("config");
+    },
+  ],
+  [
+    "stopped-accepts",
+    "device parts: a stopped device accepts driver notifications, and answers reads with valid values",
+    () => {
+      const one = scene();
+      const guest = guestOn(one);
+      one.parts.stop();
+      expect(guest.driver.status).toBe(0x0f);
+      expect(guest.driver.read("num_queues")).toBe(1);
+      guest.readSectors(3, 1);
+      guest.driver.write("config_msix_vector", 7);
+      expect(one.member.configMsixVector).toBe(7);
+      one.parts.resume();
+      expect(guest.poll()?.status).toBe(OK);
+    },
+  ],
+  [
+    "stopped-initiates-nothing",
+    "device parts: a stopped device initiates no PCI transaction: what was outstanding is finished before the answer",
+    () => {
+      const one = scene({ depth: 8, queueSize: 32, deferred: true });
+      const guest = guestOn(one);
+      for (let i = 0; i < 4; i++) guest.readSectors(i, 1);
+      one.member.run(undefined, 3);
+      one.parts.stop();
+      one.interrupts.length = 0;
+      const before = one.memory.read(0, 1 << 16);
+      one.member.run();
+      one.member.finish();
+      one.member.configChanged();
+      expect(Buffer.compare(one.memory.read(0, 1 << 16), before)).toBe(0);
+      // Nor a PCI PME: nothing at all is told to the guest.
+      expect(one.interrupts).toEqual([]);
+    },
+  ],
+  [
+    "stopped-resets",
+    "device parts: the PCI architected interfaces operate in the same way in both modes: a function level reset resets",
+    () => {
+      for (const stop of [true, false]) {
+        const one = scene();
+        guestOn(one);
+        if (stop) one.parts.stop();
+        one.member.reset();
+        expect([one.member.status, one.member.mode]).toEqual([0, stop ? "stop" : "active"]);
+      }
     },
   ],
   [
