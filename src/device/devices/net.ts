@@ -171,6 +171,8 @@ export class NetDevice implements DeviceType, FramePort {
 
   start(port: DevicePort): void {
     this.port = port;
+    // The driver may have another number of pairs now than before.
+    this.steering.reset();
     this.negotiated = negotiatedOn(port, this.net === undefined ? undefined : this.pairs);
     if (!this.hasMoved) return;
     this.hasMoved = false;

@@ -7,7 +7,7 @@ export const GUEST_ADDRESS = 0x0a000002;
 export const HOST_ADDRESS = 0x0a000001;
 
 /** RFC 1071: the ones' complement of the ones' complement sum, of any number of bytes. */
-export function checksum(bytes: readonly number[]): number {
+function checksum(bytes: readonly number[]): number {
   let sum = 0;
   bytes.forEach((byte, i) => {
     sum += i % 2 === 0 ? byte * 256 : byte;
@@ -15,11 +15,11 @@ export function checksum(bytes: readonly number[]): number {
   return 0xffff - (sum === 0 ? 0 : ((sum - 1) % 0xffff) + 1);
 }
 
-export function word(value: number): number[] {
+function word(value: number): number[] {
   return [value >>> 8, value & 0xff];
 }
 
-export function quad(value: number): number[] {
+function quad(value: number): number[] {
   return [...word(value >>> 16), ...word(value & 0xffff)];
 }
 
