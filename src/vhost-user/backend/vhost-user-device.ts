@@ -222,6 +222,7 @@ export class VhostUserDevice implements DevicePort {
   reset(): void {
     this.currentStatus = 0;
     this.arrived = undefined;
+    for (const vring of this.vrings) vring.inherited = [];
     this.type.reset();
   }
 
@@ -239,6 +240,10 @@ export class VhostUserDevice implements DevicePort {
     this.type.restoreConfig(state.config);
     if (state.internal !== undefined) this.type.internal?.restore(state.internal);
     this.type.net?.restore(state.net);
+    state.queues.forEach(({ owned }, index) => {
+      const vring = this.vrings[index];
+      if (vring !== undefined) vring.inherited = owned;
+    });
     this.arrived = state;
   }
 
@@ -280,7 +285,7 @@ export class VhostUserDevice implements DevicePort {
   }
 
   private open(vring: Vring): void {
-    if (!vring.started || vring.addresses === undefined || vring.ring !== undefined) return;
+    if (!vring.started || vring.isBroken || vring.addresses === undefined || vring.ring !== undefined) return;
     const surroundings: RingSurroundings = {
       table: this.table,
       memory: this.memory,
@@ -364,6 +369,7 @@ export class VhostUserDevice implements DevicePort {
 
   private break(vring: Vring, error: unknown): void {
     vring.settle();
+    vring.isBroken = true;
     this.onEvent({
       kind: "broken",
       queue: vring.index,

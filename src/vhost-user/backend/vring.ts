@@ -48,6 +48,10 @@ export class Vring {
   started = false;
   /** It has been open since it was started. */
   isKnown = false;
+  /** The driver has broken it: it stays closed until the front-end stops it. */
+  isBroken = false;
+  /** Heads of the buffers that the device had taken where its state comes from. */
+  inherited: readonly number[] = [];
   /** Where it goes on, when it is not open. */
   position: QueuePosition = START;
   addresses: VhostVringAddr | undefined;
@@ -108,7 +112,9 @@ export class Vring {
     const available = left === undefined ? this.position.available : (used + left.length) & 0xffff;
     const ring = new SplitDeviceQueue(memory, place, surroundings, { ...START, available, used });
     this.ring = ring;
-    return (left ?? []).map((head) => ring.reopen(head));
+    const heads = left ?? this.inherited;
+    this.inherited = [];
+    return heads.map((head) => ring.reopen(head));
   }
 
   take(): DescriptorChain | undefined {
@@ -142,6 +148,7 @@ export class Vring {
     this.settle();
     this.started = false;
     this.isKnown = false;
+    this.isBroken = false;
     this.kick?.close();
     this.kick = undefined;
   }

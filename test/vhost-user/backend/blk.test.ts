@@ -1,8 +1,12 @@
 /** The block device on a real socket, with our own front-end and driver: every byte is held against a model of the disk. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, it } from "vitest";
 import { VhostUserProtocolFeature } from "../../../generated/vhost-user/messages.js";
 import { VirtioFeature } from "../../../generated/virtio/features.js";
-import { BlkDevice } from "../../../src/device/index.js";
+import { BlkDevice, type DevicePort } from "../../../src/device/index.js";
+import { FileDisk, VhostUserFrontend } from "../../../src/vhost-user/index.js";
+import { temporaryFolder } from "../../cli/harness.js";
 import { describeHere } from "../here.js";
 import { blkGuest, numbers, PACKED, serve } from "./guest.js";
 
@@ -63,5 +67,57 @@ describeHere("a block device behind vhost-user", () => {
     expect(frontend.system.open).toBe(0);
     await server.close();
     expect(Buffer.from(disk).equals(model)).toBe(true);
+  });
+
+  it("tells the front-end that its configuration has changed", async () => {
+    class Changing extends BlkDevice {
+      change = (): void => {};
+
+      override start(port: DevicePort): void {
+        super.start(port);
+        this.change = () => port.configChanged();
+      }
+    }
+    const type = new Changing({ disk: new Uint8Array(SECTOR), queueSize: 64 });
+    const { path } = await serve(type);
+    let changed = (): void => {};
+    const hasChanged = new Promise<void>((resolve) => {
+      changed = resolve;
+    });
+    const frontend = await VhostUserFrontend.connect(path, { onConfigChanged: () => changed() });
+    await blkGuest(frontend);
+    type.change();
+    await hasChanged;
+    frontend.close();
+  });
+
+  it("keeps its disk in a file, and what was discarded is zero there", async () => {
+    const image = join(temporaryFolder(), "disk.img");
+    writeFileSync(image, new Uint8Array(1 << 20).fill(0xaa));
+    const disk = await FileDisk.open(image);
+    const { connect, server } = await serve(new BlkDevice({ disk, queueSize: 64, depth: 8 }));
+    const frontend = await connect();
+    const { blk, next } = await blkGuest(frontend);
+    blk.writeSectors(3, new Uint8Array(2 * SECTOR).fill(0x55));
+    expect(await next()).toMatchObject({ status: 0 });
+    blk.readSectors(2, 4);
+    expect([...new Set((await next()).data)]).toEqual([0xaa, 0x55]);
+    blk.flush();
+    expect(await next()).toMatchObject({ status: 0 });
+    await server.close();
+    await disk.clear(8 * SECTOR, 16 * SECTOR);
+    await disk.close();
+    const bytes = readFileSync(image);
+    const runs = [0, 3, 5, 8, 24].map((sector) => bytes[sector * SECTOR]);
+    expect(runs).toEqual([0xaa, 0x55, 0xaa, 0, 0xaa]);
+    expect(bytes).toHaveLength(1 << 20);
+  });
+
+  it("has no disk in what is none", async () => {
+    const image = join(temporaryFolder(), "disk.img");
+    writeFileSync(image, new Uint8Array(100));
+    await expect(FileDisk.open(image)).rejects.toThrow("not whole sectors");
+    await expect(FileDisk.open("/dev/null")).rejects.toThrow("is no file");
+    await expect(FileDisk.open(`${image}.not`)).rejects.toThrow("ENOENT");
   });
 });

@@ -235,6 +235,43 @@ describeHere("a front-end that breaks the rules", () => {
     await stillServes();
   });
 
+  it("says so when it ends within a message", async () => {
+    const { path, events } = await serve(disk());
+    const system = await openSystem();
+    await system.connect(path).sendAll(words(R.VHOST_USER_GET_FEATURES, VERSION));
+    system.close();
+    while (!events.some(({ kind }) => kind === "disconnected")) await wait(1);
+    expect(events).toContainEqual({
+      kind: "disconnected",
+      error: expect.objectContaining({ message: "it ends 8 bytes into a message" }),
+    });
+  });
+
+  it("has a driver that breaks a virtqueue: that one stops, until it is set up again", async () => {
+    const { connect, events } = await serve(
+      new BlkDevice({ disk: new Uint8Array(1 << 16), queues: 2, queueSize: 64 }),
+    );
+    const frontend = await connect();
+    const guest = await blkGuest(frontend, { queues: 2 });
+    const broken = frontend.rings.get(0);
+    // virtq_avail.idx: more buffers than there are descriptors.
+    guest.memory.write((broken?.place.driverArea ?? 0) + 2, Uint8Array.of(65, 0));
+    broken?.kick.signal();
+    await broken?.error.ready("readable");
+    guest.blk.flush(1);
+    expect(await guest.next()).toMatchObject({ status: 0 });
+    // What concerns other virtqueues does not open it again.
+    await frontend.startLog();
+    expect(events.filter(({ kind }) => kind === "broken")).toEqual([
+      { kind: "broken", queue: 0, error: expect.objectContaining({ code: "index" }) },
+    ]);
+    await frontend.stopLog();
+    await guest.bus.stop();
+    const next = await blkGuest(frontend, { queues: 2 });
+    next.blk.flush(0);
+    expect(await next.next()).toMatchObject({ status: 0 });
+  });
+
   it("leaves nothing open, whatever it says", async () => {
     const { path, connect, events } = await serve(disk());
     (await connect()).close();

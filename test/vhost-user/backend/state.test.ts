@@ -2,14 +2,30 @@
 import { expect, it } from "vitest";
 import { VhostUserProtocolFeature } from "../../../generated/vhost-user/messages.js";
 import { decodeVirtioDevCtx } from "../../../generated/virtio/device-context.js";
+import { VirtioFeature } from "../../../generated/virtio/features.js";
 import { VirtioDeviceId } from "../../../generated/virtio/ids.js";
-import { BlkDevice } from "../../../src/device/index.js";
+import {
+  Allocator,
+  BlkDevice,
+  BlkDriver,
+  CommonConfig,
+  GuestMemory,
+  QUEUE_START,
+  VirtioDevice,
+  writeDeviceContext,
+} from "../../../src/device/index.js";
 import { RefusedError } from "../../../src/vhost-user/index.js";
 import { describeHere } from "../here.js";
-import { blkGuest, serve } from "./guest.js";
+import { blkGuest, MEMORY, PACKED, serve } from "./guest.js";
 
 const disk = (): BlkDevice => new BlkDevice({ disk: new Uint8Array(1 << 16), queueSize: 64 });
 const DRIVER_OK = 15;
+const SILENT = { queue: () => {}, config: () => {} };
+
+/** A disk of which each sector holds its number. */
+function filled(): Uint8Array {
+  return new Uint8Array(1 << 16).map((_, i) => i >> 9);
+}
 
 describeHere("the state of a device behind vhost-user", () => {
   it("is a device context that outlives a reset by status, and that another takes over", async () => {
@@ -41,6 +57,44 @@ describeHere("the state of a device behind vhost-user", () => {
     expect(again.fields.length).toBe(fields.length);
     // And the source's is there still, for a migration that fails afterwards.
     expect(await from.saveState()).toEqual(bytes);
+  });
+
+  it("may hold requests in flight, which are served where it comes to", async () => {
+    // The bytes of a member device, as its owner reads them.
+    const memory = GuestMemory.of(MEMORY);
+    const member = new VirtioDevice(
+      new BlkDevice({ disk: filled(), queueSize: 64, depth: 4 }),
+      memory,
+      SILENT,
+      {
+        deferred: true,
+      },
+    );
+    const bus = { common: new CommonConfig(member), notify: () => {} };
+    const blk = new BlkDriver(bus, memory, new Allocator(0, MEMORY), {
+      without: PACKED | VirtioFeature.VIRTIO_F_IN_ORDER,
+    });
+    const ids = [blk.readSectors(1, 1), blk.readSectors(2, 1)];
+    member.run(0, 2);
+    member.setMode("stop");
+    member.setMode("freeze");
+    const state = member.save();
+    expect(state.queues[0]?.owned).toHaveLength(2);
+
+    const { connect } = await serve(new BlkDevice({ disk: filled(), queueSize: 64 }));
+    const frontend = await connect();
+    await frontend.loadState(writeDeviceContext(state).bytes);
+    const shared = await frontend.shareMemory([{ guestAddress: 0, length: MEMORY }]);
+    shared.guest.write(0, memory.read(0, MEMORY));
+    blk.attach(bus, shared.guest);
+    await frontend.setFeatures(member.driverFeatures);
+    const [queue] = blk.driver.queues;
+    if (queue === undefined) throw new Error("no virtqueue");
+    const ring = frontend.makeRing(0, queue.place, false);
+    await frontend.startRing(ring, { ...QUEUE_START, available: 2, used: 0 });
+    const answers = [blk.poll(), blk.poll()];
+    expect(answers.map((answer) => answer?.id).sort()).toEqual(ids);
+    expect(answers.map((answer) => answer?.data[0]).sort()).toEqual([1, 2]);
   });
 
   it("is refused when it is damaged, cut short, too long or another device's", async () => {
