@@ -75,7 +75,10 @@ export class FrontendBus implements DeviceBus {
    * The next thing that `poll` finds in these queues, e.g. `next(blk.driver.queues, () => blk.poll())`.
    * @throws DisconnectedError when the back-end is gone, also for what it had given back before
    */
-  async next<T>(queues: readonly DriverQueue[], poll: () => T | undefined): Promise<T> {
+  async next<T>(
+    queues: readonly Pick<DriverQueue, "wantNotifications">[],
+    poll: () => T | undefined,
+  ): Promise<T> {
     while (true) {
       const found = poll();
       if (found !== undefined) return found;
