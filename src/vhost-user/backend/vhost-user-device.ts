@@ -242,7 +242,7 @@ export class VhostUserDevice implements DevicePort {
     this.type.net?.restore(state.net);
     state.queues.forEach(({ owned }, index) => {
       const vring = this.vrings[index];
-      if (vring !== undefined) vring.inherited = owned;
+      if (vring !== undefined) vring.inherited = owned.map(({ id }) => id);
     });
     this.arrived = state;
   }

@@ -83,7 +83,7 @@ describeHere("the state of a device behind vhost-user", () => {
 
     const { connect } = await serve(new BlkDevice({ disk: filled(), queueSize: 64 }));
     const frontend = await connect();
-    await frontend.loadState(writeDeviceContext(state).bytes);
+    await frontend.loadState(writeDeviceContext(state));
     const shared = await frontend.shareMemory([{ guestAddress: 0, length: MEMORY }]);
     shared.guest.write(0, memory.read(0, MEMORY));
     blk.attach(bus, shared.guest);
