@@ -44,9 +44,9 @@ export class LinuxGuest {
     const lines = await Promise.all([SerialLine.listen(console), SerialLine.listen(agent)]);
     const args = [
       ...program.args,
-      ...["-M", "q35,memory-backend=mem", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", `${cpus}`],
-      // A back-end maps the guest's memory, so it has to be a file.
-      ...["-m", `${memory}M`, "-object", `memory-backend-memfd,id=mem,size=${memory}M,share=on`],
+      ...["-M", "q35,memory-backend=pc.ram", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", `${cpus}`],
+      // A back-end maps the guest's memory, so it has to be a file. The name is that which libvirt gives it.
+      ...["-m", `${memory}M`, "-object", `memory-backend-memfd,id=pc.ram,size=${memory}M,share=on`],
       ...["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
       ...["-serial", `unix:${console}`, "-serial", `unix:${agent}`],
       ...["-kernel", image.kernel, "-initrd", image.initrd, "-append", "console=ttyS0 quiet panic=-1"],

@@ -144,6 +144,8 @@ function writeRegisters(saved: VirtioState, before: DeviceState, state: DeviceSt
   common.status = state.status;
   common.isr = state.isr ?? common.isr;
   common.queueSel = state.queueSelect;
+  common.guestFeaturesLo = Number(state.driverFeatures & WORD_MASK);
+  // The registers hold what the driver has written, which may be more than what was accepted.
   if (state.driverFeatures !== before.driverFeatures) writeFeatures(saved, state.driverFeatures);
   const modern = savedValue(saved, "qemu_virtio_pci_modern_state");
   if (modern !== undefined) {
@@ -158,10 +160,9 @@ function writeRegisters(saved: VirtioState, before: DeviceState, state: DeviceSt
   }
 }
 
-/** In up to five places: what the device works with, and what the driver wrote. */
+/** In up to four more places: what the device works with, and what the driver wrote. */
 function writeFeatures(saved: VirtioState, features: bigint): void {
   const word = (index: bigint) => Number((features >> (index * WORD)) & WORD_MASK);
-  saved.common.value.guestFeaturesLo = word(0n);
   const low = savedValue(saved, "qemu_virtio_64bit_features");
   if (low !== undefined) low.guestFeatures = BigInt.asUintN(64, features);
   const high = savedValue(saved, "qemu_virtio_128bit_features");

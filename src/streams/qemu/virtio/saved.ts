@@ -55,13 +55,11 @@ function find(parts: readonly SavedPart[], type: string): SavedFields | undefine
   return undefined;
 }
 
-type CoreValues = Pick<SavedValues, "qemu_virtio_ringsize" | "qemu_virtio_device_endian_state">;
-
 /** Adds a subsection that all devices can have, where QEMU writes it; one that is there is replaced. */
-export function putCoreSubsection<K extends keyof CoreValues>(
+export function putCoreSubsection<K extends "qemu_virtio_ringsize">(
   state: VirtioState,
   type: K,
-  value: CoreValues[K],
+  value: SavedValues[K],
 ): void {
   const order = CORE.subsections.map(({ name }) => name);
   const place = CORE.subsections.findIndex(({ layouts }) => layouts[0]?.type === type);
