@@ -152,6 +152,10 @@ export class BlkDevice implements DeviceType {
     while (this.begin());
   }
 
+  get busy(): boolean {
+    return this.underWay.size > 0;
+  }
+
   async settled(): Promise<void> {
     while (this.underWay.size > 0) await Promise.all(this.underWay);
   }

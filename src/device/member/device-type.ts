@@ -64,6 +64,8 @@ export interface DeviceType {
   finish(): void;
   /** Only of types that wait for something, such as a file: resolves when nothing is waited for any more. */
   settled?(): Promise<void>;
+  /** Something that was begun goes on by itself, and may touch guest memory until `settled` resolves. */
+  readonly busy?: boolean;
   /** A buffer that the device had taken before it came here: to be served as if it was taken now. */
   resume(queue: number, chain: DescriptorChain): void;
   /** The driver resets the device: nothing that it has set up is left, and no buffer is the device's any more. */

@@ -90,6 +90,8 @@ export class VirtioDevice implements DevicePort {
   /** Queues of a state that was restored, whose rings are opened when the device may look at memory again. */
   private restored: readonly QueueState[] | undefined;
   private running = false;
+  /** No buffers are taken: an owner waits for what is under way. */
+  private resting = false;
   /** Virtqueues on which a device type waits for buffers. */
   private readonly wanted = new Set<number>();
 
@@ -223,7 +225,7 @@ export class VirtioDevice implements DevicePort {
 
   take(queue: number): DescriptorChain | undefined {
     const ring = this.ringOf(queue);
-    if (ring === undefined) return undefined;
+    if (ring === undefined || this.resting) return undefined;
     try {
       const chain = ring.take();
       if (chain !== undefined) this.revision++;
@@ -275,7 +277,7 @@ export class VirtioDevice implements DevicePort {
    */
   run(only?: number, budget: number = LONG_RUN): number {
     // A device type that gives buffers back while it serves must not start another round of its own.
-    if (this.running || !this.isActive) return 0;
+    if (this.running || this.resting || !this.isActive) return 0;
     this.running = true;
     let done = 0;
     try {
@@ -305,8 +307,24 @@ export class VirtioDevice implements DevicePort {
     this.notifyUsed();
   }
 
-  /** Everything that was going on has ended when this returns. */
+  /**
+   * Takes no buffers, and begins nothing that it has taken, until `proceed` or a change of the mode. True when nothing is
+   * under way any more.
+   */
+  rest(): boolean {
+    this.resting = true;
+    return !this.isActive || this.type.busy !== true;
+  }
+
+  proceed(): void {
+    if (!this.resting) return;
+    this.resting = false;
+    if (!this.deferred) this.run();
+  }
+
+  /** Nothing may be under way (see `rest`): what is, would be lost. */
   setMode(mode: MigrationMode): void {
+    this.resting = false;
     if (mode === this.currentMode) return;
     this.currentMode = mode;
     if (mode !== "active") return;

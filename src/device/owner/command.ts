@@ -20,6 +20,11 @@ export interface MemberCommand {
   readonly opcode: number;
   /** Waits for the end of a reset or of a change of the power state that is in progress in the member. */
   readonly waits: boolean;
+  /**
+   * The command is carried out once the member has come to rest: nothing that it has begun is under way any more. What is
+   * to be done so that it gets there; nothing for data that will be refused.
+   */
+  readonly settle?: (member: VirtioDevice, data: Uint8Array) => void;
   readonly run: (member: VirtioDevice, input: CommandInput) => Answer;
 }
 

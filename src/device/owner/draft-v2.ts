@@ -88,7 +88,11 @@ export class DraftV2Profile implements CommandProfile {
     ): MemberCommand => ({ opcode, waits, run });
     this.memberCommands = [
       command(VIRTIO_ADMIN_CMD_DEV_MODE_GET, (member) => getMode(member)),
-      command(VIRTIO_ADMIN_CMD_DEV_MODE_SET, (member, input) => this.setMode(member, input), true),
+      {
+        // What the device has taken and not begun stays with it: it is part of its context.
+        ...command(VIRTIO_ADMIN_CMD_DEV_MODE_SET, (member, input) => this.setMode(member, input), true),
+        settle: () => {},
+      },
       command(VIRTIO_ADMIN_CMD_DEV_CTX_SIZE_GET, (member, input) => this.contextSize(member, input)),
       command(VIRTIO_ADMIN_CMD_DEV_CTX_READ, (member, input) => this.readContext(member, input), true),
       command(VIRTIO_ADMIN_CMD_DEV_CTX_WRITE, (member, input) => this.writeContext(member, input), true),

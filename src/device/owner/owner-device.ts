@@ -38,6 +38,8 @@ const { VIRTIO_ADMIN_CMD_LIST_QUERY, VIRTIO_ADMIN_CMD_LIST_USE } = VirtioAdminCo
 const WORD_BITS = 64;
 /** Far more than any command takes. A chain can name the same memory over and over, and be longer than all of it. */
 const MAX_DATA = 1 << 26;
+/** Of commands that bring a member to rest, which have little. */
+const SETTLE_DATA = 64;
 /** A list is made of words: what the driver leaves out of the last one is zero. */
 const LIST_WORD = encodeVirtioAdminCmdList({ deviceAdminCmdOpcodes: [0n] }).length;
 const ENVELOPE_OUTPUT = 4;
@@ -131,19 +133,38 @@ export class OwnerDevice implements DeviceType {
     if (chain === undefined) return false;
     // Read once: a driver that changes the command meanwhile is not judged by one and served by another.
     const head = readHead(chain);
-    if (this.mustWait(head)) {
+    const member = this.memberOf(head);
+    if (member !== undefined && this.mustWait(queue, chain, head, member)) {
       this.waiting = chain;
       return false;
     }
     chain.write(this.answer(chain, head));
+    member?.proceed();
     port.give(queue, chain);
     return true;
   }
 
-  private mustWait({ opcode, groupType, groupMemberId }: VirtioAdminCmdHead): boolean {
-    if (groupType !== VIRTIO_ADMIN_GROUP_TYPE_SRIOV) return false;
+  private memberOf({ groupType, groupMemberId }: VirtioAdminCmdHead): VirtioDevice | undefined {
+    return groupType === VIRTIO_ADMIN_GROUP_TYPE_SRIOV ? this.members.get(Number(groupMemberId)) : undefined;
+  }
+
+  private mustWait(
+    queue: number,
+    chain: DescriptorChain,
+    { opcode }: VirtioAdminCmdHead,
+    member: VirtioDevice,
+  ): boolean {
     const command = this.profile.memberCommands.find((one) => one.opcode === opcode);
-    return command?.waits === true && this.members.get(Number(groupMemberId))?.transition !== undefined;
+    if (command === undefined) return false;
+    if (command.waits && member.transition !== undefined) return true;
+    if (command.settle === undefined || !this.groups.get(VIRTIO_ADMIN_GROUP_TYPE_SRIOV)?.used.has(opcode)) {
+      return false;
+    }
+    member.rest();
+    command.settle(member, chain.read(VIRTIO_ADMIN_CMD_HEAD_SIZE, SETTLE_DATA));
+    if (member.rest()) return false;
+    member.type.settled?.().then(() => this.port?.wake(queue));
+    return true;
   }
 
   /** The writable part: never longer than what the driver has room for. */

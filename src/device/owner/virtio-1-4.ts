@@ -53,6 +53,7 @@ import { DevicePartsObjects } from "./resource-objects.js";
 
 const C = VirtioAdminCommands;
 const { VIRTIO_DEV_PARTS_CAP } = VirtioCapId;
+const { VIRTIO_ADMIN_CMD_DEV_MODE_F_STOPPED } = VirtioAdminCmdDevModeFlags;
 const { VIRTIO_RESOURCE_OBJ_DEV_PARTS } = VirtioResourceObjType;
 const { VIRTIO_RESOURCE_OBJ_DEV_PARTS_TYPE_GET, VIRTIO_RESOURCE_OBJ_DEV_PARTS_TYPE_SET } =
   VirtioResourceObjDevPartsType;
@@ -86,7 +87,13 @@ export class Virtio14Profile implements CommandProfile {
       command(C.VIRTIO_ADMIN_CMD_DEV_PARTS_METADATA_GET, (member, input) => this.metadata(member, input)),
       command(C.VIRTIO_ADMIN_CMD_DEV_PARTS_GET, (member, input) => this.getParts(member, input)),
       command(C.VIRTIO_ADMIN_CMD_DEV_PARTS_SET, (member, input) => this.setParts(member, input), true),
-      command(C.VIRTIO_ADMIN_CMD_DEV_MODE_SET, (member, input) => this.setMode(member, input), true),
+      {
+        // Everything that the device has seen is given back: parts have no place for buffers in flight.
+        ...command(C.VIRTIO_ADMIN_CMD_DEV_MODE_SET, (member, input) => this.setMode(member, input), true),
+        settle: (member: VirtioDevice, data: Uint8Array) => {
+          if (modeFlagsOf(data) === VIRTIO_ADMIN_CMD_DEV_MODE_F_STOPPED) member.finish();
+        },
+      },
     ];
     this.ownerCommands = [
       { opcode: C.VIRTIO_ADMIN_CMD_CAP_ID_LIST_QUERY, run: () => capabilityList() },
@@ -193,15 +200,11 @@ export class Virtio14Profile implements CommandProfile {
   }
 
   private setMode(member: VirtioDevice, { data }: CommandInput): Answer {
-    const { flags } = decodeVirtioAdminCmdDevModeSetData(
-      fitted(data, VIRTIO_ADMIN_CMD_DEV_MODE_SET_DATA_SIZE),
-    );
-    if ((flags & ~VirtioAdminCmdDevModeFlags.VIRTIO_ADMIN_CMD_DEV_MODE_F_STOPPED) !== 0) {
+    const flags = modeFlagsOf(data);
+    if ((flags & ~VIRTIO_ADMIN_CMD_DEV_MODE_F_STOPPED) !== 0) {
       throw invalidField(`flags 0x${flags.toString(16)}`);
     }
     if (flags !== 0) {
-      // Everything that the device has seen is given back: parts have no place for buffers in flight.
-      member.finish();
       member.setMode("stop");
       return {};
     }
@@ -222,6 +225,10 @@ export class Virtio14Profile implements CommandProfile {
 
 /** A create or modify command with what an object for parts is made of. */
 const OBJECT_DATA_SIZE = VIRTIO_ADMIN_CMD_RESOURCE_OBJ_QUERY_DATA_SIZE + VIRTIO_RESOURCE_OBJ_DEV_PARTS_SIZE;
+
+function modeFlagsOf(data: Uint8Array): number {
+  return decodeVirtioAdminCmdDevModeSetData(fitted(data, VIRTIO_ADMIN_CMD_DEV_MODE_SET_DATA_SIZE)).flags;
+}
 
 function headOf(data: Uint8Array): VirtioAdminCmdResourceObjCmdHdr {
   return decodeVirtioAdminCmdResourceObjCmdHdr(fitted(data, VIRTIO_ADMIN_CMD_RESOURCE_OBJ_CMD_HDR_SIZE));

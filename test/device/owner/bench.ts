@@ -34,12 +34,12 @@ export interface Host {
 export function host(
   profile: CommandProfile,
   options: Partial<Omit<BlkOptions, "disk">> &
-    DeviceOptions & { readonly disk?: Uint8Array; readonly useAll?: boolean } = {},
+    DeviceOptions & { readonly disk?: BlkOptions["disk"]; readonly useAll?: boolean } = {},
 ): Host {
-  const disk = options.disk ?? new Uint8Array(SECTORS * 512);
+  const disk = options.disk instanceof Uint8Array ? options.disk : new Uint8Array(SECTORS * 512);
   const memory = GuestMemory.of(GUEST_SIZE);
   const interrupts: string[] = [];
-  const type = new BlkDevice({ queueSize: 16, depth: 4, ...options, disk });
+  const type = new BlkDevice({ queueSize: 16, depth: 4, ...options, disk: options.disk ?? disk });
   const member = new VirtioDevice(
     type,
     memory,

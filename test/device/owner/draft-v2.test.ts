@@ -3,10 +3,12 @@
  * @source virtio-comment v2, patches 4 to 8 of 8
  */
 import { describe, expect, it } from "vitest";
+import { type Disk, MemoryDisk } from "../../../src/device/devices/disk.js";
 import { AdminCommandError } from "../../../src/device/drivers/admin-driver.js";
 import { DraftV2Driver } from "../../../src/device/drivers/draft-v2-driver.js";
 import { CommonConfig } from "../../../src/device/member/common-config.js";
 import { DraftV2Profile } from "../../../src/device/owner/draft-v2.js";
+import { Virtio14Profile } from "../../../src/device/owner/virtio-1-4.js";
 import { GUEST_SIZE, guestOn, type Host, host, MEMBER, moveGuest } from "./bench.js";
 
 interface Scene extends Host {
@@ -608,6 +610,83 @@ describe("the draft series' requirements", () => {
   });
 
   it.each(requirements)("%s (%s)", (_id, _source, check) => check());
+});
+
+describe("a member whose disk takes its time", () => {
+  /** A disk that is done when the test says so. */
+  function slow() {
+    const bytes = new MemoryDisk(new Uint8Array(64 * 512).fill(7));
+    const steps: (() => void)[] = [];
+    const later = (act: () => void): Promise<void> =>
+      new Promise((resolve) => {
+        steps.push(() => {
+          act();
+          resolve();
+        });
+      });
+    const disk: Disk = {
+      length: bytes.length,
+      read: (at, into) => later(() => bytes.read(at, into)),
+      write: (at, from) => later(() => bytes.write(at, from)),
+      flush: () => undefined,
+      clear: () => undefined,
+    };
+    return { disk, steps };
+  }
+
+  it.each([
+    ["draft-v2", () => new DraftV2Profile(), MODE_SET, FREEZE],
+    ["virtio 1.4", () => new Virtio14Profile(), 0x11, 1],
+  ] as const)(
+    "is stopped once what is under way has ended, and takes no more: %s",
+    async (_, profile, opcode, stop) => {
+      const { disk, steps } = slow();
+      const one = host(profile(), { disk, depth: 2, deferred: true });
+      const guest = guestOn(one);
+      for (let i = 0; i < 4; i++) guest.readSectors(i, 1);
+      one.member.run();
+      expect(steps.length).toBe(2);
+      one.admin.submit({ opcode, memberId: MEMBER, data: Uint8Array.of(stop) });
+      expect(one.admin.poll()).toBeUndefined();
+      expect(one.member.mode).toBe("active");
+      steps.shift()?.();
+      await Promise.resolve();
+      one.member.run();
+      expect(one.admin.poll()).toBeUndefined();
+      expect(steps.length).toBe(1);
+      steps.shift()?.();
+      await one.type.settled();
+      await Promise.resolve();
+      expect(one.admin.poll()?.status).toBe(OK);
+      expect(one.member.mode).not.toBe("active");
+      expect([guest.poll()?.data[0], guest.poll()?.data[0], guest.poll()]).toEqual([7, 7, undefined]);
+      // It goes on with those that it had not begun.
+      one.admin.submit({ opcode, memberId: MEMBER, data: Uint8Array.of(0) });
+      expect(one.admin.poll()?.status).toBe(OK);
+      one.member.run();
+      for (const step of steps.splice(0)) step();
+      await one.type.settled();
+      expect([guest.poll()?.status, guest.poll()?.status]).toEqual([OK, OK]);
+    },
+  );
+
+  it("goes on when the command has failed", async () => {
+    const { disk, steps } = slow();
+    const one = host(new DraftV2Profile(), { disk, depth: 1, deferred: true });
+    const guest = guestOn(one);
+    for (let i = 0; i < 2; i++) guest.readSectors(i, 1);
+    one.member.run();
+    one.admin.submit({ opcode: MODE_SET, memberId: MEMBER, data: Uint8Array.of(9) });
+    expect(one.admin.poll()).toBeUndefined();
+    steps.shift()?.();
+    await one.type.settled();
+    await Promise.resolve();
+    expect(one.admin.poll()?.status).toBe(EINVAL);
+    one.member.run();
+    steps.shift()?.();
+    await one.type.settled();
+    expect([guest.poll()?.status, guest.poll()?.status]).toEqual([OK, OK]);
+  });
 });
 
 describe("a context on its way", () => {
