@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import type { ArgsDef } from "citty";
 import { describeFault, hex } from "../inspect/index.js";
 import { type Address, formatAddress, parseAddress } from "../transfer/address.js";
-import { type Received, receiveMigration } from "../transfer/receive.js";
+import { type Received, type ReceiveOptions, receiveMigration } from "../transfer/receive.js";
 import { EXIT, type Io, UsageError } from "./io.js";
 import { Progress } from "./progress.js";
 import { defineVerb, type Verb } from "./verb.js";
@@ -27,6 +27,10 @@ const args = {
     type: "boolean",
     description: "The source has the capability switchover-ack, and waits for that message.",
   },
+  recover: {
+    type: "boolean",
+    description: "When the connection breaks in postcopy, wait until the source connects again (migrate -r).",
+  },
 } as const satisfies ArgsDef;
 
 const examples = [
@@ -41,9 +45,10 @@ export function receiveVerb(io: Io): Verb {
       "Stand in as the destination of a live migration. When it is over, the guest is stopped at its source, as after any migration.",
     args,
     examples,
-    run: ({ listen, output, "switchover-ack": switchoverAck }) => {
+    run: ({ listen, output, "switchover-ack": switchoverAck, recover }) => {
       if (existsSync(output)) throw new UsageError(`${output} exists, and is not overwritten`);
-      return receive(addressOf(listen), output, switchoverAck === true, io);
+      const answers = { switchoverAck: switchoverAck === true, recover: recover === true };
+      return receive(addressOf(listen), output, answers, io);
     },
   });
 }
@@ -55,16 +60,25 @@ export function addressOf(text: string): Address {
   return address;
 }
 
-async function receive(address: Address, output: string, switchoverAck: boolean, io: Io): Promise<number> {
+async function receive(
+  address: Address,
+  output: string,
+  answers: Pick<ReceiveOptions, "switchoverAck" | "recover">,
+  io: Io,
+): Promise<number> {
   const progress = new Progress(undefined, io);
   let received: Received;
   try {
     received = await receiveMigration({
       address,
       output,
-      switchoverAck,
+      ...answers,
       onListening: () => {
         if (io.errIsTerminal) io.err(`listening on ${formatAddress(address)}, Ctrl-C ends it\n`);
+      },
+      onLost: () => {
+        progress.end();
+        io.err(`${output}: the connection broke: waiting for the source to connect again (migrate -r)\n`);
       },
       onBytes: (bytes, share) => progress.advance(bytes, share),
       interrupted: io.interrupted(),
@@ -83,6 +97,7 @@ async function receive(address: Address, output: string, switchoverAck: boolean,
 
 const TITLES = {
   main: "main channel",
+  resumed: "main channel, after the break",
   multifd: "multifd channel",
   "postcopy-preempt": "postcopy-preempt channel",
   return: "return path",

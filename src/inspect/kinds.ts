@@ -15,6 +15,7 @@ import { VirtioDeviceId } from "../../generated/virtio/ids.js";
 import { Reader } from "../runtime/index.js";
 import { type ContainerKind, containerKind } from "../streams/containers/kinds.js";
 import { isPreemptChannel } from "../streams/qemu/preempt.js";
+import { isResumedMain } from "../streams/qemu/resumed.js";
 import { isReturnPath } from "../streams/qemu/return-path.js";
 import { recordingForm } from "../streams/vhost-user/form.js";
 import { readFieldCount } from "../streams/virtio/context.js";
@@ -66,6 +67,7 @@ export function detectKind(prefix: Uint8Array): Detection {
   for (const { magic, what } of FOREIGN) {
     if (startsWith(prefix, magic)) return { kind: "unsupported", what };
   }
+  if (isResumedMain(prefix)) return { kind: "unsupported", what: RESUMED };
   // Five kinds without a magic number: the one that makes sense of what is there, element after element, is it.
   if (isVfioStream(prefix)) return { kind: "vfio-stream" };
   if (isChain(new Reader(prefix, { strict: true }), scanPart)) return { kind: "device-parts" };
@@ -76,6 +78,9 @@ export function detectKind(prefix: Uint8Array): Detection {
   if (form === "raw") return { kind: "vhost-user" };
   return { kind: "unknown" };
 }
+
+const RESUMED =
+  "what the source sent after a postcopy migration was taken up again, without the stream that it goes on from (ram takes both)";
 
 /** What is left to say of a wrapper that nobody has taken off. */
 const CONTAINERS: Readonly<Record<ContainerKind, string>> = {

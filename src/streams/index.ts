@@ -38,6 +38,7 @@ export {
 export { type QemuStreamOptions, QemuStreamParser } from "./qemu/parser.js";
 export type { RamBlock, RamCounts } from "./qemu/ram.js";
 export * from "./qemu/ram-image/index.js";
+export { isResumedMain } from "./qemu/resumed.js";
 export {
   type PageRequest,
   type ReturnPathBitmapEvent,

@@ -58,6 +58,13 @@ export class Window {
     return bytes;
   }
 
+  /** What is held will never be complete. */
+  forget(): void {
+    this.at += this.held;
+    this.wanted = 1;
+    this.clear();
+  }
+
   /** No more will come: the parser gets what is left, and must make do with it. */
   finish(parse: Parse): void {
     const consumed = this.run(this.buffer.subarray(this.start, this.end), parse);

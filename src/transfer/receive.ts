@@ -5,6 +5,7 @@
  * Memory: a chunk for each channel, besides what MigrationDestination states. A slow disk slows the source down.
  */
 import type { Server, Socket } from "node:net";
+import { QemuVmSection } from "../../generated/qemu/stream.js";
 import type { Fault } from "../runtime/index.js";
 import { MigrationDestination } from "../streams/index.js";
 import type { Address } from "./address.js";
@@ -24,14 +25,18 @@ export interface ReceiveOptions {
   readonly output: string;
   /** See DestinationOptions. */
   readonly switchoverAck: boolean;
+  /** When the connection breaks in postcopy, wait for the source to connect again. */
+  readonly recover: boolean;
   readonly onListening: () => void;
   /** `share`: how much of the guest's memory is there, where that is known. */
   readonly onBytes: (bytes: number, share: number | undefined) => void;
+  /** The connection broke, and the source can come back. */
+  readonly onLost: () => void;
   /** Resolves when receiving shall stop. */
   readonly interrupted: Promise<void>;
 }
 
-type ChannelKind = "main" | "multifd" | "postcopy-preempt" | "return";
+type ChannelKind = "main" | "resumed" | "multifd" | "postcopy-preempt" | "return";
 
 interface ReceivedChannel {
   readonly kind: ChannelKind;
@@ -63,11 +68,16 @@ class Receiver {
   private readonly destination: MigrationDestination;
   private readonly channels: Channel[];
   private readonly sockets: Socket[] = [];
+  /** That of the main channel, which changes when the source connects again. */
+  private main: Socket | undefined;
+  /** The main channel broke, and its source may come back. */
+  private broken = new Signal();
+  private resumed = 0;
   private readonly reading: Promise<void>[] = [];
   private answers: Channel | undefined;
   private failure: Error | undefined;
   private heardAt = 0;
-  private mainOver: () => void = () => {};
+  private readonly mainOver = new Signal();
 
   constructor(options: ReceiveOptions) {
     this.options = options;
@@ -110,11 +120,8 @@ class Receiver {
 
   /** Until the main channel is over and all are closed, or the user has enough. */
   private async connections(server: Server): Promise<void> {
-    const mainOver = new Promise<void>((resolve) => {
-      this.mainOver = resolve;
-    });
     this.options.onListening();
-    await Promise.race([mainOver, this.options.interrupted.then(() => this.fail(undefined))]);
+    await Promise.race([this.mainOver.promise, this.options.interrupted.then(() => this.fail(undefined))]);
     server.close();
     const parting = setTimeout(() => this.closeAll(), PARTING);
     await Promise.all(this.reading);
@@ -122,38 +129,69 @@ class Receiver {
   }
 
   private async read(socket: Socket, index: number): Promise<void> {
-    if (index === 0) return await this.readMain(socket);
+    const chunks = chunksOf(socket);
+    const [main] = this.channels;
+    if (index === 0 && main !== undefined) return await this.readMain(socket, main, chunks);
+    const first = await chunks.next();
+    if (first.done !== true && this.options.recover && isMainChannel(first.value)) {
+      return await this.goOn(socket, first.value, chunks);
+    }
     const channel: Channel = {
-      kind: "postcopy-preempt",
+      kind: first.done !== true && isMultifd(first.value) ? "multifd" : "postcopy-preempt",
       file: new OutputFile(`${this.options.output}.ch${index}`),
     };
     this.channels.push(channel);
-    for await (const chunk of chunksOf(socket)) {
-      if (channel.file.size === 0 && isMultifd(chunk)) channel.kind = "multifd";
-      this.keep(channel, chunk);
-      if (channel.kind === "postcopy-preempt") this.destination.pushPreempt(chunk);
+    for (let next = first; next.done !== true; next = await chunks.next()) {
+      this.keep(channel, next.value);
+      if (channel.kind === "postcopy-preempt") this.destination.pushPreempt(next.value, index);
     }
     socket.end();
   }
 
-  private async readMain(socket: Socket): Promise<void> {
-    const [main] = this.channels;
-    if (main === undefined) return;
+  /** The source has connected again: this side may hear of it before it hears that the old connection broke. */
+  private async goOn(socket: Socket, first: Uint8Array, chunks: AsyncGenerator<Uint8Array>): Promise<void> {
+    await Promise.race([this.broken.promise, this.mainOver.promise]);
+    if (!this.broken.isSettled) {
+      socket.destroySoon();
+      return;
+    }
+    this.broken = new Signal();
+    this.destination.reconnected();
+    const file = new OutputFile(`${this.options.output}.resumed${++this.resumed}`);
+    const channel: Channel = { kind: "resumed", file };
+    this.channels.push(channel);
+    await this.readMain(socket, channel, chunks, first);
+  }
+
+  private async readMain(
+    socket: Socket,
+    main: Channel,
+    chunks: AsyncGenerator<Uint8Array>,
+    first?: Uint8Array,
+  ): Promise<void> {
+    this.main = socket;
     const timer = setInterval(() => this.noticeQuiet(), QUIET / 4);
     try {
-      for await (const chunk of chunksOf(socket)) {
-        this.heardAt = Date.now();
-        this.keep(main, chunk);
-        this.destination.push(chunk);
-        if (this.destination.over) this.finish();
-        // A source that does not read its answers gets no more of them.
-        if (socket.writableNeedDrain) await drained(socket);
-        this.heardAt = Date.now();
-      }
+      if (first !== undefined) await this.take(first, main, socket);
+      for await (const chunk of chunks) await this.take(chunk, main, socket);
     } finally {
       clearInterval(timer);
     }
-    this.finish();
+    if (this.options.recover && this.destination.lost()) {
+      socket.destroySoon();
+      this.broken.settle();
+      this.options.onLost();
+    } else this.finish();
+  }
+
+  private async take(chunk: Uint8Array, main: Channel, socket: Socket): Promise<void> {
+    this.heardAt = Date.now();
+    this.keep(main, chunk);
+    this.destination.push(chunk);
+    if (this.destination.over) this.finish();
+    // A source that does not read its answers gets no more of them.
+    if (socket.writableNeedDrain) await drained(socket);
+    this.heardAt = Date.now();
   }
 
   private noticeQuiet(): void {
@@ -167,8 +205,8 @@ class Receiver {
     } catch (error) {
       this.fail(error);
     }
-    this.sockets[0]?.end();
-    this.mainOver();
+    this.main?.end();
+    this.mainOver.settle();
   }
 
   /** Something on this side went wrong: the source hears it, or at least notices, and keeps its guest. */
@@ -180,7 +218,7 @@ class Receiver {
       // The first failure is what is reported.
     }
     this.closeAll();
-    this.mainOver();
+    this.mainOver.settle();
   }
 
   private closeAll(): void {
@@ -196,8 +234,30 @@ class Receiver {
   private answer(message: Uint8Array): void {
     this.answers ??= { kind: "return", file: new OutputFile(`${this.options.output}.return`) };
     this.answers.file.write(message);
-    const [main] = this.sockets;
-    if (main?.writable === true) main.write(message);
+    if (this.main?.writable === true) this.main.write(message);
+  }
+}
+
+/** A main channel that is taken up again begins with a command; the offset of no page begins with such a byte. */
+function isMainChannel(chunk: Uint8Array): boolean {
+  return chunk[0] === QemuVmSection.QEMU_VM_COMMAND;
+}
+
+/** Something that happens once. */
+class Signal {
+  isSettled = false;
+  readonly promise: Promise<void>;
+  private resolve: () => void = () => {};
+
+  constructor() {
+    this.promise = new Promise((resolve) => {
+      this.resolve = resolve;
+    });
+  }
+
+  settle(): void {
+    this.isSettled = true;
+    this.resolve();
   }
 }
 

@@ -4,8 +4,18 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { AFTER, BEFORE } from "../streams/migration/postcopy-bytes.js";
-import { pong, shut } from "../streams/qemu/return-path-bytes.js";
-import { PAGE, page, precopy, RAM_EOS } from "../streams/qemu/stream-bytes.js";
+import { pong, receivedBitmap, resumeAck, shut } from "../streams/qemu/return-path-bytes.js";
+import {
+  command,
+  EOF,
+  end,
+  PAGE,
+  page,
+  precopy,
+  RAM_EOS,
+  str8,
+  zeroPage,
+} from "../streams/qemu/stream-bytes.js";
 import { bytes } from "../streams/wire-bytes.js";
 import { type Ran, temporaryFolder, virtwire } from "./harness.js";
 
@@ -19,6 +29,7 @@ const never = (): Promise<void> => new Promise(() => {});
 async function receiving(
   folder: string,
   interrupted: () => Promise<void> = never,
+  options: readonly string[] = [],
 ): Promise<{ readonly socket: string; readonly file: string; readonly ran: Promise<Ran> }> {
   const socket = join(folder, "vm.sock");
   const file = join(folder, "vm.mig");
@@ -27,7 +38,7 @@ async function receiving(
     listening = resolve;
   });
   let err = "";
-  const ran = virtwire(["receive", "--listen", socket, "-o", file], {
+  const ran = virtwire(["receive", "--listen", socket, "-o", file, ...options], {
     errIsTerminal: true,
     err: (text) => {
       err += text;
@@ -146,6 +157,46 @@ describe("virtwire receive", () => {
       `${file}.ch1: postcopy-preempt channel, ${readFileSync(preempt).length.toLocaleString("en-US")} bytes\n`,
     );
     expect(out).toMatch(/postcopy, \d page requests sent\n$/);
+  });
+
+  it("waits, with --recover, for a source whose connection broke in postcopy", async () => {
+    const folder = temporaryFolder();
+    const { file, ran, socket } = await receiving(folder, never, ["--recover"]);
+    const source = await connectTo(socket);
+    source.resume();
+    const [pages = []] = AFTER;
+    const sent = bytes(...BEFORE, pages.slice(0, -100));
+    source.end(sent);
+    const again = await connectTo(socket);
+    const rest = [...page(2 * PAGE, "pc.ram", 7), ...zeroPage(4 * PAGE, undefined), ...RAM_EOS];
+    const resumed = bytes(command(10, str8("pc.ram")), command(9), end(0, rest), EOF);
+    again.write(resumed);
+    const said = await heard(again);
+    // Pages 0, 1, 3 and 5 were there.
+    const bitmap = receivedBitmap("pc.ram", [0b101011, 0, 0, 0, 0, 0, 0, 0]);
+    expect([...said.subarray(0, bitmap.length + resumeAck().length)]).toEqual([...bitmap, ...resumeAck()]);
+    expect([...said.subarray(-8)]).toEqual(shut(0));
+    const { code, out, err } = await ran;
+    expect(code).toBe(0);
+    expect(err).toContain("waiting for the source to connect again");
+    expect(out).toContain(`${file}.resumed1: main channel, after the break, ${resumed.length} bytes\n`);
+    expect([...readFileSync(file)]).toEqual([...sent]);
+    expect([...readFileSync(`${file}.resumed1`)]).toEqual([...resumed]);
+    const memory = join(folder, "memory");
+    const run = await virtwire([
+      "ram",
+      "extract",
+      file,
+      `${file}.resumed1`,
+      "--block",
+      "pc.ram",
+      "-o",
+      memory,
+    ]);
+    expect([run.code, run.err]).toEqual([0, ""]);
+    expect([0, 1, 2, 3, 4, 5].map((i) => readFileSync(memory)[(i + 1) * PAGE - 1])).toEqual([
+      1, 0, 7, 3, 0, 5,
+    ]);
   });
 
   it("tells a source that waits without a description that all is there", { timeout: 20_000 }, async () => {

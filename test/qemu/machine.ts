@@ -17,6 +17,7 @@ interface QmpEvent {
 export interface MigrationInfo {
   readonly status?: string;
   readonly "error-desc"?: string;
+  readonly ram?: { readonly "postcopy-requests"?: number };
 }
 
 interface Waiting {

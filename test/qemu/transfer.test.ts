@@ -1,6 +1,6 @@
 /** Live migrations between a real QEMU and virtwire, both ways. */
 import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { expect, it } from "vitest";
 import { SOURCE_STATUS } from "../../src/streams/index.js";
 import { type Ran, temporaryFolder, virtwire } from "../cli/harness.js";
@@ -23,7 +23,8 @@ interface Migration {
   readonly machine: string;
   readonly capabilities?: readonly string[];
   readonly parameters?: Readonly<Record<string, unknown>>;
-  readonly postcopy?: true;
+  /** `broken`: the connection breaks in the middle of it, and is taken up again. */
+  readonly postcopy?: "whole" | "broken";
   /** Of `receive`. */
   readonly options?: readonly string[];
 }
@@ -42,10 +43,20 @@ async function receive({ program, machine, options = [], ...given }: Migration):
   if (given.parameters !== undefined) await qemu.qmp("migrate-set-parameters", given.parameters);
   // So slow that there is something left for postcopy.
   if (given.postcopy) await qemu.qmp("migrate-set-parameters", { "max-bandwidth": 1_000_000 });
+  if (given.postcopy === "broken")
+    await qemu.qmp("migrate-set-parameters", { "max-postcopy-bandwidth": 1_000_000 });
   await qemu.qmp("migrate", { uri: `unix:${socket}` });
   if (given.postcopy) {
     await qemu.event("MIGRATION", ({ status }) => status === "active");
     await qemu.qmp("migrate-start-postcopy");
+  }
+  if (given.postcopy === "broken") {
+    // Before the guest runs at the destination, and asks for pages, nothing can be taken up again.
+    await qemu.until(async () => ((await qemu.migration()).ram?.["postcopy-requests"] ?? 0) > 0);
+    await qemu.qmp("migrate-pause");
+    await qemu.event("MIGRATION", ({ status }) => status === "postcopy-paused");
+    await qemu.qmp("migrate-set-parameters", { "max-postcopy-bandwidth": 0 });
+    await qemu.qmp("migrate", { uri: `unix:${socket}`, resume: true });
   }
   const info = await qemu.migrated();
   expect([info.status, info["error-desc"]]).toEqual(["completed", undefined]);
@@ -131,7 +142,7 @@ function proveMigrations(program: Program, machine: string): void {
   }
 
   it("goes through postcopy, and plays it back", async () => {
-    const migration: Migration = { program, machine, capabilities: ["postcopy-ram"], postcopy: true };
+    const migration: Migration = { program, machine, capabilities: ["postcopy-ram"], postcopy: "whole" };
     const received = await receive(migration);
     expect([received.code, received.err]).toEqual([0, ""]);
     expect(received.out).toMatch(/postcopy, [1-9]\d* page requests sent\n$/);
@@ -141,9 +152,31 @@ function proveMigrations(program: Program, machine: string): void {
     await playBack(received, migration);
   });
 
+  for (const [name, capabilities] of [
+    ["", ["postcopy-ram"]],
+    [", with preemption", ["postcopy-ram", "postcopy-preempt"]],
+  ] as const) {
+    it(`recovers a postcopy whose connection breaks${name}`, async () => {
+      const options = ["--recover"];
+      const received = await receive({ program, machine, capabilities, postcopy: "broken", options });
+      expect(received.err).toMatch(/^.*: the connection broke: waiting for the source to connect again.*\n$/);
+      expect(received.code).toBe(0);
+      expect(received.out).toMatch(/\.resumed1: main channel, after the break, [1-9]/);
+      for (const arc of arcsOf(received.states)) expect(KNOWN_ARCS).toContain(arc);
+      expect(received.states).toContain("postcopy-recover");
+      const channels = ["vm.mig.ch1", "vm.mig.ch3"].map((name) => join(dirname(received.file), name));
+      const files = [
+        received.file,
+        `${received.file}.resumed1`,
+        ...channels.filter((file) => existsSync(file)),
+      ];
+      await expectMemory(files, Q35, received.memory);
+    });
+  }
+
   it("goes through postcopy with preemption, and plays it back", async () => {
     const capabilities = ["postcopy-ram", "postcopy-preempt"];
-    const migration: Migration = { program, machine, capabilities, postcopy: true };
+    const migration: Migration = { program, machine, capabilities, postcopy: "whole" };
     const received = await receive(migration);
     expect([received.code, received.err]).toEqual([0, ""]);
     expect(received.out).toMatch(/\.ch1: postcopy-preempt channel, [1-9]/);
@@ -173,7 +206,7 @@ describeWith("virtwire and an older QEMU", olderQemu("x86_64"), (program) => {
   it("go through postcopy with preemption", async () => {
     const machine = Q35.machine.older ?? "";
     const capabilities = ["postcopy-ram", "postcopy-preempt"];
-    const received = await receive({ program, machine, capabilities, postcopy: true });
+    const received = await receive({ program, machine, capabilities, postcopy: "whole" });
     expect([received.code, received.err]).toEqual([0, ""]);
   });
 });

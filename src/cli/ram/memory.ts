@@ -2,6 +2,7 @@
 import { DETECTION_SIZE, describeFault, detectKind, hex } from "../../inspect/index.js";
 import {
   type ImageBlock,
+  isResumedMain,
   PageReader,
   type RamImage,
   RamImageBuilder,
@@ -74,6 +75,8 @@ async function load(inputs: readonly SeekableInput[], io: Io): Promise<GuestMemo
     progress.end();
   };
   const channels = roles.includes("channel");
+  // After each break of the connection, in the order in which they are given.
+  const resumed = [...roles.keys()].filter((index) => roles[index] === "resumed");
   const description = inputs[main] && describe(inputs[main]);
   let pageSize: number | undefined;
   while (true) {
@@ -90,14 +93,17 @@ async function load(inputs: readonly SeekableInput[], io: Io): Promise<GuestMemo
         if (said.length < SAID) said.push(`${name}:${hex(fault.offset)}: ${describeFault(fault)}\n`);
       },
     });
-    await feed(main, builder.main(main));
+    await feed(main, builder.main(main, resumed.length > 0));
+    for (const [number, index] of resumed.entries()) {
+      await feed(index, builder.resumed(index, number < resumed.length - 1));
+    }
     if (builder.mustRestart) {
       pageSize = builder.pageSize;
       continue;
     }
     for (const [index, role] of roles.entries()) {
       if (role === "channel") await feed(index, builder.channel(index));
-      else if (role === "preempt") await feed(index, builder.preempt(index));
+      else if (role === "preempt") await feed(index, builder.preempt(index, resumed.length > 0));
     }
     for (const { name, damage } of inputs) {
       if (damage === undefined) continue;
@@ -115,8 +121,10 @@ async function load(inputs: readonly SeekableInput[], io: Io): Promise<GuestMemo
   }
 }
 
-function roleOf(input: SeekableInput): "main" | "channel" | "preempt" | "none" {
-  const detected = detectKind(input.read(0, DETECTION_SIZE));
+function roleOf(input: SeekableInput): "main" | "resumed" | "channel" | "preempt" | "none" {
+  const prefix = input.read(0, DETECTION_SIZE);
+  if (isResumedMain(prefix)) return "resumed";
+  const detected = detectKind(prefix);
   switch (detected.kind) {
     case "qemu-stream":
       return "main";

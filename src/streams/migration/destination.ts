@@ -5,6 +5,8 @@
  * Memory: that of the parser, and in postcopy two bits for each page of the guest.
  */
 import {
+  encodeQemuRpBitmapEnd,
+  encodeQemuRpBitmapHead,
   encodeQemuRpMessage,
   QemuRpMessageType,
   type QemuRpMessageTypePayloadBody,
@@ -14,7 +16,7 @@ import type { Fault } from "../../runtime/index.js";
 import type { CommandEvent, QemuEvent } from "../qemu/events.js";
 import { qemuFault } from "../qemu/faults.js";
 import { QemuStreamParser } from "../qemu/parser.js";
-import type { RamBlock } from "../qemu/ram.js";
+import type { RamBlock, RamParser } from "../qemu/ram.js";
 import { PageRequests } from "./page-requests.js";
 import { IncomingPostcopy, postcopyEvent } from "./postcopy.js";
 import { PreemptChannel } from "./preempt.js";
@@ -24,6 +26,8 @@ import { DestinationStatus } from "./status.js";
 const MAX_FAULTS = 20;
 /** A footer and EOF: how a stream without a description ends. */
 const TAIL_SIZE = 6;
+/** MIGRATION_RESUME_ACK_VALUE of migration/migration.h: the source takes any other for an error. */
+const RESUMED = 1;
 
 export interface DestinationOptions {
   /** Takes a message for the source, one at a time. */
@@ -45,7 +49,9 @@ export class MigrationDestination {
   private readonly options: DestinationOptions;
   private readonly parser: QemuStreamParser;
   private requests: PageRequests | undefined;
-  private preempt: PreemptChannel | undefined;
+  private readonly preempt = new Map<number, PreemptChannel>();
+  /** The page that came last, on each channel. */
+  private readonly newest = new Map<RamParser, { readonly block: RamBlock; readonly offset: number }>();
   private readonly tail = new Uint8Array(TAIL_SIZE);
   private bytes = 0;
   private recordEnd = 0;
@@ -56,7 +62,7 @@ export class MigrationDestination {
   constructor(options: DestinationOptions) {
     this.options = options;
     this.parser = new QemuStreamParser((event) => this.hear(event));
-    this.parser.ram.onPage = (block, offset) => this.page(block, offset);
+    this.listenTo(this.parser.ram);
     this.status.take("listen");
   }
 
@@ -73,12 +79,44 @@ export class MigrationDestination {
     }
   }
 
-  /** Bytes of the channel of the capability postcopy-preempt, on which pages come that were asked for. */
-  pushPreempt(chunk: Uint8Array): void {
-    this.preempt ??= new PreemptChannel(this.parser.ram, (block, offset) => this.page(block, offset));
-    const hadFault = this.preempt.fault !== undefined;
-    this.preempt.push(chunk);
-    if (this.preempt.fault !== undefined && !hadFault) this.fault(this.preempt.fault);
+  /**
+   * Bytes of the channel of the capability postcopy-preempt, on which pages come that were asked for. `connection`: after a
+   * recovery it is another one.
+   */
+  pushPreempt(chunk: Uint8Array, connection = 0): void {
+    let channel = this.preempt.get(connection);
+    if (channel === undefined) {
+      channel = new PreemptChannel(this.parser.ram);
+      this.listenTo(channel.ram);
+      this.preempt.set(connection, channel);
+    }
+    const hadFault = channel.fault !== undefined;
+    channel.push(chunk);
+    if (channel.fault !== undefined && !hadFault) this.fault(channel.fault);
+  }
+
+  /**
+   * The main channel broke off. True when its source can connect again and go on: from when the guest runs on this side on,
+   * there is nothing to go back to. Bytes of the new connection are pushed after `reconnected`.
+   */
+  lost(): boolean {
+    const { requests, parser } = this;
+    const recovers = this.postcopy.state === "RUNNING" && this.hasReturnPath && !this.over && !this.finished;
+    if (requests === undefined || !recovers || !this.status.take("connection-lost")) return false;
+    requests.pause();
+    // Pages are heard of by their heads: those whose contents have not all come are not there.
+    for (const [ram, { block, offset }] of this.newest) {
+      if (ram.isInsidePage) requests.discard(block.name, offset, 1);
+    }
+    this.newest.clear();
+    this.packages = 0;
+    parser.resume();
+    return true;
+  }
+
+  /** The source of a connection that was lost has connected again. */
+  reconnected(): void {
+    this.status.take("recover");
   }
 
   /** The stream is over, and the source only waits for `finish`. */
@@ -219,7 +257,15 @@ export class MigrationDestination {
         for (const { start, length } of body.value.ranges)
           this.requests?.discard(body.value.block.text, Number(start), Number(length));
         return;
+      case "migCmdRecvBitmap":
+        this.sendBitmap(body.value.block.text);
+        return;
       default:
+        if (cmd === QemuVmCmd.MIG_CMD_POSTCOPY_RESUME && this.status.take("resume")) {
+          const { MIG_RP_MSG_RESUME_ACK } = QemuRpMessageType;
+          this.reply(MIG_RP_MSG_RESUME_ACK, { case: "migRpMsgResumeAck", value: { value: RESUMED } });
+          this.requests?.begin();
+        }
         if (cmd === QemuVmCmd.MIG_CMD_POSTCOPY_LISTEN) this.status.take("postcopy");
         if (cmd === QemuVmCmd.MIG_CMD_POSTCOPY_RUN) this.run();
     }
@@ -231,14 +277,49 @@ export class MigrationDestination {
     this.requests.begin();
   }
 
+  /** Which pages of a block are there: the source sends the others again. */
+  private sendBitmap(name: string): void {
+    const block = this.requests?.blocks.get(name);
+    if (block === undefined) {
+      const detail = `the pages of ${JSON.stringify(name)} are not counted: no bitmap can be sent`;
+      this.fault(qemuFault("constraint", "command.block", this.recordEnd, detail));
+      return;
+    }
+    const bitmap = block.receivedBitmap();
+    this.reply(
+      QemuRpMessageType.MIG_RP_MSG_RECV_BITMAP,
+      { case: "migRpMsgRecvBitmap", value: { block: { text: name } } },
+      [encodeQemuRpBitmapHead({ size: bitmap.length }), bitmap, encodeQemuRpBitmapEnd({})],
+    );
+  }
+
+  private listenTo(ram: RamParser): void {
+    ram.onPage = (block, offset) => {
+      this.newest.set(ram, { block, offset });
+      this.page(block, offset);
+    };
+  }
+
   private page(block: RamBlock, offset: number): void {
     if (this.requests === undefined) return;
     this.requests.add(block);
     this.requests.received(block.name, offset);
   }
 
-  private reply(type: QemuRpMessageType, body: QemuRpMessageTypePayloadBody): void {
-    this.options.reply(encodeQemuRpMessage({ type, data: { body } }));
+  /** `behind`: what follows the message and is not counted in its length. */
+  private reply(
+    type: QemuRpMessageType,
+    body: QemuRpMessageTypePayloadBody,
+    behind: readonly Uint8Array[] = [],
+  ): void {
+    const parts = [encodeQemuRpMessage({ type, data: { body } }), ...behind];
+    const message = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
+    let at = 0;
+    for (const part of parts) {
+      message.set(part, at);
+      at += part.length;
+    }
+    this.options.reply(message);
   }
 
   private fault(fault: Fault): void {

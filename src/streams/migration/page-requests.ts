@@ -73,6 +73,13 @@ export class PageRequests {
     this.asking = false;
   }
 
+  /** The connection is gone, and with it what has been asked for. */
+  pause(): void {
+    this.asking = false;
+    this.lastBlock = undefined;
+    for (const block of this.blocks.values()) block.forgetRequests();
+  }
+
   private ask(): void {
     if (!this.asking) return;
     let outstanding = 0;

@@ -80,6 +80,20 @@ export class BlockPages {
     this.settledFrom = Math.max(this.settledFrom, to);
   }
 
+  /** Nobody will answer what has been asked for: it is missing, as if it had not been. */
+  forgetRequests(): void {
+    this.requestedMap.fill(0);
+    this.requestedCount = 0;
+    this.settledFrom = this.count;
+  }
+
+  /** A bit for each page that is there, the first page lowest, up to whole words of 64. */
+  receivedBitmap(): Uint8Array {
+    const bitmap = new Uint8Array(Math.ceil(this.count / 64) * 8);
+    bitmap.set(this.receivedMap);
+    return bitmap;
+  }
+
   /** The last page that is missing and has not been asked for. */
   lastMissing(): number | undefined {
     let end = this.settledFrom;

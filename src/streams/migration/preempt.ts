@@ -3,21 +3,20 @@
  * nothing but records of pages, of the blocks that the main channel has listed, and ends with EOS.
  */
 import type { Fault } from "../../runtime/index.js";
-import { type RamBlock, RamParser } from "../qemu/ram.js";
+import { RamParser } from "../qemu/ram.js";
 import { Window } from "../window.js";
 
 export class PreemptChannel {
   /** What could not be read: nothing behind it has been looked at. */
   fault: Fault | undefined;
-  private readonly ram: RamParser;
+  readonly ram: RamParser;
   private readonly window = new Window();
   private over = false;
 
   /** `main`: the reader of the main channel, which has the list of blocks. */
-  constructor(main: RamParser, onPage: (block: RamBlock, offset: number) => void) {
+  constructor(main: RamParser) {
     this.ram = new RamParser({ ...main.traits });
     for (const [name, block] of main.blocks) this.ram.blocks.set(name, block);
-    this.ram.onPage = onPage;
     this.ram.begin(false);
   }
 

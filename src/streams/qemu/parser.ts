@@ -128,6 +128,19 @@ export class QemuStreamParser {
     this.window.finish((reader) => this.parse(reader));
   }
 
+  /**
+   * The connection broke in postcopy, and the source has connected again: what comes begins with a record, and belongs to
+   * the same sections. What was not complete is forgotten; offsets count on. Says from where.
+   */
+  resume(): number {
+    this.window.forget();
+    this.ram.recover();
+    this.packageEnd = undefined;
+    if (this.part !== this.records) this.numbers.revive();
+    this.part = this.records;
+    return this.window.at;
+  }
+
   private parse(reader: Reader): number {
     while (true) {
       this.context.packageEnd = this.packageEnd === undefined ? undefined : this.packageEnd - reader.base;

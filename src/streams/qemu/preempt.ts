@@ -4,20 +4,30 @@
  *
  * Memory: a page and the head of the record behind it, besides one chunk.
  */
-import { RamSaveFlag, readRamSavePageHead, scanRamSavePageHead } from "../../../generated/qemu/ram.js";
+import {
+  RamSaveFlag,
+  readRamSavePageHead,
+  readRamSaveWord,
+  scanRamSavePageHead,
+  scanRamSaveWord,
+  scanRamSaveZero,
+} from "../../../generated/qemu/ram.js";
 import { type Fault, Reader } from "../../runtime/index.js";
 import { Window } from "../window.js";
 import { type RamBlock, RamParser } from "./ram.js";
 
+/** The head of a page has been read; its content follows. */
+export interface PreemptPageEvent {
+  readonly kind: "page";
+  readonly block: string;
+  /** In the block, in bytes. */
+  readonly offset: number;
+  /** Where the content begins; undefined for a page of zeroes. */
+  readonly at: number | undefined;
+}
+
 export type PreemptEvent =
-  | {
-      readonly kind: "page";
-      readonly block: string;
-      /** In the block, in bytes. */
-      readonly offset: number;
-      /** Where the content begins; undefined for a page of zeroes. */
-      readonly at: number | undefined;
-    }
+  | PreemptPageEvent
   /** Bytes that were not looked at, behind a fault. */
   | { readonly kind: "gap"; readonly at: number; readonly size: number }
   | { readonly kind: "fault"; readonly fault: Fault };
@@ -90,6 +100,14 @@ export function isPreemptChannel(prefix: Uint8Array): boolean {
   if (!scanRamSavePageHead(reader)) return false;
   reader.at = 0;
   const { word, block } = readRamSavePageHead(reader);
-  const isNamed = block !== undefined && /^[\x21-\x7e]+$/.test(block.text);
-  return word.flags === RamSaveFlag.RAM_SAVE_FLAG_PAGE && isNamed && reader.at < prefix.length;
+  if (block === undefined || !/^[\x21-\x7e]+$/.test(block.text) || reader.at >= prefix.length) return false;
+  if (word.flags === RamSaveFlag.RAM_SAVE_FLAG_PAGE) return true;
+  // A page of zeroes is too short to be told by itself.
+  if (word.flags !== RamSaveFlag.RAM_SAVE_FLAG_ZERO || !scanRamSaveZero(reader)) return false;
+  if (reader.at === reader.end) return true;
+  const at = reader.at;
+  if (!scanRamSaveWord(reader)) return false;
+  reader.at = at;
+  const kind = readRamSaveWord(reader).flags & ~RamSaveFlag.RAM_SAVE_FLAG_CONTINUE;
+  return kind === RamSaveFlag.RAM_SAVE_FLAG_PAGE || kind === RamSaveFlag.RAM_SAVE_FLAG_ZERO;
 }

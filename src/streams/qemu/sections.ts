@@ -20,6 +20,8 @@ export class SectionNumbers {
   private readonly live = new Map<number, Section>();
   private readonly known = new Map<number, Section>();
   private started = 0;
+  /** The section that ended last. */
+  private ended: Section | undefined;
   private hasRam = false;
 
   isLive(id: number): boolean {
@@ -55,8 +57,17 @@ export class SectionNumbers {
   /** Another part of a live section; its last, when `isEnd`. Undefined when there is no such section. */
   reopen(id: number, isEnd: boolean): Section | undefined {
     const section = this.live.get(id);
-    if (isEnd) this.live.delete(id);
+    if (isEnd) {
+      this.live.delete(id);
+      this.ended = section;
+    }
     return section;
+  }
+
+  /** The last part of a section did not come to its end: there will be another. */
+  revive(): void {
+    if (this.ended !== undefined) this.live.set(this.ended.id, this.ended);
+    this.ended = undefined;
   }
 
   /**

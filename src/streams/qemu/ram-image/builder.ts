@@ -3,7 +3,7 @@ import type { Fault } from "../../../runtime/index.js";
 import type { Description } from "../description.js";
 import { MultifdParser } from "../multifd.js";
 import { QemuStreamParser } from "../parser.js";
-import { PreemptParser } from "../preempt.js";
+import { type PreemptPageEvent, PreemptParser } from "../preempt.js";
 import { ChannelPages } from "./channel-pages.js";
 import { RamImage } from "./image.js";
 import { ZERO_CODE } from "./location.js";
@@ -36,8 +36,9 @@ export class RamImageBuilder {
   private readonly options: BuilderOptions;
   private parser: QemuStreamParser | undefined;
   private pages: MainPages | undefined;
-  /** The input that is being read. */
+  /** The input that is being read, and where in its stream it begins. */
   private input = 0;
+  private from = 0;
 
   constructor(options: BuilderOptions) {
     this.options = options;
@@ -54,13 +55,14 @@ export class RamImageBuilder {
     return this.pages?.pageSizeMissed === true && this.pageSize !== undefined;
   }
 
-  main(input: number): StreamTarget {
+  /** `goesOn`: the connection broke, and `resumed` is called for what came after. */
+  main(input: number, goesOn = false): StreamTarget {
     this.input = input;
     const { description, pageSize, origin } = this.options;
     const pages = new MainPages(this.image, input, () => this.pageSize);
     const parser = new QemuStreamParser(
       (event) => {
-        if (event.kind === "fault") this.fault(event.fault);
+        if (event.kind === "fault") this.fault(event.fault, this.from);
         else if (event.kind === "command") pages.command(event.command);
         else if (event.kind === "configuration") {
           this.machine = event.machine;
@@ -71,9 +73,24 @@ export class RamImageBuilder {
     );
     this.pages = pages;
     this.parser = parser;
+    return this.targetOf(parser, goesOn);
+  }
+
+  /** The main channel of a postcopy migration that was taken up again. */
+  resumed(input: number, goesOn: boolean): StreamTarget {
+    const { parser } = this;
+    if (parser === undefined) throw new Error("nothing has been read that could go on");
+    this.input = input;
+    this.from = parser.resume();
+    this.pages?.resume(input, this.from);
+    return this.targetOf(parser, goesOn);
+  }
+
+  private targetOf(parser: QemuStreamParser, goesOn: boolean): StreamTarget {
     return {
       push: (chunk) => parser.push(chunk),
       end: () => {
+        if (goesOn) return;
         parser.end();
         this.declareAll();
       },
@@ -89,17 +106,38 @@ export class RamImageBuilder {
     });
   }
 
-  /** Postcopy sends each page once: what came here was still missing in the main stream. */
-  preempt(input: number): StreamTarget {
+  /**
+   * Postcopy sends each page once: what came here was still missing in the main stream. `mayBreak`: a connection broke, and
+   * what it cut off came again on another.
+   */
+  preempt(input: number, mayBreak = false): StreamTarget {
     this.input = input;
     const arrival = { round: 0xffff_ffff, wins: true };
-    return new PreemptParser((event) => {
-      if (event.kind === "fault") this.fault(event.fault);
-      if (event.kind !== "page") return;
-      const { block, offset, at } = event;
+    // The content of a page is there when something follows it.
+    let page: PreemptPageEvent | undefined;
+    const put = (): void => {
+      if (page === undefined) return;
+      const { block, offset, at } = page;
       if (at === undefined) this.image.put(block, offset, ZERO_CODE, arrival, 0);
       else this.image.putPlain(block, offset, input, at, arrival);
+      page = undefined;
+    };
+    const parser = new PreemptParser((event) => {
+      if (event.kind === "page") {
+        put();
+        page = event;
+      } else if (event.kind === "fault") {
+        if (mayBreak && event.fault.code === "truncated") page = undefined;
+        else this.fault(event.fault);
+      }
     }, this.pageSize);
+    return {
+      push: (chunk) => parser.push(chunk),
+      end: () => {
+        parser.end();
+        put();
+      },
+    };
   }
 
   /** Blocks of which the main stream brought no page are blocks all the same. */
@@ -110,8 +148,8 @@ export class RamImageBuilder {
     }
   }
 
-  private fault(fault: Fault): void {
-    this.options.onFault(fault, this.input);
+  private fault(fault: Fault, from = 0): void {
+    this.options.onFault({ ...fault, offset: fault.offset - from }, this.input);
   }
 }
 

@@ -9,7 +9,9 @@ import { ZERO_CODE } from "./location.js";
 
 export class MainPages implements RamPageSink {
   private readonly image: RamImage;
-  private readonly input: number;
+  private input: number;
+  /** Where in the stream the input begins. */
+  private from = 0;
   private readonly pageSize: () => number | undefined;
   private flushes = 0;
   private parts = 0;
@@ -23,8 +25,14 @@ export class MainPages implements RamPageSink {
     this.pageSize = pageSize;
   }
 
+  /** The stream goes on in another input, from `from` on. */
+  resume(input: number, from: number): void {
+    this.input = input;
+    this.from = from;
+  }
+
   page(block: RamBlock, offset: number, at: number): void {
-    if (this.knows(block)) this.image.putPlain(block.name, offset, this.input, at, this.arrival);
+    if (this.knows(block)) this.image.putPlain(block.name, offset, this.input, at - this.from, this.arrival);
   }
 
   zero(block: RamBlock, offset: number): void {
