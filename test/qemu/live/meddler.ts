@@ -21,7 +21,7 @@ export interface Passing {
 }
 
 /** "cut": half of it still passes, and then both sides find their connection closed. */
-type Fate = "pass" | "cut";
+export type Fate = "pass" | "cut";
 
 export type Meddling = (message: Passing) => Fate | Promise<Fate>;
 
