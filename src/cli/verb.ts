@@ -27,18 +27,34 @@ export function defineVerb<const T extends ArgsDef>({
   repeats,
   run,
 }: VerbDefinition<T>): Verb {
-  const command = defineCommand({
-    meta: { name: `virtwire ${name}`, description: about },
-    args,
-    run: (context) => run(context.args, context.rawArgs),
-  });
+  const meta = { name: `virtwire ${name}`, description: about };
+  const command = defineCommand({ meta, args, run: (context) => run(context.args, context.rawArgs) });
   return {
-    help: async () =>
-      `${await renderUsage(command)}\n\nEXAMPLES\n\n${examples.map((line) => `  ${line}\n`).join("")}`,
+    help: async () => {
+      const usage = await renderUsage(defineCommand({ meta, args: withShortHints(args) }));
+      return `${usage}\n\nEXAMPLES\n\n${examples.map((line) => `  ${line}\n`).join("")}`;
+    },
     run: async (rawArgs) => {
       refuseUnknown(rawArgs, args, repeats);
       const { result } = await runCommand(command, { rawArgs });
       return typeof result === "number" ? result : EXIT.internal;
     },
   };
+}
+
+/** Characters of a list of values that may stand in the column of the options. */
+const MAX_HINT = 24;
+
+/** A long list of values would push the descriptions of all options off the screen: it goes behind its own. */
+function withShortHints(args: ArgsDef): ArgsDef {
+  return Object.fromEntries(
+    Object.entries(args).map(([name, definition]) => {
+      if (definition.type !== "enum" || (definition.options ?? []).join("|").length <= MAX_HINT) {
+        return [name, definition];
+      }
+      const { options = [], description = "", alias, required } = definition;
+      const values = `${description} One of ${options.join(", ")}.`;
+      return [name, { type: "string", valueHint: "VALUE", description: values, alias, required }];
+    }),
+  );
 }

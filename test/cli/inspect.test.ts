@@ -133,6 +133,9 @@ describe("virtwire inspect", () => {
       expect([code, err]).toEqual([0, ""]);
       expect(out).toMatch(/examples/i);
       expect(out).not.toContain("\u001b");
+      // The longest option decides where the descriptions of all of them stand.
+      for (const line of out.split("\n"))
+        expect(/^ +-\S.*? {4}/.exec(line)?.[0].length ?? 0).toBeLessThan(60);
     }
     expect((await virtwire([])).code).toBe(2);
     expect((await virtwire(["--version"])).out).toBe(
