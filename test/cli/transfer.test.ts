@@ -179,7 +179,8 @@ describe("virtwire receive", () => {
     const { code, out, err } = await ran;
     expect(code).toBe(0);
     expect(err).toContain("waiting for the source to connect again");
-    expect(out).toContain(`${file}.resumed1: main channel, after the break, ${resumed.length} bytes\n`);
+    const size = resumed.length.toLocaleString("en-US");
+    expect(out).toContain(`${file}.resumed1: main channel, after the break, ${size} bytes\n`);
     expect([...readFileSync(file)]).toEqual([...sent]);
     expect([...readFileSync(`${file}.resumed1`)]).toEqual([...resumed]);
     const memory = join(folder, "memory");
