@@ -43,7 +43,7 @@ export function defineVerb<const T extends ArgsDef>({
 }
 
 /** Characters of a list of values that may stand in the column of the options. */
-const MAX_HINT = 24;
+const MAX_HINT = 36;
 
 /** A long list of values would push the descriptions of all options off the screen: it goes behind its own. */
 function withShortHints(args: ArgsDef): ArgsDef {
@@ -52,9 +52,9 @@ function withShortHints(args: ArgsDef): ArgsDef {
       if (definition.type !== "enum" || (definition.options ?? []).join("|").length <= MAX_HINT) {
         return [name, definition];
       }
-      const { options = [], description = "", alias, required } = definition;
+      const { options = [], description = "", ...others } = definition;
       const values = `${description} One of ${options.join(", ")}.`;
-      return [name, { type: "string", valueHint: "VALUE", description: values, alias, required }];
+      return [name, { ...others, type: "string", valueHint: "VALUE", description: values }];
     }),
   );
 }
