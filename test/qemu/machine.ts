@@ -14,10 +14,17 @@ interface QmpEvent {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
+/** What QEMU says of a migration. Times in milliseconds, sizes in bytes. */
 export interface MigrationInfo {
   readonly status?: string;
   readonly "error-desc"?: string;
-  readonly ram?: { readonly "postcopy-requests"?: number };
+  readonly downtime?: number;
+  readonly "total-time"?: number;
+  readonly ram?: {
+    readonly transferred: number;
+    readonly "dirty-sync-count": number;
+    readonly "postcopy-requests"?: number;
+  };
 }
 
 interface Waiting {

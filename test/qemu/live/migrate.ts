@@ -4,15 +4,8 @@ import type { MigrationInfo } from "../machine.js";
 import type { LinuxGuest } from "./linux-guest.js";
 import { type Recording, record } from "./recorder.js";
 
-/** What QEMU says of a migration that has come to its end. Times in milliseconds, sizes in bytes. */
-interface Migrated extends MigrationInfo {
-  readonly downtime?: number;
-  readonly "total-time"?: number;
-  readonly ram?: { readonly transferred: number; readonly "dirty-sync-count": number };
-}
-
 export interface Migration {
-  readonly info: Migrated;
+  readonly info: MigrationInfo;
   readonly recording: Recording;
 }
 
@@ -35,7 +28,7 @@ export async function migrate(
   await from.qemu.qmp("migrate-set-parameters", { "max-bandwidth": bandwidth });
   await from.qemu.qmp("migrate", { uri: `unix:${connecting}` });
   // Events may be those of an earlier migration: by which it came here, or which failed.
-  let info: Migrated = {};
+  let info: MigrationInfo = {};
   await from.qemu.until(async () => {
     info = await from.qemu.migration();
     return info.status === "completed" || info.status === "failed";
