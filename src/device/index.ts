@@ -22,7 +22,13 @@ export { DevicePartsDriver, enableDeviceParts, ObjectIds } from "./drivers/devic
 export { DraftV2Driver } from "./drivers/draft-v2-driver.js";
 export { type AddressRegisters, LegacyDriver } from "./drivers/legacy-driver.js";
 export { VdpaControl, VdpaError } from "./drivers/vdpa-control.js";
-export { NEXT_STATE, pathBetween, VFIO_STATES, type VfioState } from "./drivers/vfio-states.js";
+export {
+  NEXT_STATE,
+  pathBetween,
+  VFIO_STATES,
+  type VfioFeature,
+  type VfioState,
+} from "./drivers/vfio-states.js";
 export {
   mergedPolicy,
   type PrecopyInfo,

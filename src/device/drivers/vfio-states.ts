@@ -1,6 +1,6 @@
 /**
  * The migration states of a VFIO device, and the arcs by which one is reached from another: as data, for a device with
- * STOP_COPY, P2P and PRE_COPY.
+ * STOP_COPY, P2P and PRE_COPY. One without the latter two passes over the states that need them.
  * @source Linux 7.2, drivers/vfio/vfio_main.c, vfio_mig_get_next_state
  */
 
@@ -103,13 +103,32 @@ export const NEXT_STATE: Readonly<Record<VfioState, Row>> = {
   },
 };
 
+/** What a device can do besides STOP_COPY. */
+export type VfioFeature = "P2P" | "PRE_COPY";
+
+/** What a device has to be able to do so that it can be in a state; nothing for states that are not here. */
+const NEEDED: Readonly<Partial<Record<VfioState, readonly VfioFeature[]>>> = {
+  PRE_COPY: ["PRE_COPY"],
+  PRE_COPY_P2P: ["P2P", "PRE_COPY"],
+  RUNNING_P2P: ["P2P"],
+};
+
 /**
  * The states that are passed on the way, the wanted one last. Undefined when there is no way: −EINVAL of the kernel.
+ * `features`: of the device; states that it cannot be in are passed over.
  */
-export function pathBetween(from: VfioState, to: VfioState): readonly VfioState[] | undefined {
+export function pathBetween(
+  from: VfioState,
+  to: VfioState,
+  features: readonly VfioFeature[] = ["P2P", "PRE_COPY"],
+): readonly VfioState[] | undefined {
+  const isPossible = (state: VfioState): boolean =>
+    (NEEDED[state] ?? []).every((feature) => features.includes(feature));
+  if (!isPossible(from) || !isPossible(to)) return undefined;
   const path: VfioState[] = [];
   for (let at = from; at !== to; ) {
-    const next = NEXT_STATE[at][to];
+    let next = NEXT_STATE[at][to];
+    while (!isPossible(next)) next = NEXT_STATE[next][to];
     if (next === "ERROR" || path.includes(next)) return undefined;
     path.push(next);
     at = next;

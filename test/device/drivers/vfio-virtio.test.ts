@@ -96,6 +96,27 @@ describe("the states of a VFIO device", () => {
     }
   });
 
+  it("are passed over where the device cannot be in them", () => {
+    // The way without P2P and PRE_COPY, and with one of them: vfio_mig_get_next_state and its table of flags.
+    expect(pathBetween("RUNNING", "STOP_COPY", [])).toEqual(["STOP", "STOP_COPY"]);
+    expect(pathBetween("STOP_COPY", "RUNNING", [])).toEqual(["STOP", "RUNNING"]);
+    expect(pathBetween("RUNNING", "RESUMING", ["P2P"])).toEqual(["RUNNING_P2P", "STOP", "RESUMING"]);
+    expect(pathBetween("PRE_COPY", "STOP_COPY", ["PRE_COPY"])).toEqual(["STOP_COPY"]);
+    expect(pathBetween("STOP", "PRE_COPY", ["PRE_COPY"])).toEqual(["RUNNING", "PRE_COPY"]);
+    const impossible = [
+      [[], ["PRE_COPY", "PRE_COPY_P2P", "RUNNING_P2P"]],
+      [["P2P"], ["PRE_COPY", "PRE_COPY_P2P"]],
+      [["PRE_COPY"], ["PRE_COPY_P2P", "RUNNING_P2P"]],
+    ] as const;
+    for (const [features, states] of impossible) {
+      for (const from of VFIO_STATES) {
+        for (const state of states) expect(pathBetween(from, state, features)).toBeUndefined();
+        const passed = VFIO_STATES.flatMap((to) => pathBetween(from, to, features) ?? []);
+        expect(states.filter((state) => passed.includes(state))).toEqual([]);
+      }
+    }
+  });
+
   it("bring the device along: it stops on the way to RUNNING_P2P, and runs again on the way back", () => {
     const { vfio, member } = scene();
     const modes = (

@@ -19,6 +19,7 @@ import { VirtioDevice } from "../../../src/device/member/virtio-device.js";
 import { GuestMemory } from "../../../src/device/memory/guest-memory.js";
 import type { CommandProfile } from "../../../src/device/owner/command.js";
 import { OwnerDevice } from "../../../src/device/owner/owner-device.js";
+import { Virtio14Profile } from "../../../src/device/owner/virtio-1-4.js";
 import { DescriptorChain } from "../../../src/device/rings/chain.js";
 
 const GUARD = 4096;
@@ -84,7 +85,19 @@ export const TARGETS: Readonly<Record<string, () => Target>> = {
     const type = new NetDevice({ mac, link, pairs: 2, queueSize: 16, ahead: 2 });
     return { type, contents: () => type.config() };
   },
+  owner: () => {
+    const { device } = target("blk", GuestMemory.of(GUEST_SIZE));
+    const type = new OwnerDevice({
+      members: new Map([[1, device]]),
+      profile: new Virtio14Profile({ legacy: {} }),
+      queueSize: 16,
+    });
+    return { type, contents: () => device.type.config() };
+  },
 };
+
+/** Those that an owner migrates. */
+export const MEMBERS: readonly string[] = Object.keys(TARGETS).filter((name) => name !== "owner");
 
 /** A device of one of the types, in guarded memory. */
 export function target(name: string, memory: GuestMemory): Target & { readonly device: VirtioDevice } {

@@ -16,7 +16,7 @@ import { DraftV2Profile } from "../../../src/device/owner/draft-v2.js";
 import { OwnerDevice } from "../../../src/device/owner/owner-device.js";
 import { Virtio14Profile } from "../../../src/device/owner/virtio-1-4.js";
 import { seed } from "../../properties/drawn.js";
-import { damaged, GUEST_SIZE, guardedHost, guardedMemory, TARGETS, target } from "./scene.js";
+import { damaged, GUEST_SIZE, guardedHost, guardedMemory, MEMBERS, target } from "./scene.js";
 
 const VERSION_1 = 1n << 32n;
 const OK = 0;
@@ -48,7 +48,7 @@ function contextOf(name: string): Uint8Array {
   return writeDeviceContext(device.save());
 }
 
-describe.each(Object.keys(TARGETS))("a damaged context of a %s device", (name) => {
+describe.each(MEMBERS)("a damaged context of a %s device", (name) => {
   it("is refused or taken, and breaks nothing", () => {
     const context = contextOf(name);
     const counts = { taken: 0, refused: 0 };
