@@ -2,7 +2,6 @@
  * What the driver of a network device sets through the control virtqueue: which frames it wants to receive, and how many
  * pairs of virtqueues it uses.
  */
-import { ETH_ALEN } from "../../../generated/net/ethernet.js";
 import {
   decodeVirtioNetCtrlMacAddr,
   decodeVirtioNetCtrlMacTable,
@@ -14,14 +13,13 @@ import {
 import { WireError } from "../../runtime/index.js";
 import type { NetState } from "../member/device-state.js";
 import type { NetControlState } from "../member/device-type.js";
+import { BROADCAST, isFor, isForGroup } from "./mac-address.js";
 
 /** With VIRTIO_F_VERSION_1 all of it is little-endian. */
 const LITTLE = true;
 /** Addresses that each table keeps, as in QEMU; with more, every address of the kind is received. */
 const TABLE_ENTRIES = 64;
 const MAX_VLAN = 0xfff;
-/** The bit of an address's first byte that says that it is of a group. */
-const GROUP = 1;
 
 /** What is negotiated: commands without their feature are refused. */
 export interface NetControlFeatures {
@@ -75,13 +73,13 @@ export class NetControl implements NetControlState {
   accepts(frame: Uint8Array): boolean {
     const { modes } = this;
     if (modes.promiscuous) return true;
-    if (((frame[0] as number) & GROUP) === 0) {
+    if (!isForGroup(frame)) {
       if (modes.noUnicast) return false;
       return (
         modes.allUnicast || this.unicastOverflow || isFor(frame, this.mac) || isAmong(frame, this.unicast)
       );
     }
-    if (isBroadcast(frame)) return !modes.noBroadcast;
+    if (isFor(frame, BROADCAST)) return !modes.noBroadcast;
     if (modes.noMulticast) return false;
     return modes.allMulticast || this.multicastOverflow || isAmong(frame, this.multicast);
   }
@@ -202,16 +200,6 @@ const RESET_MODES: ReceiveModes = {
   noBroadcast: false,
 };
 
-function isFor(frame: Uint8Array, mac: Uint8Array): boolean {
-  for (let i = 0; i < ETH_ALEN; i++) if (frame[i] !== mac[i]) return false;
-  return true;
-}
-
 function isAmong(frame: Uint8Array, macs: readonly Uint8Array[]): boolean {
   return macs.some((mac) => isFor(frame, mac));
-}
-
-function isBroadcast(frame: Uint8Array): boolean {
-  for (let i = 0; i < ETH_ALEN; i++) if (frame[i] !== 0xff) return false;
-  return true;
 }

@@ -8,16 +8,13 @@ import {
   encodeVirtioNetConfig,
   VirtioNetStatus,
 } from "../../../generated/virtio/device-config.js";
-import { VirtioNetFeature } from "../../../generated/virtio/features.js";
 import { VirtioDeviceId } from "../../../generated/virtio/ids.js";
-import {
-  VIRTIO_NET_HDR_SIZE,
-  VIRTIO_NET_HDR_V1_SIZE,
-  VirtioNetHdrV1View,
-} from "../../../generated/virtio/net.js";
+import { VIRTIO_NET_HDR_V1_SIZE, VirtioNetHdrV1View } from "../../../generated/virtio/net.js";
 import {
   readVirtioNetCtrlHdrAt,
   VIRTIO_NET_CTRL_HDR_SIZE,
+  VIRTIO_NET_CTRL_MQ_VQ_PAIRS_MAX,
+  VIRTIO_NET_CTRL_MQ_VQ_PAIRS_MIN,
   VirtioNetCtrlAck,
 } from "../../../generated/virtio/net-ctrl.js";
 import { Reader } from "../../runtime/index.js";
@@ -27,36 +24,13 @@ import { rarpFrame } from "./announcement.js";
 import { FlowSteering } from "./flow-steering.js";
 import { FrameHead } from "./frame-head.js";
 import { type FramePort, type Link, MAX_FRAME } from "./link.js";
-import { NetControl, type NetControlFeatures } from "./net-control.js";
+import { NetControl } from "./net-control.js";
+import { featuresOf, type Negotiated, NOTHING_NEGOTIATED, negotiatedOn, PAIR } from "./net-features.js";
 
-const {
-  VIRTIO_F_VERSION_1,
-  VIRTIO_NET_F_MAC,
-  VIRTIO_NET_F_STATUS,
-  VIRTIO_NET_F_MRG_RXBUF,
-  VIRTIO_NET_F_MQ,
-  VIRTIO_NET_F_GUEST_ANNOUNCE,
-  VIRTIO_NET_F_CTRL_VQ,
-  VIRTIO_NET_F_CTRL_RX,
-  VIRTIO_NET_F_CTRL_RX_EXTRA,
-  VIRTIO_NET_F_CTRL_VLAN,
-  VIRTIO_NET_F_CTRL_MAC_ADDR,
-} = VirtioNetFeature;
 const { VIRTIO_NET_S_LINK_UP, VIRTIO_NET_S_ANNOUNCE } = VirtioNetStatus;
-
-const BASE_FEATURES =
-  VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MRG_RXBUF | VIRTIO_NET_F_GUEST_ANNOUNCE;
-const CONTROL_FEATURES =
-  VIRTIO_NET_F_CTRL_VQ |
-  VIRTIO_NET_F_CTRL_RX |
-  VIRTIO_NET_F_CTRL_RX_EXTRA |
-  VIRTIO_NET_F_CTRL_VLAN |
-  VIRTIO_NET_F_CTRL_MAC_ADDR;
 
 /** With VIRTIO_F_VERSION_1 the configuration is little-endian. */
 const LITTLE = true;
-/** Virtqueues of a pair: to receive, then to transmit. */
-const PAIR = 2;
 /** Far more than two tables of addresses take that the device would keep. */
 const MAX_COMMAND = 1 << 16;
 /** Between the numbers of commands of one class and the next. */
@@ -66,7 +40,7 @@ export interface NetOptions {
   readonly mac: Uint8Array;
   /** What the device is plugged into; without one, what it sends is lost. */
   readonly link?: Link;
-  /** Pairs of virtqueues. */
+  /** Pairs of virtqueues, 1 to 32768; 1 when left out. */
   readonly pairs?: number;
   /** Leave the control virtqueue out, and with it what it controls. */
   readonly withoutControl?: boolean;
@@ -85,6 +59,11 @@ interface Receiving {
   readonly frames: Uint8Array[];
 }
 
+/**
+ * Its virtqueues are receiveq1, transmitq1, receiveq2 and so on, and the control virtqueue behind them. Checksum and
+ * segmentation offloads are not offered: frames are carried as they are.
+ * @source virtio 1.4, Network Device (device-types/net/description.tex)
+ */
 export class NetDevice implements DeviceType, FramePort {
   readonly id: number = VirtioDeviceId.VIRTIO_ID_NET;
   readonly features: bigint;
@@ -116,6 +95,7 @@ export class NetDevice implements DeviceType, FramePort {
   /** The state was brought from elsewhere, and the network does not know. */
   private hasMoved = false;
 
+  /** @throws RangeError when there is no such address, or no such number of pairs. */
   constructor(options: NetOptions) {
     const {
       mac,
@@ -127,13 +107,17 @@ export class NetDevice implements DeviceType, FramePort {
       backlog = 256,
     } = options;
     if (mac.length !== ETH_ALEN) throw new RangeError(`a MAC address of ${mac.length} bytes`);
+    const isPossible =
+      Number.isInteger(pairs) &&
+      pairs >= VIRTIO_NET_CTRL_MQ_VQ_PAIRS_MIN &&
+      pairs <= VIRTIO_NET_CTRL_MQ_VQ_PAIRS_MAX;
+    if (!isPossible) throw new RangeError(`${pairs} pairs of virtqueues`);
     this.pairs = pairs;
     this.ownMac = mac.slice();
     this.ahead = ahead;
     this.backlog = backlog;
     this.net = withoutControl ? undefined : new NetControl(mac, pairs);
-    this.features =
-      BASE_FEATURES | (withoutControl ? 0n : CONTROL_FEATURES) | (pairs > 1 ? VIRTIO_NET_F_MQ : 0n);
+    this.features = featuresOf(pairs, withoutControl);
     const queues = pairs * PAIR + (withoutControl ? 0 : 1);
     this.queueSizes = Array.from({ length: queues }, () => queueSize);
     this.receiving = Array.from({ length: pairs }, () => ({ buffers: [], frames: [] }));
@@ -361,41 +345,4 @@ export class NetDevice implements DeviceType, FramePort {
     const data = bytes.subarray(VIRTIO_NET_CTRL_HDR_SIZE);
     return this.net?.carryOut(group * CLASS + cmd, data, this.negotiated.commands) ?? false;
   }
-}
-
-/** What the negotiated features make of the device. */
-interface Negotiated {
-  /** Of the header before each frame. */
-  readonly headerLength: number;
-  readonly mergeable: boolean;
-  readonly controlQueue: number | undefined;
-  readonly commands: NetControlFeatures;
-}
-
-const NOTHING_NEGOTIATED: Negotiated = {
-  headerLength: VIRTIO_NET_HDR_SIZE,
-  mergeable: false,
-  controlQueue: undefined,
-  commands: { rx: false, rxExtra: false, vlan: false, mac: false, announce: false, mq: false },
-};
-
-/** `controlled`: pairs of a device with a control virtqueue. */
-function negotiatedOn(port: DevicePort, controlled: number | undefined): Negotiated {
-  const mergeable = port.has(VIRTIO_NET_F_MRG_RXBUF);
-  const hasControl = controlled !== undefined && port.has(VIRTIO_NET_F_CTRL_VQ);
-  const mq = port.has(VIRTIO_NET_F_MQ);
-  return {
-    mergeable,
-    headerLength: mergeable || port.has(VIRTIO_F_VERSION_1) ? VIRTIO_NET_HDR_V1_SIZE : VIRTIO_NET_HDR_SIZE,
-    // Without VIRTIO_NET_F_MQ the driver knows of one pair only.
-    controlQueue: hasControl ? PAIR * (mq ? controlled : 1) : undefined,
-    commands: {
-      rx: hasControl && port.has(VIRTIO_NET_F_CTRL_RX),
-      rxExtra: hasControl && port.has(VIRTIO_NET_F_CTRL_RX_EXTRA),
-      vlan: hasControl && port.has(VIRTIO_NET_F_CTRL_VLAN),
-      mac: hasControl && port.has(VIRTIO_NET_F_CTRL_MAC_ADDR),
-      announce: hasControl && port.has(VIRTIO_NET_F_GUEST_ANNOUNCE),
-      mq: hasControl && mq,
-    },
-  };
 }

@@ -24,13 +24,12 @@ import { copyBytes } from "../memory/copy.js";
 import { fieldOffsets, offsetOf } from "../rings/places.js";
 import { checksumAfter, onesComplementSum } from "./internet-checksum.js";
 import { type FramePort, type Link, MAX_FRAME } from "./link.js";
+import { isFor, isForGroup } from "./mac-address.js";
 
 const IPV4_VERSION = 4;
 const WORD = 4;
 /** The word of an echo request that a reply has zero in: its type, and a code of zero. */
 const ECHO_WORD = IcmpType.ICMP_ECHO << 8;
-/** The bit of an address's first byte that says that it is of a group. */
-const GROUP = 1;
 
 const ETHERNET = fieldOffsets((visitor) =>
   walkEthernetHeader(new Reader(new Uint8Array(ETHERNET_HEADER_SIZE)), visitor),
@@ -91,7 +90,7 @@ export class Responder implements Link {
       type = this.tag.type;
     }
     if (type === EtherType.ETH_P_IP) {
-      if (!this.isOwn(frame) || !this.answersEcho(payload, length)) return false;
+      if (!isFor(frame, this.mac) || !this.answersEcho(payload, length)) return false;
       this.echoes++;
     } else if (type === EtherType.ETH_P_ARP || type === EtherType.ETH_P_RARP) {
       if (!this.answersArp(payload, length)) return false;
@@ -146,7 +145,7 @@ export class Responder implements Link {
       return false;
     }
     const isAsked = operation === ArpOperation.ARP_REQUEST && targetProtocol === this.address;
-    if (!isAsked || !(this.isOwn(frame) || isGroup(frame))) return false;
+    if (!isAsked || !(isFor(frame, this.mac) || isForGroup(frame))) return false;
     writeArpPacketAt(new Writer(frame), at, {
       ...packet,
       operation: ArpOperation.ARP_REPLY,
@@ -157,13 +156,4 @@ export class Responder implements Link {
     });
     return true;
   }
-
-  private isOwn(frame: Uint8Array): boolean {
-    for (let i = 0; i < ETH_ALEN; i++) if (frame[DESTINATION + i] !== this.mac[i]) return false;
-    return true;
-  }
-}
-
-function isGroup(frame: Uint8Array): boolean {
-  return ((frame[DESTINATION] as number) & GROUP) !== 0;
 }

@@ -195,6 +195,10 @@ describe("frames", () => {
 });
 
 describe("several pairs of virtqueues", () => {
+  it.each([0, 1.5, 0x8001])("are not %d", (pairs) => {
+    expect(() => new NetDevice({ mac: GUEST_MAC, pairs })).toThrow(RangeError);
+  });
+
   it("are used when the driver says so, and answers come on the pair of the question", () => {
     const { driver } = machine({ options: { link: host(), pairs: 2 } });
     expect(
