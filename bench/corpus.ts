@@ -1,4 +1,5 @@
 /** Every case of the benchmark by name, `what/case`. */
+import { cases as device } from "./cases/device.js";
 import { cases as memoryTable } from "./cases/memory-table.js";
 import { cases as queueConfigs } from "./cases/queue-configs.js";
 import { cases as recordStream } from "./cases/record-stream.js";
@@ -12,4 +13,5 @@ export const corpus: Readonly<Record<string, Case>> = {
   ...memoryTable,
   ...vhostUser,
   ...recordStream,
+  ...device,
 };

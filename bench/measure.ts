@@ -12,10 +12,11 @@ export interface Case {
   readonly batch: number;
   /** How many operations a call is; 1 when not given. Only the nanoseconds are divided by it. */
   readonly operations?: number;
-  /** `virtwire` and `hand` always; peers where they can express the work. */
-  readonly subjects: { readonly virtwire: Subject; readonly hand: Subject } & Readonly<
-    Record<string, Subject>
-  >;
+  /**
+   * `virtwire` always; `hand` and peers where they can express the work. Where it is growth that is promised, the others
+   * are virtwire itself at less of the work.
+   */
+  readonly subjects: { readonly virtwire: Subject } & Readonly<Record<string, Subject>>;
   /**
    * The most that virtwire's time may be, as a multiple of a subject's. The gate leaves room for noise; the target is
    * the promise.

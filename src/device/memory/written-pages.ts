@@ -10,9 +10,14 @@ export interface PageRange {
   readonly length: number;
 }
 
-/** Pages that are watched together: their bits take 4 KiB, so that sparse dirt needs little memory. */
-const CHUNK_PAGES = 1 << 15;
 const WORD_BITS = 32;
+/** So few that an engine keeps them with its small objects: a lonely page must not cost a buffer of its own. */
+const WORDS = 16;
+/** Pages that are watched together. */
+const CHUNK_PAGES: number = WORDS * WORD_BITS;
+
+/** Chunks that are kept although they are clean: less than a mebibyte. */
+const SPARE = 1 << 12;
 
 export class WrittenPages implements WriteObserver {
   /** In bytes, a power of two. */
@@ -20,6 +25,12 @@ export class WrittenPages implements WriteObserver {
   readonly ranges: readonly PageRange[];
   /** Bits of the chunks that hold a dirty page, by number of the chunk. */
   private readonly chunks = new Map<number, Uint32Array>();
+  /** Bits of chunks that are clean again, for the next ones: pages are written and told in turn, round after round. */
+  private readonly spare: Uint32Array[] = [];
+  /** Numbers of those chunks in rising order, and of some that are clean by now; undefined when there is a new one. */
+  private order: number[] | undefined;
+  /** All before this place in the order are clean. */
+  private first = 0;
 
   /** Throws RangeError when a range is not made of whole pages, or when two overlap. */
   constructor(pageSize: number, ranges: readonly PageRange[]) {
@@ -60,24 +71,56 @@ export class WrittenPages implements WriteObserver {
     const from = Math.ceil(range.address / this.pageSize);
     const to = Math.ceil((range.address + range.length) / this.pageSize);
     const taken: number[] = [];
-    for (const chunk of [...this.chunks.keys()].sort((a, b) => a - b)) {
-      const base = chunk * CHUNK_PAGES;
-      if (base + CHUNK_PAGES <= from || base >= to) continue;
-      const words = this.chunks.get(chunk) as Uint32Array;
-      for (let i = 0; i < words.length && taken.length < limit; i++) {
-        if (words[i] === 0) continue;
-        for (let bit = 0; bit < WORD_BITS && taken.length < limit; bit++) {
-          const page = base + i * WORD_BITS + bit;
-          const mask = 1 << bit;
-          if (((words[i] as number) & mask) === 0 || page < from || page >= to) continue;
-          words[i] = (words[i] as number) & ~mask;
-          taken.push(page * this.pageSize);
-        }
-      }
-      if (words.every((word) => word === 0)) this.chunks.delete(chunk);
-      if (taken.length >= limit) break;
+    const order = this.ordered();
+    for (let i = this.firstFrom(from, order); i < order.length && taken.length < limit; i++) {
+      const chunk = order[i] as number;
+      if (chunk * CHUNK_PAGES >= to) break;
+      this.takeFrom(chunk, from, to, limit, taken);
     }
+    while (this.first < order.length && !this.chunks.has(order[this.first] as number)) this.first++;
     return taken;
+  }
+
+  private ordered(): readonly number[] {
+    if (this.order === undefined) {
+      this.order = [...this.chunks.keys()].sort((a, b) => a - b);
+      this.first = 0;
+    }
+    return this.order;
+  }
+
+  /** Where the first chunk stands that has pages from `page` on. */
+  private firstFrom(page: number, order: readonly number[]): number {
+    let low = this.first;
+    let high = order.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (((order[middle] as number) + 1) * CHUNK_PAGES <= page) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  private takeFrom(chunk: number, from: number, to: number, limit: number, taken: number[]): void {
+    const words = this.chunks.get(chunk);
+    if (words === undefined) return;
+    let rest = 0;
+    for (let index = 0; index < WORDS; index++) {
+      let left = words[index] as number;
+      let kept = 0;
+      while (left !== 0) {
+        const bit = left & -left;
+        left ^= bit;
+        const page = chunk * CHUNK_PAGES + index * WORD_BITS + (WORD_BITS - 1 - Math.clz32(bit));
+        if (page < from || page >= to || taken.length >= limit) kept |= bit;
+        else taken.push(page * this.pageSize);
+      }
+      words[index] = kept;
+      rest |= kept;
+    }
+    if (rest !== 0) return;
+    this.chunks.delete(chunk);
+    if (this.spare.length < SPARE) this.spare.push(words);
   }
 
   private watches(page: number): boolean {
@@ -98,8 +141,9 @@ export class WrittenPages implements WriteObserver {
     const chunk = Math.floor(page / CHUNK_PAGES);
     let words = this.chunks.get(chunk);
     if (words === undefined) {
-      words = new Uint32Array(CHUNK_PAGES / WORD_BITS);
+      words = this.spare.pop() ?? new Uint32Array(WORDS);
       this.chunks.set(chunk, words);
+      this.order = undefined;
     }
     const at = page % CHUNK_PAGES;
     const index = Math.floor(at / WORD_BITS);
