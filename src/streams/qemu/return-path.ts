@@ -6,6 +6,7 @@
  */
 import {
   QEMU_RP_BITMAP_END_SIZE,
+  QEMU_RP_BITMAP_HEAD_SIZE,
   type QemuRpMessage,
   readQemuRpBitmapHead,
   readQemuRpMessage,
@@ -200,10 +201,10 @@ export class ReturnPathParser {
           SCHEMA,
           "truncated",
           `messages[${this.index}].bitmap`,
-          reader.base + reader.at,
+          bitmap.at + QEMU_RP_BITMAP_HEAD_SIZE,
           undefined,
-          bitmap.left + QEMU_RP_BITMAP_END_SIZE,
-          0,
+          bitmap.size + QEMU_RP_BITMAP_END_SIZE,
+          bitmap.size - bitmap.left,
         ),
       );
       return this.lost(reader);
