@@ -11,6 +11,7 @@ import { VirtioDeviceId } from "../../../generated/virtio/ids.js";
 import { Allocator, GuestDriver } from "../../../src/device/index.js";
 import { FrontendBus, type VhostUserFrontend } from "../../../src/vhost-user/index.js";
 import { temporaryFolder, virtwire } from "../../cli/harness.js";
+import { startTap } from "../../vhost-user/tap/start-tap.js";
 import { describeIfThere } from "../describe-with.js";
 import { type Program, virtiofsd } from "../programs.js";
 import { BackendProcess } from "./backend-process.js";
@@ -84,21 +85,15 @@ describeIfThere(
 
       await using destination = start(program, shared, join(folder, "b.sock"));
       // It serves one front-end, so the tap may connect first.
-      const tap = join(folder, "tap.sock");
-      const tapping = virtwire(
-        ["tap", "--once", "--listen", tap, "--connect", destination.socket, "-o", file],
-        {
-          interrupted: () => new Promise(() => {}),
-        },
-      );
       await destination.listens();
-      const to = await destination.connect({}, tap);
+      const tap = await startTap(join(folder, "tap.sock"), destination.socket, file, "--once");
+      const to = await destination.connect({}, tap.path);
       await to.loadState(state);
       const after = await fsGuest(to);
       expect((await after.ask(read(node, handle, 5n, 100))).toString()).toBe("the guest has open");
       await after.bus.stop();
       to.close();
-      expect((await tapping).code).toBe(0);
+      expect((await tap.done).code).toBe(0);
       const checked = await virtwire(["check", file]);
       expect([checked.code, checked.out]).toEqual([0, expect.stringContaining("no rule is broken")]);
       expect((await virtwire(["inspect", file])).out).toMatch(

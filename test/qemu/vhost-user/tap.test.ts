@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { temporaryFolder, virtwire } from "../../cli/harness.js";
+import { startTap } from "../../vhost-user/tap/start-tap.js";
 import { describeWith } from "../describe-with.js";
 import { storageDaemon } from "../programs.js";
 import { storageDaemonWith } from "./backend-process.js";
@@ -18,9 +19,7 @@ describeWith("a tap before qemu-storage-daemon", storageDaemon(), (program) => {
     await using daemon = storageDaemonWith(program, image, join(folder, "blk.sock"), QUEUES);
     // The daemon serves one front-end at a time: this one only sees that it is there.
     (await daemon.connect()).close();
-    const tapping = virtwire(["tap", "--once", "--listen", socket, "--connect", daemon.socket, "-o", file], {
-      interrupted: () => new Promise(() => {}),
-    });
+    const tap = await startTap(socket, daemon.socket, file, "--once");
     const frontend = await daemon.connect({}, socket);
     const { bus, blk, next } = await blkGuest(frontend, 0n);
     const log = await frontend.startLog();
@@ -31,7 +30,7 @@ describeWith("a tap before qemu-storage-daemon", storageDaemon(), (program) => {
     await frontend.stopLog();
     await bus.stop();
     frontend.close();
-    const { code, out } = await tapping;
+    const { code, out } = await tap.done;
     expect([code, out]).toEqual([0, expect.stringMatching(/talk\.pcapng: 1 session, \d+ messages\n$/)]);
 
     const checked = await virtwire(["check", file]);

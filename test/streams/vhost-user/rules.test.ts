@@ -5,6 +5,7 @@ import {
   vhostUserBackendRequestTable,
   vhostUserFrontendRequestTable,
 } from "../../../generated/vhost-user/messages.js";
+import { VirtioFeature } from "../../../generated/virtio/features.js";
 import { conversationRules } from "../../../src/streams/index.js";
 import { featureFixtures } from "./feature-fixtures.js";
 import { readConversation } from "./read.js";
@@ -123,6 +124,22 @@ describe("rules of the conversation", () => {
     // Takes a notifier away: no descriptor comes, and the feature is not among those of the fixture.
     expect(needsOf("backend-vring-host-notifier-msg")).toContain(feature);
     expect(readConversation(conversation("backend-vring-host-notifier-msg")).rules).toEqual([]);
+  });
+
+  it("let vrings be enabled before features are set, where the feature is offered, as QEMU does for networks", () => {
+    const enable = (talk: Talk): Talk =>
+      talk.ask({ case: "vhostUserSetVringEnable", value: { index: 0, num: 1 } });
+    const offered = (features: bigint): Talk =>
+      new Talk()
+        .ask({ case: "vhostUserGetFeatures", value: undefined })
+        .answer({ case: "vhostUserGetFeatures", value: { features } });
+    const bit = VirtioFeature.VHOST_USER_F_PROTOCOL_FEATURES;
+    const set = { case: "vhostUserSetFeatures", value: { features: 0n } } as const;
+    expect(readConversation(enable(offered(bit)).text()).rules).toEqual([]);
+    expect(readConversation(enable(offered(0n)).text()).rules).toEqual(["set-vring-enable-without-feature"]);
+    expect(readConversation(enable(offered(bit).ask(set)).text()).rules).toEqual([
+      "set-vring-enable-without-feature",
+    ]);
   });
 
   it("do not ask the back-end for the MTU that driver and front-end agree on", () => {

@@ -11,6 +11,7 @@ import { temporaryFolder, virtwire } from "../../cli/harness.js";
 import { readConversation } from "../../streams/vhost-user/read.js";
 import { message, reply, scriptedBackend, u64, writeAll } from "../frontend/scripted-backend.js";
 import { describeHere } from "../here.js";
+import { type RunningTap, startTap } from "./start-tap.js";
 
 const R = VhostUserFrontendRequest;
 const {
@@ -21,17 +22,9 @@ const {
 } = VhostUserProtocolFeature;
 
 /** A tap in front of a back-end, for one session. */
-async function tapped(
-  backend: string,
-): Promise<{ path: string; file: string; done: ReturnType<typeof virtwire> }> {
+async function tapped(backend: string): Promise<RunningTap> {
   const folder = temporaryFolder();
-  const path = join(folder, "tap.sock");
-  const file = join(folder, "talk.pcapng");
-  const done = virtwire(["tap", "--once", "--listen", path, "--connect", backend, "-o", file], {
-    interrupted: () => new Promise(() => {}),
-  });
-  while (!existsSync(path)) await new Promise((resolve) => setTimeout(resolve, 5));
-  return { path, file, done };
+  return await startTap(join(folder, "tap.sock"), backend, join(folder, "talk.pcapng"), "--once");
 }
 
 describeHere("virtwire tap", () => {
@@ -141,22 +134,14 @@ describeHere("virtwire tap", () => {
 
   it("turns a front-end away when there is no back-end, and says so", async () => {
     const folder = temporaryFolder();
-    let stop = (): void => {};
-    const interrupted = new Promise<void>((resolve) => {
-      stop = resolve;
-    });
-    const path = join(folder, "tap.sock");
-    const file = join(folder, "talk.pcapng");
-    const argv = ["tap", "--listen", path, "--connect", join(folder, "none.sock"), "-o", file];
-    const done = virtwire(argv, { interrupted: () => interrupted });
-    while (!existsSync(path)) await new Promise((resolve) => setTimeout(resolve, 5));
+    const none = join(folder, "none.sock");
+    const { path, file, end } = await startTap(join(folder, "tap.sock"), none, join(folder, "talk.pcapng"));
     await expect(VhostUserFrontend.connect(path)).rejects.toThrow(/connection/);
-    stop();
-    const { code, err, out } = await done;
+    const { code, err, out } = await end();
     expect([code, out]).toEqual([0, `${file}: 0 sessions, 0 messages\n`]);
     expect(err).toMatch(/^a front-end was turned away: connect .*none\.sock: ENOENT$/m);
     expect(existsSync(path)).toBe(false);
-    expect(await virtwire(argv)).toMatchObject({
+    expect(await virtwire(["tap", "--listen", path, "--connect", none, "-o", file])).toMatchObject({
       code: 2,
       err: expect.stringContaining("is not overwritten"),
     });

@@ -107,13 +107,25 @@ function requestRule(of: Channel, { name, needs }: MessageRow): Rule | undefined
 }
 
 function lacks(name: string, need: string, session: Session): boolean {
-  if (OFFER_WILL_DO.includes(name) || need === "VHOST_USER_PROTOCOL_F_BACKEND_REQ") {
+  if (
+    OFFER_WILL_DO.includes(name) ||
+    need === "VHOST_USER_PROTOCOL_F_BACKEND_REQ" ||
+    isEarlyEnable(name, session)
+  ) {
     const isOffered = session.offers(need);
     if (isOffered === true) return false;
     if (isOffered === undefined && need === "VHOST_USER_F_PROTOCOL_FEATURES") return false;
     // The offer was not in sight: then what was set is all that is known.
   }
   return session.has(need) === false;
+}
+
+/**
+ * QEMU enables the vrings of a network device before the guest's driver has chosen features, and so before any are set. Until
+ * then all that can be agreed on is what is offered.
+ */
+function isEarlyEnable(name: string, session: Session): boolean {
+  return name === "VHOST_USER_SET_VRING_ENABLE" && session.features === undefined;
 }
 
 /** VHOST_USER_SET_LOG_BASE without descriptor and with a u64 is from before its feature. */
