@@ -91,6 +91,8 @@ async function serve(
         servers.push(await VhostUserServer.start(type, path, { ...refused, client, onEvent }));
       }
       await io.interrupted();
+      for (const server of servers) await server.close();
+      status.summarize();
     } finally {
       for (const server of servers) await server.close();
       status.end();

@@ -34,11 +34,16 @@ export class Status {
     this.show();
   }
 
-  /** Says what was done, and no more. */
+  /** Says what was done. */
+  summarize(): void {
+    this.erase();
+    this.io.out(`${this.summary()}\n`);
+  }
+
+  /** Says no more. */
   end(): void {
     clearInterval(this.timer);
     this.erase();
-    this.io.out(`${this.summary()}\n`);
   }
 
   private keep(path: string, event: ServerEvent): void {

@@ -93,19 +93,22 @@ export interface NetGuest {
 
 export async function netGuest(
   frontend: VhostUserFrontend,
-  pairs: number,
+  type: DeviceType,
   without: bigint,
 ): Promise<NetGuest> {
   const { guest } = await frontend.shareMemory([{ guestAddress: 0, length: 2 * MEMORY }]);
   const bus = new FrontendBus(frontend, guest, {
     id: VirtioDeviceId.VIRTIO_ID_NET,
-    queueSizes: Array<number>(2 * pairs).fill(QUEUE_SIZE),
+    queueSizes: type.queueSizes.map(() => QUEUE_SIZE),
     without,
   });
-  const netBus = Object.assign(bus, { deviceConfig: () => new Uint8Array(0) });
+  // A network device's configuration is its front-end's.
+  const netBus = Object.assign(bus, { deviceConfig: () => type.config() });
   const net = new NetDriver(netBus, guest, new Allocator(0x1000, 2 * MEMORY), { without });
   await bus.ready();
-  return { bus, net, next: () => bus.next(net.driver.queues, () => net.poll()) };
+  // Those to transmit are looked after when the next frame is sent: nobody waits for them.
+  const receiving = net.driver.queues.filter((_, index) => index % 2 === 0);
+  return { bus, net, next: () => bus.next(receiving, () => net.poll()) };
 }
 
 /** Numbers that look random, the same at every run. */
