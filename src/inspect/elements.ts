@@ -7,6 +7,7 @@ import { type Fault, Reader, type Visitor } from "../runtime/index.js";
 import { type VfioStreamEvent, VfioStreamParser } from "../streams/vfio/records.js";
 import { DeviceContextParser } from "../streams/virtio/context.js";
 import { DevicePartsParser } from "../streams/virtio/parts.js";
+import { topicOf } from "./element-topic.js";
 import { featureMeaning } from "./features.js";
 import type { CaptureInspection, InspectOptions } from "./inspection.js";
 import { CAPTURE_TITLES, type CaptureKind } from "./kinds.js";
@@ -30,6 +31,7 @@ interface Row {
   readonly at: number;
   readonly size: number;
   readonly name: string;
+  readonly topic: string;
 }
 
 interface Parser {
@@ -118,11 +120,11 @@ abstract class ElementInspection implements CaptureInspection {
       fields: this.withFields ? tree.roots : undefined,
       faults,
     });
-    this.row(at, bytes.length, faults.length > 0 ? `${name} (damaged)` : name);
+    this.row(at, bytes.length, faults.length > 0 ? `${name} (damaged)` : name, topicOf(tree.roots));
   }
 
-  protected row(at: number, size: number, name: string): void {
-    if (this.rows.length < MAX_ROWS) this.rows.push({ at, size, name });
+  protected row(at: number, size: number, name: string, topic = ""): void {
+    if (this.rows.length < MAX_ROWS) this.rows.push({ at, size, name, topic });
   }
 
   protected gap(at: number, size: number): void {
@@ -151,7 +153,8 @@ abstract class ElementInspection implements CaptureInspection {
   }
 
   private table(): Table {
-    const { rows } = this;
+    // A record is known whole when its parts have been.
+    const rows = [...this.rows].sort((a, b) => a.at - b.at);
     return {
       key: this.plural,
       title: this.plural,
@@ -159,11 +162,13 @@ abstract class ElementInspection implements CaptureInspection {
         { key: "offset", label: "offset", right: true },
         { key: "size", label: "size", right: true },
         { key: "type", label: "type" },
+        { key: "of", label: "of" },
       ],
-      rows: rows.map(({ at, size, name }) => [
+      rows: rows.map(({ at, size, name, topic }) => [
         { value: at, text: hex(at) },
         { value: size },
         { value: name },
+        { value: topic },
       ]),
       // In the order of the bytes: the first ones are shown.
       weights: rows.map((_, index) => -index),

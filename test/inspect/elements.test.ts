@@ -74,6 +74,9 @@ describe("inspecting device contexts, parts and records", () => {
       "VIRTIOVF_MIGF_HEADER_TAG_DEVICE_DATA",
     ]);
     expect(inspectBytes(bytes(...parts)).records).toHaveLength(6);
+    // Which one of many a part is about, in the order of the bytes.
+    const rows = summary.tables[0]?.rows.map((row) => row.at(-1)?.value);
+    expect(rows?.slice(0, 7)).toEqual([...["", "", "", "num_queues 3", "", "virtqueue 1", "virtqueue 1"]]);
   });
 
   it("gives every prefix of parts that is cut inside one a fault", () => {
