@@ -318,5 +318,6 @@ describeHere("a front-end that breaks the rules", () => {
     const ended = (): number => events.filter(({ kind }) => kind === "disconnected").length;
     while (ended() < 152) await wait(1);
     expect(readdirSync("/proc/self/fd")).toHaveLength(before);
-  });
+    // 150 connections.
+  }, 120_000);
 });

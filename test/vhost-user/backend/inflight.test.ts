@@ -158,7 +158,8 @@ describeHere("a back-end that is killed", () => {
     expect(Array.from({ length: WRITES }, (_, i) => disk[i * SECTOR])).toEqual(
       Array.from({ length: WRITES }, (_, i) => 1 + i),
     );
-  });
+    // Four processes are started, one after the other.
+  }, 120_000);
 });
 
 const SECTOR = 512;
