@@ -2,6 +2,7 @@
  * What the driver of a network device sets through the control virtqueue: which frames it wants to receive, and how many
  * pairs of virtqueues it uses.
  */
+import { ETH_ALEN } from "../../../generated/net/ethernet.js";
 import {
   decodeVirtioNetCtrlMacAddr,
   decodeVirtioNetCtrlMacTable,
@@ -100,8 +101,12 @@ export class NetControl implements NetControlState {
     };
   }
 
-  /** @throws RangeError when more pairs are in use than there are here. */
-  verify({ pairs }: NetState): void {
+  /** @throws RangeError when more pairs are in use than there are here, or when there is no such VLAN or address. */
+  verify({ pairs, vlans, mac }: NetState): void {
+    const foreign = vlans.find((id) => id > MAX_VLAN);
+    if (foreign !== undefined) throw new RangeError(`VLAN ${foreign}`);
+    if (mac !== undefined && mac.length !== ETH_ALEN)
+      throw new RangeError(`a MAC address of ${mac.length} bytes`);
     if (!(Number.isInteger(pairs) && pairs > 0 && pairs <= this.maxPairs)) {
       throw new RangeError(`${pairs} pairs of virtqueues in use, here are ${this.maxPairs}`);
     }
@@ -122,6 +127,7 @@ export class NetControl implements NetControlState {
     this.multicastOverflow ||= state.multicastOverflow;
     this.vlans = new Set(state.vlans);
     this.pairs = state.pairs;
+    if (state.mac !== undefined) this.mac = state.mac.slice();
   }
 
   private set(command: number, data: Uint8Array, negotiated: NetControlFeatures): boolean {

@@ -3,6 +3,7 @@ import { VirtioNetCtrlCommands } from "../../../generated/virtio/net-ctrl.js";
 import { type FramePort, Hub, type Link } from "../../../src/device/devices/link.js";
 import { NetDevice, type NetOptions } from "../../../src/device/devices/net.js";
 import { Responder } from "../../../src/device/devices/responder.js";
+import { DevicePartsReader, deviceParts } from "../../../src/device/formats/device-parts.js";
 import { Allocator } from "../../../src/device/guest/allocator.js";
 import { NetDriver, type NetDriverOptions } from "../../../src/device/guest/net-driver.js";
 import { CommonConfig } from "../../../src/device/member/common-config.js";
@@ -472,6 +473,32 @@ describe("a network device that has moved", () => {
     expect(device.save().queues[0]?.owned).toEqual([]);
     expect(driver.poll()).toBeUndefined();
     expect(driver.offered).toBe(16);
+  });
+
+  it("has the address that its driver has set, also where only a command's part says it", () => {
+    const other = Uint8Array.of(0x52, 0x54, 0, 9, 9, 9);
+    const { driver, device } = machine();
+    driver.request(0x0101, { case: "virtioNetCtrlMacAddrSet", value: { mac: other } });
+    driver.request(0x0200, { case: "virtioNetCtrlVlanAdd", value: { vlanId: 9 } });
+    const there = machine({ options: { mac: HOST_MAC } });
+    const reader = new DevicePartsReader(there.device.save());
+    for (const { part } of deviceParts(device.save())) reader.take(part);
+    there.device.restore(reader.result);
+    expect(there.type.mac).toEqual(other);
+    expect(there.device.save().net?.vlans).toEqual([9]);
+  });
+
+  it.each([
+    ["a VLAN that there is not", { vlans: [4096] }],
+    ["an address of five bytes", { mac: new Uint8Array(5) }],
+    ["no pairs at all", { pairs: 0 }],
+  ])("refuses %s, and stays as it was", (_, change) => {
+    const { device } = machine();
+    const before = device.save();
+    const { net } = before;
+    if (net === undefined) throw new Error("a device with a control virtqueue");
+    expect(() => device.restore({ ...before, net: { ...net, ...change } })).toThrow(RangeError);
+    expect(device.save()).toEqual(before);
   });
 
   it("refuses a state of another number of pairs", () => {
