@@ -1,6 +1,7 @@
 /**
- * The device's state on its way through a pipe: a draft device context, the same bytes that the administration command
- * gives. Both ways take as long as the other side likes, and the device goes on meanwhile.
+ * The device's state on its way through a pipe: the internal state of a device type that has one, in that type's format,
+ * because the front-end moves everything else; of others a draft device context, the same bytes that the administration
+ * command gives. Both ways take as long as the other side likes, and the device goes on meanwhile.
  */
 import { decodeVirtioDevCtx } from "../../../generated/virtio/device-context.js";
 import { DeviceContextReader, type DeviceState, writeDeviceContext } from "../../device/index.js";
@@ -14,7 +15,7 @@ const PIECE = 64 * 1024;
 /** Writes to the end, and closes. @throws SystemCallError, e.g. EPIPE when the other side has gone */
 export async function writeState(descriptor: Descriptor, state: DeviceState): Promise<Uint8Array> {
   try {
-    const bytes = writeDeviceContext(state);
+    const bytes = state.internal ?? writeDeviceContext(state);
     descriptor.setNonBlocking();
     for (let at = 0; at < bytes.length; ) {
       const written = descriptor.write(bytes.subarray(at, at + PIECE));
@@ -34,14 +35,17 @@ export interface ReadState {
 }
 
 /**
- * Reads to the end, and closes. What the context leaves out is as in `base`.
+ * Reads to the end, and closes. What the bytes leave out is as in `base`.
  * @throws RangeError when the bytes are no whole context, or not one for this device; SystemCallError
  */
 export async function readState(descriptor: Descriptor, base: DeviceState): Promise<ReadState> {
   try {
     descriptor.setNonBlocking();
     const bytes = await readAll(descriptor);
-    return { bytes, state: decodeState(bytes, base) };
+    return {
+      bytes,
+      state: base.internal === undefined ? decodeState(bytes, base) : { ...base, internal: bytes },
+    };
   } finally {
     descriptor.close();
   }

@@ -3,6 +3,7 @@ import { expect, it } from "vitest";
 import { FsDevice, FsTree } from "../../../src/device/index.js";
 import { VhostUserServer } from "../../../src/vhost-user/index.js";
 import { describeLive } from "../describe-with.js";
+import { migrate } from "./migrate.js";
 import { Stage } from "./stage.js";
 
 const text = (value: string) => new TextEncoder().encode(value);
@@ -54,6 +55,42 @@ describeLive("a Linux guest on a file system device", (program, image) => {
       expect(faults).toEqual([]);
     } finally {
       await server.close();
+    }
+  });
+
+  it("keeps its open files and its directories when the guest moves to another QEMU", async () => {
+    await using stage = new Stage(program, image);
+    // The shared directory is one, as it is for virtiofsd; each back-end has a session of its own.
+    const tree = new FsTree();
+    tree.put("docs/long", text("0123456789".repeat(1000)));
+    const machine = async (name: string, incoming?: "running") => {
+      const socket = stage.path(`${name}.fs`);
+      const server = await VhostUserServer.start(new FsDevice({ tree, tag: "shared" }), socket);
+      const devices = [
+        ...["-chardev", `socket,id=fs,path=${socket}`],
+        ...["-device", "vhost-user-fs-pci,chardev=fs,tag=shared,id=fs0"],
+      ];
+      const more = incoming === undefined ? {} : { incoming };
+      return { server, guest: await stage.guest({ name, memory: 128, cpus: 1, devices, ...more }) };
+    };
+    const from = await machine("a");
+    const to = await machine("b", "running");
+    try {
+      await from.guest.run("mkdir /mnt && mount -t virtiofs shared /mnt && mkfifo /run/go");
+      // A process that has files open, and a directory that is its own, when the guest moves.
+      const reader = "dd bs=1 count=5 <&5 2>/dev/null";
+      const work = `${reader}; echo before >&6; read x </run/go; ${reader}; echo after >&6; pwd; echo done`;
+      await from.guest.run(`(cd /mnt/docs && exec 5<long 6>>written && { ${work}; }) >/run/said 2>&1 &`);
+      await from.guest.run("until grep -q before /mnt/docs/written; do sleep 0.1; done");
+      const { info } = await migrate(from.guest, to.guest, stage.folder);
+      expect(info.status).toBe("completed");
+      await to.guest.run("echo go >/run/go; until grep -q done /run/said; do sleep 0.1; done");
+      expect(await to.guest.run("cat /run/said")).toBe("0123456789/mnt/docs\ndone");
+      expect(await to.guest.run("cat /mnt/docs/written; ls /mnt/docs")).toBe("before\nafter\nlong\nwritten");
+      expect(to.guest.kernelLog).toBe("");
+    } finally {
+      await from.server.close();
+      await to.server.close();
     }
   });
 });
