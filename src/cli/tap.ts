@@ -1,8 +1,14 @@
 /** `virtwire tap`: records a vhost-user conversation while it goes on. */
-import { closeSync, openSync, writeSync } from "node:fs";
+import { closeSync, openSync, rmSync, writeSync } from "node:fs";
 import type { ArgsDef } from "citty";
 import { ConversationWriter } from "../streams/index.js";
-import { NoSystemCallsError, Tap, type TapRecord } from "../vhost-user/index.js";
+import {
+  NoSystemCallsError,
+  SystemCallError,
+  Tap,
+  type TapHandler,
+  type TapRecord,
+} from "../vhost-user/index.js";
 import { EXIT, type Io, UsageError } from "./io.js";
 import { defineVerb, type Verb } from "./verb.js";
 
@@ -50,14 +56,20 @@ export function tapVerb(io: Io): Verb {
 
 async function tap(listen: string, connect: string, output: string, once: boolean, io: Io): Promise<number> {
   const recorder = new Recorder(output, io);
-  let end = (): void => {};
-  const ended = new Promise<void>((resolve) => {
+  let end = (_error?: Error): void => {};
+  const ended = new Promise<Error | undefined>((resolve) => {
     end = resolve;
   });
   try {
-    const proxy = await Tap.open(listen, connect, {
+    const proxy = await open(listen, connect, output, {
       began: (session) => recorder.say(`session ${session}: a front-end has connected`),
-      record: (session, record) => recorder.record(session, record),
+      record: (session, record) => {
+        try {
+          recorder.record(session, record);
+        } catch (error) {
+          end(error instanceof Error ? error : new Error(String(error)));
+        }
+      },
       ended: (session, error) => {
         recorder.say(`session ${session}: ${error === undefined ? "closed" : error.message}`);
         if (once) end();
@@ -65,16 +77,26 @@ async function tap(listen: string, connect: string, output: string, once: boolea
       refused: (error) => io.err(`a front-end was turned away: ${error.message}\n`),
     });
     recorder.say(`listening on ${listen}, Ctrl-C ends it`);
-    await Promise.race([ended, io.interrupted()]);
+    const failure = await Promise.race([ended, io.interrupted().then(() => undefined)]);
     proxy.close();
-  } catch (error) {
-    if (error instanceof NoSystemCallsError) throw new UsageError(error.message);
-    throw error;
+    if (failure !== undefined) throw failure;
   } finally {
     recorder.close();
   }
   io.out(`${output}: ${recorder.summary()}\n`);
   return EXIT.ok;
+}
+
+/** Leaves no empty recording behind when it cannot listen. */
+async function open(listen: string, connect: string, output: string, handler: TapHandler): Promise<Tap> {
+  try {
+    return await Tap.open(listen, connect, handler);
+  } catch (error) {
+    rmSync(output, { force: true });
+    const isTheirs =
+      error instanceof NoSystemCallsError || error instanceof SystemCallError || error instanceof RangeError;
+    throw isTheirs ? new UsageError(error.message) : error;
+  }
 }
 
 /** The file, and what is said about it meanwhile. */

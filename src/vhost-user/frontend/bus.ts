@@ -9,11 +9,11 @@ import { VirtioFeature } from "../../../generated/virtio/features.js";
 import type { VirtioDeviceId } from "../../../generated/virtio/ids.js";
 import {
   CommonConfig,
-  type DeviceBus,
   type DeviceType,
   type DriverQueue,
   type GuestMemory,
   guestAddress,
+  type NetBus,
   QUEUE_START,
   type QueuePosition,
   VirtioDevice,
@@ -33,12 +33,15 @@ export interface BusOptions {
   readonly queueSizes: readonly number[];
   /** Features that the driver does not get to see. */
   readonly without?: bigint;
+  /** The device-specific configuration as it is now: a network device's is its front-end's, others `getConfig` gives. */
+  readonly config?: () => Uint8Array;
 }
 
-export class FrontendBus implements DeviceBus {
+export class FrontendBus implements NetBus {
   readonly common: CommonConfig;
   private readonly frontend: VhostUserFrontend;
   private readonly device: VirtioDevice;
+  private readonly config: () => Uint8Array;
   private readonly rings = new Map<number, Ring>();
   private gone: Error | undefined;
   private starting: Promise<void> = Promise.resolve();
@@ -47,10 +50,11 @@ export class FrontendBus implements DeviceBus {
   /** `memory`: what the back-end shares. */
   constructor(frontend: VhostUserFrontend, memory: GuestMemory, options: BusOptions) {
     this.frontend = frontend;
-    const { id, queueSizes, without = 0n } = options;
+    const { id, queueSizes, without = 0n, config = () => new Uint8Array(0) } = options;
+    this.config = config;
     const features = frontend.offered & ~NOT_THE_GUESTS & ~without;
     this.device = new VirtioDevice(
-      elsewhere({ id, features, queueSizes }, () => this.begin()),
+      elsewhere({ id, features, queueSizes, config }, () => this.begin()),
       memory,
       { queue: () => {}, config: () => {} },
       { without: ~features, packed: (features & VIRTIO_F_RING_PACKED) !== 0n, deferred: true },
@@ -60,6 +64,10 @@ export class FrontendBus implements DeviceBus {
       this.gone = error;
       this.wake();
     });
+  }
+
+  deviceConfig(): Uint8Array {
+    return this.config();
   }
 
   /** The back-end has what the driver has set up. @throws RefusedError, DisconnectedError */
@@ -140,11 +148,13 @@ export class FrontendBus implements DeviceBus {
 }
 
 /** A device type whose requests are served elsewhere: the frame around it takes none. */
-function elsewhere(what: Pick<DeviceType, "id" | "features" | "queueSizes">, start: () => void): DeviceType {
+function elsewhere(
+  what: Pick<DeviceType, "id" | "features" | "queueSizes" | "config">,
+  start: () => void,
+): DeviceType {
   return {
     ...what,
     start,
-    config: () => new Uint8Array(0),
     writeConfig: () => {},
     serve: () => false,
     finish: () => {},

@@ -6,6 +6,7 @@ import { VhostUserProtocolFeature } from "../../../generated/vhost-user/messages
 import { decodeVirtioBlkConfig } from "../../../generated/virtio/device-config.js";
 import { VirtioFeature } from "../../../generated/virtio/features.js";
 import { temporaryFolder } from "../../cli/harness.js";
+import { numbers } from "../../vhost-user/backend/guest.js";
 import { describeWith } from "../describe-with.js";
 import { storageDaemon } from "../programs.js";
 import { storageDaemonWith } from "./backend-process.js";
@@ -13,15 +14,6 @@ import { blkGuest, QUEUES } from "./blk-guest.js";
 
 const SECTOR = 512;
 const SECTORS = 2048;
-
-/** Numbers that look random, the same at every run. */
-function numbers(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
-}
 
 describeWith("a front-end of qemu-storage-daemon", storageDaemon(), (program) => {
   it.each([

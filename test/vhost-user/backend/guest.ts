@@ -101,10 +101,9 @@ export async function netGuest(
     id: VirtioDeviceId.VIRTIO_ID_NET,
     queueSizes: type.queueSizes.map(() => QUEUE_SIZE),
     without,
+    config: () => type.config(),
   });
-  // A network device's configuration is its front-end's.
-  const netBus = Object.assign(bus, { deviceConfig: () => type.config() });
-  const net = new NetDriver(netBus, guest, new Allocator(0x1000, 2 * MEMORY), { without });
+  const net = new NetDriver(bus, guest, new Allocator(0x1000, 2 * MEMORY), { without });
   await bus.ready();
   // Those to transmit are looked after when the next frame is sent: nobody waits for them.
   const receiving = net.driver.queues.filter((_, index) => index % 2 === 0);

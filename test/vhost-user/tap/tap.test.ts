@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import {
@@ -145,6 +145,19 @@ describeHere("virtwire tap", () => {
       code: 2,
       err: expect.stringContaining("is not overwritten"),
     });
+  });
+
+  it.each([
+    ["a folder that is not there", "none/tap.sock", "bind .*ENOENT"],
+    ["a path that is taken", "talk.sock", "bind .*EADDRINUSE"],
+    ["a path that is too long", "x".repeat(120), "a socket's path has 1 to 107 bytes"],
+  ])("says that it cannot listen at %s, and leaves no recording", async (_, name, what) => {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, "talk.sock"), "");
+    const file = join(folder, "talk.pcapng");
+    const argv = ["tap", "--listen", join(folder, name), "--connect", join(folder, "y"), "-o", file];
+    expect(await virtwire(argv)).toMatchObject({ code: 2, err: expect.stringMatching(what) });
+    expect(existsSync(file)).toBe(false);
   });
 });
 
