@@ -14,14 +14,18 @@ export interface MigrationChannel {
 /** Reads either kind chunk by chunk. Not every browser iterates over a ReadableStream, but all give a reader. */
 export class ChunkReader {
   private readonly next: () => Promise<{ readonly done?: boolean; readonly value?: Uint8Array | undefined }>;
+  /** Leaves the stream to whoever opened it, who could not cancel it otherwise. What is being read is read no more. */
+  readonly release: () => void;
 
   constructor(readable: MigrationChannel["readable"]) {
     if ("getReader" in readable) {
       const reader = readable.getReader();
       this.next = () => reader.read();
+      this.release = () => reader.releaseLock();
     } else {
       const iterator = readable[Symbol.asyncIterator]();
       this.next = () => iterator.next();
+      this.release = () => {};
     }
   }
 

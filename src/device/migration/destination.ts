@@ -95,6 +95,7 @@ class GuestReceiver {
       throw this.fail(asMigrationError(error));
     } finally {
       signal?.removeEventListener("abort", giveUp);
+      this.messages.leave();
     }
   }
 

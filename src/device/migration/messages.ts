@@ -76,6 +76,7 @@ class Sender<Body> {
   leave(last?: Body): void {
     if (last !== undefined) this.put(this.encode(last));
     this.writer.close().catch(() => {});
+    this.writer.releaseLock();
   }
 
   private put(bytes: Uint8Array): void {
@@ -122,6 +123,11 @@ class Receiver<T> {
       if (this.failure !== undefined) throw this.failure;
       await this.read();
     }
+  }
+
+  /** No more will be asked for. */
+  leave(): void {
+    this.chunks.release();
   }
 
   private async read(): Promise<void> {

@@ -135,6 +135,7 @@ class GuestSender {
       throw await this.fail(asMigrationError(error));
     } finally {
       signal?.removeEventListener("abort", giveUp);
+      this.answers.leave();
     }
   }
 
