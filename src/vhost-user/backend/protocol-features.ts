@@ -27,16 +27,11 @@ const COMMON =
   VHOST_USER_PROTOCOL_F_STATUS |
   VHOST_USER_PROTOCOL_F_DEVICE_STATE;
 
-/**
- * The front-end of a network device has its configuration itself, and QEMU complains of a back-end that offers it. With
- * the status QEMU sets a device that it stops to 0, before it asks for its state: the session of a file system would be
- * over by then.
- */
+/** The front-end of a network device has its configuration itself, and QEMU complains of a back-end that offers it. */
 export function protocolFeaturesOf(deviceType: number): bigint {
   const own =
     deviceType === VirtioDeviceId.VIRTIO_ID_NET ? VHOST_USER_PROTOCOL_F_RARP : VHOST_USER_PROTOCOL_F_CONFIG;
-  const harmful = deviceType === VirtioDeviceId.VIRTIO_ID_FS ? VHOST_USER_PROTOCOL_F_STATUS : 0n;
-  return (COMMON | own) & ~harmful;
+  return COMMON | own;
 }
 
 /** What VHOST_USER_GET_QUEUE_NUM says: QEMU counts a network device's virtqueues in pairs. */
