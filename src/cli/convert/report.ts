@@ -17,6 +17,8 @@ export interface ConversionReport {
 
 /** Values are shown up to here; JSON has all of them. */
 const MAX_VALUE = 60;
+/** Values with one reason, likewise. */
+const MAX_SAME = 64;
 
 export function lostOf({ losses }: Pick<ConversionReport, "losses">): readonly Loss[] {
   return losses.filter(({ kind }) => kind === "lost");
@@ -55,13 +57,19 @@ function group(
   items: readonly { readonly path: string; readonly value?: string | undefined; readonly reason: string }[],
 ): string[] {
   if (items.length === 0) return [];
-  const byReason = new Map<string, typeof items>();
-  for (const item of items) byReason.set(item.reason, [...(byReason.get(item.reason) ?? []), item]);
+  const byReason = new Map<string, (typeof items)[number][]>();
+  for (const item of items) {
+    const same = byReason.get(item.reason);
+    if (same === undefined) byReason.set(item.reason, [item]);
+    else same.push(item);
+  }
   const lines = ["", heading];
   for (const [reason, same] of byReason) {
-    const width = Math.max(...same.map(({ path }) => path.length));
-    for (const { path, value } of same)
+    const shown = same.slice(0, MAX_SAME);
+    const width = Math.max(...shown.map(({ path }) => path.length));
+    for (const { path, value } of shown)
       lines.push(`  ${printable(path).padEnd(width)}  ${shortened(value)}`.trimEnd());
+    if (same.length > shown.length) lines.push(`  and ${same.length - shown.length} more`);
     lines.push(`      ${reason}`);
   }
   return lines;

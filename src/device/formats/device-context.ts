@@ -68,9 +68,13 @@ export const DEVICE_CONTEXT_REASONS: LossReasons = [
 export function writeDeviceContext(state: DeviceState): Uint8Array {
   const { deviceType } = state;
   const isPacked = (state.driverFeatures & VirtioFeature.VIRTIO_F_RING_PACKED) !== 0n;
-  const fields = [...commonFields(state), featuresField(state.deviceFeatures)];
-  fields.push(...state.queues.map(queueField));
-  if (!isPacked) fields.push(...state.queues.flatMap(splitFields));
+  // Not pushed with one call: a device may have more virtqueues than a call takes arguments.
+  const fields = [
+    ...commonFields(state),
+    featuresField(state.deviceFeatures),
+    ...state.queues.map(queueField),
+    ...(isPacked ? [] : state.queues.flatMap(splitFields)),
+  ];
   // None where the device type has none, or where the format that the state comes from had no place for it.
   if (state.config.length > 0) {
     const config = decodeVirtioDeviceConfig(state.config, deviceType, !state.isBigEndian);
