@@ -13,7 +13,7 @@ import type { MigrationChannel } from "./channel.js";
 import { Interruption } from "./interruption.js";
 import type { DestinationMember } from "./member.js";
 import { AnswerSender, MessageReceiver, reasonText } from "./messages.js";
-import { asMigrationError, MigrationError } from "./migration-error.js";
+import { asMigrationError, attempted, MigrationError } from "./migration-error.js";
 import { ArrivingPages, memorySize, rangesOf } from "./pages.js";
 import type { MigrationEvent } from "./progress.js";
 
@@ -92,7 +92,7 @@ class GuestReceiver {
       this.answers.leave();
       return { bytes: this.messages.bytes };
     } catch (error) {
-      throw this.fail(asMigrationError(error));
+      throw await this.fail(asMigrationError(error));
     } finally {
       signal?.removeEventListener("abort", giveUp);
       this.messages.leave();
@@ -221,32 +221,22 @@ class GuestReceiver {
     return arriving;
   }
 
-  private fail(error: MigrationError): MigrationError {
+  private async fail(error: MigrationError): Promise<MigrationError> {
     if (this.handedOver) {
       // To refuse now would tell the source that nothing has run here.
       this.answers.leave();
       return error;
     }
-    const leftovers = this.undo();
+    const leftovers = await attempted([
+      ...this.begun.map((member) => () => member.abort()),
+      () => this.pages?.clear(),
+    ]);
     this.answers.leave(
       error.code === "peer" ? undefined : { case: "refused", value: { text: reasonText(error) } },
     );
     const told = error.with(leftovers);
     this.tell({ kind: "aborted", error: told });
     return told;
-  }
-
-  /** Takes everything back; gives what could not be. */
-  private undo(): unknown[] {
-    const leftovers: unknown[] = [];
-    for (const step of [...this.begun.map((member) => () => member.abort()), () => this.pages?.clear()]) {
-      try {
-        step();
-      } catch (error) {
-        leftovers.push(error);
-      }
-    }
-    return leftovers;
   }
 
   private tellPages(pages: number): void {

@@ -50,3 +50,16 @@ export function asMigrationError(error: unknown): MigrationError {
     cause: error,
   });
 }
+
+/** Takes every step, whatever becomes of those before it, and gives what they have thrown. */
+export async function attempted(steps: readonly (() => void | Promise<void>)[]): Promise<unknown[]> {
+  const failures: unknown[] = [];
+  for (const step of steps) {
+    try {
+      await step();
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  return failures;
+}

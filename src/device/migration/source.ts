@@ -17,7 +17,7 @@ import type { DirtyLog } from "./dirty-log.js";
 import { Interruption } from "./interruption.js";
 import type { SourceMember } from "./member.js";
 import { AnswerReceiver, MessageSender, reasonText } from "./messages.js";
-import { asMigrationError, MigrationError } from "./migration-error.js";
+import { asMigrationError, attempted, MigrationError } from "./migration-error.js";
 import { allPages, memorySize, PageSet, pageRuns, rangesOf } from "./pages.js";
 import { type MigrationEvent, type RoundReport, type SwitchoverPolicy, withinDowntime } from "./progress.js";
 
@@ -61,6 +61,8 @@ export interface Sent {
   /** From stopping the guest to the word that it runs, in ms. */
   readonly downtime: number;
   readonly milliseconds: number;
+  /** What of this host would not be cleared away behind the guest; empty as a rule. */
+  readonly leftovers: readonly unknown[];
 }
 
 /**
@@ -130,6 +132,7 @@ class GuestSender {
         bytes: this.messages.bytes,
         downtime: now - stoppedAt,
         milliseconds: now - this.startedAt,
+        leftovers: await this.clear(),
       };
     } catch (error) {
       throw await this.fail(asMigrationError(error));
@@ -192,10 +195,16 @@ class GuestSender {
   private async handOver(): Promise<void> {
     this.handedOver = true;
     await this.ask({ case: "guestMessageResume", value: undefined }, "guestAnswerResumed");
-    for (const log of this.watching) log.stop();
-    for (const member of this.options.members) member.commit();
+  }
+
+  /** Behind the hand-over: nothing that fails here brings the guest back. */
+  private async clear(): Promise<unknown[]> {
     this.messages.leave();
-    this.tell({ kind: "resumed" });
+    return await attempted([
+      ...this.watching.map((log) => () => log.stop()),
+      ...this.options.members.map((member) => () => member.commit()),
+      () => this.tell({ kind: "resumed" }),
+    ]);
   }
 
   /** Sends pages and states, and looks at what was written meanwhile. */
@@ -324,20 +333,11 @@ class GuestSender {
 
   /** Takes everything back, the processors last: they find their devices at work. Gives what could not be. */
   private async undo(): Promise<unknown[]> {
-    const leftovers: unknown[] = [];
-    const steps = [
+    return await attempted([
       ...this.begun.map((member) => () => member.abort()),
       ...this.watching.map((log) => () => log.stop()),
       ...(this.stopped ? [() => this.options.processors.resume()] : []),
-    ];
-    for (const step of steps) {
-      try {
-        await step();
-      } catch (error) {
-        leftovers.push(error);
-      }
-    }
-    return leftovers;
+    ]);
   }
 
   private tell(event: MigrationEvent): void {

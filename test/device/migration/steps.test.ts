@@ -25,7 +25,7 @@ function log(steps: string[], name: string, told: number[][] = []): DirtyLog {
   };
 }
 
-function source(steps: string[], name: string, fail?: "freeze" | "abort"): SourceMember {
+function source(steps: string[], name: string, fail?: "freeze" | "abort" | "commit"): SourceMember {
   const step = (what: string): void => {
     steps.push(`${name} ${what}`);
     if (what === fail) throw new Error(`${name} does not ${what}`);
@@ -151,6 +151,14 @@ describe("the members of a group", () => {
     expect(steps).toContain("1 abort");
     expect(steps.at(-1)).toBe("processors resume");
   });
+});
+
+it("a guest that has moved stays there, whatever its old host says", async () => {
+  const [steps, there]: [string[], string[]] = [[], []];
+  const members = [source(steps, "0", "commit"), source(steps, "1")];
+  const { leftovers } = await migrate({ members, steps, there });
+  expect(leftovers).toEqual([new Error("0 does not commit")]);
+  expect([steps.at(-1), there.at(-1)]).toEqual(["1 commit", "processors resume"]);
 });
 
 describe("the connection", () => {
