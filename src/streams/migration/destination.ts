@@ -16,10 +16,10 @@ import type { Fault } from "../../runtime/index.js";
 import type { CommandEvent, QemuEvent } from "../qemu/events.js";
 import { qemuFault } from "../qemu/faults.js";
 import { QemuStreamParser } from "../qemu/parser.js";
-import type { RamBlock, RamParser } from "../qemu/ram.js";
+import { PreemptParser } from "../qemu/preempt.js";
+import type { RamBlock } from "../qemu/ram.js";
 import { PageRequests } from "./page-requests.js";
 import { IncomingPostcopy, postcopyEvent } from "./postcopy.js";
-import { PreemptChannel } from "./preempt.js";
 import { DestinationStatus } from "./status.js";
 
 /** The others would say the same again. */
@@ -39,6 +39,12 @@ export interface DestinationOptions {
   readonly switchoverAck?: boolean;
 }
 
+/** Reads the pages of one channel. */
+interface PageReading {
+  /** The contents of the last page have not all come yet. */
+  readonly isInsidePage: boolean;
+}
+
 export class MigrationDestination {
   readonly postcopy = new IncomingPostcopy();
   readonly status = new DestinationStatus();
@@ -49,9 +55,9 @@ export class MigrationDestination {
   private readonly options: DestinationOptions;
   private readonly parser: QemuStreamParser;
   private requests: PageRequests | undefined;
-  private readonly preempt = new Map<number, PreemptChannel>();
+  private readonly preempt = new Map<number, PreemptParser>();
   /** The page that came last, on each channel. */
-  private readonly newest = new Map<RamParser, { readonly block: RamBlock; readonly offset: number }>();
+  private readonly newest = new Map<PageReading, { readonly block: string; readonly offset: number }>();
   private readonly tail = new Uint8Array(TAIL_SIZE);
   private bytes = 0;
   private recordEnd = 0;
@@ -61,8 +67,12 @@ export class MigrationDestination {
 
   constructor(options: DestinationOptions) {
     this.options = options;
-    this.parser = new QemuStreamParser((event) => this.hear(event));
-    this.listenTo(this.parser.ram);
+    const page = (block: RamBlock, offset: number): void => {
+      this.requests?.add(block);
+      this.page(this.parser.ram, block.name, offset);
+    };
+    const pages = { page, zero: page, changes: page };
+    this.parser = new QemuStreamParser((event) => this.hear(event), { pages });
     this.status.take("listen");
   }
 
@@ -86,13 +96,10 @@ export class MigrationDestination {
   pushPreempt(chunk: Uint8Array, connection = 0): void {
     let channel = this.preempt.get(connection);
     if (channel === undefined) {
-      channel = new PreemptChannel(this.parser.ram);
-      this.listenTo(channel.ram);
+      channel = this.openPreempt();
       this.preempt.set(connection, channel);
     }
-    const hadFault = channel.fault !== undefined;
     channel.push(chunk);
-    if (channel.fault !== undefined && !hadFault) this.fault(channel.fault);
   }
 
   /**
@@ -105,8 +112,8 @@ export class MigrationDestination {
     if (requests === undefined || !recovers || !this.status.take("connection-lost")) return false;
     requests.pause();
     // Pages are heard of by their heads: those whose contents have not all come are not there.
-    for (const [ram, { block, offset }] of this.newest) {
-      if (ram.isInsidePage) requests.discard(block.name, offset, 1);
+    for (const [reading, { block, offset }] of this.newest) {
+      if (reading.isInsidePage) requests.discard(block, offset, 1);
     }
     this.newest.clear();
     this.packages = 0;
@@ -293,17 +300,22 @@ export class MigrationDestination {
     );
   }
 
-  private listenTo(ram: RamParser): void {
-    ram.onPage = (block, offset) => {
-      this.newest.set(ram, { block, offset });
-      this.page(block, offset);
-    };
+  /** Of the blocks that the main channel has listed. */
+  private openPreempt(): PreemptParser {
+    const { blocks, traits } = this.parser.ram;
+    const channel: PreemptParser = new PreemptParser(
+      (event) => {
+        if (event.kind === "page") this.page(channel, event.block, event.offset);
+        else if (event.kind === "fault") this.fault(event.fault);
+      },
+      { pageSize: traits.pageSize, blocks },
+    );
+    return channel;
   }
 
-  private page(block: RamBlock, offset: number): void {
-    if (this.requests === undefined) return;
-    this.requests.add(block);
-    this.requests.received(block.name, offset);
+  private page(reading: PageReading, block: string, offset: number): void {
+    this.newest.set(reading, { block, offset });
+    this.requests?.received(block, offset);
   }
 
   /** `behind`: what follows the message and is not counted in its length. */

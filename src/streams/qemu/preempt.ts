@@ -1,6 +1,7 @@
 /**
- * A push parser for the channel of the capability postcopy-preempt, by itself: records of pages, and EOS. It has no header
- * and no list of blocks, so any name is one, and the size of a page is found by trying.
+ * A push parser for the channel of the capability postcopy-preempt: pages that were asked for overtake those of the main
+ * channel here. It is nothing but records of pages, and EOS, without a header or a list of blocks. By itself, any name is
+ * one, and the size of a page is found by trying.
  *
  * Memory: a page and the head of the record behind it, besides one chunk.
  */
@@ -32,6 +33,13 @@ export type PreemptEvent =
   | { readonly kind: "gap"; readonly at: number; readonly size: number }
   | { readonly kind: "fault"; readonly fault: Fault };
 
+/** What the main channel has told. */
+export interface PreemptOptions {
+  /** Of a target page. */
+  readonly pageSize?: number | undefined;
+  readonly blocks?: ReadonlyMap<string, RamBlock>;
+}
+
 export class PreemptParser {
   private readonly listener: (event: PreemptEvent) => void;
   private readonly ram: RamParser;
@@ -39,24 +47,27 @@ export class PreemptParser {
   private gapAt: number | undefined;
   private ended = false;
 
-  /** `pageSize`: of a target page, when the main stream has told it. */
-  constructor(listener: (event: PreemptEvent) => void, pageSize?: number) {
+  constructor(listener: (event: PreemptEvent) => void, { pageSize, blocks }: PreemptOptions = {}) {
     this.listener = listener;
     const page = (block: RamBlock, offset: number, at: number | undefined): void =>
       listener({ kind: "page", block: block.name, offset, at });
+    const anyBlock = blocks === undefined;
     this.ram = new RamParser(
-      { pageSize, ignoreShared: false, mappedRam: false, postcopy: true, origin: 0, anyBlock: true },
+      { pageSize, ignoreShared: false, mappedRam: false, postcopy: true, origin: 0, anyBlock },
       {
         page,
         zero: (block, offset) => page(block, offset, undefined),
-        // Postcopy sends neither of them.
+        // Postcopy sends none.
         changes: () => {},
-        bitmap: () => {},
-        flush: () => {},
-        partEnd: () => {},
       },
     );
+    for (const [name, block] of blocks ?? []) this.ram.blocks.set(name, block);
     this.ram.begin(false);
+  }
+
+  /** The contents of a page have not all come yet. */
+  get isInsidePage(): boolean {
+    return this.ram.isInsidePage;
   }
 
   /** Of a target page, once it is known. */

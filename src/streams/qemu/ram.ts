@@ -70,7 +70,10 @@ export interface RamTraits {
   origin: number;
 }
 
-/** Is told where the contents of pages lie, in the order of the stream. Offsets in the stream are absolute. */
+/**
+ * Is told where the contents of pages lie, in the order of the stream, as soon as the heads of their records have been read.
+ * Offsets in the stream are absolute.
+ */
 export interface RamPageSink {
   /** The contents of a page begin at `at`. */
   page(block: RamBlock, offset: number, at: number): void;
@@ -78,11 +81,11 @@ export interface RamPageSink {
   /** What has changed in a page since it was sent last: `length` bytes of XBZRLE at `at`. */
   changes(block: RamBlock, offset: number, at: number, length: number): void;
   /** A piece of the bitmap of a mapped-ram block; its first bit stands for page `first`. Lent. */
-  bitmap(block: RamBlock, first: number, bytes: Uint8Array): void;
+  bitmap?(block: RamBlock, first: number, bytes: Uint8Array): void;
   /** A barrier for the multifd channels. */
-  flush(): void;
+  flush?(): void;
   /** A part of the section is over. */
-  partEnd(): void;
+  partEnd?(): void;
 }
 
 /** Why reading stopped: more bytes are wanted, the part is over, or it is damaged. */
@@ -100,8 +103,6 @@ export class RamParser {
   private readonly sink: RamPageSink | undefined;
   /** The page size was found by trying. */
   pageSizeGuessed = false;
-  /** Hears of every page, by its offset in the block in bytes, as soon as the head of its record has been read. */
-  onPage: ((block: RamBlock, offset: number) => void) | undefined;
   private part: RamCounts = noPages();
   /** CONTINUE means this one, across parts too. */
   private block: RamBlock | undefined;
@@ -232,12 +233,12 @@ export class RamParser {
         return this.page(reader, at, flags, offset, ended);
       case RamSaveFlag.RAM_SAVE_FLAG_EOS:
         if (flags !== RamSaveFlag.RAM_SAVE_FLAG_EOS || offset !== 0) break;
-        this.sink?.partEnd();
+        this.sink?.partEnd?.();
         return DONE;
       case RamSaveFlag.RAM_SAVE_FLAG_MULTIFD_FLUSH:
         if (flags !== RamSaveFlag.RAM_SAVE_FLAG_MULTIFD_FLUSH || offset !== 0) break;
         this.part.flushes++;
-        this.sink?.flush();
+        this.sink?.flush?.();
         return undefined;
       case RamSaveFlag.RAM_SAVE_FLAG_MEM_SIZE:
         if (flags !== RamSaveFlag.RAM_SAVE_FLAG_MEM_SIZE || !this.first || this.blocks.size > 0) break;
@@ -326,7 +327,6 @@ export class RamParser {
       }
     }
     this.block = block;
-    this.onPage?.(block, offset);
     return undefined;
   }
 
@@ -491,7 +491,7 @@ export class RamParser {
       } else {
         const size = Math.min(left, mapped.bitmapEnd - position);
         const bytes = reader.slice(size);
-        this.sink?.bitmap(mapped.block, (position - mapped.bitmapAt) * 8, bytes);
+        this.sink?.bitmap?.(mapped.block, (position - mapped.bitmapAt) * 8, bytes);
         const set = bitsSet(bytes);
         mapped.block.pages.normal += set;
         this.part.normal += set;

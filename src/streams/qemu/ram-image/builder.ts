@@ -122,15 +122,18 @@ export class RamImageBuilder {
       else this.image.putPlain(block, offset, input, at, arrival);
       page = undefined;
     };
-    const parser = new PreemptParser((event) => {
-      if (event.kind === "page") {
-        put();
-        page = event;
-      } else if (event.kind === "fault") {
-        if (mayBreak && event.fault.code === "truncated") page = undefined;
-        else this.fault(event.fault);
-      }
-    }, this.pageSize);
+    const parser = new PreemptParser(
+      (event) => {
+        if (event.kind === "page") {
+          put();
+          page = event;
+        } else if (event.kind === "fault") {
+          if (mayBreak && event.fault.code === "truncated") page = undefined;
+          else this.fault(event.fault);
+        }
+      },
+      { pageSize: this.pageSize },
+    );
     return {
       push: (chunk) => parser.push(chunk),
       end: () => {
