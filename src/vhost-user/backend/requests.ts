@@ -47,7 +47,6 @@ export class RequestHandler {
   private readonly offered: bigint;
   private readonly onEvent: (event: BackendEvent) => void;
   private log: Mapping | undefined;
-  private logged: Descriptor | undefined;
   private inflight: Mapping | undefined;
   /** The second channel, for requests of the back-end. */
   private backendChannel: Descriptor | undefined;
@@ -129,8 +128,7 @@ export class RequestHandler {
       case "vhostUserSetLogBase":
         return this.setLog(body.value, descriptors[0]);
       case "vhostUserSetLogFd":
-        this.logged?.close();
-        this.logged = descriptors.shift();
+        // Nobody is told of single writes: who wants to know takes what is in the log, as QEMU does.
         return undefined;
 
       // Virtqueues.

@@ -53,6 +53,8 @@ export class Session {
   private readonly waiting: SocketMessage[] = [];
   private handling: Promise<void> = Promise.resolve();
   private isHandling = false;
+  /** A reply waits for room, perhaps for ever. */
+  private isSending = false;
   private isOver = false;
   private resolve: (error: Error | undefined) => void = () => {};
 
@@ -193,13 +195,15 @@ export class Session {
     return this.send(request, payload, descriptor);
   }
 
-  private send(request: number, payload: Uint8Array, descriptor?: Descriptor): Promise<void> {
+  private async send(request: number, payload: Uint8Array, descriptor?: Descriptor): Promise<void> {
     const head = { request, version: 1, reply: 1, needReply: 0, size: payload.length };
     const header = encodeVhostUserHeader(head, HOST_IS_LITTLE);
     const bytes = new Uint8Array(header.length + payload.length);
     bytes.set(header);
     bytes.set(payload, header.length);
-    return this.socket.send(bytes, descriptor === undefined ? [] : [descriptor]);
+    this.isSending = true;
+    await this.socket.send(bytes, descriptor === undefined ? [] : [descriptor]);
+    this.isSending = false;
   }
 
   private end(error: Error | undefined): void {
@@ -212,6 +216,7 @@ export class Session {
   private async finish(error: Error | undefined): Promise<Error | undefined> {
     // What waits for a descriptor, such as the end of a state, waits no longer.
     this.handler.cancel();
+    if (this.isSending) this.socket.close();
     await this.handling;
     await this.handler.close();
     this.socket.close();

@@ -235,6 +235,19 @@ describeHere("a front-end that breaks the rules", () => {
     await stillServes();
   });
 
+  it("cannot keep the server from ending by never reading a reply", async () => {
+    const { path, server, events } = await serve(disk());
+    const front = new Rogue(await openSystem(), path);
+    const handled = (): number => events.filter(({ kind }) => kind === "request").length;
+    // Until a reply finds no room any more.
+    for (let sent = 0; sent - handled() < 20; sent++) {
+      await front.send(R.VHOST_USER_GET_FEATURES, Buffer.alloc(0));
+      await wait(0);
+    }
+    await server.close();
+    front.system.close();
+  });
+
   it("says so when it ends within a message", async () => {
     const { path, events } = await serve(disk());
     const system = await openSystem();
