@@ -173,13 +173,29 @@ describe.each(MEMBERS)("a chain that names the same memory over and over, for a 
     const { device } = target(name, memory);
     const bus = { common: new CommonConfig(device), notify: (index: number) => device.notify(index) };
     const driver = new GuestDriver(bus, memory, new Allocator(0x1000, 1 << 19), VERSION_1 | (1n << 28n));
-    // Of each kind of request that takes data: it lies at the end of guest memory, which is named 4,000 times.
+    // Of each kind of request that takes data.
     const heads = [
       [1, 0, 0, 0],
       [11, 0, 0, 0],
       [0xff, 0xff, 0xff, 0xff, 16, 0, 0, 0],
     ];
-    const parts = 4000;
+    const REQUEST = 0xff000;
+    const TABLE = 0xe0000;
+    // struct virtq_desc: the request, 200 times the same 832 KiB, and room for an answer.
+    const chain = [[REQUEST, 4096, 1], ...new Array(200).fill([0x10000, 0xd0000, 1]), [0xf0000, 64, 2]];
+    const table = new DataView(new ArrayBuffer(16 * chain.length));
+    chain.forEach(([at, length, flags], index) => {
+      table.setBigUint64(16 * index, BigInt(at), true);
+      table.setUint32(16 * index + 8, length, true);
+      table.setUint16(16 * index + 12, flags, true);
+      table.setUint16(16 * index + 14, index + 1, true);
+    });
+    memory.write(TABLE, new Uint8Array(table.buffer));
+    const indirect = new DataView(new ArrayBuffer(16));
+    indirect.setBigUint64(0, BigInt(TABLE), true);
+    indirect.setUint32(8, table.byteLength, true);
+    indirect.setUint16(12, 4, true);
+    let answered = 0;
     const readSizes: number[] = [];
     const original = DescriptorChain.prototype.readInto;
     const spy = vi.spyOn(DescriptorChain.prototype, "readInto").mockImplementation(function (
@@ -191,22 +207,23 @@ describe.each(MEMBERS)("a chain that names the same memory over and over, for a 
       return original.call(this, into, start);
     });
     try {
-      for (const [index, queue] of driver.queues.entries()) {
-        for (const head of heads) {
-          memory.write((1 << 20) - 4096, new Uint8Array(4096));
-          memory.write((1 << 20) - 4096, Uint8Array.from(head));
-          const whole = { address: (1 << 20) - 4096, length: 4096 };
-          const far = { address: 1 << 16, length: (1 << 20) - (1 << 16) };
-          queue.add({ readable: [whole, ...new Array(parts).fill(far)], writable: [] });
+      for (const [index, { place }] of driver.queues.entries()) {
+        memory.write(place.descriptorArea, new Uint8Array(indirect.buffer));
+        for (const [count, head] of heads.entries()) {
+          memory.write(REQUEST, Uint8Array.from(head));
+          memory.write(place.driverArea + 2, Uint8Array.of(count + 1));
           device.notify(index);
-          while (queue.poll() !== undefined);
+          // A buffer that the device keeps, to receive into, cannot be offered again.
+          if (memory.read(place.deviceArea + 2, 1)[0] !== count + 1) break;
+          answered++;
         }
       }
     } finally {
       spy.mockRestore();
     }
     expect(driver.status).toBe(DRIVER_OK);
-    // All of it would be 3.9 GB. A request of a file system device is 1 MiB and its head.
+    expect(answered).toBeGreaterThanOrEqual(heads.length);
+    // All of it would be 162 MiB. A request of a file system device is 1 MiB and its head.
     expect(Math.max(0, ...readSizes)).toBeLessThan(1.1 * (1 << 20));
   });
 });
