@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import { virtwire } from "./harness.js";
 
@@ -52,4 +53,26 @@ it("refuses what is no mask, and no device", async () => {
   expect(await virtwire(["features", "0xg"])).toMatchObject({ code: 2, out: "" });
   expect((await virtwire(["features", "0x1", "--device", "toaster"])).code).toBe(2);
   expect((await virtwire(["features", "0x1", "--device", "net", "--protocol"])).code).toBe(2);
+});
+
+it("takes the features that a driver has accepted out of a migration stream", async () => {
+  const capture = fileURLToPath(new URL("../captures/x86-q35-net-blk.bin", import.meta.url));
+  // The description of the stream, by QEMU's own script: guest_features of virtio-blk are 0x44, the high half is 1.
+  const one = await virtwire(["features", capture, "sections[*virtio-blk]"]);
+  expect([one.code, one.err]).toEqual([0, ""]);
+  expect(one.out).toMatch(/^features {2}0x100000044\ndevice {4}block\n/);
+  const two = await virtwire(["features", capture, "sections[*virtio-blk]", "0x44"]);
+  expect(two.code).toBe(1);
+  expect(two.out).toContain("only in the first (0x100000000):");
+  for (const [argv, message] of [
+    [[capture], "which device of"],
+    [[capture, "sections[*virtio*]"], "names 2 devices"],
+    [[capture, "sections[timer]"], "no features of a virtio device"],
+    [[capture, "sections[nothing]"], "no value matches"],
+    [[capture, "sections[*virtio-blk]", "--device", "net"], "says itself"],
+    [["1", "2", "3"], "three masks"],
+  ] as const) {
+    const { code, err } = await virtwire(["features", ...argv]);
+    expect([code, err]).toEqual([2, expect.stringContaining(message)]);
+  }
 });
