@@ -1,4 +1,5 @@
 /** Live migrations of a Linux guest at work, between QEMUs of which each has back-ends of its own. */
+import { existsSync } from "node:fs";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import {
   decodeVhostUserU64,
@@ -7,6 +8,7 @@ import {
 } from "../../../generated/vhost-user/messages.js";
 import { VirtioFeature } from "../../../generated/virtio/features.js";
 import { HOST_IS_LITTLE } from "../../../src/vhost-user/host.js";
+import { type Ran, virtwire } from "../../cli/harness.js";
 import { describeLive } from "../describe-with.js";
 import type { BackEnd } from "./back-end.js";
 import { disk, nic } from "./devices.js";
@@ -19,6 +21,43 @@ import { Stage } from "./stage.js";
 
 const MAC = "52:54:00:00:00:01";
 const { VHOST_F_LOG_ALL } = VirtioFeature;
+
+/** A conversation that is being recorded. */
+interface Tapped {
+  /** Of the back-end's socket. */
+  readonly name: string;
+  readonly file: string;
+  /** Ends the recording. */
+  readonly end: () => Promise<Ran>;
+}
+
+/** Records what front-ends say that connect to `listen` instead of `connect`. */
+async function tap(listen: string, connect: string): Promise<Tapped> {
+  const file = `${listen}.pcapng`;
+  let interrupt = (): void => {};
+  const interrupted = new Promise<void>((resolve) => {
+    interrupt = resolve;
+  });
+  const ran = virtwire(["tap", "--listen", listen, "--connect", connect, "-o", file], {
+    interrupted: () => interrupted,
+  });
+  while (!existsSync(listen)) await new Promise((resolve) => setTimeout(resolve, 10));
+  const end = (): Promise<Ran> => {
+    interrupt();
+    return ran;
+  };
+  return { name: connect, file, end };
+}
+
+/** The fields of the network device's context to which a path leads, by their places in it. */
+async function fieldsOf(file: string, path: string): Promise<string[]> {
+  const { code, out, err } = await virtwire(["get", file, path, "--device", "net"]);
+  expect([code, err]).toEqual([0, ""]);
+  return out
+    .trimEnd()
+    .split("\n")
+    .map((line) => line.slice(line.indexOf(".fields[") + ".fields".length));
+}
 
 /** Slow enough for the devices to write to many pages that have been sent already. In bytes a second. */
 const SLOW = 60_000_000;
@@ -36,6 +75,10 @@ const withoutLogging: Meddling = ({ from, name, bytes }) => {
 describeLive("a guest under load that moves from QEMU to QEMU", (program, image) => {
   const stage = new Stage(program, image);
   let guest: LinuxGuest;
+  /** The stream of the first migration, both directions. */
+  let files = { forward: "", back: "" };
+  /** Of the conversations of its four back-ends. */
+  const taps: Tapped[] = [];
 
   interface Side {
     readonly guest: LinuxGuest;
@@ -51,7 +94,10 @@ describeLive("a guest under load that moves from QEMU to QEMU", (program, image)
     const net = await stage.backEnd(`${name}.net`, "--device", "net");
     await stage.backEnd(`${name}.blk`, "--device", "blk", "--file", stage.path("disk.img"));
     const socketOf = async (device: string): Promise<string> => {
-      if (meddling === undefined) return stage.path(device);
+      if (meddling === undefined) {
+        taps.push(await tap(stage.path(`${device}.tap`), stage.path(device)));
+        return stage.path(`${device}.tap`);
+      }
       await stage.meddler(`${device}.meddled`, device, meddling);
       return stage.path(`${device}.meddled`);
     };
@@ -75,12 +121,14 @@ describeLive("a guest under load that moves from QEMU to QEMU", (program, image)
 
   /** Ends the load, none of which may have gone wrong. */
   const expectAllWell = async (): Promise<void> => {
-    const { sent, lost, doubled } = pingsOf(await guest.run("pinging stop"));
+    const pings = await guest.run("pinging stop");
+    const rounds = (await guest.run("disk-load stop")).split("\n");
+    const { sent, lost, doubled } = pingsOf(pings);
     expect(sent).toBeGreaterThan(10);
     expect({ lost, doubled }).toEqual({ lost: [], doubled: [] });
-    const rounds = (await guest.run("disk-load stop")).split("\n");
+    const right = /^writer \d ends after [1-9]\d* rounds$/;
+    expect(rounds.filter((line) => !right.test(line))).toEqual([]);
     expect(rounds).toHaveLength(3);
-    for (const writer of rounds) expect(writer).toMatch(/^writer \d ends after [1-9]\d* rounds$/);
   };
 
   beforeAll(async () => {
@@ -93,8 +141,10 @@ describeLive("a guest under load that moves from QEMU to QEMU", (program, image)
   it("loses no request and doubles none, and is announced", async () => {
     const { guest: there, net } = await machine("b", "running");
     await load();
-    const { info } = await migrate(guest, there, stage.folder);
+    const { info, recording } = await migrate(guest, there, stage.folder);
     expect([info.status, info["error-desc"]]).toEqual(["completed", undefined]);
+    files = recording.files;
+    await recording.ended;
     process.stdout.write(
       `live migration under load: ${info["total-time"]} ms, downtime ${info.downtime} ms, ${info.ram?.transferred} bytes\n`,
     );
@@ -102,6 +152,27 @@ describeLive("a guest under load that moves from QEMU to QEMU", (program, image)
     await net.says(new RegExp(`announcing ${MAC}`));
     await guest.run("sleep 1");
     await expectAllWell();
+  });
+
+  it("has left a stream in which every byte is explained", async () => {
+    const { code, out, err } = await virtwire(["inspect", files.forward, files.back]);
+    expect([code, err]).toEqual([0, ""]);
+    expect(out).toContain("verdict       clean: every byte is accounted for");
+  });
+
+  it("has conversations that break no rule, and the stream's device context on both sides", async () => {
+    const context = await fieldsOf(files.forward, "sections[*virtio-net].**.chunks[0].data.fields.**");
+    expect(
+      context.find((line) => /^\[\d+\]\.vq_split_runtime_cfg\.dev_avail_idx = [1-9]/.test(line)),
+    ).toBeDefined();
+    expect(context.find((line) => line.includes("VIRTIO_DEV_CTX_DEV_CFG"))).toBeDefined();
+    expect(taps).toHaveLength(4);
+    for (const { name, file, end } of taps) {
+      expect(await end()).toMatchObject({ code: 0, err: "" });
+      expect(await virtwire(["check", file])).toMatchObject({ code: 0, err: "" });
+      expect(await virtwire(["inspect", file])).toMatchObject({ code: 0, err: "" });
+      if (name.endsWith(".net")) expect(await fieldsOf(file, "states[0].fields.**")).toEqual(context);
+    }
   });
 
   it("arrives with every page as it was", async () => {
