@@ -1,5 +1,4 @@
 /** Live migrations of a Linux guest at work, between QEMUs of which each has back-ends of its own. */
-import { existsSync } from "node:fs";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import {
   decodeVhostUserU64,
@@ -8,7 +7,8 @@ import {
 } from "../../../generated/vhost-user/messages.js";
 import { VirtioFeature } from "../../../generated/virtio/features.js";
 import { HOST_IS_LITTLE } from "../../../src/vhost-user/host.js";
-import { type Ran, virtwire } from "../../cli/harness.js";
+import { virtwire } from "../../cli/harness.js";
+import { type RunningTap, startTap } from "../../vhost-user/tap/start-tap.js";
 import { describeLive } from "../describe-with.js";
 import type { BackEnd } from "./back-end.js";
 import { disk, nic } from "./devices.js";
@@ -21,33 +21,6 @@ import { Stage } from "./stage.js";
 
 const MAC = "52:54:00:00:00:01";
 const { VHOST_F_LOG_ALL } = VirtioFeature;
-
-/** A conversation that is being recorded. */
-interface Tapped {
-  /** Of the back-end's socket. */
-  readonly name: string;
-  readonly file: string;
-  /** Ends the recording. */
-  readonly end: () => Promise<Ran>;
-}
-
-/** Records what front-ends say that connect to `listen` instead of `connect`. */
-async function tap(listen: string, connect: string): Promise<Tapped> {
-  const file = `${listen}.pcapng`;
-  let interrupt = (): void => {};
-  const interrupted = new Promise<void>((resolve) => {
-    interrupt = resolve;
-  });
-  const ran = virtwire(["tap", "--listen", listen, "--connect", connect, "-o", file], {
-    interrupted: () => interrupted,
-  });
-  while (!existsSync(listen)) await new Promise((resolve) => setTimeout(resolve, 10));
-  const end = (): Promise<Ran> => {
-    interrupt();
-    return ran;
-  };
-  return { name: connect, file, end };
-}
 
 /** The fields of the network device's context to which a path leads, by their places in it. */
 async function fieldsOf(file: string, path: string): Promise<string[]> {
@@ -78,7 +51,7 @@ describeLive("a guest under load that moves from QEMU to QEMU", (program, image)
   /** The stream of the first migration, both directions. */
   let files = { forward: "", back: "" };
   /** Of the conversations of its four back-ends. */
-  const taps: Tapped[] = [];
+  const taps: RunningTap[] = [];
 
   interface Side {
     readonly guest: LinuxGuest;
@@ -95,8 +68,9 @@ describeLive("a guest under load that moves from QEMU to QEMU", (program, image)
     await stage.backEnd(`${name}.blk`, "--device", "blk", "--file", stage.path("disk.img"));
     const socketOf = async (device: string): Promise<string> => {
       if (meddling === undefined) {
-        taps.push(await tap(stage.path(`${device}.tap`), stage.path(device)));
-        return stage.path(`${device}.tap`);
+        const socket = stage.path(`${device}.tap`);
+        taps.push(await startTap(socket, stage.path(device), stage.path(`${device}.pcapng`)));
+        return socket;
       }
       await stage.meddler(`${device}.meddled`, device, meddling);
       return stage.path(`${device}.meddled`);
@@ -167,11 +141,12 @@ describeLive("a guest under load that moves from QEMU to QEMU", (program, image)
     ).toBeDefined();
     expect(context.find((line) => line.includes("VIRTIO_DEV_CTX_DEV_CFG"))).toBeDefined();
     expect(taps).toHaveLength(4);
-    for (const { name, file, end } of taps) {
+    for (const { file, end } of taps) {
       expect(await end()).toMatchObject({ code: 0, err: "" });
       expect(await virtwire(["check", file])).toMatchObject({ code: 0, err: "" });
       expect(await virtwire(["inspect", file])).toMatchObject({ code: 0, err: "" });
-      if (name.endsWith(".net")) expect(await fieldsOf(file, "states[0].fields.**")).toEqual(context);
+      // QEMU 10.0 asks network devices and file systems for their state, and no others.
+      if (file.includes(".net.")) expect(await fieldsOf(file, "states[0].fields.**")).toEqual(context);
     }
   });
 

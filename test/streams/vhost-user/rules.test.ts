@@ -97,21 +97,6 @@ describe("rules of the conversation", () => {
     expect(rules).toEqual([...(isInBand ? ["inband-notifications-alone"] : []), `${name}-without-feature`]);
   });
 
-  it.each([
-    ["offered", "VHOST_USER_F_PROTOCOL_FEATURES", []],
-    ["not offered", "VIRTIO_F_VERSION_1", ["set-vring-enable-without-feature"]],
-  ] as const)(
-    "let vrings be enabled before features are set when that is %s, as QEMU does",
-    (_, name, broken) => {
-      const enable = { case: "vhostUserSetVringEnable", value: { index: 0, num: 1 } } as const;
-      const talk = new Talk()
-        .ask({ case: "vhostUserGetFeatures", value: undefined })
-        .answer({ case: "vhostUserGetFeatures", value: { features: VirtioFeature[name] } })
-        .ask(enable);
-      expect(readConversation(talk.text()).rules).toEqual(broken);
-    },
-  );
-
   it("let the back-end use a channel whose feature it has declared, and the front-end not set", () => {
     const protocol: ProtocolFeatureName[] = [
       "VHOST_USER_PROTOCOL_F_BACKEND_REQ",
