@@ -24,8 +24,10 @@ export function scribbleSplit(memory: DataView, ring: HostileRing, data: number,
   for (let i = 0; i < ring.size; i++) {
     const at = ring.descriptors + i * DESCRIPTOR;
     const wild = isWild && draw.once(4);
-    const address = wild ? draw.absurd(64) : BigInt(data + draw.below(16) * 512);
-    const length = wild ? Number(draw.absurd(32)) : draw.of([0, 1, 12, 16, 512, 1024]);
+    // In a ring that is sound otherwise, a device gets as far as writing there.
+    const isAstray = wild || (!isWild && draw.once(4));
+    const address = isAstray ? wildAddress(memory, draw) : BigInt(data + draw.below(16) * 512);
+    const length = wild ? Number(draw.absurd(32)) : draw.of([1, 12, 16, 512, 1024]);
     // A descriptor that follows itself, or one before it, makes a loop.
     const next = wild ? draw.of([i, 0, ring.size, 65535, draw.below(ring.size)]) : (i + 1) % ring.size;
     const flags = wild ? draw.below(8) : draw.of([0, NEXT, NEXT, WRITE, NEXT | WRITE]);
@@ -43,12 +45,17 @@ export function scribbleSplit(memory: DataView, ring: HostileRing, data: number,
   memory.setUint16(ring.driver + 2, (before + step) & 0xffff, true);
 }
 
+/** Anywhere, or around the end of what is shared: a buffer that begins inside and ends outside, or begins there. */
+function wildAddress(memory: DataView, draw: Draw): bigint {
+  return draw.once(2) ? draw.absurd(64) : BigInt(memory.byteLength + draw.of([-512, -1, 0, 512]));
+}
+
 /** The same cells as a packed ring, whose descriptors carry an id and availability flags. */
 export function scribblePacked(memory: DataView, ring: HostileRing, data: number, draw: Draw): void {
   for (let i = 0; i < ring.size; i++) {
     const at = ring.descriptors + i * DESCRIPTOR;
     const wild = draw.once(4);
-    const address = wild ? draw.absurd(64) : BigInt(data + draw.below(16) * 512);
+    const address = wild ? wildAddress(memory, draw) : BigInt(data + draw.below(16) * 512);
     const length = wild ? Number(draw.absurd(32)) : draw.of([0, 1, 16, 512]);
     const id = wild ? Number(draw.absurd(16)) : i;
     // Available in the first round: bit 7 set, bit 15 clear.

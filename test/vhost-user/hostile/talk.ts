@@ -8,8 +8,9 @@ import { type HostileRing, scribblePacked, scribbleSplit } from "./rings.js";
 const PAGE = 4096;
 const USER = 0x7f00_0000_0000n;
 const RING_SIZE = 16;
-/** Behind the rings: where buffers are. */
-const DATA = 32 * PAGE;
+/** Where buffers are: beside what nobody may touch, so that a device that is a page off writes there. */
+const DATA = 0;
+const DATA_PAGES = 2;
 /** VERSION_1, F_PROTOCOL_FEATURES, EVENT_IDX, INDIRECT_DESC; RING_PACKED. */
 const FEATURES = (1n << 32n) | (1n << 30n) | (1n << 29n) | (1n << 28n);
 const PACKED = 1n << 34n;
@@ -218,7 +219,7 @@ export class HostileTalk {
   }
 
   private ringAt(index: number): HostileRing {
-    const at = index * 3 * PAGE;
+    const at = (DATA_PAGES + index * 3) * PAGE;
     return { size: RING_SIZE, descriptors: at, driver: at + PAGE, device: at + 2 * PAGE };
   }
 
