@@ -173,7 +173,9 @@ const FAILURES: readonly Failure[] = [
     name: "a file that is cut short",
     damage: cutInMemory,
     qemu: /section id \d+\(ram\)/,
-    explained: [/:0x4[0-9a-f]{4}: this stream is damaged: ram\.page data: truncated/],
+    explained: [
+      /:0x4[0-9a-f]{4}: this stream is damaged: sections\["ram"\]\.parts\[\d+\]: truncated: .*: in page data/,
+    ],
   },
   {
     name: "a byte that was changed on the way",

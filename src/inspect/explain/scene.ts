@@ -1,6 +1,8 @@
 /** What is known around one line: what the log says it is about, and the captures that were given along. */
+
 import type { VirtioDeviceId } from "../../../generated/virtio/ids.js";
 import { printPath } from "../path.js";
+import { describeFault } from "../report.js";
 import type { Capture, Section } from "./capture.js";
 import type { Place, Subject } from "./message.js";
 
@@ -57,7 +59,7 @@ function describe({ id, versionId, bodySize }: Section): string {
 export function damagePlaces(capture: Capture | undefined): Place[] {
   const [first] = capture?.faults ?? [];
   if (capture === undefined || first === undefined) return [];
-  const text = `this stream is damaged: ${first.path}: ${first.detail ?? first.code}`;
+  const text = `this stream is damaged: ${describeFault(first)}`;
   return [{ capture: capture.name, at: first.offset, path: undefined, text }];
 }
 
