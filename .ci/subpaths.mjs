@@ -4,7 +4,7 @@ const root = new URL("../", import.meta.url);
 const { exports } = JSON.parse(readFileSync(new URL("package.json", root), "utf8"));
 
 /** The paths under dist/ that end in `extension`. */
-export function built(extension) {
+function built(extension) {
   return readdirSync(new URL("dist", root), { recursive: true, encoding: "utf8" }).filter((path) =>
     path.endsWith(extension),
   );
