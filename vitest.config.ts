@@ -5,8 +5,11 @@ const summary = process.env["VIRTWIRE_TEST_SUMMARY"];
 
 export default defineConfig({
   test: {
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // By itself vitest leaves a processor free: of two, that is every second one.
+    maxWorkers: "100%",
+    // No test waits so long. Machines that do other work besides are slower by far.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     reporters: summary ? ["default", ["json", { outputFile: summary }]] : ["default"],
     coverage: { provider: "v8", include: ["src/**/*.ts", "generated/**/*.ts"] },
     projects: [
