@@ -118,7 +118,7 @@ export const LINES: Readonly<Record<string, string>> = {
     "Error: Migration disabled: vhost-user backend lacks VHOST_USER_PROTOCOL_F_LOG_SHMFD feature.",
   "vhost-postcopy": "Error: vhost-user backend not capable of postcopy",
   "back-end-state-save":
-    'qemu-kvm: Error saving back-end state of vhost-user-fs device /machine/peripheral/fs0/virtio-backend (tag: "myfs"): Failed to receive state',
+    'qemu-kvm: Error saving back-end state of vhost-user-fs device /machine/peripheral/fs0/virtio-backend (tag: "myfs"): ',
   "back-end-state-load":
     'qemu-kvm: Error loading back-end state of vhost-user-fs device /machine/peripheral/fs0/virtio-backend (tag: "myfs"): ',
   // tp-qemu pull request 4196
@@ -126,6 +126,15 @@ export const LINES: Readonly<Record<string, string>> = {
   "back-end-state-unsupported":
     'qemu-kvm: Back-end of vhost-user-fs device /machine/peripheral/fs0/virtio-backend (tag: "myfs") does not support migration through qemu',
   "vhost-state-unsupported": "qemu-kvm: vhost transport does not support migration state transfer",
+  "back-end-state-missing":
+    "qemu-system-x86_64: Failed to initiate state transfer: Back-end does not support migration state transfer",
+  "back-end-state-refused":
+    "qemu-system-x86_64: Failed to initiate state transfer: Back-end did not accept migration state transfer",
+  "back-end-state-receive": "qemu-system-x86_64: Failed to receive state: Connection reset by peer",
+  "back-end-state-send": "qemu-system-x86_64: Failed to send state: Broken pipe",
+  "back-end-check-send": "qemu-system-x86_64: Failed to send CHECK_DEVICE_STATE message: Broken pipe",
+  "back-end-check-receive":
+    "qemu-system-x86_64: Failed to receive CHECK_DEVICE_STATE reply: Resource temporarily unavailable",
   "back-end-state-closed": "qemu-kvm: Failed to send state: Connection is closed",
   "vhost-user-header": "qemu: Failed to read msg header. Read -1 instead of 12. Original request 11.",
   "vhost-user-reply": "qemu-system-x86_64: Received unexpected msg type. Expected 11 received 1",
