@@ -1,9 +1,10 @@
 /** Streams of every kind of machine, written by QEMU a moment ago, are read to the last byte and bit. */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { QemuVmSection } from "../../generated/qemu/stream.js";
 import { virtwire } from "../cli/harness.js";
 import { expectEveryByteNamed } from "../streams/qemu/virtio/every-byte.js";
 import { describeWith } from "./describe-with.js";
@@ -48,6 +49,7 @@ function proveStream(guest: Guest, program: Program, machine: string): void {
   it.skipIf(script === undefined).each(["state", "desc"])(
     "is printed as analyze-migration.py prints it: %s",
     async (part) => {
+      if (!scriptFindsDescription(file)) return;
       const theirs = execFileSync("python3", [script ?? "", "-d", part, "-f", file], {
         encoding: "utf8",
         maxBuffer: MAX_OUTPUT,
@@ -58,6 +60,16 @@ function proveStream(guest: Guest, program: Program, machine: string): void {
       expect(ours.out === theirs).toBe(true);
     },
   );
+}
+
+/**
+ * The script takes the first brace behind the last zero byte for the beginning of the description, and gives up when no
+ * description begins there: so it does not read a stream whose description's length has a brace (0x7b) among its bytes.
+ */
+function scriptFindsDescription(file: string): boolean {
+  const data = readFileSync(file);
+  const brace = data.indexOf("{", data.lastIndexOf(0));
+  return data[brace - 5] === QemuVmSection.QEMU_VM_VMDESCRIPTION;
 }
 
 for (const guest of GUESTS) {
