@@ -3,7 +3,7 @@ import type { IRecognitionException, IToken } from "chevrotain";
 import { EOF, NotAllInputParsedException, tokenMatcher } from "chevrotain";
 import type { Diagnostic } from "./diagnostics.js";
 import { DocComments } from "./doc.js";
-import { GivingUp, WireParser } from "./grammar.js";
+import { GivingUp, WireParser } from "./grammar/index.js";
 import {
   LCurly,
   LParen,

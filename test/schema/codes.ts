@@ -11,7 +11,7 @@ const REPORTERS = new Set(["error", "find"]);
 
 export function codesInSource(): string[] {
   const codes = new Set<string>();
-  for (const name of readdirSync(source)) {
+  for (const name of readdirSync(source, { encoding: "utf8", recursive: true })) {
     if (!name.endsWith(".ts")) continue;
     const file = ts.createSourceFile(name, readFileSync(source + name, "utf8"), ts.ScriptTarget.ES2022);
     const visit = (node: ts.Node): void => {

@@ -1,7 +1,7 @@
 /** Text → syntax tree: whole trees of small modules, contextual keywords, doc comments, spans, recovery and limits. */
 import { describe, expect, it } from "vitest";
 import { positionAt } from "../../src/schema/diagnostics.js";
-import { WireParser } from "../../src/schema/grammar.js";
+import { WireParser } from "../../src/schema/grammar/index.js";
 import { createLexer } from "../../src/schema/lexer.js";
 import { parse } from "../../src/schema/parse.js";
 import type {
