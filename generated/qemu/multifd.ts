@@ -328,11 +328,11 @@ export const MultifdFlag = {
   MULTIFD_FLAG_ZLIB: 0x2,
   /** One stream of zstd a channel, flushed behind each packet. */
   MULTIFD_FLAG_ZSTD: 0x4,
-  /** Each page by itself, by Intel's Query Processing Library: see multifd_page_sizes. */
+  /** Each page by itself, as bare deflate by Intel's Query Processing Library: see multifd_page_sizes. */
   MULTIFD_FLAG_QPL: 0x8,
-  /** Each page by itself, by UADK: see multifd_page_sizes. */
+  /** Each page by itself, as zlib by UADK: see multifd_page_sizes. */
   MULTIFD_FLAG_UADK: 0x10,
-  /** All pages of the packet together, by QATzip. */
+  /** All pages of the packet together, by QATzip: see qemu.qatzip. */
   MULTIFD_FLAG_QATZIP: 0x20,
   /** The packet is a multifd_device_state_packet. */
   MULTIFD_FLAG_DEVICE_STATE: 0x40,
@@ -349,9 +349,9 @@ export const multifdFlagBits: readonly FlagBit[] = [
   { name: "MULTIFD_FLAG_SYNC", mask: 0x1, doc: "Ends a round: the destination waits until every channel and the main stream have come as far." },
   { name: "MULTIFD_FLAG_ZLIB", mask: 0x2, doc: "One stream of zlib a channel, flushed behind each packet." },
   { name: "MULTIFD_FLAG_ZSTD", mask: 0x4, doc: "One stream of zstd a channel, flushed behind each packet." },
-  { name: "MULTIFD_FLAG_QPL", mask: 0x8, doc: "Each page by itself, by Intel's Query Processing Library: see multifd_page_sizes." },
-  { name: "MULTIFD_FLAG_UADK", mask: 0x10, doc: "Each page by itself, by UADK: see multifd_page_sizes." },
-  { name: "MULTIFD_FLAG_QATZIP", mask: 0x20, doc: "All pages of the packet together, by QATzip." },
+  { name: "MULTIFD_FLAG_QPL", mask: 0x8, doc: "Each page by itself, as bare deflate by Intel's Query Processing Library: see multifd_page_sizes." },
+  { name: "MULTIFD_FLAG_UADK", mask: 0x10, doc: "Each page by itself, as zlib by UADK: see multifd_page_sizes." },
+  { name: "MULTIFD_FLAG_QATZIP", mask: 0x20, doc: "All pages of the packet together, by QATzip: see qemu.qatzip." },
   { name: "MULTIFD_FLAG_DEVICE_STATE", mask: 0x40, doc: "The packet is a multifd_device_state_packet." },
 ];
 
@@ -1428,6 +1428,142 @@ export function walkMultifdPageSizes(reader: Reader, visitor: Visitor, normalPag
 }
 
 /**
+ * `struct multifd_zlib_trailer`: 4 bytes.
+ * Ends a page that UADK has compressed.
+ * @see RFC 1950, 2.2
+ */
+export interface MultifdZlibTrailer {
+  /**
+   * 4 bytes at offset 0.
+   * Of the page.
+   */
+  adler32: number;
+}
+
+/** Reads the 4 bytes at `at`, which the caller has made sure of. */
+export function readMultifdZlibTrailerAt(reader: Reader, at: number): MultifdZlibTrailer {
+  const { view } = reader;
+  return { adler32: view.getUint32(at, false) };
+}
+
+/** Reads at the cursor. For structs inside others: its errors have no path. Otherwise, decode. */
+export function readMultifdZlibTrailer(reader: Reader): MultifdZlibTrailer {
+  return readMultifdZlibTrailerAt(reader, reader.take(4));
+}
+
+/**
+ * Decodes `struct multifd_zlib_trailer`: the whole of the bytes, or what begins at the cursor of a reader.
+ * @throws WireError when the bytes are no such value.
+ */
+export function decodeMultifdZlibTrailer(source: Source): MultifdZlibTrailer {
+  const reader = readerOf(source);
+  const { at, end, depth } = reader;
+  try {
+    const value = readMultifdZlibTrailer(reader);
+    if (reader !== source) reader.finish();
+    return value;
+  } catch (error) {
+    throw explain(error, scanMultifdZlibTrailer(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 93), reader);
+  }
+}
+
+const MULTIFD_ZLIB_TRAILER_LEAVES: readonly Leaf[] = [["adler32", 0, 4, 95]];
+
+/** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
+export function scanMultifdZlibTrailer(reader: Reader): boolean {
+  const at = reader.at;
+  if (4 > reader.end - at) return reader.short(at, MULTIFD_ZLIB_TRAILER_LEAVES, FILE);
+  reader.at = at + 4;
+  return true;
+}
+
+/** What is wrong with the bytes as `struct multifd_zlib_trailer`; undefined when nothing is. */
+export function checkMultifdZlibTrailer(source: Source): WireError | undefined {
+  const reader = readerOf(source);
+  return verdict(scanMultifdZlibTrailer(reader) && ended(reader, source, FILE, 93), reader);
+}
+
+/** The size of every `multifd_zlib_trailer` in bytes. */
+export const MULTIFD_ZLIB_TRAILER_SIZE = 4;
+
+/** How many bytes encoding the value takes. */
+export function sizeofMultifdZlibTrailer(_value: MultifdZlibTrailer): number {
+  return 4;
+}
+
+/** Writes the 4 bytes at `at`, for which the caller has made room. */
+export function writeMultifdZlibTrailerAt(writer: Writer, at: number, value: MultifdZlibTrailer): void {
+  const { view } = writer;
+  const { adler32 } = value;
+  if (adler32 !== adler32 >>> 0) {
+    throw misfit(writer, at, FILE, [["adler32", 32, 0, 95]], adler32);
+  }
+  view.setUint32(at, adler32, false);
+}
+
+/** Writes at the cursor. Offsets in its errors count from the start of the writer's memory. */
+export function writeMultifdZlibTrailer(writer: Writer, value: MultifdZlibTrailer): void {
+  writeMultifdZlibTrailerAt(writer, writer.take(4), value);
+}
+
+/**
+ * Encodes `struct multifd_zlib_trailer`.
+ * @throws WireError when a part of the value does not fit its field, or breaks a rule of the schema.
+ */
+export function encodeMultifdZlibTrailer(value: MultifdZlibTrailer): Uint8Array {
+  const writer = new Writer(MULTIFD_ZLIB_TRAILER_SIZE);
+  writeMultifdZlibTrailer(writer, value);
+  return writer.written();
+}
+
+/** A `multifd_zlib_trailer` (4 bytes) where it lies in memory: fields in any order, nothing is copied. */
+export class MultifdZlibTrailerView extends View {
+  /** @throws WireError when there is no such value at `at`. */
+  constructor(source: Source, at = 0) {
+    super(source);
+    this.moveTo(at);
+  }
+
+  override moveTo(at: number): this {
+    if (!this.$holds(at, 4)) {
+      scanMultifdZlibTrailer(this.$aim(at));
+      throw this.$refused();
+    }
+    this.$at = at;
+    this.$end = at + 4;
+    return this;
+  }
+
+  /**
+   * 4 bytes at offset 0.
+   * Of the page.
+   */
+  get adler32(): number {
+    return this.$view.getUint32(this.$at, false);
+  }
+  set adler32(value: number) {
+    if (value !== value >>> 0) throw this.$error("range", "adler32", this.$at, FILE, 95, String(value));
+    this.$view.setUint32(this.$at, value, false);
+  }
+}
+
+const MULTIFD_ZLIB_TRAILER_SITES = {
+  adler32: { name: "adler32", type: "be32", schema: "qemu/multifd.wire:95", doc: "Of the page." },
+} satisfies Record<string, Site>;
+
+/**
+ * Reports every field of the `multifd_zlib_trailer` at the cursor. False when it had to end before the value does.
+ */
+export function walkMultifdZlibTrailer(reader: Reader, visitor: Visitor): boolean {
+  const { view } = reader;
+  const at = reader.at;
+  if (4 > reader.end - at) return reportShort(reader, visitor, at, MULTIFD_ZLIB_TRAILER_LEAVES, FILE);
+  visitor.field(MULTIFD_ZLIB_TRAILER_SITES.adler32, -1, at, 4, view.getUint32(at, false));
+  reader.at = at + 4;
+  return true;
+}
+
+/**
  * `struct multifd_device_state_packet`: 264 bytes.
  * State of a device, behind its header; `next_packet_size` bytes of it follow. For VFIO they are a
  * vfio_device_state_packet.
@@ -1476,14 +1612,14 @@ export function decodeMultifdDeviceStatePacket(source: Source): MultifdDeviceSta
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanMultifdDeviceStatePacket(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 95), reader);
+    throw explain(error, scanMultifdDeviceStatePacket(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 102), reader);
   }
 }
 
 const MULTIFD_DEVICE_STATE_PACKET_LEAVES: readonly Leaf[] = [
-  ["idstr", 0, 256, 96],
-  ["instance_id", 256, 4, 97],
-  ["next_packet_size", 260, 4, 100],
+  ["idstr", 0, 256, 103],
+  ["instance_id", 256, 4, 104],
+  ["next_packet_size", 260, 4, 107],
 ];
 
 /** Checks the 264 bytes at `at`, which the caller has made sure of. Otherwise like scan. */
@@ -1491,7 +1627,7 @@ export function scanMultifdDeviceStatePacketAt(reader: Reader, at: number): bool
   const { view } = reader;
   const nextPacketSize = view.getUint32(at + 260, false);
   if (nextPacketSize <= 0) {
-    return reader.fail("constraint", "next_packet_size", at + 260, FILE, 100, "next_packet_size > 0");
+    return reader.fail("constraint", "next_packet_size", at + 260, FILE, 107, "next_packet_size > 0");
   }
   return true;
 }
@@ -1507,7 +1643,7 @@ export function scanMultifdDeviceStatePacket(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct multifd_device_state_packet`; undefined when nothing is. */
 export function checkMultifdDeviceStatePacket(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanMultifdDeviceStatePacket(reader) && ended(reader, source, FILE, 95), reader);
+  return verdict(scanMultifdDeviceStatePacket(reader) && ended(reader, source, FILE, 102), reader);
 }
 
 /** The size of every `multifd_device_state_packet` in bytes. */
@@ -1528,17 +1664,17 @@ export function writeMultifdDeviceStatePacketAt(
   const { idstr, instanceId, nextPacketSize } = value;
   if (instanceId !== instanceId >>> 0 || nextPacketSize !== nextPacketSize >>> 0) {
     throw misfit(writer, at, FILE, [
-      ["instance_id", 32, 256, 97],
-      ["next_packet_size", 32, 260, 100],
+      ["instance_id", 32, 256, 104],
+      ["next_packet_size", 32, 260, 107],
     ], instanceId, nextPacketSize);
   }
   if (!writeText(writer.bytes, at, 256, idstr)) {
-    throw writer.error("range", "idstr", at, `${FILE}:96`, JSON.stringify(idstr));
+    throw writer.error("range", "idstr", at, `${FILE}:103`, JSON.stringify(idstr));
   }
   view.setUint32(at + 256, instanceId, false);
   view.setUint32(at + 260, nextPacketSize, false);
   if (nextPacketSize <= 0) {
-    throw broken(writer, "next_packet_size", at + 260, FILE, 100, "next_packet_size > 0");
+    throw broken(writer, "next_packet_size", at + 260, FILE, 107, "next_packet_size > 0");
   }
 }
 
@@ -1585,7 +1721,7 @@ export class MultifdDeviceStatePacketView extends View {
   }
   set idstr(value: string) {
     if (!writeText(this.$reader.bytes, this.$at, 256, value)) {
-      throw this.$error("range", "idstr", this.$at, FILE, 96, `needs up to 256 characters of one byte`);
+      throw this.$error("range", "idstr", this.$at, FILE, 103, `needs up to 256 characters of one byte`);
     }
   }
 
@@ -1595,7 +1731,7 @@ export class MultifdDeviceStatePacketView extends View {
   }
   set instanceId(value: number) {
     if (value !== value >>> 0) {
-      throw this.$error("range", "instance_id", this.$at + 256, FILE, 97, String(value));
+      throw this.$error("range", "instance_id", this.$at + 256, FILE, 104, String(value));
     }
     this.$view.setUint32(this.$at + 256, value, false);
   }
@@ -1610,19 +1746,19 @@ export class MultifdDeviceStatePacketView extends View {
   }
   set nextPacketSize(value: number) {
     if (value !== value >>> 0) {
-      throw this.$error("range", "next_packet_size", this.$at + 260, FILE, 100, String(value));
+      throw this.$error("range", "next_packet_size", this.$at + 260, FILE, 107, String(value));
     }
     this.$view.setUint32(this.$at + 260, value, false);
   }
 }
 
 const MULTIFD_DEVICE_STATE_PACKET_SITES = {
-  idstr: { name: "idstr", type: "char[256]", schema: "qemu/multifd.wire:96" },
-  instanceId: { name: "instance_id", type: "be32", schema: "qemu/multifd.wire:97" },
+  idstr: { name: "idstr", type: "char[256]", schema: "qemu/multifd.wire:103" },
+  instanceId: { name: "instance_id", type: "be32", schema: "qemu/multifd.wire:104" },
   nextPacketSize: {
     name: "next_packet_size",
     type: "be32",
-    schema: "qemu/multifd.wire:100",
+    schema: "qemu/multifd.wire:107",
     doc: "QEMU refuses a packet without data.",
     unit: "bytes",
   },
@@ -1649,7 +1785,7 @@ export function walkMultifdDeviceStatePacket(reader: Reader, visitor: Visitor): 
   visitor.field(MULTIFD_DEVICE_STATE_PACKET_SITES.nextPacketSize, -1, at + 260, 4, nextPacketSize);
   reader.at = at + 264;
   if (nextPacketSize <= 0) {
-    return reader.fail("constraint", "next_packet_size", at + 260, FILE, 100, "next_packet_size > 0") || report(reader, visitor);
+    return reader.fail("constraint", "next_packet_size", at + 260, FILE, 107, "next_packet_size > 0") || report(reader, visitor);
   }
   return true;
 }

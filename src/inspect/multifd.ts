@@ -3,15 +3,16 @@ import {
   walkMultifdDeviceStatePacket,
   walkMultifdInit,
   walkMultifdPacketHeader,
+  walkMultifdPageSizes,
   walkMultifdRamPacket,
 } from "../../generated/qemu/multifd.js";
 import { type Fault, Reader, type Visitor } from "../runtime/index.js";
-import {
-  type MultifdDeviceStateEvent,
-  type MultifdEvent,
-  type MultifdPagesEvent,
-  MultifdParser,
-} from "../streams/qemu/multifd.js";
+import { MultifdParser } from "../streams/qemu/multifd.js";
+import type {
+  MultifdDeviceStateEvent,
+  MultifdEvent,
+  MultifdPagesEvent,
+} from "../streams/qemu/multifd-events.js";
 import type { CaptureInspection, InspectOptions } from "./inspection.js";
 import { CAPTURE_TITLES } from "./kinds.js";
 import { type Node, TreeBuilder } from "./node.js";
@@ -116,7 +117,7 @@ export class MultifdInspection implements CaptureInspection {
   }
 
   private pages(event: MultifdPagesEvent): void {
-    const { index, at, size, dataAt, dataSize, sync, compression, packet, pageSize } = event;
+    const { index, at, size, dataAt, dataSize, sync, compression, packet, pageSize, lengths } = event;
     const { normalPages, zeroPages, ramblock, packetNum } = packet;
     this.packets++;
     this.pageSize = pageSize;
@@ -136,8 +137,11 @@ export class MultifdInspection implements CaptureInspection {
       zero_pages: zeroPages,
       ...(dataSize > 0 ? { compression, data_offset: dataAt, data_size: dataSize } : {}),
     };
-    const fields = this.fieldsOf(event, walkMultifdPacketHeader, (reader, visitor) =>
-      walkMultifdRamPacket(reader, visitor, packet.offset.length),
+    const fields = this.fieldsOf(
+      event,
+      walkMultifdPacketHeader,
+      (reader, visitor) => walkMultifdRamPacket(reader, visitor, packet.offset.length),
+      (reader, visitor) => lengths === undefined || walkMultifdPageSizes(reader, visitor, lengths.length),
     );
     this.emit(
       "packet",

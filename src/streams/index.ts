@@ -26,15 +26,14 @@ export {
   type StateDescription,
 } from "./qemu/description.js";
 export type * from "./qemu/events.js";
-export {
-  type MultifdCompression,
-  type MultifdDeviceStateEvent,
-  type MultifdEvent,
-  type MultifdInitEvent,
-  type MultifdOptions,
-  type MultifdPagesEvent,
-  MultifdParser,
-} from "./qemu/multifd.js";
+export { type MultifdOptions, MultifdParser } from "./qemu/multifd.js";
+export type {
+  MultifdCompression,
+  MultifdDeviceStateEvent,
+  MultifdEvent,
+  MultifdInitEvent,
+  MultifdPagesEvent,
+} from "./qemu/multifd-events.js";
 export { type QemuStreamOptions, QemuStreamParser } from "./qemu/parser.js";
 export type { RamBlock, RamCounts } from "./qemu/ram.js";
 export * from "./qemu/ram-image/index.js";

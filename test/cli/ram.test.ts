@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
+import { accelerated, QATZIP, QPL, UADK } from "../streams/qemu/accelerated-bytes.js";
 import { temporaryFolder, virtwire } from "./harness.js";
 
 const path = (name: string) => fileURLToPath(new URL(`../captures/${name}`, import.meta.url));
@@ -48,6 +49,44 @@ describe("virtwire ram", () => {
     const { size, blocks } = statSync(ram);
     expect(size).toBe(32 << 20);
     expect(blocks * 512).toBeLessThan(4 << 20);
+  });
+
+  it.each([
+    ["qpl", QPL],
+    ["uadk", UADK],
+    ["qatzip", QATZIP],
+  ] as const)("unpacks what an accelerator has compressed: %s", async (name, method) => {
+    const folder = temporaryFolder();
+    const files = channels(folder);
+    const packed = files.map((file) => {
+      writeFileSync(`${file}.packed`, accelerated(new Uint8Array(readFileSync(file)), method));
+      return `${file}.packed`;
+    });
+    const inspected = await virtwire(["inspect", MAIN, ...packed]);
+    expect([inspected.code, inspected.err]).toEqual([0, ""]);
+    expect(inspected.out).toMatch(new RegExp(`^compression +${name}$`, "m"));
+    const listed = await virtwire(["ram", "list", MAIN, ...packed]);
+    expect([listed.code, listed.err]).toEqual([0, ""]);
+    expect(listed.out).toContain("whole: every page of every block is there");
+    const outs = [files, packed].map((_, i) => join(folder, `out${i}`));
+    for (const [i, some] of [files, packed].entries()) {
+      const run = await virtwire(["ram", "extract", MAIN, ...some, "--block", "pc.ram", "-o", outs[i] ?? ""]);
+      expect([run.code, run.err]).toEqual([0, ""]);
+    }
+    expect(readFileSync(outs[1] ?? "").equals(readFileSync(outs[0] ?? ""))).toBe(true);
+    const read = (some: readonly string[]) => virtwire(["ram", "read", MAIN, ...some, "0xfffffff0"]);
+    expect(await read(packed)).toEqual(await read(files));
+    const [first = ""] = packed;
+    const damaged = readFileSync(first);
+    // In the middle of the first contents, behind the lengths.
+    const at = damaged.indexOf("pc.ram\0") - 64 + 1344;
+    const size = damaged.readUInt32BE(at - 1344 + 20);
+    damaged.fill(0xff, at + (size >> 1), at + (size >> 1) + 40);
+    writeFileSync(first, damaged);
+    const out = join(folder, "damaged");
+    const run = await virtwire(["ram", "extract", MAIN, ...packed, "--block", "pc.ram", "-o", out]);
+    expect(run.code).toBe(4);
+    expect(run.err).toMatch(/channel0\.bin\.packed:0x[0-9a-f]+: .*packets\[\d+\]\.data/);
   });
 
   it("gives 4 and names what is missing when an image is not whole", async () => {

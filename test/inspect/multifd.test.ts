@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
+import { onePageAtATime, QPL } from "../streams/qemu/accelerated-bytes.js";
 import {
   deviceStatePacket,
   multifdInit,
@@ -40,6 +41,24 @@ describe("inspecting a multifd channel", () => {
       at += record.size;
     }
     expect(at).toBe(summary.size);
+  });
+
+  it("shows the lengths of pages that are compressed one by one", () => {
+    const pages = [new Uint8Array(4096), new Uint8Array(4096).fill(1)];
+    const data = onePageAtATime(pages, QPL);
+    const input = bytes(
+      multifdInit(1),
+      pagesPacket({ block: "pc.ram", normal: [0x7000, 0x8000], data: [...data], flags: QPL }),
+      syncPacket(1),
+    );
+    const { records, summary } = inspectBytes(input, { withFields: true });
+    expect(records[1]).toMatchObject({
+      at: 64,
+      size: 1344 + data.length,
+      attributes: { compression: "qpl", data_offset: 64 + 1344 + 8, data_size: data.length - 8 },
+    });
+    expect(records[1]?.fields?.at(-1)).toMatchObject({ name: "length", at: 64 + 1344 });
+    expect(summary.verdict).toMatch(/^clean/);
   });
 
   it("shows the fields of packets, and says what it did not look into", () => {

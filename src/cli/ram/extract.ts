@@ -3,6 +3,7 @@ import { closeSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { printable } from "../../inspect/index.js";
 import { ChannelUnpacker, type ImageBlock } from "../../streams/index.js";
 import { EXIT, type Io, UsageError } from "../io.js";
+import { SaidFaults } from "./faults.js";
 import { blockNamed, type GuestMemory, type MigrationFiles, withMemory } from "./memory.js";
 
 /** Ranges of missing pages that are named. */
@@ -40,6 +41,7 @@ async function writePages(memory: GuestMemory, block: ImageBlock, fd: number, io
   }
   for (const [input, wanted] of packed) {
     let written = 0;
+    const said = new SaidFaults();
     const unpacker = new ChannelUnpacker({
       page: (ordinal, name, offset, bytes) => {
         if (name !== block.name) return;
@@ -48,9 +50,10 @@ async function writePages(memory: GuestMemory, block: ImageBlock, fd: number, io
         write(fd, bytes, offset);
         written++;
       },
-      fault: (fault) => io.err(`${memory.inputs[input]?.name ?? ""}: ${fault.detail ?? fault.code}\n`),
+      fault: (fault) => said.add(memory.inputs[input]?.name ?? "", fault),
     });
     await memory.feed(input, unpacker);
+    said.say(io);
     lacking += wanted - written;
   }
   return lacking;

@@ -1,5 +1,5 @@
 /** Opens the files of a migration, finds out which is which, and makes an image of the guest's memory from them. */
-import { DETECTION_SIZE, describeFault, detectKind, hex } from "../../inspect/index.js";
+import { DETECTION_SIZE, detectKind } from "../../inspect/index.js";
 import {
   type ImageBlock,
   isResumedMain,
@@ -12,6 +12,7 @@ import { describe } from "../capture.js";
 import { openSeekable, type SeekableInput } from "../input.js";
 import { type Io, UsageError } from "../io.js";
 import { Progress } from "../progress.js";
+import { SaidFaults } from "./faults.js";
 
 export interface GuestMemory {
   readonly image: RamImage;
@@ -27,9 +28,6 @@ export interface GuestMemory {
   /** Pushes all of an input. */
   readonly feed: (input: number, target: StreamTarget) => Promise<void>;
 }
-
-/** Faults that are said in full; a damaged stream can have any number. */
-const SAID = 10;
 
 /** What a migration lies in. */
 export interface MigrationFiles {
@@ -80,18 +78,13 @@ async function load(inputs: readonly SeekableInput[], io: Io): Promise<GuestMemo
   const description = inputs[main] && describe(inputs[main]);
   let pageSize: number | undefined;
   while (true) {
-    const said: string[] = [];
-    let faults = 0;
+    const said = new SaidFaults();
     const builder = new RamImageBuilder({
       channels,
       description,
       origin: inputs[main]?.origin ?? 0,
       pageSize,
-      onFault: (fault, input) => {
-        faults++;
-        const name = inputs[input]?.name ?? "";
-        if (said.length < SAID) said.push(`${name}:${hex(fault.offset)}: ${describeFault(fault)}\n`);
-      },
+      onFault: (fault, input) => said.add(inputs[input]?.name ?? "", fault),
     });
     await feed(main, builder.main(main, resumed.length > 0));
     for (const [number, index] of resumed.entries()) {
@@ -105,13 +98,11 @@ async function load(inputs: readonly SeekableInput[], io: Io): Promise<GuestMemo
       if (role === "channel") await feed(index, builder.channel(index));
       else if (role === "preempt") await feed(index, builder.preempt(index, resumed.length > 0));
     }
-    for (const { name, damage } of inputs) {
-      if (damage === undefined) continue;
-      faults++;
-      said.push(`${name}:${hex(damage.offset)}: ${describeFault(damage)}\n`);
-    }
-    for (const line of said) io.err(line);
-    if (faults > said.length) io.err(`and ${faults - said.length} more\n`);
+    const wrappers = new SaidFaults();
+    for (const { name, damage } of inputs) if (damage !== undefined) wrappers.add(name, damage);
+    said.say(io);
+    wrappers.say(io);
+    const faults = said.count + wrappers.count;
     const { image, machine, capabilities } = builder;
     const reader = new PageReader(image, main, (input, at, size) => {
       return inputs[input]?.read(at, size) ?? new Uint8Array(0);

@@ -2,6 +2,7 @@
 import { MemoryDump } from "../../inspect/index.js";
 import { ChannelUnpacker, guestAddress, type ImageBlock } from "../../streams/index.js";
 import { EXIT, type Io, UsageError } from "../io.js";
+import { SaidFaults } from "./faults.js";
 import { blockNamed, type GuestMemory, type MigrationFiles, withMemory } from "./memory.js";
 
 const MAX_LENGTH = 1 << 24;
@@ -59,6 +60,7 @@ async function unpack(
     if (place.kind === "packed") wanted.add(place.input);
   }
   for (const input of wanted) {
+    const said = new SaidFaults();
     const unpacker = new ChannelUnpacker({
       page: (ordinal, name, offset, bytes) => {
         if (name !== block.name || offset + bytes.length <= start || offset >= end) return;
@@ -68,9 +70,10 @@ async function unpack(
           pages.set(page, bytes.slice());
         }
       },
-      fault: (fault) => io.err(`${memory.inputs[input]?.name ?? ""}: ${fault.detail ?? fault.code}\n`),
+      fault: (fault) => said.add(memory.inputs[input]?.name ?? "", fault),
     });
     await memory.feed(input, unpacker);
+    said.say(io);
   }
   return pages;
 }

@@ -4,23 +4,23 @@
  * The packets do not say how long they are: their length follows from the size of a target page, which the first packet
  * with pages tells. When SYNC packets come first, it is tried which size puts the next packet where one begins.
  *
- * Memory: one head of a packet, at most 4.4 KiB, besides one chunk. Contents of pages are passed over, or lent.
+ * Memory: one head of a packet, at most 6.4 KiB, besides one chunk. Contents of pages are passed over, or lent.
  */
 import {
   MULTIFD_MAGIC,
   MULTIFD_PACKET_SIZE,
-  type MultifdDeviceStatePacket,
   MultifdFlag,
-  type MultifdInit,
   type MultifdRamPacket,
   readMultifdDeviceStatePacket,
   readMultifdInit,
   readMultifdPacketHeader,
+  readMultifdPageSizes,
   readMultifdRamPacket,
   readMultifdRamPacketStart,
   scanMultifdDeviceStatePacket,
   scanMultifdInit,
   scanMultifdPacketHeader,
+  scanMultifdPageSizes,
   scanMultifdRamPacket,
   scanMultifdRamPacketStart,
 } from "../../../generated/qemu/multifd.js";
@@ -28,13 +28,13 @@ import { readVfioDeviceStatePacket, scanVfioDeviceStatePacket } from "../../../g
 import type { Fault, FaultCode, Reader } from "../../runtime/index.js";
 import { streamFault, under } from "../faults.js";
 import { Window } from "../window.js";
+import type { MultifdCompression, MultifdEvent } from "./multifd-events.js";
+import { brokenLength, MultifdRules } from "./multifd-rules.js";
 
 const SCHEMA = "qemu/multifd.wire";
 const MAGIC_BYTE = MULTIFD_MAGIC >>> 24;
 /** Pages in a packet, for target pages of 64 KiB down to 1 KiB. In this order a size that is too small shows at once. */
 const PAGE_COUNTS = [8, 16, 32, 64, 128, 256, 512];
-
-export type MultifdCompression = "none" | "zlib" | "zstd" | "qpl" | "uadk" | "qatzip";
 
 const COMPRESSIONS: ReadonlyMap<number, MultifdCompression> = new Map([
   [0, "none"],
@@ -45,52 +45,6 @@ const COMPRESSIONS: ReadonlyMap<number, MultifdCompression> = new Map([
   [MultifdFlag.MULTIFD_FLAG_QATZIP, "qatzip"],
 ]);
 const COMPRESSION_MASK = [...COMPRESSIONS.keys()].reduce((mask, flag) => mask | flag, 0);
-
-export type MultifdEvent =
-  | MultifdInitEvent
-  | MultifdPagesEvent
-  | MultifdDeviceStateEvent
-  /** Bytes that cannot be read, up to the next packet. */
-  | { readonly kind: "gap"; readonly at: number; readonly size: number }
-  | { readonly kind: "fault"; readonly fault: Fault };
-
-export interface MultifdInitEvent {
-  readonly kind: "init";
-  readonly at: number;
-  readonly size: number;
-  /** Lent until the listener returns. */
-  readonly bytes: Uint8Array;
-  readonly init: MultifdInit;
-}
-
-interface PacketPlace {
-  readonly index: number;
-  readonly at: number;
-  /** Header and head; what stands behind it is not counted. */
-  readonly size: number;
-  /** Header and head. Lent until the listener returns. */
-  readonly bytes: Uint8Array;
-  /** Where the contents begin, and how many bytes they take. */
-  readonly dataAt: number;
-  readonly dataSize: number;
-}
-
-/** The head of a packet of pages is complete. */
-export interface MultifdPagesEvent extends PacketPlace {
-  readonly kind: "pages";
-  readonly sync: boolean;
-  readonly compression: MultifdCompression;
-  readonly packet: MultifdRamPacket;
-  readonly pageSize: number;
-}
-
-/** The head of a packet of device state is complete. */
-export interface MultifdDeviceStateEvent extends PacketPlace {
-  readonly kind: "device-state";
-  readonly packet: MultifdDeviceStatePacket;
-  /** Of a VFIO device: the place of the packet in its sequence, and whether it holds the configuration. */
-  readonly vfio: { readonly idx: number; readonly flags: number } | undefined;
-}
 
 export interface MultifdOptions {
   /** Is lent the contents behind the packet reported last, piece by piece. */
@@ -107,8 +61,7 @@ export class MultifdParser {
   private index = 0;
   private left = 0;
   private gapAt = 0;
-  private packetNum = -1;
-  private compression: MultifdCompression | undefined;
+  private readonly rules = new MultifdRules();
   /** Nothing has been sent that a SYNC has yet to end. */
   private settled = false;
   private ended = false;
@@ -190,19 +143,24 @@ export class MultifdParser {
     const pageCount = this.pageCount as number;
     reader.at = bodyAt;
     if (!scanMultifdRamPacket(reader, pageCount)) return this.unreadable(reader, at, path);
-    const end = reader.at;
+    const tableAt = reader.at;
     reader.at = bodyAt;
     const packet = readMultifdRamPacket(reader, pageCount);
     const start = reader.base + at;
     const pageSize = MULTIFD_PACKET_SIZE / pageCount;
-    // QEMU before 9.0 leaves the size of the packet before in SYNC packets, and sends nothing.
-    const dataSize = packet.normalPages > 0 ? packet.nextPacketSize : 0;
-    const sync = (flags & MultifdFlag.MULTIFD_FLAG_SYNC) !== 0;
     const compression = COMPRESSIONS.get(flags & COMPRESSION_MASK);
-    if (compression === undefined) {
-      this.wrong("constraint", `${path}.flags`, start, "more than one kind of compression");
+    const lengths = this.lengths(reader, at, tableAt, packet, pageSize, compression, path);
+    if (typeof lengths === "number") {
+      reader.at = at;
+      return lengths;
     }
-    this.check(packet, compression, pageSize, path, start);
+    const end = lengths === undefined ? tableAt : reader.at;
+    // QEMU before 9.0 leaves the size of the packet before in SYNC packets, and sends nothing.
+    const dataSize = packet.normalPages > 0 ? packet.nextPacketSize - (end - tableAt) : 0;
+    const sync = (flags & MultifdFlag.MULTIFD_FLAG_SYNC) !== 0;
+    for (const { field, detail } of this.rules.broken(packet, compression, pageSize)) {
+      this.wrong("constraint", `${path}.${field}`, start, detail);
+    }
     this.listener({
       kind: "pages",
       index: this.index,
@@ -215,44 +173,39 @@ export class MultifdParser {
       compression: compression ?? "none",
       packet,
       pageSize,
+      lengths,
     });
     this.settled = sync;
+    reader.at = end;
     this.enter(dataSize);
     return 0;
   }
 
-  /** What the fields of a packet of pages must be to one another, and to those of the packets before. */
-  private check(
-    packet: MultifdRamPacket,
-    compression: MultifdCompression | undefined,
-    pageSize: number,
-    path: string,
+  /**
+   * How long the compressed pages behind a packet are, where that is told; a number: so many bytes, from `at` on, are
+   * needed. The cursor is left where the pages begin.
+   */
+  private lengths(
+    reader: Reader,
     at: number,
-  ): void {
-    const { normalPages, zeroPages, nextPacketSize, packetNum } = packet;
-    if (packetNum < this.packetNum) {
-      this.wrong("constraint", `${path}.packet_num`, at, `${packetNum} behind ${this.packetNum}`);
-    }
-    this.packetNum = packetNum;
-    if (normalPages > 0) {
-      this.compression ??= compression;
-      if (compression !== this.compression) {
-        const detail = `compression ${compression} on a channel of ${this.compression}`;
-        this.wrong("constraint", `${path}.flags`, at, detail);
-      }
-      const fits = compression === "none" ? nextPacketSize === normalPages * pageSize : nextPacketSize > 0;
-      if (!fits) {
-        const detail = `${nextPacketSize} bytes behind a packet of ${normalPages} pages with contents`;
-        this.wrong("constraint", `${path}.next_packet_size`, at, detail);
-      }
-    }
-    const used = normalPages + zeroPages;
-    if (used === 0) return;
-    if (packet.ramblock === "") this.wrong("constraint", `${path}.ramblock`, at, "pages of no block");
-    const inside = packet.offset.findIndex((offset, i) => i < used && offset % pageSize !== 0);
-    if (inside >= 0) {
-      this.wrong("constraint", `${path}.offset[${inside}]`, at, "the offset is inside a page");
-    }
+    from: number,
+    packet: MultifdRamPacket,
+    pageSize: number,
+    compression: MultifdCompression | undefined,
+    path: string,
+  ): readonly number[] | number | undefined {
+    const { normalPages } = packet;
+    if (normalPages === 0 || (compression !== "qpl" && compression !== "uadk")) return undefined;
+    const wanted = this.scanData(reader, at, from, packet.nextPacketSize, `${path}.data`, (inside) =>
+      scanMultifdPageSizes(inside, normalPages),
+    );
+    if (wanted !== 0) return wanted;
+    reader.at = from;
+    const { length } = readMultifdPageSizes(reader, normalPages);
+    const broken = brokenLength(length, reader.at - from, packet, pageSize);
+    if (broken === undefined) return length;
+    this.wrong("constraint", `${path}.${broken.field}`, reader.base + from, broken.detail);
+    return undefined;
   }
 
   private deviceState(reader: Reader, at: number, bodyAt: number, flags: number, path: string): number {
@@ -296,21 +249,36 @@ export class MultifdParser {
     size: number,
     path: string,
   ): { readonly idx: number; readonly flags: number } | number | undefined {
+    const wanted = this.scanData(reader, at, from, size, `${path}.data`, scanVfioDeviceStatePacket);
+    if (wanted !== 0) return wanted;
+    reader.at = from;
+    const { idx, flags } = readVfioDeviceStatePacket(reader);
+    return { idx, flags };
+  }
+
+  /**
+   * Scans the beginning of the `size` bytes of data behind a packet. 0: it is sound. A number: so many bytes, from `at` on,
+   * are needed. Undefined: it is not, and that has been reported.
+   */
+  private scanData(
+    reader: Reader,
+    at: number,
+    from: number,
+    size: number,
+    path: string,
+    scan: (reader: Reader) => boolean,
+  ): number | undefined {
     const { end } = reader;
     const whole = size <= end - from;
     reader.at = from;
     if (whole) reader.end = from + size;
-    const sound = scanVfioDeviceStatePacket(reader);
+    const sound = scan(reader);
     reader.end = end;
-    if (!sound) {
-      const fault = under(`${path}.data`, reader.fault as Fault);
-      if (fault.code === "truncated" && !whole && !this.ended) return reader.wanted - at;
-      this.fault(fault);
-      return undefined;
-    }
-    reader.at = from;
-    const { idx, flags } = readVfioDeviceStatePacket(reader);
-    return { idx, flags };
+    if (sound) return 0;
+    const fault = under(path, reader.fault as Fault);
+    if (fault.code === "truncated" && !whole && !this.ended) return reader.wanted - at;
+    this.fault(fault);
+    return undefined;
   }
 
   /**
