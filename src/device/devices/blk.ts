@@ -38,6 +38,8 @@ const { VIRTIO_BLK_S_OK, VIRTIO_BLK_S_IOERR, VIRTIO_BLK_S_UNSUPP } = VirtioBlkSt
 const LITTLE = true;
 const STATUS_BYTES = 1;
 const MAX_RANGES = 16;
+/** Of one range, whose field has 32 bits: disks can be larger. @unit sectors */
+const MAX_RANGE = 2 ** 32 - 1;
 
 export interface BlkOptions {
   /** The disk, or the bytes of one in memory: a multiple of 512 bytes. */
@@ -98,10 +100,10 @@ export class BlkDevice implements DeviceType {
       writeback: 0,
       unused0: 0,
       numQueues: this.queueSizes.length,
-      maxDiscardSectors: sectors,
+      maxDiscardSectors: Math.min(sectors, MAX_RANGE),
       maxDiscardSeg: MAX_RANGES,
       discardSectorAlignment: 1,
-      maxWriteZeroesSectors: sectors,
+      maxWriteZeroesSectors: Math.min(sectors, MAX_RANGE),
       maxWriteZeroesSeg: MAX_RANGES,
       writeZeroesMayUnmap: 1,
       unused1: new Uint8Array(3),
@@ -210,7 +212,7 @@ export class BlkDevice implements DeviceType {
         case VirtioBlkType.VIRTIO_BLK_T_OUT: {
           const at = this.place(sector, chain.readableLength - VIRTIO_BLK_OUTHDR_SIZE);
           if (at === undefined) return VIRTIO_BLK_S_IOERR;
-          return after(this.disk.write(at, chain.lend(VIRTIO_BLK_OUTHDR_SIZE)));
+          return after(this.stable(this.disk.write(at, chain.lend(VIRTIO_BLK_OUTHDR_SIZE))));
         }
         case VirtioBlkType.VIRTIO_BLK_T_FLUSH:
           return after(this.disk.flush());
@@ -222,7 +224,7 @@ export class BlkDevice implements DeviceType {
         }
         case VirtioBlkType.VIRTIO_BLK_T_DISCARD:
         case VirtioBlkType.VIRTIO_BLK_T_WRITE_ZEROES:
-          return this.clear(chain);
+          return this.clear(type, chain);
         default:
           return VIRTIO_BLK_S_UNSUPP;
       }
@@ -240,20 +242,57 @@ export class BlkDevice implements DeviceType {
     return Number(at);
   }
 
-  private clear(chain: DescriptorChain): number | Promise<number> {
+  /** All ranges or none: they are checked before the first of them is touched. */
+  private clear(type: number, chain: DescriptorChain): number | Promise<number> {
     const ranges = rangesOf(chain);
     if (ranges.length === 0 || ranges.length > MAX_RANGES) return VIRTIO_BLK_S_IOERR;
+    const mayUnmap = type === VirtioBlkType.VIRTIO_BLK_T_WRITE_ZEROES;
     const places: { readonly at: number; readonly length: number }[] = [];
-    for (const { sector, numSectors } of ranges) {
+    for (const { sector, numSectors, unmap, reserved = 0 } of ranges) {
+      if (reserved !== 0 || (unmap !== 0 && !mayUnmap)) return VIRTIO_BLK_S_UNSUPP;
       const length = numSectors * VIRTIO_BLK_SECTOR_SIZE;
       const at = this.place(sector, length);
       if (at === undefined) return VIRTIO_BLK_S_IOERR;
       places.push({ at, length });
     }
-    const waits = places.map(({ at, length }) => this.disk.clear(at, length));
-    const later = waits.filter((wait) => wait !== undefined);
-    return later.length === 0 ? VIRTIO_BLK_S_OK : Promise.all(later).then(() => VIRTIO_BLK_S_OK);
+    return after(
+      this.stable(
+        allOf(
+          places.map(
+            ({ at, length }) =>
+              () =>
+                this.disk.clear(at, length),
+          ),
+        ),
+      ),
+    );
   }
+
+  /**
+   * A driver that has not agreed on flushes takes what is written for safe when it is told so.
+   * @source virtio 1.4, Block Device, Device Operation: when a write becomes stable
+   */
+  private stable(written: Promise<void> | undefined): Promise<void> | undefined {
+    if (this.port?.has(VIRTIO_BLK_F_FLUSH) === true) return written;
+    return written === undefined ? this.disk.flush() : written.then(() => this.disk.flush());
+  }
+}
+
+/** All of them are over when it resolves, or rejects for one of them: a request must not end before its work does. */
+function allOf(works: readonly (() => Promise<void> | undefined)[]): Promise<void> | undefined {
+  const waits: Promise<void>[] = [];
+  for (const work of works) {
+    try {
+      const wait = work();
+      if (wait !== undefined) waits.push(wait);
+    } catch (error) {
+      waits.push(Promise.reject(error));
+    }
+  }
+  if (waits.length === 0) return undefined;
+  return Promise.allSettled(waits).then((ends) => {
+    for (const end of ends) if (end.status === "rejected") throw end.reason;
+  });
 }
 
 /** None when there are too many, or when they are damaged. */

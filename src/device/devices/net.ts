@@ -33,6 +33,8 @@ const { VIRTIO_NET_S_LINK_UP, VIRTIO_NET_S_ANNOUNCE } = VirtioNetStatus;
 const LITTLE = true;
 /** Far more than two tables of addresses take that the device would keep. */
 const MAX_COMMAND = 1 << 16;
+/** Receive buffers without room for a header that are passed over for one frame. */
+const MAX_TOO_SHORT = 1024;
 /** Between the numbers of commands of one class and the next. */
 const CLASS = 1 << 8;
 
@@ -241,7 +243,28 @@ export class NetDevice implements DeviceType, FramePort {
     if (this.pairs === 1) return 0;
     const pair = this.steering.pairFor(this.incomingHead.load(bytes, length));
     // The driver may use fewer pairs than when it sent that frame.
-    return pair < (this.net?.pairs ?? this.pairs) ? pair : 0;
+    return this.isUsed(pair) ? pair : 0;
+  }
+
+  private isUsed(pair: number): boolean {
+    return pair < (this.net?.pairs ?? this.pairs) && this.port?.isEnabled(pair * PAIR) === true;
+  }
+
+  /**
+   * Frames that wait for a pair that the driver uses no longer are received on the first one.
+   * @source virtio 1.4, Multiqueue mode: no packet is queued beyond virtqueue_pairs once the command is used
+   */
+  private gatherWaiting(): void {
+    const [first, ...others] = this.receiving;
+    if (first === undefined) return;
+    others.forEach(({ frames }, index) => {
+      if (frames.length === 0 || this.isUsed(index + 1)) return;
+      for (const frame of frames.splice(0)) {
+        if (first.frames.length < this.backlog) first.frames.push(frame);
+        else this.dropped++;
+      }
+      this.port?.wantBuffers(0);
+    });
   }
 
   /** Delivers a frame that waits, or takes a buffer ahead. */
@@ -293,6 +316,7 @@ export class NetDevice implements DeviceType, FramePort {
   private gather(queue: number, buffers: DescriptorChain[], size: number): number | undefined {
     const { headerLength, mergeable } = this.negotiated;
     let room = 0;
+    let tooShort = 0;
     for (let count = 0; ; ) {
       if (count === buffers.length) {
         const taken = this.port?.take(queue);
@@ -306,6 +330,8 @@ export class NetDevice implements DeviceType, FramePort {
         // Too short for even a header, which no driver may offer.
         buffers.splice(count, 1);
         this.port?.give(queue, chain);
+        // One that offers them as fast as they come back would have the device look for another for ever.
+        if (++tooShort > MAX_TOO_SHORT) return 0;
         continue;
       }
       room += chain.writableLength;
@@ -333,6 +359,7 @@ export class NetDevice implements DeviceType, FramePort {
 
   private command(queue: number, chain: DescriptorChain): void {
     const ack = this.carriesOut(chain) ? VirtioNetCtrlAck.VIRTIO_NET_OK : VirtioNetCtrlAck.VIRTIO_NET_ERR;
+    this.gatherWaiting();
     chain.write(Uint8Array.of(ack));
     this.port?.give(queue, chain);
   }

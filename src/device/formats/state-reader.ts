@@ -80,8 +80,9 @@ function contextElements(deviceType: number, blame: Blame): Elements {
     if (event.kind === "fault") blame(event.fault);
     else if (event.kind === "end") isWhole = true;
     else if (event.kind === "field" && event.field !== undefined) {
-      reader.take(event.field);
-      if (event.field.value.case === "devFeatures") saysFeatures = true;
+      const { field, index, at } = event;
+      if (field.value.case === "devFeatures") saysFeatures = true;
+      taken("device-context", `fields[${index}]`, at, blame, () => reader.take(field));
     }
   }, deviceType);
   return {
@@ -141,12 +142,17 @@ class PartsTaker {
     if (part === undefined) return;
     this.isEmpty = false;
     if (part.part.case === "devFeatures") this.saysFeatures = true;
-    try {
-      this.reader.take(part);
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      blame(streamFault(SCHEMAS["device-parts"], "constraint", "parts", at, error.message));
-    }
+    taken("device-parts", "parts", at, blame, () => this.reader.take(part));
+  }
+}
+
+/** What cannot be any device's is damage. */
+function taken(format: StateFormat, path: string, at: number, blame: Blame, take: () => void): void {
+  try {
+    take();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    blame(streamFault(SCHEMAS[format], "constraint", path, at, error.message));
   }
 }
 

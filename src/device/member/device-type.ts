@@ -8,6 +8,8 @@ export interface DevicePort {
   readonly isActive: boolean;
   /** Whether a feature is negotiated. */
   has(feature: bigint): boolean;
+  /** Whether the driver has a virtqueue in use: one that is not has no buffers, and may never have any. */
+  isEnabled(queue: number): boolean;
   /** The next buffer of a virtqueue; undefined when there is none, or when the device may not touch memory now. */
   take(queue: number): DescriptorChain | undefined;
   /** Gives a buffer back. With `more` the driver sees it together with the next one that is given back without. */

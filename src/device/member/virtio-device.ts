@@ -223,6 +223,10 @@ export class VirtioDevice implements DevicePort {
 
   // What the device type does.
 
+  isEnabled(queue: number): boolean {
+    return this.queues[queue]?.enabled === true;
+  }
+
   take(queue: number): DescriptorChain | undefined {
     const ring = this.ringOf(queue);
     if (ring === undefined || this.resting) return undefined;

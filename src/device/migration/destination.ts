@@ -184,6 +184,8 @@ class GuestReceiver {
 
   private stateEnd(index: number): void {
     const arriving = this.arrivingAt(index);
+    // A device that is given nothing is as new: the guest would find another one than it has left.
+    if (arriving.size === 0) throw new MigrationError("protocol", `the state of member ${index} is empty`);
     arriving.size = 0;
     arriving.whole = true;
     arriving.member.end();

@@ -40,8 +40,10 @@ const WORD_BITS = 64;
 const MAX_DATA = 1 << 26;
 /** Of commands that bring a member to rest, which have little. */
 const SETTLE_DATA = 64;
-/** A list is made of words: what the driver leaves out of the last one is zero. */
+/** A list is made of words: what the driver leaves out of the last one is zero. @unit bytes */
 const LIST_WORD = encodeVirtioAdminCmdList({ deviceAdminCmdOpcodes: [0n] }).length;
+/** A bit for each opcode, of 16 bits: what a list has behind them names nothing. @unit bytes */
+const LIST_SIZE = (1 << 16) / 8;
 const ENVELOPE_OUTPUT = 4;
 const LIST_COMMANDS: ReadonlySet<number> = new Set<number>([
   VIRTIO_ADMIN_CMD_LIST_QUERY,
@@ -113,6 +115,8 @@ export class OwnerDevice implements DeviceType {
   reset(): void {
     this.port = undefined;
     this.waiting = undefined;
+    // One that was brought to rest for a command that nobody waits for any more.
+    for (const member of this.members.values()) member.proceed();
     for (const group of this.groups.values()) group.used = LIST_COMMANDS;
     this.profile.reset();
   }
@@ -230,8 +234,11 @@ class Group {
 
   /** @throws AdminError when the list has a command that there is not. */
   checked(data: Uint8Array): ReadonlySet<number> {
-    const whole = fitted(data, Math.ceil(data.length / LIST_WORD) * LIST_WORD);
-    const opcodes = decodeList(whole);
+    // Millions of opcodes that no command can have would hold the owner up for minutes.
+    if (data.subarray(LIST_SIZE).some((byte) => byte !== 0))
+      throw invalidField("opcodes of more than 16 bits");
+    const size = Math.min(LIST_SIZE, Math.ceil(data.length / LIST_WORD) * LIST_WORD);
+    const opcodes = decodeList(fitted(data, size));
     for (const opcode of opcodes) {
       if (!this.supported.has(opcode)) throw invalidField(`opcode 0x${opcode.toString(16)} is not supported`);
     }

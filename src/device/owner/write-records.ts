@@ -53,7 +53,10 @@ export class WriteRecords {
       throw invalidField(`${range.length} bytes are not whole pages`);
     }
     const found: number[] = [];
-    for (const recorder of this.recorders) found.push(...recorder.take(range, limit - found.length));
+    for (const recorder of this.recorders) {
+      // Not pushed with one call, which takes no hundred thousand arguments: pages that were taken would be lost.
+      for (const page of recorder.take(range, limit - found.length)) found.push(page);
+    }
     return found;
   }
 

@@ -3,6 +3,7 @@ import type { VhostVringState } from "../../../generated/vhost/uapi.js";
 import {
   encodeVhostUserBackendRequestMessage,
   VhostDeviceStateDirection,
+  VhostDeviceStatePhase,
   VhostUserBackendRequest,
   type VhostUserConfig,
   type VhostUserFrontendRequestPayloadBody,
@@ -10,6 +11,7 @@ import {
   type VhostUserInflight,
   type VhostUserLogBase,
   VhostUserProtocolFeature,
+  type VhostUserTransferDeviceState,
   type VhostUserVringBase,
   type VhostUserVringFd,
 } from "../../../generated/vhost-user/messages.js";
@@ -17,11 +19,11 @@ import { VirtioFeature } from "../../../generated/virtio/features.js";
 import type { DeviceType } from "../../device/index.js";
 import { DirtyLog } from "../../streams/index.js";
 import { HOST_IS_LITTLE } from "../host.js";
+import { protocolFeaturesOf, queueNumber } from "../protocol-features.js";
 import type { Descriptor, Mapping, System } from "../system/index.js";
 import type { BackendEvent } from "./events.js";
 import { InflightRegion, inflightSize } from "./inflight.js";
 import { MAX_MEMORY_SLOTS, mapped } from "./memory-table.js";
-import { protocolFeaturesOf, queueNumber } from "./protocol-features.js";
 import { Refusal } from "./refusal.js";
 import type { SessionOptions } from "./session.js";
 import { readState, writeState } from "./state-transfer.js";
@@ -29,6 +31,11 @@ import { VhostUserDevice } from "./vhost-user-device.js";
 import type { Vring } from "./vring.js";
 
 const { VHOST_USER_PROTOCOL_F_CONFIG } = VhostUserProtocolFeature;
+const { VHOST_TRANSFER_STATE_PHASE_STOPPED } = VhostDeviceStatePhase;
+const TRANSFERS: ReadonlyMap<number, "save" | "load"> = new Map<number, "save" | "load">([
+  [VhostDeviceStateDirection.VHOST_TRANSFER_STATE_DIRECTION_SAVE, "save"],
+  [VhostDeviceStateDirection.VHOST_TRANSFER_STATE_DIRECTION_LOAD, "load"],
+]);
 
 /** Far above every device's. */
 const MAX_INFLIGHT_QUEUE_SIZE = 32768;
@@ -184,9 +191,8 @@ export class RequestHandler {
       case "vhostUserSetBackendReqFd":
         return this.setBackendChannel(descriptors.shift());
       case "vhostUserSetDeviceStateFd": {
-        const isSaving =
-          body.value.direction === VhostDeviceStateDirection.VHOST_TRANSFER_STATE_DIRECTION_SAVE;
-        this.beginTransfer(isSaving, descriptors.shift());
+        this.beginTransfer(body.value, descriptors[0]);
+        descriptors.shift();
         return { body: { case: body.case, value: { error: 0, nofd: 1 } } };
       }
       case "vhostUserCheckDeviceState": {
@@ -213,13 +219,29 @@ export class RequestHandler {
 
   private async setLog({ base }: VhostUserLogBase, descriptor: Descriptor | undefined): Promise<undefined> {
     if (base.case !== "log" || descriptor === undefined) throw new Refusal("a log that is not shared memory");
-    const mapping = mapped(this.system, descriptor, base.value.mmapOffset, base.value.mmapSize);
+    const { mmapOffset, mmapSize } = base.value;
+    const [log, mapping] = this.lasting(descriptor, mmapOffset, mmapSize, (bytes) => new DirtyLog(bytes));
     const before = this.log;
-    await this.device.undisturbed(() => {
-      this.device.setLog(new DirtyLog(mapping.bytes));
-      this.log = mapping;
-    });
+    await this.device.undisturbed(() => this.device.setLog(log));
+    this.log = mapping;
     before?.close();
+  }
+
+  /** What `make` makes of shared memory, and the mapping that it lasts with. @throws Refusal, RangeError */
+  private lasting<T>(
+    descriptor: Descriptor,
+    offset: bigint,
+    size: bigint,
+    make: (bytes: Uint8Array) => T,
+  ): readonly [T, Mapping] {
+    const mapping = mapped(this.system, descriptor, offset, size);
+    try {
+      return [make(mapping.bytes), mapping];
+    } catch (error) {
+      // A front-end that is refused again and again must not fill up the address space.
+      mapping.close();
+      throw error;
+    }
   }
 
   private setBase({ split, packed }: VhostUserVringBase): Promise<undefined> {
@@ -317,9 +339,13 @@ export class RequestHandler {
     if (numQueues > this.device.vrings.length || descriptor === undefined) {
       throw new Refusal(`an inflight region for ${numQueues} virtqueues`);
     }
-    const mapping = mapped(this.system, descriptor, mmapOffset, mmapSize);
+    const [region, mapping] = this.lasting(
+      descriptor,
+      mmapOffset,
+      mmapSize,
+      (bytes) => new InflightRegion(bytes, numQueues, queueSize),
+    );
     const before = this.inflight;
-    const region = new InflightRegion(mapping.bytes, numQueues, queueSize);
     await this.device.undisturbed(() => this.device.setInflight(region));
     this.inflight = mapping;
     before?.close();
@@ -354,23 +380,31 @@ export class RequestHandler {
     this.backendChannel.write(encodeVhostUserBackendRequestMessage(message, HOST_IS_LITTLE));
   }
 
-  private beginTransfer(isSaving: boolean, descriptor: Descriptor | undefined): void {
-    if (descriptor === undefined) throw new Refusal("no descriptor");
-    const running = this.device.vrings.find(({ started }) => started);
-    if (running !== undefined || this.transferring?.isOpen === true) {
-      descriptor.close();
-      throw new Refusal(
-        running === undefined ? "another transfer is going on" : `virtqueue ${running.index} is running`,
-      );
+  /** The descriptor is taken over when nothing is thrown. @throws Refusal */
+  private beginTransfer(
+    { direction, phase }: VhostUserTransferDeviceState,
+    descriptor: Descriptor | undefined,
+  ): void {
+    const transfer = TRANSFERS.get(direction);
+    if (transfer === undefined || phase !== VHOST_TRANSFER_STATE_PHASE_STOPPED) {
+      throw new Refusal(`a transfer in direction ${direction}, phase ${phase}`);
     }
+    if (descriptor === undefined) throw new Refusal("no descriptor");
+    if (this.transferring?.isOpen === true) throw new Refusal("another transfer is going on");
+    this.checkStopped();
     this.transferring = descriptor;
-    this.transfer = (isSaving ? this.saveTo(descriptor) : this.loadFrom(descriptor)).then(
+    this.transfer = (transfer === "save" ? this.saveTo(descriptor) : this.loadFrom(descriptor)).then(
       () => true,
       (error: Error) => {
         this.onEvent({ kind: "transfer-failed", error });
         return false;
       },
     );
+  }
+
+  private checkStopped(): void {
+    const running = this.device.vrings.find(({ started }) => started);
+    if (running !== undefined) throw new Refusal(`virtqueue ${running.index} is running`);
   }
 
   private async saveTo(descriptor: Descriptor): Promise<void> {
@@ -380,6 +414,8 @@ export class RequestHandler {
 
   private async loadFrom(descriptor: Descriptor): Promise<void> {
     const { bytes, state } = await readState(descriptor, this.device.save());
+    // The front-end had all the time that it took to write the state.
+    this.checkStopped();
     this.device.restore(state);
     this.onEvent({ kind: "loaded", bytes, state });
   }

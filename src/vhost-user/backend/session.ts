@@ -9,7 +9,6 @@ import {
   encodeVhostUserHeader,
   encodeVhostUserU64,
   VHOST_USER_HEADER_SIZE,
-  VhostUserFrontendRequest,
   type VhostUserFrontendRequestPayloadBody,
   type VhostUserFrontendRequestReplyBody,
   VhostUserProtocolFeature,
@@ -20,9 +19,9 @@ import type { DeviceType } from "../../device/index.js";
 import { type MessageRow, WireError } from "../../runtime/index.js";
 import { HOST_IS_LITTLE } from "../host.js";
 import { MessageSocket, ProtocolError, type SocketMessage } from "../message-socket.js";
+import { protocolFeatureBit } from "../protocol-features.js";
 import { type Descriptor, type System, SystemCallError, type UnixSocket } from "../system/index.js";
 import type { BackendEvent } from "./events.js";
-import { protocolFeatureBit } from "./protocol-features.js";
 import { Refusal } from "./refusal.js";
 import { type Answer, RequestHandler } from "./requests.js";
 
@@ -33,7 +32,7 @@ const ROWS: ReadonlyMap<number, MessageRow> = new Map(
 /** Requests that wait while one takes its time. A front-end waits for replies, so there are few. */
 const MAX_WAITING = 256;
 
-const { VHOST_USER_PROTOCOL_F_REPLY_ACK, VHOST_USER_PROTOCOL_F_LOG_SHMFD } = VhostUserProtocolFeature;
+const { VHOST_USER_PROTOCOL_F_REPLY_ACK } = VhostUserProtocolFeature;
 
 export interface SessionOptions {
   /** Features that are not offered although the device could. */
@@ -130,10 +129,8 @@ export class Session {
     }
     this.onEvent({ kind: "request", name: row.name });
     if (answer !== undefined) {
-      await this.reply(request, answer.body, answer.descriptor);
-      answer.descriptor?.close();
-    } else if (row.acknowledged && (asked || this.alwaysReplies(request)))
-      await this.acknowledge(request, 0n);
+      await this.reply(request, answer.body, answer.descriptor).finally(() => answer.descriptor?.close());
+    } else if (row.acknowledged && (asked || this.alwaysReplies(row))) await this.acknowledge(request, 0n);
   }
 
   /** @throws ProtocolError when the message is not as its row says. */
@@ -168,10 +165,10 @@ export class Session {
     }
   }
 
-  private alwaysReplies(request: number): boolean {
+  private alwaysReplies({ repliesWith }: MessageRow): boolean {
     return (
-      request === VhostUserFrontendRequest.VHOST_USER_SET_LOG_BASE &&
-      this.handler.hasProtocol(VHOST_USER_PROTOCOL_F_LOG_SHMFD)
+      repliesWith.length > 0 &&
+      repliesWith.every((name) => this.handler.hasProtocol(protocolFeatureBit(name) ?? 0n))
     );
   }
 

@@ -109,6 +109,10 @@ export class VhostUserDevice implements DevicePort {
     return (this.acknowledged & feature) !== 0n;
   }
 
+  isEnabled(queue: number): boolean {
+    return this.vrings[queue]?.enabled === true;
+  }
+
   take(queue: number): DescriptorChain | undefined {
     const vring = this.vrings[queue];
     if (this.paused > 0 || vring === undefined || !vring.enabled) return undefined;

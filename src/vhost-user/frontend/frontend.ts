@@ -10,6 +10,7 @@ import {
 import { VirtioFeature } from "../../../generated/virtio/features.js";
 import type { QueuePlace, QueuePosition } from "../../device/index.js";
 import { DirtyLog, dirtyLogSize } from "../../streams/index.js";
+import { PROTOCOL_FEATURES } from "../protocol-features.js";
 import { type Descriptor, type Mapping, openSystem, type System } from "../system/index.js";
 import { BackendChannel } from "./backend-channel.js";
 import { Connection, type DisconnectedError } from "./connection.js";
@@ -21,31 +22,10 @@ import { type MemoryRange, SharedMemory } from "./shared-memory.js";
 const {
   VHOST_USER_PROTOCOL_F_MQ,
   VHOST_USER_PROTOCOL_F_LOG_SHMFD,
-  VHOST_USER_PROTOCOL_F_RARP,
-  VHOST_USER_PROTOCOL_F_REPLY_ACK,
   VHOST_USER_PROTOCOL_F_BACKEND_REQ,
-  VHOST_USER_PROTOCOL_F_CONFIG,
-  VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD,
-  VHOST_USER_PROTOCOL_F_RESET_DEVICE,
   VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS,
-  VHOST_USER_PROTOCOL_F_STATUS,
-  VHOST_USER_PROTOCOL_F_DEVICE_STATE,
 } = VhostUserProtocolFeature;
 const { VHOST_F_LOG_ALL, VHOST_USER_F_PROTOCOL_FEATURES } = VirtioFeature;
-
-/** What this front-end can do, and agrees on where the back-end can too. */
-const PROTOCOL_FEATURES =
-  VHOST_USER_PROTOCOL_F_MQ |
-  VHOST_USER_PROTOCOL_F_LOG_SHMFD |
-  VHOST_USER_PROTOCOL_F_RARP |
-  VHOST_USER_PROTOCOL_F_REPLY_ACK |
-  VHOST_USER_PROTOCOL_F_BACKEND_REQ |
-  VHOST_USER_PROTOCOL_F_CONFIG |
-  VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD |
-  VHOST_USER_PROTOCOL_F_RESET_DEVICE |
-  VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS |
-  VHOST_USER_PROTOCOL_F_STATUS |
-  VHOST_USER_PROTOCOL_F_DEVICE_STATE;
 
 /** QEMU makes its logs a multiple of this; a back-end may insist. @unit bytes */
 const LOG_UNIT = 8;

@@ -2,6 +2,8 @@
 import { type Descriptor, type System, SystemCallError } from "../system/index.js";
 
 const CHUNK = 64 * 1024;
+/** What a pipe holds at most, unless root has made it larger. @source Linux, /proc/sys/fs/pipe-max-size @unit bytes */
+const MOST = 1024 * 1024;
 
 export class StatePipe {
   private readonly from: Descriptor;
@@ -48,9 +50,12 @@ export class StatePipe {
     return !this.to.isOpen;
   }
 
-  /** Shows all that was written so far: no more than a pipe holds, which is kept until it can be passed on. */
+  /**
+   * Shows all that was written so far: no more than a pipe holds, which is kept until it can be passed on. Whoever goes on
+   * writing meanwhile keeps nobody here.
+   */
   drain(): void {
-    while (!this.atEnd && this.take());
+    for (let taken = 0; taken < MOST && !this.atEnd; taken += CHUNK) if (!this.take()) return;
   }
 
   close(): void {

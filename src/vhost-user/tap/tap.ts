@@ -1,6 +1,9 @@
 /** The recording proxy: stands where a back-end would, passes everything on to the real one, and shows what is said. */
-import { openSystem, System, SystemCallError, type UnixListener } from "../system/index.js";
+import { openSystem, System, SystemCallError, type UnixListener, type UnixSocket } from "../system/index.js";
 import { type TapRecord, TapSession } from "./session.js";
+
+/** After a front-end that could not be served. In milliseconds. */
+const PAUSE = 100;
 
 export interface TapHandler {
   /** A front-end has connected, and the back-end is there. Sessions count from 1. */
@@ -24,7 +27,7 @@ export class Tap {
     this.backend = backend;
     this.handler = handler;
     this.listener = system.listen(path);
-    this.listener.watch("readable", () => this.accept());
+    this.listen();
   }
 
   /**
@@ -45,24 +48,40 @@ export class Tap {
   private accept(): void {
     // Of its own, so that a session leaves nothing open.
     const system = new System(this.system.native);
-    const frontend = this.listener.accept(system);
-    if (frontend === undefined) return;
     try {
-      const backend = system.connect(this.backend);
-      const number = ++this.count;
-      this.handler.began(number);
-      const session = new TapSession(system, frontend, backend, {
-        record: (record) => this.handler.record(number, record),
-        ended: (error) => {
-          this.sessions.delete(number);
-          this.handler.ended(number, error);
-        },
-      });
-      this.sessions.set(number, session);
+      const frontend = this.listener.accept(system);
+      if (frontend !== undefined) this.begin(system, frontend);
     } catch (error) {
       system.close();
       if (!(error instanceof SystemCallError)) throw error;
       this.handler.refused(error);
+      this.pause();
     }
+  }
+
+  private begin(system: System, frontend: UnixSocket): void {
+    const backend = system.connect(this.backend);
+    const number = ++this.count;
+    this.handler.began(number);
+    const session = new TapSession(system, frontend, backend, {
+      record: (record) => this.handler.record(number, record),
+      ended: (error) => {
+        this.sessions.delete(number);
+        this.handler.ended(number, error);
+      },
+    });
+    this.sessions.set(number, session);
+  }
+
+  /** One that cannot be accepted, for want of descriptors, goes on waiting: looking again at once would be all that is done. */
+  private pause(): void {
+    this.listener.unwatch("readable");
+    setTimeout(() => {
+      if (this.listener.isOpen) this.listen();
+    }, PAUSE);
+  }
+
+  private listen(): void {
+    this.listener.watch("readable", () => this.accept());
   }
 }

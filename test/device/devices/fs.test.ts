@@ -69,6 +69,14 @@ describe.each([
     return one;
   };
 
+  it("writes nothing where a driver has nothing to write", () => {
+    const { driver } = scene();
+    const { nodeid } = driver.lookup(ROOT, "hello.txt");
+    const fh = driver.open(nodeid, O_RDWR);
+    expect(driver.writeFile(nodeid, fh, 1 << 30, new Uint8Array(0))).toBe(0);
+    expect(driver.attributes(nodeid).size).toBe(12n);
+  });
+
   it("looks up, reads and lists what is in its tree", () => {
     const { driver } = scene();
     const { nodeid, attr } = driver.lookup(ROOT, "hello.txt");

@@ -9,6 +9,7 @@ import { NetDriver, type NetDriverOptions } from "../../../src/device/guest/net-
 import { CommonConfig } from "../../../src/device/member/common-config.js";
 import { VirtioDevice } from "../../../src/device/member/virtio-device.js";
 import { GuestMemory } from "../../../src/device/memory/guest-memory.js";
+import { ChainParts, DescriptorChain } from "../../../src/device/rings/chain.js";
 import { arp, BROADCAST, GUEST_ADDRESS, GUEST_MAC, HOST_ADDRESS, HOST_MAC, ping, pong } from "./frames.js";
 
 const INDIRECT = 1n << 28n;
@@ -195,6 +196,33 @@ describe("frames", () => {
   });
 });
 
+describe("receive buffers without room for a header", () => {
+  it("hold a device up no longer than for one frame, however fast they come back", () => {
+    const link = new Wire();
+    const type = new NetDevice({ mac: GUEST_MAC, link, withoutControl: true });
+    const memory = GuestMemory.of(4096);
+    let taken = 0;
+    type.start({
+      isActive: true,
+      has: () => false,
+      isEnabled: () => true,
+      take: () => {
+        const parts = new ChainParts(memory);
+        parts.add(0, 4, true);
+        return new DescriptorChain(memory, taken++ & 0xff, 1, parts);
+      },
+      give: () => {},
+      tellUsed: () => {},
+      wantBuffers: () => {},
+      configChanged: () => {},
+      wake: () => {},
+    });
+    link.bring(pong());
+    expect(type.dropped).toBe(1);
+    expect(taken).toBeLessThan(2000);
+  });
+});
+
 describe("several pairs of virtqueues", () => {
   it.each([0, 1.5, 0x8001])("are not %d", (pairs) => {
     expect(() => new NetDevice({ mac: GUEST_MAC, pairs })).toThrow(RangeError);
@@ -221,6 +249,43 @@ describe("several pairs of virtqueues", () => {
     driver.send(ping(), 1);
     expect(driver.pollPair(1)).toBeUndefined();
     expect(driver.pollPair(0)).toEqual(pong());
+  });
+
+  it("leave nothing waiting behind the ones that are used", () => {
+    const link = new Wire();
+    const { driver, device, type } = machine({ options: { link, pairs: 2, backlog: 2 }, buffers: 1 });
+    const use = (virtqueuePairs: number): void => {
+      driver.request(VirtioNetCtrlCommands.VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET, {
+        case: "virtioNetCtrlMqVqPairsSet",
+        value: { virtqueuePairs },
+      });
+      expect(driver.pollAnswer()).toBe(true);
+    };
+    use(2);
+    driver.send(ping(), 1);
+    // The flow's buffer, two frames that wait for another, and one too many.
+    for (let sequence = 0; sequence < 4; sequence++) link.bring(pong({ sequence }));
+    expect(type.dropped).toBe(1);
+    use(1);
+    // virtio 1.4: nothing is queued on receiveq2 once the command is used, whatever buffers it gets.
+    expect(driver.pollPair(1)).toEqual(pong({ sequence: 0 }));
+    device.run();
+    expect(driver.pollPair(1)).toBeUndefined();
+    const got = [driver.pollPair(0), driver.pollPair(0), driver.pollPair(0)];
+    expect(got).toEqual([pong({ sequence: 1 }), pong({ sequence: 2 }), undefined]);
+  });
+
+  it("are passed over when their virtqueues are not enabled", () => {
+    const link = new Wire();
+    const { driver, device } = machine({ options: { link, pairs: 2, withoutControl: true } });
+    driver.send(ping(), 1);
+    link.bring(pong());
+    expect(driver.pollPair(1)).toEqual(pong());
+    // What a vhost-user front-end does with VHOST_USER_SET_VRING_ENABLE.
+    const [, , receive] = device.queues;
+    if (receive !== undefined) receive.enabled = false;
+    link.bring(pong());
+    expect([driver.pollPair(1), driver.pollPair(0)]).toEqual([undefined, pong()]);
   });
 
   it.each([0, 3, 0x8001])("cannot be %i of two", (virtqueuePairs) => {

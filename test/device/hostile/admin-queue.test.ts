@@ -112,4 +112,31 @@ describe.each([
     // ENOMEM, with VIRTIO_ADMIN_STATUS_Q_NORESOURCE.
     expect([...memory.read(0x200, 4)]).toEqual([12, 0, 6, 0]);
   });
+
+  it("cannot keep the owner busy with a list of millions of commands", () => {
+    const memory = GuestMemory.of(1 << 21);
+    const members = new Map([[1, target("blk", GuestMemory.of(1 << 16)).device]]);
+    const type = new OwnerDevice({ members, profile: profile() });
+    const owner = new VirtioDevice(type, memory, { queue: () => {}, config: () => {} });
+    const bus = { common: new CommonConfig(owner), notify: (queue: number) => owner.notify(queue) };
+    const driver = new GuestDriver(bus, memory, new Allocator(0x1000, 1 << 20), VERSION_1 | ADMIN_VQ);
+    const [queue] = driver.queues;
+    const list = (bits: number): number[] => {
+      memory.write(1 << 20, new Uint8Array(1 << 20).fill(bits));
+      // LIST_USE of the SR-IOV group, and 16 MiB of opcodes.
+      memory.write(0x100, Uint8Array.of(1, 0, 1, 0, ...new Array<number>(20).fill(0)));
+      const ones = { address: 1 << 20, length: 1 << 20 };
+      queue?.add({
+        readable: [{ address: 0x100, length: 24 }, ...new Array(16).fill(ones)],
+        writable: [{ address: 0x200, length: 8 }],
+      });
+      owner.notify(0);
+      expect(queue?.poll()?.written).toBe(8);
+      return [...memory.read(0x200, 4)];
+    };
+    // EINVAL, with VIRTIO_ADMIN_STATUS_Q_INVALID_FIELD.
+    expect(list(0xff)).toEqual([22, 0, 3, 0]);
+    // No command at all can be asked for at any length.
+    expect(list(0)).toEqual([0, 0, 0, 0]);
+  });
 });

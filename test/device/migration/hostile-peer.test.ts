@@ -176,6 +176,7 @@ describe("a destination", () => {
       ],
     ],
     ["an end without states", "protocol", [begin(), message(7, [])]],
+    ["a state of nothing", "protocol", [begin(), message(5, le(2, 0)), message(7, []), message(8, [])]],
     ["a hand-over without an end", "protocol", [begin(), message(8, [])]],
     ["more state than it takes", "limit", [begin(), ...stateOf(5000)]],
   ])("refuses %s", async (_, code, chunks) => {

@@ -670,6 +670,25 @@ describe("a member whose disk takes its time", () => {
     },
   );
 
+  it("goes on when the owner is reset, and the command is nobody's any more", async () => {
+    const { disk, steps } = slow();
+    const one = host(new DraftV2Profile(), { disk, depth: 1, deferred: true });
+    const guest = guestOn(one);
+    for (let i = 0; i < 2; i++) guest.readSectors(i, 1);
+    one.member.run();
+    one.admin.submit({ opcode: MODE_SET, memberId: MEMBER, data: Uint8Array.of(FREEZE) });
+    expect(one.admin.poll()).toBeUndefined();
+    one.connect();
+    steps.shift()?.();
+    await one.type.settled();
+    await Promise.resolve();
+    expect(one.member.mode).toBe("active");
+    one.member.run();
+    steps.shift()?.();
+    await one.type.settled();
+    expect([guest.poll()?.status, guest.poll()?.status]).toEqual([OK, OK]);
+  });
+
   it("goes on when the command has failed", async () => {
     const { disk, steps } = slow();
     const one = host(new DraftV2Profile(), { disk, depth: 1, deferred: true });

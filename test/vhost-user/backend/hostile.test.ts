@@ -2,7 +2,7 @@
  * A front-end that breaks every rule. The process goes on, the connection of the one that broke them ends, the next one is
  * served, and nothing stays open.
  */
-import { openSync, readdirSync } from "node:fs";
+import { openSync, readdirSync, readFileSync } from "node:fs";
 import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { VhostUserFrontendRequest as R } from "../../../generated/vhost-user/messages.js";
@@ -201,6 +201,32 @@ describeHere("a front-end that breaks the rules", () => {
       while ((await add(region(BigInt(added) * PAGE, PAGE, (1n << 40n) + BigInt(added) * PAGE, 0n))) === 0n)
         added++;
       expect(added).toBe(256);
+      await stillServes();
+    });
+
+    it("shared memory that is too small or too large for its use, which is let go of", async () => {
+      const { it: front, stillServes } = await rogue();
+      const small = front.system.memfd("small-region", Number(PAGE));
+      const inflight = Buffer.concat([words(PAGE, 0n), Buffer.from([1, 0, 0, 4, 0, 0, 0, 0])]);
+      await front.send(R.VHOST_USER_SET_INFLIGHT_FD, inflight, [small], VERSION | NEED_REPLY);
+      expect((await front.answer())?.readBigUInt64LE()).toBe(1n);
+      // Nobody reads it in one piece: more than a buffer of bytes holds.
+      const large = front.system.memfd("large-log", 2 ** 33);
+      await front.send(R.VHOST_USER_SET_LOG_BASE, words(2n ** 33n, 0n), [large], VERSION | NEED_REPLY);
+      expect((await front.answer())?.readBigUInt64LE()).toBe(1n);
+      expect(readFileSync("/proc/self/maps", "latin1")).not.toMatch(/small-region|large-log/);
+      await stillServes();
+    });
+
+    it.each([
+      ["direction", words(2, 0)],
+      ["phase", words(0, 1)],
+    ])("a state in a %s that there is not", async (_, payload) => {
+      const { it: front, stillServes } = await rogue();
+      const [, writing] = front.system.pipe();
+      await front.send(R.VHOST_USER_SET_DEVICE_STATE_FD, payload, [writing]);
+      // An error, and no descriptor.
+      expect((await front.answer())?.readBigUInt64LE()).toBe(0x101n);
       await stillServes();
     });
 

@@ -1,5 +1,5 @@
 /** The device's state through a pipe, in the order in which QEMU does it. */
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished } from "vitest";
 import { VhostUserProtocolFeature } from "../../../generated/vhost-user/messages.js";
 import { decodeVirtioDevCtx } from "../../../generated/virtio/device-context.js";
 import { VirtioFeature } from "../../../generated/virtio/features.js";
@@ -14,7 +14,9 @@ import {
   VirtioDevice,
   writeDeviceContext,
 } from "../../../src/device/index.js";
-import { RefusedError } from "../../../src/vhost-user/index.js";
+import { Connection } from "../../../src/vhost-user/frontend/connection.js";
+import { Requests } from "../../../src/vhost-user/frontend/requester.js";
+import { openSystem, RefusedError } from "../../../src/vhost-user/index.js";
 import { describeHere } from "../here.js";
 import { blkGuest, MEMORY, PACKED, serve } from "./guest.js";
 
@@ -125,6 +127,35 @@ describeHere("the state of a device behind vhost-user", () => {
     expect(events).toContainEqual(expect.objectContaining({ kind: "refused" }));
     guest.blk.flush();
     expect(await guest.next()).toMatchObject({ status: 0 });
+  });
+
+  it("is not taken when a virtqueue has been started while it came", async () => {
+    const { path, connect, events } = await serve(disk());
+    const before = await connect();
+    const state = await before.saveState();
+    before.close();
+    const system = await openSystem();
+    onTestFinished(() => system.close());
+    const connection = new Connection(system.connect(path));
+    const requests = new Requests(connection);
+    const { protocolFeatures } = await requests.ask({
+      case: "vhostUserGetProtocolFeatures",
+      value: undefined,
+    });
+    await requests.tell({ case: "vhostUserSetProtocolFeatures", value: { protocolFeatures } });
+    connection.agreed = { features: 0n, protocolFeatures };
+    const [reading, writing] = system.pipe();
+    const value = { direction: 1, phase: 0 } as const;
+    const { error } = await requests.ask({ case: "vhostUserSetDeviceStateFd", value }, [reading]);
+    expect(error).toBe(0);
+    const kick = system.eventfd();
+    await requests.tell({ case: "vhostUserSetVringKick", value: { index: 0, nofd: 0 } }, [kick]);
+    writing.write(state);
+    writing.close();
+    const checked = await requests.ask({ case: "vhostUserCheckDeviceState", value: undefined });
+    expect(checked.value).not.toBe(0n);
+    expect(events).toContainEqual(expect.objectContaining({ kind: "transfer-failed" }));
+    expect(events).not.toContainEqual(expect.objectContaining({ kind: "loaded" }));
   });
 
   it("leaves nothing open when the front-end goes in the middle of it", async () => {

@@ -1,12 +1,12 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished, vi } from "vitest";
 import {
   VhostUserFrontendRequest,
   VhostUserProtocolFeature,
 } from "../../../generated/vhost-user/messages.js";
 import { VhostUserFrontend } from "../../../src/vhost-user/frontend/frontend.js";
-import type { Descriptor } from "../../../src/vhost-user/index.js";
+import { type Descriptor, SystemCallError, Tap, UnixListener } from "../../../src/vhost-user/index.js";
 import { temporaryFolder, virtwire } from "../../cli/harness.js";
 import { readConversation } from "../../streams/vhost-user/read.js";
 import { message, reply, scriptedBackend, u64, writeAll } from "../frontend/scripted-backend.js";
@@ -145,6 +145,27 @@ describeHere("virtwire tap", () => {
       code: 2,
       err: expect.stringContaining("is not overwritten"),
     });
+  });
+
+  it("goes on when a front-end cannot be accepted for want of descriptors", async () => {
+    const { path: backend } = await scriptedBackend(ACK, () => undefined);
+    const path = join(temporaryFolder(), "tap.sock");
+    const turnedAway: Error[] = [];
+    const tap = await Tap.open(path, backend, {
+      began: () => {},
+      record: () => {},
+      ended: () => {},
+      refused: (error) => turnedAway.push(error),
+    });
+    onTestFinished(() => tap.close());
+    const accept = vi.spyOn(UnixListener.prototype, "accept").mockImplementationOnce(() => {
+      throw new SystemCallError("accept4", "EMFILE");
+    });
+    onTestFinished(() => accept.mockRestore());
+    // It waits in the listener's queue until there are some again.
+    const frontend = await VhostUserFrontend.connect(path);
+    expect(turnedAway).toEqual([expect.objectContaining({ code: "EMFILE" })]);
+    frontend.close();
   });
 
   it.each([

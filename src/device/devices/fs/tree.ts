@@ -23,11 +23,16 @@ export interface Attributes {
   ctime: number;
 }
 
+interface Place {
+  readonly parent: Directory;
+  readonly name: string;
+}
+
 interface Node extends Attributes {
   /** Unique in the tree, and never used again. */
   readonly ino: number;
   /** Where it can be found; undefined for the root, and when it was removed while somebody had it open. */
-  place: { readonly parent: Directory; readonly name: string } | undefined;
+  place: Place | undefined;
   /** How many sessions know it: what is removed stays as long as there are any. */
   holders: number;
 }
@@ -163,8 +168,9 @@ export class FsTree {
       }
       this.detach(existing);
     }
-    node.place?.parent.entries.delete(node.place.name);
+    if (node.place !== undefined) this.leave(node.place);
     this.attach(target, newName, node);
+    node.ctime = this.clock();
   }
 
   read(node: TreeNode, offset: number, size: number): Uint8Array {
@@ -172,11 +178,13 @@ export class FsTree {
     return file.room.slice(Math.min(offset, file.size), Math.min(offset + size, file.size));
   }
 
+  /** Nothing of a write of no bytes is left, wherever it is to: the file does not grow. */
   write(node: TreeNode, offset: number, bytes: Uint8Array): void {
     const file = asFile(node);
-    if (bytes.length > 0) this.grow(file, offset + bytes.length);
+    if (bytes.length === 0) return;
+    this.grow(file, offset + bytes.length);
     file.room.set(bytes, offset);
-    file.mtime = this.clock();
+    this.touched(file);
   }
 
   /** Cuts a file off, or fills it up with zeros. */
@@ -188,7 +196,7 @@ export class FsTree {
       file.room.fill(0, size, file.size);
       file.size = size;
     }
-    file.mtime = this.clock();
+    this.touched(file);
   }
 
   change(node: TreeNode, attributes: Partial<Attributes>): void {
@@ -276,15 +284,26 @@ export class FsTree {
   private attach(directory: Directory, name: string, node: TreeNode): void {
     node.place = { parent: directory, name };
     directory.entries.set(name, { name, node, cookie: directory.nextCookie++ });
-    directory.mtime = this.clock();
+    this.touched(directory);
   }
 
   private detach(node: TreeNode): void {
     if (node.place === undefined) return;
-    node.place.parent.entries.delete(node.place.name);
-    node.place.parent.mtime = this.clock();
+    this.leave(node.place);
     node.place = undefined;
+    node.ctime = this.clock();
     this.free(node);
+  }
+
+  private leave({ parent, name }: Place): void {
+    parent.entries.delete(name);
+    this.touched(parent);
+  }
+
+  /** Its contents are others now. @source POSIX, XBD 4.12 File Times Update */
+  private touched(node: TreeNode): void {
+    node.mtime = this.clock();
+    node.ctime = node.mtime;
   }
 
   private free(node: TreeNode): void {

@@ -40,6 +40,42 @@ describe("a tree of files", () => {
     expect([...tree.read(file, 5, 100)]).toEqual([0, 0, 9]);
   });
 
+  it("takes a write of nothing for nothing, wherever it is to", () => {
+    const tree = new FsTree({ clock: () => 5 });
+    const file = tree.createFile(tree.root, "a", OWNER);
+    file.mtime = 1;
+    for (const offset of [0, 5, 2 ** 52]) tree.write(file, offset, new Uint8Array(0));
+    expect([file.size, file.mtime]).toEqual([0, 1]);
+  });
+
+  it("keeps the times that POSIX marks", () => {
+    let now = 0;
+    const tree = new FsTree({ clock: () => now });
+    tree.put("d/a", new Uint8Array(4));
+    tree.put("e/b", new Uint8Array(4));
+    const [d, e] = [tree.lookup(tree.root, "d"), tree.lookup(tree.root, "e")];
+    const [a, b] = [tree.lookup(d, "a"), tree.lookup(e, "b")];
+    /** What of a node has been marked since: m for its contents, c for itself. */
+    const marked = (...nodes: readonly { mtime: number; ctime: number }[]): string =>
+      nodes.map(({ mtime, ctime }) => (mtime === now ? "m" : "") + (ctime === now ? "c" : "")).join(" ");
+    now = 1;
+    tree.write(a, 0, new Uint8Array(1));
+    expect(marked(a, d)).toBe("mc ");
+    now = 2;
+    tree.truncate(a, 1);
+    expect(marked(a, d)).toBe("mc ");
+    now = 3;
+    tree.change(a, { mode: 0o100600 });
+    expect(marked(a, d)).toBe("c ");
+    now = 4;
+    tree.rename(d, "a", e, "c");
+    expect(marked(a, d, e)).toBe("c mc mc");
+    now = 5;
+    tree.hold(b);
+    tree.removeFile(e, "b");
+    expect(marked(b, e)).toBe("c mc");
+  });
+
   it("takes only names", () => {
     const tree = new FsTree();
     for (const name of ["", ".", "..", "a/b"])

@@ -1,6 +1,6 @@
-/** Which protocol features a device of a type has. */
-import { VhostUserProtocolFeature } from "../../../generated/vhost-user/messages.js";
-import { VirtioDeviceId } from "../../../generated/virtio/ids.js";
+/** Which protocol features both ends have, and what the back-end of a device type makes of them. */
+import { VhostUserProtocolFeature } from "../../generated/vhost-user/messages.js";
+import { VirtioDeviceId } from "../../generated/virtio/ids.js";
 
 const {
   VHOST_USER_PROTOCOL_F_MQ,
@@ -26,6 +26,9 @@ const COMMON =
   VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS |
   VHOST_USER_PROTOCOL_F_STATUS |
   VHOST_USER_PROTOCOL_F_DEVICE_STATE;
+
+/** All that are known here: a front-end agrees on those that its back-end has, too. */
+export const PROTOCOL_FEATURES: bigint = COMMON | VHOST_USER_PROTOCOL_F_RARP | VHOST_USER_PROTOCOL_F_CONFIG;
 
 /** The front-end of a network device has its configuration itself, and QEMU complains of a back-end that offers it. */
 export function protocolFeaturesOf(deviceType: number): bigint {
