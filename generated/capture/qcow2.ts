@@ -67,11 +67,11 @@ export function qcow2IncompatibleFeatureNames(value: number | bigint): string[] 
 
 /** What is known of each flag. */
 export const qcow2IncompatibleFeatureBits: readonly FlagBit[] = [
-  { name: "QCOW2_INCOMPAT_DIRTY", mask: 0x1n },
-  { name: "QCOW2_INCOMPAT_CORRUPT", mask: 0x2n },
-  { name: "QCOW2_INCOMPAT_DATA_FILE", mask: 0x4n, doc: "Clusters stand in another file." },
-  { name: "QCOW2_INCOMPAT_COMPRESSION", mask: 0x8n },
-  { name: "QCOW2_INCOMPAT_EXTENDED_L2", mask: 0x10n, doc: "Entries of level 2 have 16 bytes." },
+  { name: "QCOW2_INCOMPAT_DIRTY", mask: 0x1n, source: "QEMU 10.0.2, docs/interop/qcow2.rst, block/qcow2-snapshot.c" },
+  { name: "QCOW2_INCOMPAT_CORRUPT", mask: 0x2n, source: "QEMU 10.0.2, docs/interop/qcow2.rst, block/qcow2-snapshot.c" },
+  { name: "QCOW2_INCOMPAT_DATA_FILE", mask: 0x4n, doc: "Clusters stand in another file.", source: "QEMU 10.0.2, docs/interop/qcow2.rst, block/qcow2-snapshot.c" },
+  { name: "QCOW2_INCOMPAT_COMPRESSION", mask: 0x8n, source: "QEMU 10.0.2, docs/interop/qcow2.rst, block/qcow2-snapshot.c" },
+  { name: "QCOW2_INCOMPAT_EXTENDED_L2", mask: 0x10n, doc: "Entries of level 2 have 16 bytes.", source: "QEMU 10.0.2, docs/interop/qcow2.rst, block/qcow2-snapshot.c" },
 ];
 
 /**
@@ -710,6 +710,7 @@ const QCOW2_HEADER_SITES = {
     type: "qcow2_incompatible_feature",
     schema: "capture/qcow2.wire:39",
     meaning: (value) => qcow2IncompatibleFeatureNames(value).join(" | ") || undefined,
+    flags: [qcow2IncompatibleFeatureBits],
   },
   compatibleFeatures: { name: "compatible_features", type: "be64", schema: "capture/qcow2.wire:40" },
   autoclearFeatures: { name: "autoclear_features", type: "be64", schema: "capture/qcow2.wire:41" },

@@ -99,9 +99,9 @@ export function dirtyBitmapMigStartFlagNames(value: number | bigint): string[] {
 
 /** What is known of each flag. */
 export const dirtyBitmapMigStartFlagBits: readonly FlagBit[] = [
-  { name: "DIRTY_BITMAP_MIG_START_FLAG_ENABLED", mask: 0x1 },
-  { name: "DIRTY_BITMAP_MIG_START_FLAG_PERSISTENT", mask: 0x2 },
-  { name: "DIRTY_BITMAP_MIG_START_FLAG_AUTOLOAD", mask: 0x4, doc: "Of older versions; ignored." },
+  { name: "DIRTY_BITMAP_MIG_START_FLAG_ENABLED", mask: 0x1, source: "QEMU 10.0.2, migration/block-dirty-bitmap.c, hw/ppc/spapr.c, hw/s390x/s390-stattrib.c" },
+  { name: "DIRTY_BITMAP_MIG_START_FLAG_PERSISTENT", mask: 0x2, source: "QEMU 10.0.2, migration/block-dirty-bitmap.c, hw/ppc/spapr.c, hw/s390x/s390-stattrib.c" },
+  { name: "DIRTY_BITMAP_MIG_START_FLAG_AUTOLOAD", mask: 0x4, doc: "Of older versions; ignored.", source: "QEMU 10.0.2, migration/block-dirty-bitmap.c, hw/ppc/spapr.c, hw/s390x/s390-stattrib.c" },
 ];
 
 /** `struct dirty_bitmap_mig_start`: 5 bytes. */
@@ -262,6 +262,7 @@ const DIRTY_BITMAP_MIG_START_SITES = {
     type: "dirty_bitmap_mig_start_flag",
     schema: "qemu/live-sections.wire:36",
     meaning: (value) => dirtyBitmapMigStartFlagNames(value).join(" | ") || undefined,
+    flags: [dirtyBitmapMigStartFlagBits],
   },
 } satisfies Record<string, Site>;
 
@@ -828,6 +829,7 @@ const DIRTY_BITMAP_MIG_CHUNK_SITES = {
     type: "dirty_bitmap_mig_flag",
     schema: "qemu/live-sections.wire:47",
     meaning: (value) => dirtyBitmapMigFlagNames(value).join(" | ") || undefined,
+    flags: [dirtyBitmapMigFlagBits],
   },
   nodeAlias: { name: "node_alias", type: "qemu_string8", schema: "qemu/live-sections.wire:48" },
   bitmapAlias: { name: "bitmap_alias", type: "qemu_string8", schema: "qemu/live-sections.wire:49" },
@@ -1657,10 +1659,10 @@ export function s390StattrFlagNames(value: number | bigint): string[] {
 
 /** What is known of each flag. */
 export const s390StattrFlagBits: readonly FlagBit[] = [
-  { name: "STATTR_FLAG_EOS", mask: 0x1 },
-  { name: "STATTR_FLAG_MORE", mask: 0x2, doc: "Attributes follow." },
-  { name: "STATTR_FLAG_ERROR", mask: 0x4 },
-  { name: "STATTR_FLAG_DONE", mask: 0x8 },
+  { name: "STATTR_FLAG_EOS", mask: 0x1, source: "QEMU 10.0.2, migration/block-dirty-bitmap.c, hw/ppc/spapr.c, hw/s390x/s390-stattrib.c" },
+  { name: "STATTR_FLAG_MORE", mask: 0x2, doc: "Attributes follow.", source: "QEMU 10.0.2, migration/block-dirty-bitmap.c, hw/ppc/spapr.c, hw/s390x/s390-stattrib.c" },
+  { name: "STATTR_FLAG_ERROR", mask: 0x4, source: "QEMU 10.0.2, migration/block-dirty-bitmap.c, hw/ppc/spapr.c, hw/s390x/s390-stattrib.c" },
+  { name: "STATTR_FLAG_DONE", mask: 0x8, source: "QEMU 10.0.2, migration/block-dirty-bitmap.c, hw/ppc/spapr.c, hw/s390x/s390-stattrib.c" },
 ];
 
 /**
@@ -1886,6 +1888,7 @@ const S390_STATTR_RECORD_SITES = {
     type: "s390_stattr_flag:12",
     schema: "qemu/live-sections.wire:103",
     meaning: (value) => s390StattrFlagNames(value).join(" | ") || undefined,
+    flags: [s390StattrFlagBits],
   },
   addressLow: { name: "address_low", type: "be32:20", schema: "qemu/live-sections.wire:102" },
   count$: {

@@ -346,13 +346,13 @@ export function multifdFlagNames(value: number | bigint): string[] {
 
 /** What is known of each flag. */
 export const multifdFlagBits: readonly FlagBit[] = [
-  { name: "MULTIFD_FLAG_SYNC", mask: 0x1, doc: "Ends a round: the destination waits until every channel and the main stream have come as far." },
-  { name: "MULTIFD_FLAG_ZLIB", mask: 0x2, doc: "One stream of zlib a channel, flushed behind each packet." },
-  { name: "MULTIFD_FLAG_ZSTD", mask: 0x4, doc: "One stream of zstd a channel, flushed behind each packet." },
-  { name: "MULTIFD_FLAG_QPL", mask: 0x8, doc: "Each page by itself, as bare deflate by Intel's Query Processing Library: see multifd_page_sizes." },
-  { name: "MULTIFD_FLAG_UADK", mask: 0x10, doc: "Each page by itself, as zlib by UADK: see multifd_page_sizes." },
-  { name: "MULTIFD_FLAG_QATZIP", mask: 0x20, doc: "All pages of the packet together, by QATzip: see qemu.qatzip." },
-  { name: "MULTIFD_FLAG_DEVICE_STATE", mask: 0x40, doc: "The packet is a multifd_device_state_packet." },
+  { name: "MULTIFD_FLAG_SYNC", mask: 0x1, doc: "Ends a round: the destination waits until every channel and the main stream have come as far.", source: "QEMU 10.0.2, migration/multifd.h, multifd.c" },
+  { name: "MULTIFD_FLAG_ZLIB", mask: 0x2, doc: "One stream of zlib a channel, flushed behind each packet.", source: "QEMU 10.0.2, migration/multifd.h, multifd.c" },
+  { name: "MULTIFD_FLAG_ZSTD", mask: 0x4, doc: "One stream of zstd a channel, flushed behind each packet.", source: "QEMU 10.0.2, migration/multifd.h, multifd.c" },
+  { name: "MULTIFD_FLAG_QPL", mask: 0x8, doc: "Each page by itself, as bare deflate by Intel's Query Processing Library: see multifd_page_sizes.", source: "QEMU 10.0.2, migration/multifd.h, multifd.c" },
+  { name: "MULTIFD_FLAG_UADK", mask: 0x10, doc: "Each page by itself, as zlib by UADK: see multifd_page_sizes.", source: "QEMU 10.0.2, migration/multifd.h, multifd.c" },
+  { name: "MULTIFD_FLAG_QATZIP", mask: 0x20, doc: "All pages of the packet together, by QATzip: see qemu.qatzip.", source: "QEMU 10.0.2, migration/multifd.h, multifd.c" },
+  { name: "MULTIFD_FLAG_DEVICE_STATE", mask: 0x40, doc: "The packet is a multifd_device_state_packet.", source: "QEMU 10.0.2, migration/multifd.h, multifd.c" },
 ];
 
 /**
@@ -516,6 +516,7 @@ const MULTIFD_PACKET_HEADER_SITES = {
     type: "multifd_flag",
     schema: "qemu/multifd.wire:48",
     meaning: (value) => multifdFlagNames(value).join(" | ") || undefined,
+    flags: [multifdFlagBits],
   },
 } satisfies Record<string, Site>;
 

@@ -81,16 +81,16 @@ export function ramSaveFlagNames(value: number | bigint): string[] {
 
 /** What is known of each flag. */
 export const ramSaveFlagBits: readonly FlagBit[] = [
-  { name: "RAM_SAVE_FLAG_FULL", mask: 0x1, doc: "Obsolete since 2009: refused." },
-  { name: "RAM_SAVE_FLAG_ZERO", mask: 0x2, doc: "A page of zeroes." },
-  { name: "RAM_SAVE_FLAG_MEM_SIZE", mask: 0x4, doc: "The list of blocks." },
-  { name: "RAM_SAVE_FLAG_PAGE", mask: 0x8, doc: "A page as it is." },
-  { name: "RAM_SAVE_FLAG_EOS", mask: 0x10, doc: "End of this part of the section." },
-  { name: "RAM_SAVE_FLAG_CONTINUE", mask: 0x20, doc: "The block is that of the record before; its name is left out." },
-  { name: "RAM_SAVE_FLAG_XBZRLE", mask: 0x40, doc: "What changed in a page sent before." },
-  { name: "RAM_SAVE_FLAG_HOOK", mask: 0x80, doc: "RDMA only: never in a file." },
-  { name: "RAM_SAVE_FLAG_COMPRESS_PAGE", mask: 0x100, doc: "A page compressed by zlib." },
-  { name: "RAM_SAVE_FLAG_MULTIFD_FLUSH", mask: 0x200, doc: "Wait for the multifd channels." },
+  { name: "RAM_SAVE_FLAG_FULL", mask: 0x1, doc: "Obsolete since 2009: refused.", source: "QEMU 10.0.2, migration/ram.c, migration/ram.h" },
+  { name: "RAM_SAVE_FLAG_ZERO", mask: 0x2, doc: "A page of zeroes.", source: "QEMU 10.0.2, migration/ram.c, migration/ram.h" },
+  { name: "RAM_SAVE_FLAG_MEM_SIZE", mask: 0x4, doc: "The list of blocks.", source: "QEMU 10.0.2, migration/ram.c, migration/ram.h" },
+  { name: "RAM_SAVE_FLAG_PAGE", mask: 0x8, doc: "A page as it is.", source: "QEMU 10.0.2, migration/ram.c, migration/ram.h" },
+  { name: "RAM_SAVE_FLAG_EOS", mask: 0x10, doc: "End of this part of the section.", source: "QEMU 10.0.2, migration/ram.c, migration/ram.h" },
+  { name: "RAM_SAVE_FLAG_CONTINUE", mask: 0x20, doc: "The block is that of the record before; its name is left out.", source: "QEMU 10.0.2, migration/ram.c, migration/ram.h" },
+  { name: "RAM_SAVE_FLAG_XBZRLE", mask: 0x40, doc: "What changed in a page sent before.", source: "QEMU 10.0.2, migration/ram.c, migration/ram.h" },
+  { name: "RAM_SAVE_FLAG_HOOK", mask: 0x80, doc: "RDMA only: never in a file.", source: "QEMU 10.0.2, migration/ram.c, migration/ram.h" },
+  { name: "RAM_SAVE_FLAG_COMPRESS_PAGE", mask: 0x100, doc: "A page compressed by zlib.", source: "QEMU 10.0.2, migration/ram.c, migration/ram.h" },
+  { name: "RAM_SAVE_FLAG_MULTIFD_FLUSH", mask: 0x200, doc: "Wait for the multifd channels.", source: "QEMU 10.0.2, migration/ram.c, migration/ram.h" },
 ];
 
 /**
@@ -250,6 +250,7 @@ const RAM_SAVE_WORD_SITES = {
     type: "ram_save_flag:10",
     schema: "qemu/ram.wire:43",
     meaning: (value) => ramSaveFlagNames(value).join(" | ") || undefined,
+    flags: [ramSaveFlagBits],
   },
   addressLow: { name: "address_low", type: "be32:22", schema: "qemu/ram.wire:42" },
 } satisfies Record<string, Site>;

@@ -55,10 +55,10 @@ export function qemuStattrFlagNames(value: number | bigint): string[] {
 
 /** What is known of each flag. */
 export const qemuStattrFlagBits: readonly FlagBit[] = [
-  { name: "STATTR_FLAG_EOS", mask: 0x1n, doc: "Ends the part." },
-  { name: "STATTR_FLAG_MORE", mask: 0x2n, doc: "Attributes of pages from the address on follow." },
-  { name: "STATTR_FLAG_ERROR", mask: 0x4n },
-  { name: "STATTR_FLAG_DONE", mask: 0x8n, doc: "No more will come." },
+  { name: "STATTR_FLAG_EOS", mask: 0x1n, doc: "Ends the part.", source: "QEMU 10.0.2, hw/s390x/s390-stattrib.c" },
+  { name: "STATTR_FLAG_MORE", mask: 0x2n, doc: "Attributes of pages from the address on follow.", source: "QEMU 10.0.2, hw/s390x/s390-stattrib.c" },
+  { name: "STATTR_FLAG_ERROR", mask: 0x4n, source: "QEMU 10.0.2, hw/s390x/s390-stattrib.c" },
+  { name: "STATTR_FLAG_DONE", mask: 0x8n, doc: "No more will come.", source: "QEMU 10.0.2, hw/s390x/s390-stattrib.c" },
 ];
 
 export const STATTR_PAGE_SIZE = 0x1000;

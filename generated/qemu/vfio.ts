@@ -548,7 +548,7 @@ export function vfioDeviceStatePacketFlagsNames(value: number | bigint): string[
 
 /** What is known of each flag. */
 export const vfioDeviceStatePacketFlagsBits: readonly FlagBit[] = [
-  { name: "VFIO_DEVICE_STATE_CONFIG_STATE", mask: 0x1, doc: "The data is the configuration, not device data." },
+  { name: "VFIO_DEVICE_STATE_CONFIG_STATE", mask: 0x1, doc: "The data is the configuration, not device data.", source: "QEMU 10.0.2, hw/vfio/migration.c, include/hw/vfio/vfio-common.h" },
 ];
 
 /**
@@ -730,6 +730,7 @@ const VFIO_DEVICE_STATE_PACKET_SITES = {
     type: "vfio_device_state_packet_flags",
     schema: "qemu/vfio.wire:55",
     meaning: (value) => vfioDeviceStatePacketFlagsNames(value).join(" | ") || undefined,
+    flags: [vfioDeviceStatePacketFlagsBits],
   },
   data: { name: "data", type: "u8[]", schema: "qemu/vfio.wire:56" },
 } satisfies Record<string, Site>;

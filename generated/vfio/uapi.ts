@@ -62,9 +62,9 @@ export function vfioDeviceFeatureFlagsNames(value: number | bigint): string[] {
 
 /** What is known of each flag. */
 export const vfioDeviceFeatureFlagsBits: readonly FlagBit[] = [
-  { name: "VFIO_DEVICE_FEATURE_GET", mask: 0x10000, doc: "Get the feature into data[]." },
-  { name: "VFIO_DEVICE_FEATURE_SET", mask: 0x20000, doc: "Set the feature from data[]." },
-  { name: "VFIO_DEVICE_FEATURE_PROBE", mask: 0x40000, doc: "Ask whether the feature, and where GET or SET is given that access to it, is supported." },
+  { name: "VFIO_DEVICE_FEATURE_GET", mask: 0x10000, doc: "Get the feature into data[].", source: "Linux 7.2, include/uapi/linux/vfio.h" },
+  { name: "VFIO_DEVICE_FEATURE_SET", mask: 0x20000, doc: "Set the feature from data[].", source: "Linux 7.2, include/uapi/linux/vfio.h" },
+  { name: "VFIO_DEVICE_FEATURE_PROBE", mask: 0x40000, doc: "Ask whether the feature, and where GET or SET is given that access to it, is supported.", source: "Linux 7.2, include/uapi/linux/vfio.h" },
 ];
 
 /**
@@ -251,6 +251,7 @@ const VFIO_DEVICE_FEATURE_SITES = {
     schema: "vfio/uapi.wire:32",
     doc: "Number of the feature in bits 0 to 15 (VFIO_DEVICE_FEATURE_MASK), use in bits 16 to 18.",
     meaning: (value) => vfioDeviceFeatureFlagsNames(value).join(" | ") || undefined,
+    flags: [vfioDeviceFeatureFlagsBits],
   },
   data: {
     name: "data",
@@ -297,9 +298,9 @@ export function vfioMigrationFlagsNames(value: number | bigint): string[] {
 
 /** What is known of each flag. */
 export const vfioMigrationFlagsBits: readonly FlagBit[] = [
-  { name: "VFIO_MIGRATION_STOP_COPY", mask: 0x1n },
-  { name: "VFIO_MIGRATION_P2P", mask: 0x2n },
-  { name: "VFIO_MIGRATION_PRE_COPY", mask: 0x4n },
+  { name: "VFIO_MIGRATION_STOP_COPY", mask: 0x1n, source: "Linux 7.2, include/uapi/linux/vfio.h" },
+  { name: "VFIO_MIGRATION_P2P", mask: 0x2n, source: "Linux 7.2, include/uapi/linux/vfio.h" },
+  { name: "VFIO_MIGRATION_PRE_COPY", mask: 0x4n, source: "Linux 7.2, include/uapi/linux/vfio.h" },
 ];
 
 /** `struct vfio_device_feature_migration`: 8 bytes. */
@@ -470,6 +471,7 @@ const VFIO_DEVICE_FEATURE_MIGRATION_SITES = {
     type: "vfio_migration_flags",
     schema: "vfio/uapi.wire:45",
     meaning: (value) => vfioMigrationFlagsNames(value).join(" | ") || undefined,
+    flags: [vfioMigrationFlagsBits],
   },
 } satisfies Record<string, Site>;
 
@@ -768,7 +770,7 @@ export function vfioPrecopyInfoFlagsNames(value: number | bigint): string[] {
 
 /** What is known of each flag. */
 export const vfioPrecopyInfoFlagsBits: readonly FlagBit[] = [
-  { name: "VFIO_PRECOPY_INFO_REINIT", mask: 0x1, doc: "New initial data is present." },
+  { name: "VFIO_PRECOPY_INFO_REINIT", mask: 0x1, doc: "New initial data is present.", source: "Linux 7.2, include/uapi/linux/vfio.h" },
 ];
 
 /**
@@ -996,6 +998,7 @@ const VFIO_PRECOPY_INFO_SITES = {
     type: "vfio_precopy_info_flags",
     schema: "vfio/uapi.wire:81",
     meaning: (value) => vfioPrecopyInfoFlagsNames(value).join(" | ") || undefined,
+    flags: [vfioPrecopyInfoFlagsBits],
   },
   initialBytes: {
     name: "initial_bytes",

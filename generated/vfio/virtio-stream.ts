@@ -77,7 +77,7 @@ export function virtiovfMigfHeaderFlagsNames(value: number | bigint): string[] {
 
 /** What is known of each flag. */
 export const virtiovfMigfHeaderFlagsBits: readonly FlagBit[] = [
-  { name: "VIRTIOVF_MIGF_HEADER_FLAGS_TAG_OPTIONAL", mask: 0x1, doc: "Who does not know the tag may skip the record." },
+  { name: "VIRTIOVF_MIGF_HEADER_FLAGS_TAG_OPTIONAL", mask: 0x1, doc: "Who does not know the tag may skip the record.", source: "Linux 7.2, drivers/vfio/pci/virtio/common.h, migrate.c" },
 ];
 
 /**
@@ -298,6 +298,7 @@ const VIRTIOVF_MIGRATION_HEADER_SITES = {
     type: "virtiovf_migf_header_flags",
     schema: "vfio/virtio-stream.wire:39",
     meaning: (value) => virtiovfMigfHeaderFlagsNames(value).join(" | ") || undefined,
+    flags: [virtiovfMigfHeaderFlagsBits],
   },
   tag: {
     name: "tag",
@@ -621,6 +622,7 @@ const VIRTIOVF_RECORD_SITES = {
     type: "virtiovf_migf_header_flags",
     schema: "vfio/virtio-stream.wire:49",
     meaning: (value) => virtiovfMigfHeaderFlagsNames(value).join(" | ") || undefined,
+    flags: [virtiovfMigfHeaderFlagsBits],
   },
   tag: {
     name: "tag",

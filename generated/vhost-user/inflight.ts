@@ -36,7 +36,12 @@ import {
   writeReserved,
   wrongLength,
 } from "../../src/runtime/index.js";
-import { type PvirtqDescFlags, pvirtqDescFlagsNames } from "../virtio/ring.js";
+import {
+  type PvirtqDescFlags,
+  pvirtqDescFlagsBits,
+  pvirtqDescFlagsNames,
+  virtqDescFlagsBits,
+} from "../virtio/ring.js";
 
 const FILE = "vhost-user/inflight.wire";
 
@@ -1194,6 +1199,7 @@ const VHOST_USER_DESC_STATE_PACKED_SITES = {
     type: "pvirtq_desc_flags",
     schema: "vhost-user/inflight.wire:77",
     meaning: (value) => pvirtqDescFlagsNames(value).join(" | ") || undefined,
+    flags: [pvirtqDescFlagsBits, virtqDescFlagsBits],
   },
   len: { name: "len", type: "u32", schema: "vhost-user/inflight.wire:79", unit: "bytes" },
   addr: { name: "addr", type: "u64", schema: "vhost-user/inflight.wire:80" },

@@ -81,8 +81,8 @@ import {
   writeVhostVringEndianStateAt,
   writeVhostVringStateAt,
 } from "../vhost/uapi.js";
-import { type VirtioFeature, virtioFeatureNames } from "../virtio/features.js";
-import { virtioDeviceStatusNames } from "../virtio/ids.js";
+import { type VirtioFeature, virtioFeatureBits, virtioFeatureNames } from "../virtio/features.js";
+import { virtioDeviceStatusBits, virtioDeviceStatusNames } from "../virtio/ids.js";
 
 const FILE = "vhost-user/messages.wire";
 
@@ -129,36 +129,74 @@ export const VHOST_USER_EMPTY = 0;
  * @see QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features
  */
 export const VhostUserProtocolFeature = {
-  /** The number of virtqueues can be asked for. */
+  /**
+   * The number of virtqueues can be asked for.
+   * @see QEMU 10.0.2, docs/interop/vhost-user.rst, Multiple queue support
+   */
   VHOST_USER_PROTOCOL_F_MQ: 0x1n,
-  /** The dirty log lies in shared memory, passed with VHOST_USER_SET_LOG_BASE. */
+  /**
+   * The dirty log lies in shared memory, passed with VHOST_USER_SET_LOG_BASE.
+   * @see QEMU 10.0.2, docs/interop/vhost-user.rst, Migration
+   */
   VHOST_USER_PROTOCOL_F_LOG_SHMFD: 0x2n,
+  /** @see QEMU 10.0.2, docs/interop/vhost-user.rst, VHOST_USER_SEND_RARP */
   VHOST_USER_PROTOCOL_F_RARP: 0x4n,
-  /** NEED_REPLY has a meaning. */
+  /**
+   * NEED_REPLY has a meaning.
+   * @see QEMU 10.0.2, docs/interop/vhost-user.rst, VHOST_USER_PROTOCOL_F_REPLY_ACK
+   */
   VHOST_USER_PROTOCOL_F_REPLY_ACK: 0x8n,
-  /** VHOST_USER_PROTOCOL_F_NET_MTU in the code, and once in the document. */
+  /**
+   * VHOST_USER_PROTOCOL_F_NET_MTU in the code, and once in the document.
+   * @see QEMU 10.0.2, docs/interop/vhost-user.rst, VHOST_USER_NET_SET_MTU
+   */
   VHOST_USER_PROTOCOL_F_MTU: 0x10n,
-  /** There is a channel for requests of the back-end. Earlier VHOST_USER_PROTOCOL_F_SLAVE_REQ. */
+  /**
+   * There is a channel for requests of the back-end. Earlier VHOST_USER_PROTOCOL_F_SLAVE_REQ.
+   * @see QEMU 10.0.2, docs/interop/vhost-user.rst, Back-end communication
+   */
   VHOST_USER_PROTOCOL_F_BACKEND_REQ: 0x20n,
+  /** @see QEMU 10.0.2, docs/interop/vhost-user.rst, VHOST_USER_SET_VRING_ENDIAN */
   VHOST_USER_PROTOCOL_F_CROSS_ENDIAN: 0x40n,
+  /** @see QEMU 10.0.2, docs/interop/vhost-user.rst, VHOST_USER_CREATE_CRYPTO_SESSION */
   VHOST_USER_PROTOCOL_F_CRYPTO_SESSION: 0x80n,
-  /** Postcopy migration. */
+  /**
+   * Postcopy migration.
+   * @see QEMU 10.0.2, docs/interop/vhost-user.rst, Migration
+   */
   VHOST_USER_PROTOCOL_F_PAGEFAULT: 0x100n,
+  /** @see QEMU 10.0.2, docs/interop/vhost-user.rst, VHOST_USER_GET_CONFIG */
   VHOST_USER_PROTOCOL_F_CONFIG: 0x200n,
-  /** Requests of the back-end can carry descriptors. Earlier VHOST_USER_PROTOCOL_F_SLAVE_SEND_FD. */
+  /**
+   * Requests of the back-end can carry descriptors. Earlier VHOST_USER_PROTOCOL_F_SLAVE_SEND_FD.
+   * @see QEMU 10.0.2, docs/interop/vhost-user.rst, Back-end communication
+   */
   VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD: 0x400n,
+  /** @see QEMU 10.0.2, docs/interop/vhost-user.rst, VHOST_USER_BACKEND_VRING_HOST_NOTIFIER_MSG */
   VHOST_USER_PROTOCOL_F_HOST_NOTIFIER: 0x800n,
+  /** @see QEMU 10.0.2, docs/interop/vhost-user.rst, Inflight I/O tracking */
   VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD: 0x1000n,
+  /** @see QEMU 10.0.2, docs/interop/vhost-user.rst, VHOST_USER_RESET_DEVICE */
   VHOST_USER_PROTOCOL_F_RESET_DEVICE: 0x2000n,
-  /** Only together with BACKEND_REQ and REPLY_ACK. */
+  /**
+   * Only together with BACKEND_REQ and REPLY_ACK.
+   * @see QEMU 10.0.2, docs/interop/vhost-user.rst, In-band notifications
+   */
   VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS: 0x4000n,
+  /** @see QEMU 10.0.2, docs/interop/vhost-user.rst, VHOST_USER_GET_MAX_MEM_SLOTS */
   VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS: 0x8000n,
+  /** @see QEMU 10.0.2, docs/interop/vhost-user.rst, VHOST_USER_SET_STATUS */
   VHOST_USER_PROTOCOL_F_STATUS: 0x10000n,
-  /** Memory regions have two fields more. */
+  /**
+   * Memory regions have two fields more.
+   * @see QEMU 10.0.2, docs/interop/vhost-user.rst, Memory region description
+   */
   VHOST_USER_PROTOCOL_F_XEN_MMAP: 0x20000n,
+  /** @see QEMU 10.0.2, docs/interop/vhost-user.rst, VHOST_USER_GET_SHARED_OBJECT */
   VHOST_USER_PROTOCOL_F_SHARED_OBJECT: 0x40000n,
   /**
    * The back-end's own state can be migrated. VHOST_USER_PROTOCOL_F_MIGRATORY_STATE in the series that proposed it.
+   * @see QEMU 10.0.2, docs/interop/vhost-user.rst, Migrating back-end state
    */
   VHOST_USER_PROTOCOL_F_DEVICE_STATE: 0x80000n,
   /**
@@ -187,26 +225,26 @@ export function vhostUserProtocolFeatureNames(value: number | bigint): string[] 
 
 /** What is known of each flag. */
 export const vhostUserProtocolFeatureBits: readonly FlagBit[] = [
-  { name: "VHOST_USER_PROTOCOL_F_MQ", mask: 0x1n, doc: "The number of virtqueues can be asked for.", source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features" },
-  { name: "VHOST_USER_PROTOCOL_F_LOG_SHMFD", mask: 0x2n, doc: "The dirty log lies in shared memory, passed with VHOST_USER_SET_LOG_BASE.", source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features" },
-  { name: "VHOST_USER_PROTOCOL_F_RARP", mask: 0x4n, source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features" },
-  { name: "VHOST_USER_PROTOCOL_F_REPLY_ACK", mask: 0x8n, doc: "NEED_REPLY has a meaning.", source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features" },
-  { name: "VHOST_USER_PROTOCOL_F_MTU", mask: 0x10n, doc: "VHOST_USER_PROTOCOL_F_NET_MTU in the code, and once in the document.", source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features" },
-  { name: "VHOST_USER_PROTOCOL_F_BACKEND_REQ", mask: 0x20n, doc: "There is a channel for requests of the back-end.", source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features" },
-  { name: "VHOST_USER_PROTOCOL_F_CROSS_ENDIAN", mask: 0x40n, source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features" },
-  { name: "VHOST_USER_PROTOCOL_F_CRYPTO_SESSION", mask: 0x80n, source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features" },
-  { name: "VHOST_USER_PROTOCOL_F_PAGEFAULT", mask: 0x100n, doc: "Postcopy migration.", source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features" },
-  { name: "VHOST_USER_PROTOCOL_F_CONFIG", mask: 0x200n, source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features" },
-  { name: "VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD", mask: 0x400n, doc: "Requests of the back-end can carry descriptors.", source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features" },
-  { name: "VHOST_USER_PROTOCOL_F_HOST_NOTIFIER", mask: 0x800n, source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features" },
-  { name: "VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD", mask: 0x1000n, source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features" },
-  { name: "VHOST_USER_PROTOCOL_F_RESET_DEVICE", mask: 0x2000n, source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features" },
-  { name: "VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS", mask: 0x4000n, doc: "Only together with BACKEND_REQ and REPLY_ACK.", source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features" },
-  { name: "VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS", mask: 0x8000n, source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features" },
-  { name: "VHOST_USER_PROTOCOL_F_STATUS", mask: 0x10000n, source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features" },
-  { name: "VHOST_USER_PROTOCOL_F_XEN_MMAP", mask: 0x20000n, doc: "Memory regions have two fields more.", source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features" },
-  { name: "VHOST_USER_PROTOCOL_F_SHARED_OBJECT", mask: 0x40000n, source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features" },
-  { name: "VHOST_USER_PROTOCOL_F_DEVICE_STATE", mask: 0x80000n, doc: "The back-end's own state can be migrated.", source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Protocol features" },
+  { name: "VHOST_USER_PROTOCOL_F_MQ", mask: 0x1n, doc: "The number of virtqueues can be asked for.", source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Multiple queue support" },
+  { name: "VHOST_USER_PROTOCOL_F_LOG_SHMFD", mask: 0x2n, doc: "The dirty log lies in shared memory, passed with VHOST_USER_SET_LOG_BASE.", source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Migration" },
+  { name: "VHOST_USER_PROTOCOL_F_RARP", mask: 0x4n, source: "QEMU 10.0.2, docs/interop/vhost-user.rst, VHOST_USER_SEND_RARP" },
+  { name: "VHOST_USER_PROTOCOL_F_REPLY_ACK", mask: 0x8n, doc: "NEED_REPLY has a meaning.", source: "QEMU 10.0.2, docs/interop/vhost-user.rst, VHOST_USER_PROTOCOL_F_REPLY_ACK" },
+  { name: "VHOST_USER_PROTOCOL_F_MTU", mask: 0x10n, doc: "VHOST_USER_PROTOCOL_F_NET_MTU in the code, and once in the document.", source: "QEMU 10.0.2, docs/interop/vhost-user.rst, VHOST_USER_NET_SET_MTU" },
+  { name: "VHOST_USER_PROTOCOL_F_BACKEND_REQ", mask: 0x20n, doc: "There is a channel for requests of the back-end.", source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Back-end communication" },
+  { name: "VHOST_USER_PROTOCOL_F_CROSS_ENDIAN", mask: 0x40n, source: "QEMU 10.0.2, docs/interop/vhost-user.rst, VHOST_USER_SET_VRING_ENDIAN" },
+  { name: "VHOST_USER_PROTOCOL_F_CRYPTO_SESSION", mask: 0x80n, source: "QEMU 10.0.2, docs/interop/vhost-user.rst, VHOST_USER_CREATE_CRYPTO_SESSION" },
+  { name: "VHOST_USER_PROTOCOL_F_PAGEFAULT", mask: 0x100n, doc: "Postcopy migration.", source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Migration" },
+  { name: "VHOST_USER_PROTOCOL_F_CONFIG", mask: 0x200n, source: "QEMU 10.0.2, docs/interop/vhost-user.rst, VHOST_USER_GET_CONFIG" },
+  { name: "VHOST_USER_PROTOCOL_F_BACKEND_SEND_FD", mask: 0x400n, doc: "Requests of the back-end can carry descriptors.", source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Back-end communication" },
+  { name: "VHOST_USER_PROTOCOL_F_HOST_NOTIFIER", mask: 0x800n, source: "QEMU 10.0.2, docs/interop/vhost-user.rst, VHOST_USER_BACKEND_VRING_HOST_NOTIFIER_MSG" },
+  { name: "VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD", mask: 0x1000n, source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Inflight I/O tracking" },
+  { name: "VHOST_USER_PROTOCOL_F_RESET_DEVICE", mask: 0x2000n, source: "QEMU 10.0.2, docs/interop/vhost-user.rst, VHOST_USER_RESET_DEVICE" },
+  { name: "VHOST_USER_PROTOCOL_F_INBAND_NOTIFICATIONS", mask: 0x4000n, doc: "Only together with BACKEND_REQ and REPLY_ACK.", source: "QEMU 10.0.2, docs/interop/vhost-user.rst, In-band notifications" },
+  { name: "VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS", mask: 0x8000n, source: "QEMU 10.0.2, docs/interop/vhost-user.rst, VHOST_USER_GET_MAX_MEM_SLOTS" },
+  { name: "VHOST_USER_PROTOCOL_F_STATUS", mask: 0x10000n, source: "QEMU 10.0.2, docs/interop/vhost-user.rst, VHOST_USER_SET_STATUS" },
+  { name: "VHOST_USER_PROTOCOL_F_XEN_MMAP", mask: 0x20000n, doc: "Memory regions have two fields more.", source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Memory region description" },
+  { name: "VHOST_USER_PROTOCOL_F_SHARED_OBJECT", mask: 0x40000n, source: "QEMU 10.0.2, docs/interop/vhost-user.rst, VHOST_USER_GET_SHARED_OBJECT" },
+  { name: "VHOST_USER_PROTOCOL_F_DEVICE_STATE", mask: 0x80000n, doc: "The back-end's own state can be migrated.", source: "QEMU 10.0.2, docs/interop/vhost-user.rst, Migrating back-end state" },
   { name: "VHOST_USER_PROTOCOL_F_GET_VRING_BASE_INFLIGHT", mask: 0x100000n, doc: "VHOST_USER_GET_VRING_BASE does not wait for requests in flight: they go on from the inflight region.", source: "rust-vmm/vhost 4e217d99, message.rs, VhostUserProtocolFeatures" },
   { name: "VHOST_USER_PROTOCOL_F_GPA_ADDRESSES", mask: 0x200000n, doc: "Addresses are guest-physical where they are user addresses otherwise.", source: "rust-vmm/vhost, pull request 367" },
   { name: "VHOST_USER_PROTOCOL_F_SHMEM", mask: 0x400000n, doc: "Regions of shared memory that the back-end fills.", source: "rust-vmm/vhost, pull request 367" },
@@ -290,14 +328,14 @@ export function decodeVhostUserHeader(source: Source, littleEndian: boolean): Vh
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserHeader(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 106), reader);
+    throw explain(error, scanVhostUserHeader(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 126), reader);
   }
 }
 
 const VHOST_USER_HEADER_LEAVES: readonly Leaf[] = [
-  ["request", 0, 4, 108],
-  ["version", 4, 4, 111],
-  ["size", 8, 4, 119],
+  ["request", 0, 4, 128],
+  ["version", 4, 4, 131],
+  ["size", 8, 4, 139],
 ];
 
 /**
@@ -307,11 +345,11 @@ const VHOST_USER_HEADER_LEAVES: readonly Leaf[] = [
 export function scanVhostUserHeaderAt(reader: Reader, at: number, littleEndian: boolean): boolean {
   const { view } = reader;
   if (reader.strict && (view.getUint32(at + 4, littleEndian) >>> 4) !== 0) {
-    return reader.fail("reserved", "reserved", at + 4, FILE, 115);
+    return reader.fail("reserved", "reserved", at + 4, FILE, 135);
   }
   const size$ = view.getUint32(at + 8, littleEndian);
   if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    return reader.fail("constraint", "size", at + 8, FILE, 119, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
+    return reader.fail("constraint", "size", at + 8, FILE, 139, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
   }
   return true;
 }
@@ -333,7 +371,7 @@ export function scanVhostUserHeader(reader: Reader, littleEndian: boolean): bool
  */
 export function checkVhostUserHeader(source: Source, littleEndian: boolean): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserHeader(reader, littleEndian) && ended(reader, source, FILE, 106), reader);
+  return verdict(scanVhostUserHeader(reader, littleEndian) && ended(reader, source, FILE, 126), reader);
 }
 
 /** The size of every `vhost_user_header` in bytes. */
@@ -365,19 +403,19 @@ export function writeVhostUserHeaderAt(
     || size$ !== size$ >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["request", 32, 0, 108],
-      ["version", 2, 4, 111],
-      ["reply", 1, 4, 112],
-      ["need_reply", 1, 4, 114],
-      ["reserved", 28, 4, 115],
-      ["size", 32, 8, 119],
+      ["request", 32, 0, 128],
+      ["version", 2, 4, 131],
+      ["reply", 1, 4, 132],
+      ["need_reply", 1, 4, 134],
+      ["reserved", 28, 4, 135],
+      ["size", 32, 8, 139],
     ], request, version, reply, needReply, reserved, size$);
   }
   view.setUint32(at, request, littleEndian);
   view.setUint32(at + 4, version | (reply << 2) | (needReply << 3) | (reserved << 4), littleEndian);
   view.setUint32(at + 8, size$, littleEndian);
   if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    throw broken(writer, "size", at + 8, FILE, 119, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
+    throw broken(writer, "size", at + 8, FILE, 139, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
   }
 }
 
@@ -433,7 +471,7 @@ export class VhostUserHeaderView extends View {
     return this.$view.getUint32(this.$at, this.#littleEndian);
   }
   set request(value: number) {
-    if (value !== value >>> 0) throw this.$error("range", "request", this.$at, FILE, 108, String(value));
+    if (value !== value >>> 0) throw this.$error("range", "request", this.$at, FILE, 128, String(value));
     this.$view.setUint32(this.$at, value, this.#littleEndian);
   }
 
@@ -446,7 +484,7 @@ export class VhostUserHeaderView extends View {
   }
   set version(value: number) {
     if (value !== (value & 0x3)) {
-      throw this.$error("range", "version", this.$at + 4, FILE, 111, String(value));
+      throw this.$error("range", "version", this.$at + 4, FILE, 131, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xfffffffc) | value, this.#littleEndian);
   }
@@ -456,7 +494,7 @@ export class VhostUserHeaderView extends View {
     return (this.$view.getUint32(this.$at + 4, this.#littleEndian) >>> 2) & 0x1;
   }
   set reply(value: number) {
-    if (value !== (value & 0x1)) throw this.$error("range", "reply", this.$at + 4, FILE, 112, String(value));
+    if (value !== (value & 0x1)) throw this.$error("range", "reply", this.$at + 4, FILE, 132, String(value));
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xfffffffb) | (value << 2), this.#littleEndian);
   }
 
@@ -469,7 +507,7 @@ export class VhostUserHeaderView extends View {
   }
   set needReply(value: number) {
     if (value !== (value & 0x1)) {
-      throw this.$error("range", "need_reply", this.$at + 4, FILE, 114, String(value));
+      throw this.$error("range", "need_reply", this.$at + 4, FILE, 134, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xfffffff7) | (value << 3), this.#littleEndian);
   }
@@ -483,7 +521,7 @@ export class VhostUserHeaderView extends View {
   }
   set reserved(value: number) {
     if (value !== (value & 0xfffffff)) {
-      throw this.$error("range", "reserved", this.$at + 4, FILE, 115, String(value));
+      throw this.$error("range", "reserved", this.$at + 4, FILE, 135, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xf) | (value << 4), this.#littleEndian);
   }
@@ -497,7 +535,7 @@ export class VhostUserHeaderView extends View {
     return this.$view.getUint32(this.$at + 8, this.#littleEndian);
   }
   set size(value: number) {
-    if (value !== value >>> 0) throw this.$error("range", "size", this.$at + 8, FILE, 119, String(value));
+    if (value !== value >>> 0) throw this.$error("range", "size", this.$at + 8, FILE, 139, String(value));
     this.$view.setUint32(this.$at + 8, value, this.#littleEndian);
   }
 }
@@ -506,22 +544,22 @@ const VHOST_USER_HEADER_SITES = {
   request: {
     name: "request",
     type: "u32",
-    schema: "vhost-user/messages.wire:108",
+    schema: "vhost-user/messages.wire:128",
     doc: "Of vhost_user_frontend_request or vhost_user_backend_request, by the channel.",
   },
-  version: { name: "version", type: "u32:2", schema: "vhost-user/messages.wire:111", doc: "1." },
-  reply: { name: "reply", type: "u32:1", schema: "vhost-user/messages.wire:112" },
+  version: { name: "version", type: "u32:2", schema: "vhost-user/messages.wire:131", doc: "1." },
+  reply: { name: "reply", type: "u32:1", schema: "vhost-user/messages.wire:132" },
   needReply: {
     name: "need_reply",
     type: "u32:1",
-    schema: "vhost-user/messages.wire:114",
+    schema: "vhost-user/messages.wire:134",
     doc: "With VHOST_USER_PROTOCOL_F_REPLY_ACK.",
   },
-  reserved: { name: "reserved", type: "u32:28", schema: "vhost-user/messages.wire:115", role: "reserved" },
+  reserved: { name: "reserved", type: "u32:28", schema: "vhost-user/messages.wire:135", role: "reserved" },
   size$: {
     name: "size",
     type: "u32",
-    schema: "vhost-user/messages.wire:119",
+    schema: "vhost-user/messages.wire:139",
     doc: "Of the payload.",
     unit: "bytes",
   },
@@ -544,7 +582,7 @@ export function walkVhostUserHeader(reader: Reader, visitor: Visitor, littleEndi
   const reserved = view.getUint32(at + 4, littleEndian) >>> 4;
   visitor.field(VHOST_USER_HEADER_SITES.reserved, -1, at + 4, 4, reserved, 4, 28);
   if (sound && reader.strict && reserved !== 0) {
-    sound = reader.fail("reserved", "reserved", at + 4, FILE, 115) || report(reader, visitor);
+    sound = reader.fail("reserved", "reserved", at + 4, FILE, 135) || report(reader, visitor);
   }
   if (12 > reader.end - at) return reportShort(reader, visitor, at, VHOST_USER_HEADER_LEAVES, FILE);
   const size$ = view.getUint32(at + 8, littleEndian);
@@ -552,7 +590,7 @@ export function walkVhostUserHeader(reader: Reader, visitor: Visitor, littleEndi
   reader.at = at + 12;
   if (!sound) return false;
   if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    return reader.fail("constraint", "size", at + 8, FILE, 119, "size <= VHOST_USER_MAX_PAYLOAD_SIZE") || report(reader, visitor);
+    return reader.fail("constraint", "size", at + 8, FILE, 139, "size <= VHOST_USER_MAX_PAYLOAD_SIZE") || report(reader, visitor);
   }
   return true;
 }
@@ -597,11 +635,11 @@ export function decodeVhostUserU64(source: Source, littleEndian: boolean): Vhost
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserU64(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 124), reader);
+    throw explain(error, scanVhostUserU64(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 144), reader);
   }
 }
 
-const VHOST_USER_U64_LEAVES: readonly Leaf[] = [["value", 0, 8, 125]];
+const VHOST_USER_U64_LEAVES: readonly Leaf[] = [["value", 0, 8, 145]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVhostUserU64(reader: Reader, _littleEndian: boolean): boolean {
@@ -617,7 +655,7 @@ export function scanVhostUserU64(reader: Reader, _littleEndian: boolean): boolea
  */
 export function checkVhostUserU64(source: Source, littleEndian: boolean): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserU64(reader, littleEndian) && ended(reader, source, FILE, 124), reader);
+  return verdict(scanVhostUserU64(reader, littleEndian) && ended(reader, source, FILE, 144), reader);
 }
 
 /** The size of every `vhost_user_u64` in bytes. */
@@ -641,7 +679,7 @@ export function writeVhostUserU64At(
   const { view } = writer;
   const { value: value$ } = value;
   if (value$ !== BigInt.asUintN(64, value$)) {
-    throw misfit(writer, at, FILE, [["value", 64, 0, 125]], value$);
+    throw misfit(writer, at, FILE, [["value", 64, 0, 145]], value$);
   }
   view.setBigUint64(at, value$, littleEndian);
 }
@@ -692,14 +730,14 @@ export class VhostUserU64View extends View {
   }
   set value(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "value", this.$at, FILE, 125, String(value));
+      throw this.$error("range", "value", this.$at, FILE, 145, String(value));
     }
     this.$view.setBigUint64(this.$at, value, this.#littleEndian);
   }
 }
 
 const VHOST_USER_U64_SITES = {
-  value$: { name: "value", type: "u64", schema: "vhost-user/messages.wire:125" },
+  value$: { name: "value", type: "u64", schema: "vhost-user/messages.wire:145" },
 } satisfies Record<string, Site>;
 
 /**
@@ -775,11 +813,11 @@ export function decodeVhostUserVringBaseSplit(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserVringBaseSplit(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 130), reader);
+    throw explain(error, scanVhostUserVringBaseSplit(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 150), reader);
   }
 }
 
-const VHOST_USER_VRING_BASE_SPLIT_LEAVES: readonly Leaf[] = [["index", 0, 4, 131], ["avail_idx", 4, 4, 134]];
+const VHOST_USER_VRING_BASE_SPLIT_LEAVES: readonly Leaf[] = [["index", 0, 4, 151], ["avail_idx", 4, 4, 154]];
 
 /**
  * Checks the 8 bytes at `at`, which the caller has made sure of. Otherwise like scan.
@@ -788,7 +826,7 @@ const VHOST_USER_VRING_BASE_SPLIT_LEAVES: readonly Leaf[] = [["index", 0, 4, 131
 export function scanVhostUserVringBaseSplitAt(reader: Reader, at: number, littleEndian: boolean): boolean {
   const { view } = reader;
   if (reader.strict && (view.getUint32(at + 4, littleEndian) >>> 16) !== 0) {
-    return reader.fail("reserved", "reserved", at + 4, FILE, 135);
+    return reader.fail("reserved", "reserved", at + 4, FILE, 155);
   }
   return true;
 }
@@ -810,7 +848,7 @@ export function scanVhostUserVringBaseSplit(reader: Reader, littleEndian: boolea
  */
 export function checkVhostUserVringBaseSplit(source: Source, littleEndian: boolean): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserVringBaseSplit(reader, littleEndian) && ended(reader, source, FILE, 130), reader);
+  return verdict(scanVhostUserVringBaseSplit(reader, littleEndian) && ended(reader, source, FILE, 150), reader);
 }
 
 /** The size of every `vhost_user_vring_base_split` in bytes. */
@@ -838,9 +876,9 @@ export function writeVhostUserVringBaseSplitAt(
   const { index: index$, availIdx, reserved = 0 } = value;
   if (index$ !== index$ >>> 0 || availIdx !== (availIdx & 0xffff) || reserved !== (reserved & 0xffff)) {
     throw misfit(writer, at, FILE, [
-      ["index", 32, 0, 131],
-      ["avail_idx", 16, 4, 134],
-      ["reserved", 16, 4, 135],
+      ["index", 32, 0, 151],
+      ["avail_idx", 16, 4, 154],
+      ["reserved", 16, 4, 155],
     ], index$, availIdx, reserved);
   }
   view.setUint32(at, index$, littleEndian);
@@ -903,7 +941,7 @@ export class VhostUserVringBaseSplitView extends View {
     return this.$view.getUint32(this.$at, this.#littleEndian);
   }
   set index(value: number) {
-    if (value !== value >>> 0) throw this.$error("range", "index", this.$at, FILE, 131, String(value));
+    if (value !== value >>> 0) throw this.$error("range", "index", this.$at, FILE, 151, String(value));
     this.$view.setUint32(this.$at, value, this.#littleEndian);
   }
 
@@ -916,7 +954,7 @@ export class VhostUserVringBaseSplitView extends View {
   }
   set availIdx(value: number) {
     if (value !== (value & 0xffff)) {
-      throw this.$error("range", "avail_idx", this.$at + 4, FILE, 134, String(value));
+      throw this.$error("range", "avail_idx", this.$at + 4, FILE, 154, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xffff0000) | value, this.#littleEndian);
   }
@@ -930,21 +968,21 @@ export class VhostUserVringBaseSplitView extends View {
   }
   set reserved(value: number) {
     if (value !== (value & 0xffff)) {
-      throw this.$error("range", "reserved", this.$at + 4, FILE, 135, String(value));
+      throw this.$error("range", "reserved", this.$at + 4, FILE, 155, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xffff) | (value << 16), this.#littleEndian);
   }
 }
 
 const VHOST_USER_VRING_BASE_SPLIT_SITES = {
-  index$: { name: "index", type: "u32", schema: "vhost-user/messages.wire:131" },
+  index$: { name: "index", type: "u32", schema: "vhost-user/messages.wire:151" },
   availIdx: {
     name: "avail_idx",
     type: "u32:16",
-    schema: "vhost-user/messages.wire:134",
+    schema: "vhost-user/messages.wire:154",
     doc: "Next available descriptor to process.",
   },
-  reserved: { name: "reserved", type: "u32:16", schema: "vhost-user/messages.wire:135", role: "reserved" },
+  reserved: { name: "reserved", type: "u32:16", schema: "vhost-user/messages.wire:155", role: "reserved" },
 } satisfies Record<string, Site>;
 
 /**
@@ -966,7 +1004,7 @@ export function walkVhostUserVringBaseSplit(
   const reserved = view.getUint32(at + 4, littleEndian) >>> 16;
   visitor.field(VHOST_USER_VRING_BASE_SPLIT_SITES.reserved, -1, at + 4, 4, reserved, 16, 16);
   if (sound && reader.strict && reserved !== 0) {
-    sound = reader.fail("reserved", "reserved", at + 4, FILE, 135) || report(reader, visitor);
+    sound = reader.fail("reserved", "reserved", at + 4, FILE, 155) || report(reader, visitor);
   }
   reader.at = at + 8;
   if (!sound) return false;
@@ -1050,11 +1088,11 @@ export function decodeVhostUserVringBasePacked(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserVringBasePacked(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 141), reader);
+    throw explain(error, scanVhostUserVringBasePacked(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 161), reader);
   }
 }
 
-const VHOST_USER_VRING_BASE_PACKED_LEAVES: readonly Leaf[] = [["index", 0, 4, 142], ["avail_idx", 4, 4, 145]];
+const VHOST_USER_VRING_BASE_PACKED_LEAVES: readonly Leaf[] = [["index", 0, 4, 162], ["avail_idx", 4, 4, 165]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVhostUserVringBasePacked(reader: Reader, _littleEndian: boolean): boolean {
@@ -1070,7 +1108,7 @@ export function scanVhostUserVringBasePacked(reader: Reader, _littleEndian: bool
  */
 export function checkVhostUserVringBasePacked(source: Source, littleEndian: boolean): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserVringBasePacked(reader, littleEndian) && ended(reader, source, FILE, 141), reader);
+  return verdict(scanVhostUserVringBasePacked(reader, littleEndian) && ended(reader, source, FILE, 161), reader);
 }
 
 /** The size of every `vhost_user_vring_base_packed` in bytes. */
@@ -1104,11 +1142,11 @@ export function writeVhostUserVringBasePackedAt(
     || usedWrapCounter !== (usedWrapCounter & 0x1)
   ) {
     throw misfit(writer, at, FILE, [
-      ["index", 32, 0, 142],
-      ["avail_idx", 15, 4, 145],
-      ["avail_wrap_counter", 1, 4, 147],
-      ["used_idx", 15, 4, 149],
-      ["used_wrap_counter", 1, 4, 151],
+      ["index", 32, 0, 162],
+      ["avail_idx", 15, 4, 165],
+      ["avail_wrap_counter", 1, 4, 167],
+      ["used_idx", 15, 4, 169],
+      ["used_wrap_counter", 1, 4, 171],
     ], index$, availIdx, availWrapCounter, usedIdx, usedWrapCounter);
   }
   view.setUint32(at, index$, littleEndian);
@@ -1169,7 +1207,7 @@ export class VhostUserVringBasePackedView extends View {
     return this.$view.getUint32(this.$at, this.#littleEndian);
   }
   set index(value: number) {
-    if (value !== value >>> 0) throw this.$error("range", "index", this.$at, FILE, 142, String(value));
+    if (value !== value >>> 0) throw this.$error("range", "index", this.$at, FILE, 162, String(value));
     this.$view.setUint32(this.$at, value, this.#littleEndian);
   }
 
@@ -1182,7 +1220,7 @@ export class VhostUserVringBasePackedView extends View {
   }
   set availIdx(value: number) {
     if (value !== (value & 0x7fff)) {
-      throw this.$error("range", "avail_idx", this.$at + 4, FILE, 145, String(value));
+      throw this.$error("range", "avail_idx", this.$at + 4, FILE, 165, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xffff8000) | value, this.#littleEndian);
   }
@@ -1196,7 +1234,7 @@ export class VhostUserVringBasePackedView extends View {
   }
   set availWrapCounter(value: number) {
     if (value !== (value & 0x1)) {
-      throw this.$error("range", "avail_wrap_counter", this.$at + 4, FILE, 147, String(value));
+      throw this.$error("range", "avail_wrap_counter", this.$at + 4, FILE, 167, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xffff7fff) | (value << 15), this.#littleEndian);
   }
@@ -1210,7 +1248,7 @@ export class VhostUserVringBasePackedView extends View {
   }
   set usedIdx(value: number) {
     if (value !== (value & 0x7fff)) {
-      throw this.$error("range", "used_idx", this.$at + 4, FILE, 149, String(value));
+      throw this.$error("range", "used_idx", this.$at + 4, FILE, 169, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0x8000ffff) | (value << 16), this.#littleEndian);
   }
@@ -1224,36 +1262,36 @@ export class VhostUserVringBasePackedView extends View {
   }
   set usedWrapCounter(value: number) {
     if (value !== (value & 0x1)) {
-      throw this.$error("range", "used_wrap_counter", this.$at + 4, FILE, 151, String(value));
+      throw this.$error("range", "used_wrap_counter", this.$at + 4, FILE, 171, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0x7fffffff) | (value << 31), this.#littleEndian);
   }
 }
 
 const VHOST_USER_VRING_BASE_PACKED_SITES = {
-  index$: { name: "index", type: "u32", schema: "vhost-user/messages.wire:142" },
+  index$: { name: "index", type: "u32", schema: "vhost-user/messages.wire:162" },
   availIdx: {
     name: "avail_idx",
     type: "u32:15",
-    schema: "vhost-user/messages.wire:145",
+    schema: "vhost-user/messages.wire:165",
     doc: "Next available descriptor to process.",
   },
   availWrapCounter: {
     name: "avail_wrap_counter",
     type: "u32:1",
-    schema: "vhost-user/messages.wire:147",
+    schema: "vhost-user/messages.wire:167",
     doc: "Driver's ring wrap counter.",
   },
   usedIdx: {
     name: "used_idx",
     type: "u32:15",
-    schema: "vhost-user/messages.wire:149",
+    schema: "vhost-user/messages.wire:169",
     doc: "Where the next used descriptor goes.",
   },
   usedWrapCounter: {
     name: "used_wrap_counter",
     type: "u32:1",
-    schema: "vhost-user/messages.wire:151",
+    schema: "vhost-user/messages.wire:171",
     doc: "Device's ring wrap counter.",
   },
 } satisfies Record<string, Site>;
@@ -1352,17 +1390,17 @@ export function decodeVhostUserVringBase(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserVringBase(reader.rewind(at, end, depth), packedRing, littleEndian) && ended(reader, source, FILE, 156), reader);
+    throw explain(error, scanVhostUserVringBase(reader.rewind(at, end, depth), packedRing, littleEndian) && ended(reader, source, FILE, 176), reader);
   }
 }
 
 const VHOST_USER_VRING_BASE_LEAVES: readonly Leaf[] = [
-  ["packed.index", 0, 4, 142],
-  ["packed.avail_idx", 4, 4, 145],
+  ["packed.index", 0, 4, 162],
+  ["packed.avail_idx", 4, 4, 165],
 ];
 const VHOST_USER_VRING_BASE_LEAVES2: readonly Leaf[] = [
-  ["split.index", 0, 4, 131],
-  ["split.avail_idx", 4, 4, 134],
+  ["split.index", 0, 4, 151],
+  ["split.avail_idx", 4, 4, 154],
 ];
 
 /**
@@ -1410,7 +1448,7 @@ export function checkVhostUserVringBase(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserVringBase(reader, packedRing, littleEndian) && ended(reader, source, FILE, 156), reader);
+  return verdict(scanVhostUserVringBase(reader, packedRing, littleEndian) && ended(reader, source, FILE, 176), reader);
 }
 
 /** The size of every `vhost_user_vring_base` in bytes. */
@@ -1460,18 +1498,18 @@ export function writeVhostUserVringBase(
 ): void {
   const { packed, split } = value;
   if (packedRing) {
-    if (split !== undefined) throw unexpected(writer, "split", FILE, 160);
+    if (split !== undefined) throw unexpected(writer, "split", FILE, 180);
     const at = writer.take(8);
-    if (packed === undefined) throw missing(writer, "packed", FILE, 158);
+    if (packed === undefined) throw missing(writer, "packed", FILE, 178);
     try {
       writeVhostUserVringBasePackedAt(writer, at, packed, littleEndian);
     } catch (error) {
       throw inside(error, "packed");
     }
   } else {
-    if (packed !== undefined) throw unexpected(writer, "packed", FILE, 158);
+    if (packed !== undefined) throw unexpected(writer, "packed", FILE, 178);
     const at2 = writer.take(8);
-    if (split === undefined) throw missing(writer, "split", FILE, 160);
+    if (split === undefined) throw missing(writer, "split", FILE, 180);
     try {
       writeVhostUserVringBaseSplitAt(writer, at2, split, littleEndian);
     } catch (error) {
@@ -1553,8 +1591,8 @@ export class VhostUserVringBaseView extends View {
 }
 
 const VHOST_USER_VRING_BASE_SITES = {
-  packed: { name: "packed", type: "vhost_user_vring_base_packed", schema: "vhost-user/messages.wire:158" },
-  split: { name: "split", type: "vhost_user_vring_base_split", schema: "vhost-user/messages.wire:160" },
+  packed: { name: "packed", type: "vhost_user_vring_base_packed", schema: "vhost-user/messages.wire:178" },
+  split: { name: "split", type: "vhost_user_vring_base_split", schema: "vhost-user/messages.wire:180" },
 } satisfies Record<string, Site>;
 
 /**
@@ -1654,11 +1692,11 @@ export function decodeVhostUserVringFd(source: Source, littleEndian: boolean): V
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserVringFd(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 166), reader);
+    throw explain(error, scanVhostUserVringFd(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 186), reader);
   }
 }
 
-const VHOST_USER_VRING_FD_LEAVES: readonly Leaf[] = [["index", 0, 8, 168]];
+const VHOST_USER_VRING_FD_LEAVES: readonly Leaf[] = [["index", 0, 8, 188]];
 
 /**
  * Checks the 8 bytes at `at`, which the caller has made sure of. Otherwise like scan.
@@ -1667,10 +1705,10 @@ const VHOST_USER_VRING_FD_LEAVES: readonly Leaf[] = [["index", 0, 8, 168]];
 export function scanVhostUserVringFdAt(reader: Reader, at: number, littleEndian: boolean): boolean {
   const { view } = reader;
   if (reader.strict && (view.getUint32(littleEndian ? at : at + 4, littleEndian) >>> 9) !== 0) {
-    return reader.fail("reserved", "reserved", at, FILE, 171);
+    return reader.fail("reserved", "reserved", at, FILE, 191);
   }
   if (reader.strict && (view.getUint32(littleEndian ? at + 4 : at, littleEndian)) !== 0) {
-    return reader.fail("reserved", "reserved1", at, FILE, 172);
+    return reader.fail("reserved", "reserved1", at, FILE, 192);
   }
   return true;
 }
@@ -1692,7 +1730,7 @@ export function scanVhostUserVringFd(reader: Reader, littleEndian: boolean): boo
  */
 export function checkVhostUserVringFd(source: Source, littleEndian: boolean): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserVringFd(reader, littleEndian) && ended(reader, source, FILE, 166), reader);
+  return verdict(scanVhostUserVringFd(reader, littleEndian) && ended(reader, source, FILE, 186), reader);
 }
 
 /** The size of every `vhost_user_vring_fd` in bytes. */
@@ -1722,10 +1760,10 @@ export function writeVhostUserVringFdAt(
     || reserved1 !== reserved1 >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["index", 8, 0, 168],
-      ["nofd", 1, 0, 170],
-      ["reserved", 23, 0, 171],
-      ["reserved1", 32, 0, 172],
+      ["index", 8, 0, 188],
+      ["nofd", 1, 0, 190],
+      ["reserved", 23, 0, 191],
+      ["reserved1", 32, 0, 192],
     ], index$, nofd, reserved, reserved1);
   }
   view.setBigUint64(at, BigInt(index$) | (BigInt(nofd) << 8n) | (BigInt(reserved) << 9n) | (BigInt(reserved1) << 32n), littleEndian);
@@ -1780,7 +1818,7 @@ export class VhostUserVringFdView extends View {
     return this.$view.getUint32(this.#littleEndian ? this.$at : this.$at + 4, this.#littleEndian) & 0xff;
   }
   set index(value: number) {
-    if (value !== (value & 0xff)) throw this.$error("range", "index", this.$at, FILE, 168, String(value));
+    if (value !== (value & 0xff)) throw this.$error("range", "index", this.$at, FILE, 188, String(value));
     const at = this.#littleEndian ? this.$at : this.$at + 4;
     this.$view.setUint32(at, (this.$view.getUint32(at, this.#littleEndian) & 0xffffff00) | value, this.#littleEndian);
   }
@@ -1793,7 +1831,7 @@ export class VhostUserVringFdView extends View {
     return (this.$view.getUint32(this.#littleEndian ? this.$at : this.$at + 4, this.#littleEndian) >>> 8) & 0x1;
   }
   set nofd(value: number) {
-    if (value !== (value & 0x1)) throw this.$error("range", "nofd", this.$at, FILE, 170, String(value));
+    if (value !== (value & 0x1)) throw this.$error("range", "nofd", this.$at, FILE, 190, String(value));
     const at = this.#littleEndian ? this.$at : this.$at + 4;
     this.$view.setUint32(at, (this.$view.getUint32(at, this.#littleEndian) & 0xfffffeff) | (value << 8), this.#littleEndian);
   }
@@ -1807,7 +1845,7 @@ export class VhostUserVringFdView extends View {
   }
   set reserved(value: number) {
     if (value !== (value & 0x7fffff)) {
-      throw this.$error("range", "reserved", this.$at, FILE, 171, String(value));
+      throw this.$error("range", "reserved", this.$at, FILE, 191, String(value));
     }
     const at = this.#littleEndian ? this.$at : this.$at + 4;
     this.$view.setUint32(at, (this.$view.getUint32(at, this.#littleEndian) & 0x1ff) | (value << 9), this.#littleEndian);
@@ -1821,22 +1859,22 @@ export class VhostUserVringFdView extends View {
     return this.$view.getUint32(this.#littleEndian ? this.$at + 4 : this.$at, this.#littleEndian);
   }
   set reserved1(value: number) {
-    if (value !== value >>> 0) throw this.$error("range", "reserved1", this.$at, FILE, 172, String(value));
+    if (value !== value >>> 0) throw this.$error("range", "reserved1", this.$at, FILE, 192, String(value));
     const at = this.#littleEndian ? this.$at + 4 : this.$at;
     this.$view.setUint32(at, value, this.#littleEndian);
   }
 }
 
 const VHOST_USER_VRING_FD_SITES = {
-  index$: { name: "index", type: "u64:8", schema: "vhost-user/messages.wire:168" },
+  index$: { name: "index", type: "u64:8", schema: "vhost-user/messages.wire:188" },
   nofd: {
     name: "nofd",
     type: "u64:1",
-    schema: "vhost-user/messages.wire:170",
+    schema: "vhost-user/messages.wire:190",
     doc: "There is no descriptor; poll instead.",
   },
-  reserved: { name: "reserved", type: "u64:23", schema: "vhost-user/messages.wire:171", role: "reserved" },
-  reserved1: { name: "reserved1", type: "u64:32", schema: "vhost-user/messages.wire:172", role: "reserved" },
+  reserved: { name: "reserved", type: "u64:23", schema: "vhost-user/messages.wire:191", role: "reserved" },
+  reserved1: { name: "reserved1", type: "u64:32", schema: "vhost-user/messages.wire:192", role: "reserved" },
 } satisfies Record<string, Site>;
 
 /**
@@ -1853,12 +1891,12 @@ export function walkVhostUserVringFd(reader: Reader, visitor: Visitor, littleEnd
   const reserved = view.getUint32(littleEndian ? at : at + 4, littleEndian) >>> 9;
   visitor.field(VHOST_USER_VRING_FD_SITES.reserved, -1, at, 8, reserved, 9, 23);
   if (sound && reader.strict && reserved !== 0) {
-    sound = reader.fail("reserved", "reserved", at, FILE, 171) || report(reader, visitor);
+    sound = reader.fail("reserved", "reserved", at, FILE, 191) || report(reader, visitor);
   }
   const reserved1 = view.getUint32(littleEndian ? at + 4 : at, littleEndian);
   visitor.field(VHOST_USER_VRING_FD_SITES.reserved1, -1, at, 8, reserved1, 32, 32);
   if (sound && reader.strict && reserved1 !== 0) {
-    sound = reader.fail("reserved", "reserved1", at, FILE, 172) || report(reader, visitor);
+    sound = reader.fail("reserved", "reserved1", at, FILE, 192) || report(reader, visitor);
   }
   reader.at = at + 8;
   if (!sound) return false;
@@ -1971,19 +2009,19 @@ export function decodeVhostUserMemoryRegion(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserMemoryRegion(reader.rewind(at, end, depth), xenMmap, littleEndian) && ended(reader, source, FILE, 187), reader);
+    throw explain(error, scanVhostUserMemoryRegion(reader.rewind(at, end, depth), xenMmap, littleEndian) && ended(reader, source, FILE, 207), reader);
   }
 }
 
 const VHOST_USER_MEMORY_REGION_LEAVES: readonly Leaf[] = [
-  ["guest_phys_addr", 0, 8, 188],
-  ["memory_size", 8, 8, 190],
-  ["userspace_addr", 16, 8, 192],
-  ["mmap_offset", 24, 8, 195],
+  ["guest_phys_addr", 0, 8, 208],
+  ["memory_size", 8, 8, 210],
+  ["userspace_addr", 16, 8, 212],
+  ["mmap_offset", 24, 8, 215],
 ];
 const VHOST_USER_MEMORY_REGION_LEAVES2: readonly Leaf[] = [
-  ["xen_mmap_flags", 0, 4, 197],
-  ["domid", 4, 4, 198],
+  ["xen_mmap_flags", 0, 4, 217],
+  ["domid", 4, 4, 218],
 ];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
@@ -2009,7 +2047,7 @@ export function checkVhostUserMemoryRegion(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserMemoryRegion(reader, xenMmap, littleEndian) && ended(reader, source, FILE, 187), reader);
+  return verdict(scanVhostUserMemoryRegion(reader, xenMmap, littleEndian) && ended(reader, source, FILE, 207), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -2045,10 +2083,10 @@ export function writeVhostUserMemoryRegion(
     || mmapOffset !== BigInt.asUintN(64, mmapOffset)
   ) {
     throw misfit(writer, at, FILE, [
-      ["guest_phys_addr", 64, 0, 188],
-      ["memory_size", 64, 8, 190],
-      ["userspace_addr", 64, 16, 192],
-      ["mmap_offset", 64, 24, 195],
+      ["guest_phys_addr", 64, 0, 208],
+      ["memory_size", 64, 8, 210],
+      ["userspace_addr", 64, 16, 212],
+      ["mmap_offset", 64, 24, 215],
     ], guestPhysAddr, memorySize, userspaceAddr, mmapOffset);
   }
   view.setBigUint64(at, guestPhysAddr, littleEndian);
@@ -2058,19 +2096,19 @@ export function writeVhostUserMemoryRegion(
   if (xenMmap) {
     const at2 = writer.take(8);
     const view2 = writer.view;
-    if (xenMmapFlags === undefined) throw missing(writer, "xen_mmap_flags", FILE, 197);
-    if (domid === undefined) throw missing(writer, "domid", FILE, 198);
+    if (xenMmapFlags === undefined) throw missing(writer, "xen_mmap_flags", FILE, 217);
+    if (domid === undefined) throw missing(writer, "domid", FILE, 218);
     if (xenMmapFlags !== xenMmapFlags >>> 0 || domid !== domid >>> 0) {
       throw misfit(writer, at2, FILE, [
-        ["xen_mmap_flags", 32, 0, 197],
-        ["domid", 32, 4, 198],
+        ["xen_mmap_flags", 32, 0, 217],
+        ["domid", 32, 4, 218],
       ], xenMmapFlags, domid);
     }
     view2.setUint32(at2, xenMmapFlags, littleEndian);
     view2.setUint32(at2 + 4, domid, littleEndian);
   } else {
-    if (xenMmapFlags !== undefined) throw unexpected(writer, "xen_mmap_flags", FILE, 197);
-    if (domid !== undefined) throw unexpected(writer, "domid", FILE, 198);
+    if (xenMmapFlags !== undefined) throw unexpected(writer, "xen_mmap_flags", FILE, 217);
+    if (domid !== undefined) throw unexpected(writer, "domid", FILE, 218);
   }
 }
 
@@ -2119,7 +2157,7 @@ export class VhostUserMemoryRegionView extends View {
   }
   set guestPhysAddr(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "guest_phys_addr", this.$at, FILE, 188, String(value));
+      throw this.$error("range", "guest_phys_addr", this.$at, FILE, 208, String(value));
     }
     this.$view.setBigUint64(this.$at, value, this.#littleEndian);
   }
@@ -2133,7 +2171,7 @@ export class VhostUserMemoryRegionView extends View {
   }
   set memorySize(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "memory_size", this.$at + 8, FILE, 190, String(value));
+      throw this.$error("range", "memory_size", this.$at + 8, FILE, 210, String(value));
     }
     this.$view.setBigUint64(this.$at + 8, value, this.#littleEndian);
   }
@@ -2147,7 +2185,7 @@ export class VhostUserMemoryRegionView extends View {
   }
   set userspaceAddr(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "userspace_addr", this.$at + 16, FILE, 192, String(value));
+      throw this.$error("range", "userspace_addr", this.$at + 16, FILE, 212, String(value));
     }
     this.$view.setBigUint64(this.$at + 16, value, this.#littleEndian);
   }
@@ -2162,7 +2200,7 @@ export class VhostUserMemoryRegionView extends View {
   }
   set mmapOffset(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "mmap_offset", this.$at + 24, FILE, 195, String(value));
+      throw this.$error("range", "mmap_offset", this.$at + 24, FILE, 215, String(value));
     }
     this.$view.setBigUint64(this.$at + 24, value, this.#littleEndian);
   }
@@ -2176,9 +2214,9 @@ export class VhostUserMemoryRegionView extends View {
     return this.$view.getUint32(this.#xenMmapFlagsAt, this.#littleEndian);
   }
   set xenMmapFlags(value: VhostUserXenMmapFlags) {
-    if (this.#xenMmapFlagsAt < 0) throw this.$error("unexpected", "xen_mmap_flags", this.$at, FILE, 197);
+    if (this.#xenMmapFlagsAt < 0) throw this.$error("unexpected", "xen_mmap_flags", this.$at, FILE, 217);
     if (value !== value >>> 0) {
-      throw this.$error("range", "xen_mmap_flags", this.#xenMmapFlagsAt, FILE, 197, String(value));
+      throw this.$error("range", "xen_mmap_flags", this.#xenMmapFlagsAt, FILE, 217, String(value));
     }
     this.$view.setUint32(this.#xenMmapFlagsAt, value, this.#littleEndian);
   }
@@ -2192,9 +2230,9 @@ export class VhostUserMemoryRegionView extends View {
     return this.$view.getUint32(this.#xenMmapFlagsAt + 4, this.#littleEndian);
   }
   set domid(value: number) {
-    if (this.#xenMmapFlagsAt < 0) throw this.$error("unexpected", "domid", this.$at, FILE, 198);
+    if (this.#xenMmapFlagsAt < 0) throw this.$error("unexpected", "domid", this.$at, FILE, 218);
     if (value !== value >>> 0) {
-      throw this.$error("range", "domid", this.#xenMmapFlagsAt + 4, FILE, 198, String(value));
+      throw this.$error("range", "domid", this.#xenMmapFlagsAt + 4, FILE, 218, String(value));
     }
     this.$view.setUint32(this.#xenMmapFlagsAt + 4, value, this.#littleEndian);
   }
@@ -2209,28 +2247,29 @@ export class VhostUserMemoryRegionView extends View {
 }
 
 const VHOST_USER_MEMORY_REGION_SITES = {
-  guestPhysAddr: { name: "guest_phys_addr", type: "u64", schema: "vhost-user/messages.wire:188" },
-  memorySize: { name: "memory_size", type: "u64", schema: "vhost-user/messages.wire:190", unit: "bytes" },
+  guestPhysAddr: { name: "guest_phys_addr", type: "u64", schema: "vhost-user/messages.wire:208" },
+  memorySize: { name: "memory_size", type: "u64", schema: "vhost-user/messages.wire:210", unit: "bytes" },
   userspaceAddr: {
     name: "userspace_addr",
     type: "u64",
-    schema: "vhost-user/messages.wire:192",
+    schema: "vhost-user/messages.wire:212",
     doc: "In the front-end, with VHOST_USER_PROTOCOL_F_GPA_ADDRESSES guest-physical; in a reply of postcopy in the back-end.",
   },
   mmapOffset: {
     name: "mmap_offset",
     type: "u64",
-    schema: "vhost-user/messages.wire:195",
+    schema: "vhost-user/messages.wire:215",
     doc: "Where the region starts in what the descriptor maps.",
     unit: "bytes",
   },
   xenMmapFlags: {
     name: "xen_mmap_flags",
     type: "vhost_user_xen_mmap_flags",
-    schema: "vhost-user/messages.wire:197",
+    schema: "vhost-user/messages.wire:217",
     meaning: (value) => vhostUserXenMmapFlagsNames(value).join(" | ") || undefined,
+    flags: [vhostUserXenMmapFlagsBits],
   },
-  domid: { name: "domid", type: "u32", schema: "vhost-user/messages.wire:198" },
+  domid: { name: "domid", type: "u32", schema: "vhost-user/messages.wire:218" },
 } satisfies Record<string, Site>;
 
 /**
@@ -2337,11 +2376,11 @@ export function decodeVhostUserMemory(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserMemory(reader.rewind(at, end, depth), xenMmap, littleEndian) && ended(reader, source, FILE, 210), reader);
+    throw explain(error, scanVhostUserMemory(reader.rewind(at, end, depth), xenMmap, littleEndian) && ended(reader, source, FILE, 230), reader);
   }
 }
 
-const VHOST_USER_MEMORY_LEAVES: readonly Leaf[] = [["nregions", 0, 4, 212], ["padding", 4, 4, 213]];
+const VHOST_USER_MEMORY_LEAVES: readonly Leaf[] = [["nregions", 0, 4, 232], ["padding", 4, 4, 233]];
 
 /**
  * Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong.
@@ -2355,13 +2394,13 @@ export function scanVhostUserMemory(reader: Reader, xenMmap: boolean, littleEndi
     reader.at = at + 8;
     const nregions = view.getUint32(at, littleEndian);
     if (reader.strict && view.getUint32(at + 4, littleEndian) !== 0) {
-      return reader.fail("reserved", "padding", at + 4, FILE, 213);
+      return reader.fail("reserved", "padding", at + 4, FILE, 233);
     }
     if (nregions > 0x20 /* VHOST_USER_MAX_FDS */) {
-      return reader.fail("constraint", "nregions", at, FILE, 212, "nregions <= VHOST_USER_MAX_FDS");
+      return reader.fail("constraint", "nregions", at, FILE, 232, "nregions <= VHOST_USER_MAX_FDS");
     }
     const need = nregions * 32;
-    if (need > reader.end - reader.at) return reader.lacks("regions", reader.at, need, FILE, 214);
+    if (need > reader.end - reader.at) return reader.lacks("regions", reader.at, need, FILE, 234);
     for (let i = 0; i < nregions; i++) {
       if (!scanVhostUserMemoryRegion(reader, xenMmap, littleEndian)) return reader.inside("regions", i);
     }
@@ -2379,7 +2418,7 @@ export function checkVhostUserMemory(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserMemory(reader, xenMmap, littleEndian) && ended(reader, source, FILE, 210), reader);
+  return verdict(scanVhostUserMemory(reader, xenMmap, littleEndian) && ended(reader, source, FILE, 230), reader);
 }
 
 /**
@@ -2416,14 +2455,14 @@ export function writeVhostUserMemory(
     const nregions = (regions?.length ?? 0);
     if (nregions !== nregions >>> 0 || (padding ?? 0) !== (padding ?? 0) >>> 0) {
       throw misfit(writer, at, FILE, [
-        ["nregions", 32, 0, 212],
-        ["padding", 32, 4, 213],
+        ["nregions", 32, 0, 232],
+        ["padding", 32, 4, 233],
       ], nregions, (padding ?? 0));
     }
     view.setUint32(at, nregions, littleEndian);
     view.setUint32(at + 4, (padding ?? 0), littleEndian);
     if (nregions > 0x20 /* VHOST_USER_MAX_FDS */) {
-      throw broken(writer, "nregions", at, FILE, 212, "nregions <= VHOST_USER_MAX_FDS");
+      throw broken(writer, "nregions", at, FILE, 232, "nregions <= VHOST_USER_MAX_FDS");
     }
     let i = 0;
     try {
@@ -2435,7 +2474,7 @@ export function writeVhostUserMemory(
       throw inside(error, "regions", i);
     }
   } else {
-    if (padding !== undefined) throw unexpected(writer, "padding", FILE, 213);
+    if (padding !== undefined) throw unexpected(writer, "padding", FILE, 233);
   }
 }
 
@@ -2503,9 +2542,9 @@ export class VhostUserMemoryView extends View {
     return this.$view.getUint32(this.#nregionsAt + 4, this.#littleEndian);
   }
   set padding(value: number) {
-    if (this.#nregionsAt < 0) throw this.$error("unexpected", "padding", this.$at, FILE, 213);
+    if (this.#nregionsAt < 0) throw this.$error("unexpected", "padding", this.$at, FILE, 233);
     if (value !== value >>> 0) {
-      throw this.$error("range", "padding", this.#nregionsAt + 4, FILE, 213, String(value));
+      throw this.$error("range", "padding", this.#nregionsAt + 4, FILE, 233, String(value));
     }
     this.$view.setUint32(this.#nregionsAt + 4, value, this.#littleEndian);
   }
@@ -2544,9 +2583,9 @@ export class VhostUserMemoryView extends View {
 }
 
 const VHOST_USER_MEMORY_SITES = {
-  nregions: { name: "nregions", type: "u32", schema: "vhost-user/messages.wire:212", role: "derived" },
-  padding: { name: "padding", type: "u32", schema: "vhost-user/messages.wire:213", role: "reserved" },
-  regions: { name: "regions", type: "vhost_user_memory_region[]", schema: "vhost-user/messages.wire:214" },
+  nregions: { name: "nregions", type: "u32", schema: "vhost-user/messages.wire:232", role: "derived" },
+  padding: { name: "padding", type: "u32", schema: "vhost-user/messages.wire:233", role: "reserved" },
+  regions: { name: "regions", type: "vhost_user_memory_region[]", schema: "vhost-user/messages.wire:234" },
 } satisfies Record<string, Site>;
 
 /**
@@ -2570,12 +2609,12 @@ export function walkVhostUserMemory(
     const padding = view.getUint32(at + 4, littleEndian);
     visitor.field(VHOST_USER_MEMORY_SITES.padding, -1, at + 4, 4, padding);
     if (sound && reader.strict && padding !== 0) {
-      sound = reader.fail("reserved", "padding", at + 4, FILE, 213) || report(reader, visitor);
+      sound = reader.fail("reserved", "padding", at + 4, FILE, 233) || report(reader, visitor);
     }
     reader.at = at + 8;
     if (!sound) return false;
     if (nregions > 0x20 /* VHOST_USER_MAX_FDS */) {
-      return reader.fail("constraint", "nregions", at, FILE, 212, "nregions <= VHOST_USER_MAX_FDS") || report(reader, visitor);
+      return reader.fail("constraint", "nregions", at, FILE, 232, "nregions <= VHOST_USER_MAX_FDS") || report(reader, visitor);
     }
     const from = reader.at;
     const need = nregions * 32;
@@ -2588,7 +2627,7 @@ export function walkVhostUserMemory(
       visitor.close(reader.at);
     }
     visitor.close(reader.at);
-    if (need > reader.end - from) return reportLack(reader, visitor, "regions", from, need, FILE, 214);
+    if (need > reader.end - from) return reportLack(reader, visitor, "regions", from, need, FILE, 234);
     if (!whole) return false;
   }
   return true;
@@ -2657,11 +2696,11 @@ export function decodeVhostUserMemoryReply(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserMemoryReply(reader.rewind(at, end, depth), xenMmap, littleEndian) && ended(reader, source, FILE, 220), reader);
+    throw explain(error, scanVhostUserMemoryReply(reader.rewind(at, end, depth), xenMmap, littleEndian) && ended(reader, source, FILE, 240), reader);
   }
 }
 
-const VHOST_USER_MEMORY_REPLY_LEAVES: readonly Leaf[] = [["acknowledgement.value", 0, 8, 125]];
+const VHOST_USER_MEMORY_REPLY_LEAVES: readonly Leaf[] = [["acknowledgement.value", 0, 8, 145]];
 
 /**
  * Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong.
@@ -2680,7 +2719,7 @@ export function scanVhostUserMemoryReply(reader: Reader, xenMmap: boolean, littl
       if ((tag >= 0x9 && tag <= 0x1000)) {
         if (!scanVhostUserMemory(reader, xenMmap, littleEndian)) return reader.inside("memory");
       } else {
-        return reader.fail("tag", "reply", reader.at, FILE, 224, String(reader.end - reader.at));
+        return reader.fail("tag", "reply", reader.at, FILE, 244, String(reader.end - reader.at));
       }
     }
   }
@@ -2697,7 +2736,7 @@ export function checkVhostUserMemoryReply(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserMemoryReply(reader, xenMmap, littleEndian) && ended(reader, source, FILE, 220), reader);
+  return verdict(scanVhostUserMemoryReply(reader, xenMmap, littleEndian) && ended(reader, source, FILE, 240), reader);
 }
 
 /**
@@ -2845,9 +2884,9 @@ const VHOST_USER_MEMORY_REPLY_SITES = {
   acknowledgement: {
     name: "acknowledgement",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:222",
+    schema: "vhost-user/messages.wire:242",
   },
-  memory: { name: "memory", type: "vhost_user_memory", schema: "vhost-user/messages.wire:223" },
+  memory: { name: "memory", type: "vhost_user_memory", schema: "vhost-user/messages.wire:243" },
 } satisfies Record<string, Site>;
 
 /**
@@ -2882,7 +2921,7 @@ export function walkVhostUserMemoryReply(
         visitor.close(reader.at);
         if (!whole) return false;
       } else {
-        return reader.fail("tag", "reply", reader.at, FILE, 224, String(reader.end - reader.at)) || report(reader, visitor);
+        return reader.fail("tag", "reply", reader.at, FILE, 244, String(reader.end - reader.at)) || report(reader, visitor);
       }
     }
   }
@@ -2937,11 +2976,11 @@ export function decodeVhostUserSingleMemoryRegion(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserSingleMemoryRegion(reader.rewind(at, end, depth), xenMmap, littleEndian) && ended(reader, source, FILE, 229), reader);
+    throw explain(error, scanVhostUserSingleMemoryRegion(reader.rewind(at, end, depth), xenMmap, littleEndian) && ended(reader, source, FILE, 249), reader);
   }
 }
 
-const VHOST_USER_SINGLE_MEMORY_REGION_LEAVES: readonly Leaf[] = [["padding", 0, 8, 230]];
+const VHOST_USER_SINGLE_MEMORY_REGION_LEAVES: readonly Leaf[] = [["padding", 0, 8, 250]];
 
 /**
  * Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong.
@@ -2957,7 +2996,7 @@ export function scanVhostUserSingleMemoryRegion(
   if (8 > reader.end - at) return reader.short(at, VHOST_USER_SINGLE_MEMORY_REGION_LEAVES, FILE);
   reader.at = at + 8;
   if (reader.strict && view.getBigUint64(at, littleEndian) !== 0n) {
-    return reader.fail("reserved", "padding", at, FILE, 230);
+    return reader.fail("reserved", "padding", at, FILE, 250);
   }
   if (!scanVhostUserMemoryRegion(reader, xenMmap, littleEndian)) return reader.inside("region");
   return true;
@@ -2973,7 +3012,7 @@ export function checkVhostUserSingleMemoryRegion(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserSingleMemoryRegion(reader, xenMmap, littleEndian) && ended(reader, source, FILE, 229), reader);
+  return verdict(scanVhostUserSingleMemoryRegion(reader, xenMmap, littleEndian) && ended(reader, source, FILE, 249), reader);
 }
 
 /**
@@ -3002,7 +3041,7 @@ export function writeVhostUserSingleMemoryRegion(
   const at = writer.take(8);
   const { view } = writer;
   if (padding !== BigInt.asUintN(64, padding)) {
-    throw misfit(writer, at, FILE, [["padding", 64, 0, 230]], padding);
+    throw misfit(writer, at, FILE, [["padding", 64, 0, 250]], padding);
   }
   view.setBigUint64(at, padding, littleEndian);
   try {
@@ -3064,7 +3103,7 @@ export class VhostUserSingleMemoryRegionView extends View {
   }
   set padding(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "padding", this.$at, FILE, 230, String(value));
+      throw this.$error("range", "padding", this.$at, FILE, 250, String(value));
     }
     this.$view.setBigUint64(this.$at, value, this.#littleEndian);
   }
@@ -3082,8 +3121,8 @@ export class VhostUserSingleMemoryRegionView extends View {
 }
 
 const VHOST_USER_SINGLE_MEMORY_REGION_SITES = {
-  padding: { name: "padding", type: "u64", schema: "vhost-user/messages.wire:230", role: "reserved" },
-  region: { name: "region", type: "vhost_user_memory_region", schema: "vhost-user/messages.wire:231" },
+  padding: { name: "padding", type: "u64", schema: "vhost-user/messages.wire:250", role: "reserved" },
+  region: { name: "region", type: "vhost_user_memory_region", schema: "vhost-user/messages.wire:251" },
 } satisfies Record<string, Site>;
 
 /**
@@ -3105,7 +3144,7 @@ export function walkVhostUserSingleMemoryRegion(
   const padding = view.getBigUint64(at, littleEndian);
   visitor.field(VHOST_USER_SINGLE_MEMORY_REGION_SITES.padding, -1, at, 8, padding);
   if (sound && reader.strict && padding !== 0n) {
-    sound = reader.fail("reserved", "padding", at, FILE, 230) || report(reader, visitor);
+    sound = reader.fail("reserved", "padding", at, FILE, 250) || report(reader, visitor);
   }
   reader.at = at + 8;
   if (!sound) return false;
@@ -3178,11 +3217,11 @@ export function decodeVhostUserSingleMemoryRegionReply(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserSingleMemoryRegionReply(reader.rewind(at, end, depth), xenMmap, littleEndian) && ended(reader, source, FILE, 235), reader);
+    throw explain(error, scanVhostUserSingleMemoryRegionReply(reader.rewind(at, end, depth), xenMmap, littleEndian) && ended(reader, source, FILE, 255), reader);
   }
 }
 
-const VHOST_USER_SINGLE_MEMORY_REGION_REPLY_LEAVES: readonly Leaf[] = [["acknowledgement.value", 0, 8, 125]];
+const VHOST_USER_SINGLE_MEMORY_REGION_REPLY_LEAVES: readonly Leaf[] = [["acknowledgement.value", 0, 8, 145]];
 
 /**
  * Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong.
@@ -3206,7 +3245,7 @@ export function scanVhostUserSingleMemoryRegionReply(
       break;
     }
     default: {
-      return reader.fail("tag", "reply", reader.at, FILE, 239, String(reader.end - reader.at));
+      return reader.fail("tag", "reply", reader.at, FILE, 259, String(reader.end - reader.at));
     }
   }
   return true;
@@ -3222,7 +3261,7 @@ export function checkVhostUserSingleMemoryRegionReply(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserSingleMemoryRegionReply(reader, xenMmap, littleEndian) && ended(reader, source, FILE, 235), reader);
+  return verdict(scanVhostUserSingleMemoryRegionReply(reader, xenMmap, littleEndian) && ended(reader, source, FILE, 255), reader);
 }
 
 /**
@@ -3374,9 +3413,9 @@ const VHOST_USER_SINGLE_MEMORY_REGION_REPLY_SITES = {
   acknowledgement: {
     name: "acknowledgement",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:237",
+    schema: "vhost-user/messages.wire:257",
   },
-  memory: { name: "memory", type: "vhost_user_single_memory_region", schema: "vhost-user/messages.wire:238" },
+  memory: { name: "memory", type: "vhost_user_single_memory_region", schema: "vhost-user/messages.wire:258" },
 } satisfies Record<string, Site>;
 
 /**
@@ -3414,7 +3453,7 @@ export function walkVhostUserSingleMemoryRegionReply(
       break;
     }
     default: {
-      return reader.fail("tag", "reply", reader.at, FILE, 239, String(reader.end - reader.at)) || report(reader, visitor);
+      return reader.fail("tag", "reply", reader.at, FILE, 259, String(reader.end - reader.at)) || report(reader, visitor);
     }
   }
   return true;
@@ -3472,11 +3511,11 @@ export function decodeVhostUserLog(source: Source, littleEndian: boolean): Vhost
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserLog(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 245), reader);
+    throw explain(error, scanVhostUserLog(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 265), reader);
   }
 }
 
-const VHOST_USER_LOG_LEAVES: readonly Leaf[] = [["mmap_size", 0, 8, 247], ["mmap_offset", 8, 8, 250]];
+const VHOST_USER_LOG_LEAVES: readonly Leaf[] = [["mmap_size", 0, 8, 267], ["mmap_offset", 8, 8, 270]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVhostUserLog(reader: Reader, _littleEndian: boolean): boolean {
@@ -3492,7 +3531,7 @@ export function scanVhostUserLog(reader: Reader, _littleEndian: boolean): boolea
  */
 export function checkVhostUserLog(source: Source, littleEndian: boolean): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserLog(reader, littleEndian) && ended(reader, source, FILE, 245), reader);
+  return verdict(scanVhostUserLog(reader, littleEndian) && ended(reader, source, FILE, 265), reader);
 }
 
 /** The size of every `vhost_user_log` in bytes. */
@@ -3517,8 +3556,8 @@ export function writeVhostUserLogAt(
   const { mmapSize, mmapOffset } = value;
   if (mmapSize !== BigInt.asUintN(64, mmapSize) || mmapOffset !== BigInt.asUintN(64, mmapOffset)) {
     throw misfit(writer, at, FILE, [
-      ["mmap_size", 64, 0, 247],
-      ["mmap_offset", 64, 8, 250],
+      ["mmap_size", 64, 0, 267],
+      ["mmap_offset", 64, 8, 270],
     ], mmapSize, mmapOffset);
   }
   view.setBigUint64(at, mmapSize, littleEndian);
@@ -3574,7 +3613,7 @@ export class VhostUserLogView extends View {
   }
   set mmapSize(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "mmap_size", this.$at, FILE, 247, String(value));
+      throw this.$error("range", "mmap_size", this.$at, FILE, 267, String(value));
     }
     this.$view.setBigUint64(this.$at, value, this.#littleEndian);
   }
@@ -3589,18 +3628,18 @@ export class VhostUserLogView extends View {
   }
   set mmapOffset(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "mmap_offset", this.$at + 8, FILE, 250, String(value));
+      throw this.$error("range", "mmap_offset", this.$at + 8, FILE, 270, String(value));
     }
     this.$view.setBigUint64(this.$at + 8, value, this.#littleEndian);
   }
 }
 
 const VHOST_USER_LOG_SITES = {
-  mmapSize: { name: "mmap_size", type: "u64", schema: "vhost-user/messages.wire:247", unit: "bytes" },
+  mmapSize: { name: "mmap_size", type: "u64", schema: "vhost-user/messages.wire:267", unit: "bytes" },
   mmapOffset: {
     name: "mmap_offset",
     type: "u64",
-    schema: "vhost-user/messages.wire:250",
+    schema: "vhost-user/messages.wire:270",
     doc: "Where guest address 0 is logged.",
     unit: "bytes",
   },
@@ -3676,14 +3715,14 @@ export function decodeVhostUserLogBase(source: Source, littleEndian: boolean): V
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserLogBase(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 257), reader);
+    throw explain(error, scanVhostUserLogBase(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 277), reader);
   }
 }
 
-const VHOST_USER_LOG_BASE_LEAVES: readonly Leaf[] = [["address.value", 0, 8, 125]];
+const VHOST_USER_LOG_BASE_LEAVES: readonly Leaf[] = [["address.value", 0, 8, 145]];
 const VHOST_USER_LOG_BASE_LEAVES2: readonly Leaf[] = [
-  ["log.mmap_size", 0, 8, 247],
-  ["log.mmap_offset", 8, 8, 250],
+  ["log.mmap_size", 0, 8, 267],
+  ["log.mmap_offset", 8, 8, 270],
 ];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
@@ -3702,7 +3741,7 @@ export function scanVhostUserLogBase(reader: Reader, _littleEndian: boolean): bo
       break;
     }
     default: {
-      return reader.fail("tag", "base", reader.at, FILE, 261, String(reader.end - reader.at));
+      return reader.fail("tag", "base", reader.at, FILE, 281, String(reader.end - reader.at));
     }
   }
   return true;
@@ -3714,7 +3753,7 @@ export function scanVhostUserLogBase(reader: Reader, _littleEndian: boolean): bo
  */
 export function checkVhostUserLogBase(source: Source, littleEndian: boolean): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserLogBase(reader, littleEndian) && ended(reader, source, FILE, 257), reader);
+  return verdict(scanVhostUserLogBase(reader, littleEndian) && ended(reader, source, FILE, 277), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -3839,8 +3878,8 @@ export class VhostUserLogBaseView extends View {
 }
 
 const VHOST_USER_LOG_BASE_SITES = {
-  address: { name: "address", type: "vhost_user_u64", schema: "vhost-user/messages.wire:259" },
-  log: { name: "log", type: "vhost_user_log", schema: "vhost-user/messages.wire:260" },
+  address: { name: "address", type: "vhost_user_u64", schema: "vhost-user/messages.wire:279" },
+  log: { name: "log", type: "vhost_user_log", schema: "vhost-user/messages.wire:280" },
 } satisfies Record<string, Site>;
 
 /**
@@ -3876,7 +3915,7 @@ export function walkVhostUserLogBase(reader: Reader, visitor: Visitor, littleEnd
       break;
     }
     default: {
-      return reader.fail("tag", "base", reader.at, FILE, 261, String(reader.end - reader.at)) || report(reader, visitor);
+      return reader.fail("tag", "base", reader.at, FILE, 281, String(reader.end - reader.at)) || report(reader, visitor);
     }
   }
   return true;
@@ -3943,14 +3982,14 @@ export function decodeVhostUserLogBaseReply(source: Source, littleEndian: boolea
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserLogBaseReply(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 270), reader);
+    throw explain(error, scanVhostUserLogBaseReply(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 290), reader);
   }
 }
 
-const VHOST_USER_LOG_BASE_REPLY_LEAVES: readonly Leaf[] = [["number.value", 0, 8, 125]];
+const VHOST_USER_LOG_BASE_REPLY_LEAVES: readonly Leaf[] = [["number.value", 0, 8, 145]];
 const VHOST_USER_LOG_BASE_REPLY_LEAVES2: readonly Leaf[] = [
-  ["log.mmap_size", 0, 8, 247],
-  ["log.mmap_offset", 8, 8, 250],
+  ["log.mmap_size", 0, 8, 267],
+  ["log.mmap_offset", 8, 8, 270],
 ];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
@@ -3972,7 +4011,7 @@ export function scanVhostUserLogBaseReply(reader: Reader, _littleEndian: boolean
       break;
     }
     default: {
-      return reader.fail("tag", "reply", reader.at, FILE, 275, String(reader.end - reader.at));
+      return reader.fail("tag", "reply", reader.at, FILE, 295, String(reader.end - reader.at));
     }
   }
   return true;
@@ -3984,7 +4023,7 @@ export function scanVhostUserLogBaseReply(reader: Reader, _littleEndian: boolean
  */
 export function checkVhostUserLogBaseReply(source: Source, littleEndian: boolean): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserLogBaseReply(reader, littleEndian) && ended(reader, source, FILE, 270), reader);
+  return verdict(scanVhostUserLogBaseReply(reader, littleEndian) && ended(reader, source, FILE, 290), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -4117,8 +4156,8 @@ export class VhostUserLogBaseReplyView extends View {
 }
 
 const VHOST_USER_LOG_BASE_REPLY_SITES = {
-  number$: { name: "number", type: "vhost_user_u64", schema: "vhost-user/messages.wire:273" },
-  log: { name: "log", type: "vhost_user_log", schema: "vhost-user/messages.wire:274" },
+  number$: { name: "number", type: "vhost_user_u64", schema: "vhost-user/messages.wire:293" },
+  log: { name: "log", type: "vhost_user_log", schema: "vhost-user/messages.wire:294" },
 } satisfies Record<string, Site>;
 
 /**
@@ -4161,7 +4200,7 @@ export function walkVhostUserLogBaseReply(reader: Reader, visitor: Visitor, litt
       break;
     }
     default: {
-      return reader.fail("tag", "reply", reader.at, FILE, 275, String(reader.end - reader.at)) || report(reader, visitor);
+      return reader.fail("tag", "reply", reader.at, FILE, 295, String(reader.end - reader.at)) || report(reader, visitor);
     }
   }
   return true;
@@ -4201,7 +4240,7 @@ export function decodeVhostUserDirtyLog(source: Source): VhostUserDirtyLog {
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserDirtyLog(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 287), reader);
+    throw explain(error, scanVhostUserDirtyLog(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 307), reader);
   }
 }
 
@@ -4214,7 +4253,7 @@ export function scanVhostUserDirtyLog(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct vhost_user_dirty_log`; undefined when nothing is. */
 export function checkVhostUserDirtyLog(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserDirtyLog(reader) && ended(reader, source, FILE, 287), reader);
+  return verdict(scanVhostUserDirtyLog(reader) && ended(reader, source, FILE, 307), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -4270,7 +4309,7 @@ export class VhostUserDirtyLogView extends View {
 }
 
 const VHOST_USER_DIRTY_LOG_SITES = {
-  bitmap: { name: "bitmap", type: "u8[]", schema: "vhost-user/messages.wire:288" },
+  bitmap: { name: "bitmap", type: "u8[]", schema: "vhost-user/messages.wire:308" },
 } satisfies Record<string, Site>;
 
 /**
@@ -4379,14 +4418,14 @@ export function decodeVhostUserConfig(source: Source, littleEndian: boolean): Vh
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserConfig(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 310), reader);
+    throw explain(error, scanVhostUserConfig(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 330), reader);
   }
 }
 
 const VHOST_USER_CONFIG_LEAVES: readonly Leaf[] = [
-  ["offset", 0, 4, 312],
-  ["size", 4, 4, 314],
-  ["flags", 8, 4, 316],
+  ["offset", 0, 4, 332],
+  ["size", 4, 4, 334],
+  ["flags", 8, 4, 336],
 ];
 
 /**
@@ -4400,9 +4439,9 @@ export function scanVhostUserConfig(reader: Reader, littleEndian: boolean): bool
   reader.at = at + 12;
   const size$ = view.getUint32(at + 4, littleEndian);
   if (size$ > 0x100 /* VHOST_USER_MAX_CONFIG_SIZE */) {
-    return reader.fail("constraint", "size", at + 4, FILE, 314, "size <= VHOST_USER_MAX_CONFIG_SIZE");
+    return reader.fail("constraint", "size", at + 4, FILE, 334, "size <= VHOST_USER_MAX_CONFIG_SIZE");
   }
-  if (size$ > reader.end - reader.at) return reader.lacks("region", reader.at, size$, FILE, 317);
+  if (size$ > reader.end - reader.at) return reader.lacks("region", reader.at, size$, FILE, 337);
   reader.at += size$;
   return true;
 }
@@ -4413,7 +4452,7 @@ export function scanVhostUserConfig(reader: Reader, littleEndian: boolean): bool
  */
 export function checkVhostUserConfig(source: Source, littleEndian: boolean): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserConfig(reader, littleEndian) && ended(reader, source, FILE, 310), reader);
+  return verdict(scanVhostUserConfig(reader, littleEndian) && ended(reader, source, FILE, 330), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -4432,16 +4471,16 @@ export function writeVhostUserConfig(writer: Writer, value: VhostUserConfig, lit
   const size$ = region.length;
   if (offset !== offset >>> 0 || size$ !== size$ >>> 0 || flags !== flags >>> 0) {
     throw misfit(writer, at, FILE, [
-      ["offset", 32, 0, 312],
-      ["size", 32, 4, 314],
-      ["flags", 32, 8, 316],
+      ["offset", 32, 0, 332],
+      ["size", 32, 4, 334],
+      ["flags", 32, 8, 336],
     ], offset, size$, flags);
   }
   view.setUint32(at, offset, littleEndian);
   view.setUint32(at + 4, size$, littleEndian);
   view.setUint32(at + 8, flags, littleEndian);
   if (size$ > 0x100 /* VHOST_USER_MAX_CONFIG_SIZE */) {
-    throw broken(writer, "size", at + 4, FILE, 314, "size <= VHOST_USER_MAX_CONFIG_SIZE");
+    throw broken(writer, "size", at + 4, FILE, 334, "size <= VHOST_USER_MAX_CONFIG_SIZE");
   }
   writer.put(region);
 }
@@ -4488,7 +4527,7 @@ export class VhostUserConfigView extends View {
     return this.$view.getUint32(this.$at, this.#littleEndian);
   }
   set offset(value: number) {
-    if (value !== value >>> 0) throw this.$error("range", "offset", this.$at, FILE, 312, String(value));
+    if (value !== value >>> 0) throw this.$error("range", "offset", this.$at, FILE, 332, String(value));
     this.$view.setUint32(this.$at, value, this.#littleEndian);
   }
 
@@ -4509,7 +4548,7 @@ export class VhostUserConfigView extends View {
     return this.$view.getUint32(this.$at + 8, this.#littleEndian);
   }
   set flags(value: number) {
-    if (value !== value >>> 0) throw this.$error("range", "flags", this.$at + 8, FILE, 316, String(value));
+    if (value !== value >>> 0) throw this.$error("range", "flags", this.$at + 8, FILE, 336, String(value));
     this.$view.setUint32(this.$at + 8, value, this.#littleEndian);
   }
 
@@ -4526,21 +4565,21 @@ export class VhostUserConfigView extends View {
 }
 
 const VHOST_USER_CONFIG_SITES = {
-  offset: { name: "offset", type: "u32", schema: "vhost-user/messages.wire:312", unit: "bytes" },
+  offset: { name: "offset", type: "u32", schema: "vhost-user/messages.wire:332", unit: "bytes" },
   size$: {
     name: "size",
     type: "u32",
-    schema: "vhost-user/messages.wire:314",
+    schema: "vhost-user/messages.wire:334",
     unit: "bytes",
     role: "derived",
   },
   flags: {
     name: "flags",
     type: "u32",
-    schema: "vhost-user/messages.wire:316",
+    schema: "vhost-user/messages.wire:336",
     doc: "Of vhost_set_config_type or vhost_user_config_flags:",
   },
-  region: { name: "region", type: "u8[]", schema: "vhost-user/messages.wire:317" },
+  region: { name: "region", type: "u8[]", schema: "vhost-user/messages.wire:337" },
 } satisfies Record<string, Site>;
 
 /**
@@ -4559,10 +4598,10 @@ export function walkVhostUserConfig(reader: Reader, visitor: Visitor, littleEndi
   visitor.field(VHOST_USER_CONFIG_SITES.flags, -1, at + 8, 4, view.getUint32(at + 8, littleEndian));
   reader.at = at + 12;
   if (size$ > 0x100 /* VHOST_USER_MAX_CONFIG_SIZE */) {
-    return reader.fail("constraint", "size", at + 4, FILE, 314, "size <= VHOST_USER_MAX_CONFIG_SIZE") || report(reader, visitor);
+    return reader.fail("constraint", "size", at + 4, FILE, 334, "size <= VHOST_USER_MAX_CONFIG_SIZE") || report(reader, visitor);
   }
   const from = reader.at;
-  if (size$ > reader.end - from) return reportLack(reader, visitor, "region", from, size$, FILE, 317);
+  if (size$ > reader.end - from) return reportLack(reader, visitor, "region", from, size$, FILE, 337);
   reader.at = from + size$;
   visitor.field(VHOST_USER_CONFIG_SITES.region, -1, from, size$, reader.bytes.subarray(from, reader.at));
   return true;
@@ -4606,7 +4645,7 @@ export function decodeVhostUserConfigReply(source: Source, littleEndian: boolean
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserConfigReply(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 322), reader);
+    throw explain(error, scanVhostUserConfigReply(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 342), reader);
   }
 }
 
@@ -4627,7 +4666,7 @@ export function scanVhostUserConfigReply(reader: Reader, littleEndian: boolean):
  */
 export function checkVhostUserConfigReply(source: Source, littleEndian: boolean): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserConfigReply(reader, littleEndian) && ended(reader, source, FILE, 322), reader);
+  return verdict(scanVhostUserConfigReply(reader, littleEndian) && ended(reader, source, FILE, 342), reader);
 }
 
 /**
@@ -4717,7 +4756,7 @@ export class VhostUserConfigReplyView extends View {
 }
 
 const VHOST_USER_CONFIG_REPLY_SITES = {
-  config: { name: "config", type: "vhost_user_config", schema: "vhost-user/messages.wire:323" },
+  config: { name: "config", type: "vhost_user_config", schema: "vhost-user/messages.wire:343" },
 } satisfies Record<string, Site>;
 
 /**
@@ -4817,14 +4856,14 @@ export function decodeVhostUserVringArea(source: Source, littleEndian: boolean):
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserVringArea(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 328), reader);
+    throw explain(error, scanVhostUserVringArea(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 348), reader);
   }
 }
 
 const VHOST_USER_VRING_AREA_LEAVES: readonly Leaf[] = [
-  ["index", 0, 8, 330],
-  ["size", 8, 8, 338],
-  ["offset", 16, 8, 340],
+  ["index", 0, 8, 350],
+  ["size", 8, 8, 358],
+  ["offset", 16, 8, 360],
 ];
 
 /**
@@ -4834,10 +4873,10 @@ const VHOST_USER_VRING_AREA_LEAVES: readonly Leaf[] = [
 export function scanVhostUserVringAreaAt(reader: Reader, at: number, littleEndian: boolean): boolean {
   const { view } = reader;
   if (reader.strict && (view.getUint32(littleEndian ? at : at + 4, littleEndian) >>> 9) !== 0) {
-    return reader.fail("reserved", "reserved", at, FILE, 333);
+    return reader.fail("reserved", "reserved", at, FILE, 353);
   }
   if (reader.strict && (view.getUint32(littleEndian ? at + 4 : at, littleEndian)) !== 0) {
-    return reader.fail("reserved", "reserved1", at, FILE, 334);
+    return reader.fail("reserved", "reserved1", at, FILE, 354);
   }
   return true;
 }
@@ -4859,7 +4898,7 @@ export function scanVhostUserVringArea(reader: Reader, littleEndian: boolean): b
  */
 export function checkVhostUserVringArea(source: Source, littleEndian: boolean): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserVringArea(reader, littleEndian) && ended(reader, source, FILE, 328), reader);
+  return verdict(scanVhostUserVringArea(reader, littleEndian) && ended(reader, source, FILE, 348), reader);
 }
 
 /** The size of every `vhost_user_vring_area` in bytes. */
@@ -4891,12 +4930,12 @@ export function writeVhostUserVringAreaAt(
     || offset !== BigInt.asUintN(64, offset)
   ) {
     throw misfit(writer, at, FILE, [
-      ["index", 8, 0, 330],
-      ["nofd", 1, 0, 332],
-      ["reserved", 23, 0, 333],
-      ["reserved1", 32, 0, 334],
-      ["size", 64, 8, 338],
-      ["offset", 64, 16, 340],
+      ["index", 8, 0, 350],
+      ["nofd", 1, 0, 352],
+      ["reserved", 23, 0, 353],
+      ["reserved1", 32, 0, 354],
+      ["size", 64, 8, 358],
+      ["offset", 64, 16, 360],
     ], index$, nofd, reserved, reserved1, size$, offset);
   }
   view.setBigUint64(at, BigInt(index$) | (BigInt(nofd) << 8n) | (BigInt(reserved) << 9n) | (BigInt(reserved1) << 32n), littleEndian);
@@ -4957,7 +4996,7 @@ export class VhostUserVringAreaView extends View {
     return this.$view.getUint32(this.#littleEndian ? this.$at : this.$at + 4, this.#littleEndian) & 0xff;
   }
   set index(value: number) {
-    if (value !== (value & 0xff)) throw this.$error("range", "index", this.$at, FILE, 330, String(value));
+    if (value !== (value & 0xff)) throw this.$error("range", "index", this.$at, FILE, 350, String(value));
     const at = this.#littleEndian ? this.$at : this.$at + 4;
     this.$view.setUint32(at, (this.$view.getUint32(at, this.#littleEndian) & 0xffffff00) | value, this.#littleEndian);
   }
@@ -4970,7 +5009,7 @@ export class VhostUserVringAreaView extends View {
     return (this.$view.getUint32(this.#littleEndian ? this.$at : this.$at + 4, this.#littleEndian) >>> 8) & 0x1;
   }
   set nofd(value: number) {
-    if (value !== (value & 0x1)) throw this.$error("range", "nofd", this.$at, FILE, 332, String(value));
+    if (value !== (value & 0x1)) throw this.$error("range", "nofd", this.$at, FILE, 352, String(value));
     const at = this.#littleEndian ? this.$at : this.$at + 4;
     this.$view.setUint32(at, (this.$view.getUint32(at, this.#littleEndian) & 0xfffffeff) | (value << 8), this.#littleEndian);
   }
@@ -4984,7 +5023,7 @@ export class VhostUserVringAreaView extends View {
   }
   set reserved(value: number) {
     if (value !== (value & 0x7fffff)) {
-      throw this.$error("range", "reserved", this.$at, FILE, 333, String(value));
+      throw this.$error("range", "reserved", this.$at, FILE, 353, String(value));
     }
     const at = this.#littleEndian ? this.$at : this.$at + 4;
     this.$view.setUint32(at, (this.$view.getUint32(at, this.#littleEndian) & 0x1ff) | (value << 9), this.#littleEndian);
@@ -4998,7 +5037,7 @@ export class VhostUserVringAreaView extends View {
     return this.$view.getUint32(this.#littleEndian ? this.$at + 4 : this.$at, this.#littleEndian);
   }
   set reserved1(value: number) {
-    if (value !== value >>> 0) throw this.$error("range", "reserved1", this.$at, FILE, 334, String(value));
+    if (value !== value >>> 0) throw this.$error("range", "reserved1", this.$at, FILE, 354, String(value));
     const at = this.#littleEndian ? this.$at + 4 : this.$at;
     this.$view.setUint32(at, value, this.#littleEndian);
   }
@@ -5013,7 +5052,7 @@ export class VhostUserVringAreaView extends View {
   }
   set size(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "size", this.$at + 8, FILE, 338, String(value));
+      throw this.$error("range", "size", this.$at + 8, FILE, 358, String(value));
     }
     this.$view.setBigUint64(this.$at + 8, value, this.#littleEndian);
   }
@@ -5027,30 +5066,30 @@ export class VhostUserVringAreaView extends View {
   }
   set offset(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "offset", this.$at + 16, FILE, 340, String(value));
+      throw this.$error("range", "offset", this.$at + 16, FILE, 360, String(value));
     }
     this.$view.setBigUint64(this.$at + 16, value, this.#littleEndian);
   }
 }
 
 const VHOST_USER_VRING_AREA_SITES = {
-  index$: { name: "index", type: "u64:8", schema: "vhost-user/messages.wire:330" },
+  index$: { name: "index", type: "u64:8", schema: "vhost-user/messages.wire:350" },
   nofd: {
     name: "nofd",
     type: "u64:1",
-    schema: "vhost-user/messages.wire:332",
+    schema: "vhost-user/messages.wire:352",
     doc: "There is no descriptor:",
   },
-  reserved: { name: "reserved", type: "u64:23", schema: "vhost-user/messages.wire:333", role: "reserved" },
-  reserved1: { name: "reserved1", type: "u64:32", schema: "vhost-user/messages.wire:334", role: "reserved" },
+  reserved: { name: "reserved", type: "u64:23", schema: "vhost-user/messages.wire:353", role: "reserved" },
+  reserved1: { name: "reserved1", type: "u64:32", schema: "vhost-user/messages.wire:354", role: "reserved" },
   size$: {
     name: "size",
     type: "u64",
-    schema: "vhost-user/messages.wire:338",
+    schema: "vhost-user/messages.wire:358",
     doc: "Size of a page of the host.",
     unit: "bytes",
   },
-  offset: { name: "offset", type: "u64", schema: "vhost-user/messages.wire:340", unit: "bytes" },
+  offset: { name: "offset", type: "u64", schema: "vhost-user/messages.wire:360", unit: "bytes" },
 } satisfies Record<string, Site>;
 
 /**
@@ -5067,12 +5106,12 @@ export function walkVhostUserVringArea(reader: Reader, visitor: Visitor, littleE
   const reserved = view.getUint32(littleEndian ? at : at + 4, littleEndian) >>> 9;
   visitor.field(VHOST_USER_VRING_AREA_SITES.reserved, -1, at, 8, reserved, 9, 23);
   if (sound && reader.strict && reserved !== 0) {
-    sound = reader.fail("reserved", "reserved", at, FILE, 333) || report(reader, visitor);
+    sound = reader.fail("reserved", "reserved", at, FILE, 353) || report(reader, visitor);
   }
   const reserved1 = view.getUint32(littleEndian ? at + 4 : at, littleEndian);
   visitor.field(VHOST_USER_VRING_AREA_SITES.reserved1, -1, at, 8, reserved1, 32, 32);
   if (sound && reader.strict && reserved1 !== 0) {
-    sound = reader.fail("reserved", "reserved1", at, FILE, 334) || report(reader, visitor);
+    sound = reader.fail("reserved", "reserved1", at, FILE, 354) || report(reader, visitor);
   }
   if (16 > reader.end - at) return reportShort(reader, visitor, at, VHOST_USER_VRING_AREA_LEAVES, FILE);
   visitor.field(VHOST_USER_VRING_AREA_SITES.size$, -1, at + 8, 8, view.getBigUint64(at + 8, littleEndian));
@@ -5161,17 +5200,17 @@ export function decodeVhostUserInflight(source: Source, littleEndian: boolean): 
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserInflight(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 348), reader);
+    throw explain(error, scanVhostUserInflight(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 368), reader);
   }
 }
 
 const VHOST_USER_INFLIGHT_LEAVES: readonly Leaf[] = [
-  ["mmap_size", 0, 8, 351],
-  ["mmap_offset", 8, 8, 353],
-  ["num_queues", 16, 2, 354],
-  ["queue_size", 18, 2, 355],
+  ["mmap_size", 0, 8, 371],
+  ["mmap_offset", 8, 8, 373],
+  ["num_queues", 16, 2, 374],
+  ["queue_size", 18, 2, 375],
 ];
-const VHOST_USER_INFLIGHT_LEAVES2: readonly Leaf[] = [["padding", 0, 4, 357]];
+const VHOST_USER_INFLIGHT_LEAVES2: readonly Leaf[] = [["padding", 0, 4, 377]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVhostUserInflight(reader: Reader, _littleEndian: boolean): boolean {
@@ -5189,7 +5228,7 @@ export function scanVhostUserInflight(reader: Reader, _littleEndian: boolean): b
       break;
     }
     default: {
-      return reader.fail("tag", "tail", reader.at, FILE, 359, String(reader.end - reader.at));
+      return reader.fail("tag", "tail", reader.at, FILE, 379, String(reader.end - reader.at));
     }
   }
   return true;
@@ -5201,7 +5240,7 @@ export function scanVhostUserInflight(reader: Reader, _littleEndian: boolean): b
  */
 export function checkVhostUserInflight(source: Source, littleEndian: boolean): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserInflight(reader, littleEndian) && ended(reader, source, FILE, 348), reader);
+  return verdict(scanVhostUserInflight(reader, littleEndian) && ended(reader, source, FILE, 368), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -5234,10 +5273,10 @@ export function writeVhostUserInflight(
     || queueSize !== (queueSize & 0xffff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["mmap_size", 64, 0, 351],
-      ["mmap_offset", 64, 8, 353],
-      ["num_queues", 16, 16, 354],
-      ["queue_size", 16, 18, 355],
+      ["mmap_size", 64, 0, 371],
+      ["mmap_offset", 64, 8, 373],
+      ["num_queues", 16, 16, 374],
+      ["queue_size", 16, 18, 375],
     ], mmapSize, mmapOffset, numQueues, queueSize);
   }
   view.setBigUint64(at, mmapSize, littleEndian);
@@ -5249,7 +5288,7 @@ export function writeVhostUserInflight(
       const padding = tail.value;
       const at2 = writer.take(4);
       if (padding.length !== 4) {
-        throw wrongLength(writer, "padding", at2, FILE, 357, 4, padding.length, "bytes");
+        throw wrongLength(writer, "padding", at2, FILE, 377, 4, padding.length, "bytes");
       }
       writer.bytes.set(padding, at2);
       break;
@@ -5301,7 +5340,7 @@ export class VhostUserInflightView extends View {
   }
   set mmapSize(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "mmap_size", this.$at, FILE, 351, String(value));
+      throw this.$error("range", "mmap_size", this.$at, FILE, 371, String(value));
     }
     this.$view.setBigUint64(this.$at, value, this.#littleEndian);
   }
@@ -5315,7 +5354,7 @@ export class VhostUserInflightView extends View {
   }
   set mmapOffset(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "mmap_offset", this.$at + 8, FILE, 353, String(value));
+      throw this.$error("range", "mmap_offset", this.$at + 8, FILE, 373, String(value));
     }
     this.$view.setBigUint64(this.$at + 8, value, this.#littleEndian);
   }
@@ -5326,7 +5365,7 @@ export class VhostUserInflightView extends View {
   }
   set numQueues(value: number) {
     if (value !== (value & 0xffff)) {
-      throw this.$error("range", "num_queues", this.$at + 16, FILE, 354, String(value));
+      throw this.$error("range", "num_queues", this.$at + 16, FILE, 374, String(value));
     }
     this.$view.setUint16(this.$at + 16, value, this.#littleEndian);
   }
@@ -5337,7 +5376,7 @@ export class VhostUserInflightView extends View {
   }
   set queueSize(value: number) {
     if (value !== (value & 0xffff)) {
-      throw this.$error("range", "queue_size", this.$at + 18, FILE, 355, String(value));
+      throw this.$error("range", "queue_size", this.$at + 18, FILE, 375, String(value));
     }
     this.$view.setUint16(this.$at + 18, value, this.#littleEndian);
   }
@@ -5379,14 +5418,14 @@ const VHOST_USER_INFLIGHT_SITES = {
   mmapSize: {
     name: "mmap_size",
     type: "u64",
-    schema: "vhost-user/messages.wire:351",
+    schema: "vhost-user/messages.wire:371",
     doc: "0 in the request, and in a reply without region and descriptor.",
     unit: "bytes",
   },
-  mmapOffset: { name: "mmap_offset", type: "u64", schema: "vhost-user/messages.wire:353", unit: "bytes" },
-  numQueues: { name: "num_queues", type: "u16", schema: "vhost-user/messages.wire:354" },
-  queueSize: { name: "queue_size", type: "u16", schema: "vhost-user/messages.wire:355" },
-  padding: { name: "padding", type: "u8[4]", schema: "vhost-user/messages.wire:357" },
+  mmapOffset: { name: "mmap_offset", type: "u64", schema: "vhost-user/messages.wire:373", unit: "bytes" },
+  numQueues: { name: "num_queues", type: "u16", schema: "vhost-user/messages.wire:374" },
+  queueSize: { name: "queue_size", type: "u16", schema: "vhost-user/messages.wire:375" },
+  padding: { name: "padding", type: "u8[4]", schema: "vhost-user/messages.wire:377" },
 } satisfies Record<string, Site>;
 
 /**
@@ -5417,7 +5456,7 @@ export function walkVhostUserInflight(reader: Reader, visitor: Visitor, littleEn
       break;
     }
     default: {
-      return reader.fail("tag", "tail", reader.at, FILE, 359, String(reader.end - reader.at)) || report(reader, visitor);
+      return reader.fail("tag", "tail", reader.at, FILE, 379, String(reader.end - reader.at)) || report(reader, visitor);
     }
   }
   return true;
@@ -5455,11 +5494,11 @@ export function decodeVhostUserShared(source: Source): VhostUserShared {
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserShared(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 365), reader);
+    throw explain(error, scanVhostUserShared(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 385), reader);
   }
 }
 
-const VHOST_USER_SHARED_LEAVES: readonly Leaf[] = [["uuid", 0, 16, 366]];
+const VHOST_USER_SHARED_LEAVES: readonly Leaf[] = [["uuid", 0, 16, 386]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVhostUserShared(reader: Reader): boolean {
@@ -5472,7 +5511,7 @@ export function scanVhostUserShared(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct vhost_user_shared`; undefined when nothing is. */
 export function checkVhostUserShared(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserShared(reader) && ended(reader, source, FILE, 365), reader);
+  return verdict(scanVhostUserShared(reader) && ended(reader, source, FILE, 385), reader);
 }
 
 /** The size of every `vhost_user_shared` in bytes. */
@@ -5486,7 +5525,7 @@ export function sizeofVhostUserShared(_value: VhostUserShared): number {
 /** Writes the 16 bytes at `at`, for which the caller has made room. */
 export function writeVhostUserSharedAt(writer: Writer, at: number, value: VhostUserShared): void {
   const { uuid } = value;
-  if (uuid.length !== 16) throw wrongLength(writer, "uuid", at, FILE, 366, 16, uuid.length, "bytes");
+  if (uuid.length !== 16) throw wrongLength(writer, "uuid", at, FILE, 386, 16, uuid.length, "bytes");
   writer.bytes.set(uuid, at);
 }
 
@@ -5530,7 +5569,7 @@ export class VhostUserSharedView extends View {
 }
 
 const VHOST_USER_SHARED_SITES = {
-  uuid: { name: "uuid", type: "u8[16]", schema: "vhost-user/messages.wire:366" },
+  uuid: { name: "uuid", type: "u8[16]", schema: "vhost-user/messages.wire:386" },
 } satisfies Record<string, Site>;
 
 /**
@@ -5581,11 +5620,11 @@ export function decodeVhostUserSharedObject(source: Source): VhostUserSharedObje
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserSharedObject(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 374), reader);
+    throw explain(error, scanVhostUserSharedObject(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 394), reader);
   }
 }
 
-const VHOST_USER_SHARED_OBJECT_LEAVES: readonly Leaf[] = [["object.uuid", 0, 16, 366]];
+const VHOST_USER_SHARED_OBJECT_LEAVES: readonly Leaf[] = [["object.uuid", 0, 16, 386]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVhostUserSharedObject(reader: Reader): boolean {
@@ -5600,7 +5639,7 @@ export function scanVhostUserSharedObject(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct vhost_user_shared_object`; undefined when nothing is. */
 export function checkVhostUserSharedObject(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserSharedObject(reader) && ended(reader, source, FILE, 374), reader);
+  return verdict(scanVhostUserSharedObject(reader) && ended(reader, source, FILE, 394), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -5674,7 +5713,7 @@ export class VhostUserSharedObjectView extends View {
 }
 
 const VHOST_USER_SHARED_OBJECT_SITES = {
-  object: { name: "object", type: "vhost_user_shared", schema: "vhost-user/messages.wire:375" },
+  object: { name: "object", type: "vhost_user_shared", schema: "vhost-user/messages.wire:395" },
 } satisfies Record<string, Site>;
 
 /**
@@ -5791,13 +5830,13 @@ export function decodeVhostUserTransferDeviceState(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserTransferDeviceState(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 393), reader);
+    throw explain(error, scanVhostUserTransferDeviceState(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 413), reader);
   }
 }
 
 const VHOST_USER_TRANSFER_DEVICE_STATE_LEAVES: readonly Leaf[] = [
-  ["direction", 0, 4, 394],
-  ["phase", 4, 4, 395],
+  ["direction", 0, 4, 414],
+  ["phase", 4, 4, 415],
 ];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
@@ -5817,7 +5856,7 @@ export function checkVhostUserTransferDeviceState(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserTransferDeviceState(reader, littleEndian) && ended(reader, source, FILE, 393), reader);
+  return verdict(scanVhostUserTransferDeviceState(reader, littleEndian) && ended(reader, source, FILE, 413), reader);
 }
 
 /** The size of every `vhost_user_transfer_device_state` in bytes. */
@@ -5844,7 +5883,7 @@ export function writeVhostUserTransferDeviceStateAt(
   const { view } = writer;
   const { direction, phase } = value;
   if (direction !== direction >>> 0 || phase !== phase >>> 0) {
-    throw misfit(writer, at, FILE, [["direction", 32, 0, 394], ["phase", 32, 4, 395]], direction, phase);
+    throw misfit(writer, at, FILE, [["direction", 32, 0, 414], ["phase", 32, 4, 415]], direction, phase);
   }
   view.setUint32(at, direction, littleEndian);
   view.setUint32(at + 4, phase, littleEndian);
@@ -5904,7 +5943,7 @@ export class VhostUserTransferDeviceStateView extends View {
     return this.$view.getUint32(this.$at, this.#littleEndian);
   }
   set direction(value: VhostDeviceStateDirection) {
-    if (value !== value >>> 0) throw this.$error("range", "direction", this.$at, FILE, 394, String(value));
+    if (value !== value >>> 0) throw this.$error("range", "direction", this.$at, FILE, 414, String(value));
     this.$view.setUint32(this.$at, value, this.#littleEndian);
   }
 
@@ -5913,7 +5952,7 @@ export class VhostUserTransferDeviceStateView extends View {
     return this.$view.getUint32(this.$at + 4, this.#littleEndian);
   }
   set phase(value: VhostDeviceStatePhase) {
-    if (value !== value >>> 0) throw this.$error("range", "phase", this.$at + 4, FILE, 395, String(value));
+    if (value !== value >>> 0) throw this.$error("range", "phase", this.$at + 4, FILE, 415, String(value));
     this.$view.setUint32(this.$at + 4, value, this.#littleEndian);
   }
 }
@@ -5922,13 +5961,13 @@ const VHOST_USER_TRANSFER_DEVICE_STATE_SITES = {
   direction: {
     name: "direction",
     type: "vhost_device_state_direction",
-    schema: "vhost-user/messages.wire:394",
+    schema: "vhost-user/messages.wire:414",
     meaning: vhostDeviceStateDirectionName,
   },
   phase: {
     name: "phase",
     type: "vhost_device_state_phase",
-    schema: "vhost-user/messages.wire:395",
+    schema: "vhost-user/messages.wire:415",
     meaning: vhostDeviceStatePhaseName,
   },
 } satisfies Record<string, Site>;
@@ -6029,11 +6068,11 @@ export function decodeVhostUserDeviceStateFdReply(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserDeviceStateFdReply(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 399), reader);
+    throw explain(error, scanVhostUserDeviceStateFdReply(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 419), reader);
   }
 }
 
-const VHOST_USER_DEVICE_STATE_FD_REPLY_LEAVES: readonly Leaf[] = [["error", 0, 8, 402]];
+const VHOST_USER_DEVICE_STATE_FD_REPLY_LEAVES: readonly Leaf[] = [["error", 0, 8, 422]];
 
 /**
  * Checks the 8 bytes at `at`, which the caller has made sure of. Otherwise like scan.
@@ -6046,10 +6085,10 @@ export function scanVhostUserDeviceStateFdReplyAt(
 ): boolean {
   const { view } = reader;
   if (reader.strict && (view.getUint32(littleEndian ? at : at + 4, littleEndian) >>> 9) !== 0) {
-    return reader.fail("reserved", "reserved", at, FILE, 405);
+    return reader.fail("reserved", "reserved", at, FILE, 425);
   }
   if (reader.strict && (view.getUint32(littleEndian ? at + 4 : at, littleEndian)) !== 0) {
-    return reader.fail("reserved", "reserved1", at, FILE, 406);
+    return reader.fail("reserved", "reserved1", at, FILE, 426);
   }
   return true;
 }
@@ -6074,7 +6113,7 @@ export function checkVhostUserDeviceStateFdReply(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserDeviceStateFdReply(reader, littleEndian) && ended(reader, source, FILE, 399), reader);
+  return verdict(scanVhostUserDeviceStateFdReply(reader, littleEndian) && ended(reader, source, FILE, 419), reader);
 }
 
 /** The size of every `vhost_user_device_state_fd_reply` in bytes. */
@@ -6107,10 +6146,10 @@ export function writeVhostUserDeviceStateFdReplyAt(
     || reserved1 !== reserved1 >>> 0
   ) {
     throw misfit(writer, at, FILE, [
-      ["error", 8, 0, 402],
-      ["nofd", 1, 0, 404],
-      ["reserved", 23, 0, 405],
-      ["reserved1", 32, 0, 406],
+      ["error", 8, 0, 422],
+      ["nofd", 1, 0, 424],
+      ["reserved", 23, 0, 425],
+      ["reserved1", 32, 0, 426],
     ], error$, nofd, reserved, reserved1);
   }
   view.setBigUint64(at, BigInt(error$) | (BigInt(nofd) << 8n) | (BigInt(reserved) << 9n) | (BigInt(reserved1) << 32n), littleEndian);
@@ -6175,7 +6214,7 @@ export class VhostUserDeviceStateFdReplyView extends View {
     return this.$view.getUint32(this.#littleEndian ? this.$at : this.$at + 4, this.#littleEndian) & 0xff;
   }
   set error(value: number) {
-    if (value !== (value & 0xff)) throw this.$error("range", "error", this.$at, FILE, 402, String(value));
+    if (value !== (value & 0xff)) throw this.$error("range", "error", this.$at, FILE, 422, String(value));
     const at = this.#littleEndian ? this.$at : this.$at + 4;
     this.$view.setUint32(at, (this.$view.getUint32(at, this.#littleEndian) & 0xffffff00) | value, this.#littleEndian);
   }
@@ -6188,7 +6227,7 @@ export class VhostUserDeviceStateFdReplyView extends View {
     return (this.$view.getUint32(this.#littleEndian ? this.$at : this.$at + 4, this.#littleEndian) >>> 8) & 0x1;
   }
   set nofd(value: number) {
-    if (value !== (value & 0x1)) throw this.$error("range", "nofd", this.$at, FILE, 404, String(value));
+    if (value !== (value & 0x1)) throw this.$error("range", "nofd", this.$at, FILE, 424, String(value));
     const at = this.#littleEndian ? this.$at : this.$at + 4;
     this.$view.setUint32(at, (this.$view.getUint32(at, this.#littleEndian) & 0xfffffeff) | (value << 8), this.#littleEndian);
   }
@@ -6202,7 +6241,7 @@ export class VhostUserDeviceStateFdReplyView extends View {
   }
   set reserved(value: number) {
     if (value !== (value & 0x7fffff)) {
-      throw this.$error("range", "reserved", this.$at, FILE, 405, String(value));
+      throw this.$error("range", "reserved", this.$at, FILE, 425, String(value));
     }
     const at = this.#littleEndian ? this.$at : this.$at + 4;
     this.$view.setUint32(at, (this.$view.getUint32(at, this.#littleEndian) & 0x1ff) | (value << 9), this.#littleEndian);
@@ -6216,22 +6255,22 @@ export class VhostUserDeviceStateFdReplyView extends View {
     return this.$view.getUint32(this.#littleEndian ? this.$at + 4 : this.$at, this.#littleEndian);
   }
   set reserved1(value: number) {
-    if (value !== value >>> 0) throw this.$error("range", "reserved1", this.$at, FILE, 406, String(value));
+    if (value !== value >>> 0) throw this.$error("range", "reserved1", this.$at, FILE, 426, String(value));
     const at = this.#littleEndian ? this.$at + 4 : this.$at;
     this.$view.setUint32(at, value, this.#littleEndian);
   }
 }
 
 const VHOST_USER_DEVICE_STATE_FD_REPLY_SITES = {
-  error$: { name: "error", type: "u64:8", schema: "vhost-user/messages.wire:402", doc: "0 is success." },
+  error$: { name: "error", type: "u64:8", schema: "vhost-user/messages.wire:422", doc: "0 is success." },
   nofd: {
     name: "nofd",
     type: "u64:1",
-    schema: "vhost-user/messages.wire:404",
+    schema: "vhost-user/messages.wire:424",
     doc: "There is no descriptor:",
   },
-  reserved: { name: "reserved", type: "u64:23", schema: "vhost-user/messages.wire:405", role: "reserved" },
-  reserved1: { name: "reserved1", type: "u64:32", schema: "vhost-user/messages.wire:406", role: "reserved" },
+  reserved: { name: "reserved", type: "u64:23", schema: "vhost-user/messages.wire:425", role: "reserved" },
+  reserved1: { name: "reserved1", type: "u64:32", schema: "vhost-user/messages.wire:426", role: "reserved" },
 } satisfies Record<string, Site>;
 
 /**
@@ -6254,12 +6293,12 @@ export function walkVhostUserDeviceStateFdReply(
   const reserved = view.getUint32(littleEndian ? at : at + 4, littleEndian) >>> 9;
   visitor.field(VHOST_USER_DEVICE_STATE_FD_REPLY_SITES.reserved, -1, at, 8, reserved, 9, 23);
   if (sound && reader.strict && reserved !== 0) {
-    sound = reader.fail("reserved", "reserved", at, FILE, 405) || report(reader, visitor);
+    sound = reader.fail("reserved", "reserved", at, FILE, 425) || report(reader, visitor);
   }
   const reserved1 = view.getUint32(littleEndian ? at + 4 : at, littleEndian);
   visitor.field(VHOST_USER_DEVICE_STATE_FD_REPLY_SITES.reserved1, -1, at, 8, reserved1, 32, 32);
   if (sound && reader.strict && reserved1 !== 0) {
-    sound = reader.fail("reserved", "reserved1", at, FILE, 406) || report(reader, visitor);
+    sound = reader.fail("reserved", "reserved1", at, FILE, 426) || report(reader, visitor);
   }
   reader.at = at + 8;
   if (!sound) return false;
@@ -6295,7 +6334,7 @@ export function decodeVhostUserDeviceState(source: Source): VhostUserDeviceState
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserDeviceState(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 413), reader);
+    throw explain(error, scanVhostUserDeviceState(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 433), reader);
   }
 }
 
@@ -6308,7 +6347,7 @@ export function scanVhostUserDeviceState(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct vhost_user_device_state`; undefined when nothing is. */
 export function checkVhostUserDeviceState(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserDeviceState(reader) && ended(reader, source, FILE, 413), reader);
+  return verdict(scanVhostUserDeviceState(reader) && ended(reader, source, FILE, 433), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -6364,7 +6403,7 @@ export class VhostUserDeviceStateView extends View {
 }
 
 const VHOST_USER_DEVICE_STATE_SITES = {
-  data: { name: "data", type: "u8[]", schema: "vhost-user/messages.wire:414" },
+  data: { name: "data", type: "u8[]", schema: "vhost-user/messages.wire:434" },
 } satisfies Record<string, Site>;
 
 /**
@@ -6400,7 +6439,7 @@ export interface VhostUserDeviceStateHandler {
 export class VhostUserDeviceStateParser extends PushParser {
   readonly #handler: VhostUserDeviceStateHandler;
   constructor(handler: VhostUserDeviceStateHandler, options?: ParserOptions) {
-    super(options, FILE, 413);
+    super(options, FILE, 433);
     this.#handler = handler;
   }
   protected override advance(reader: Reader): void {
@@ -6446,7 +6485,7 @@ export class VhostUserDeviceStateParser extends PushParser {
     const slice = this.lend(reader);
     if (slice.length > 0) handler.dataData?.(slice, from);
     if (this.left > 0) {
-      this.lendMore(reader, "data", FILE, 414);
+      this.lendMore(reader, "data", FILE, 434);
       return false;
     }
     handler.dataEnd?.(reader.base + reader.at);
@@ -6526,14 +6565,14 @@ export function decodeVhostUserShmemConfig(source: Source, littleEndian: boolean
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserShmemConfig(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 419), reader);
+    throw explain(error, scanVhostUserShmemConfig(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 439), reader);
   }
 }
 
 const VHOST_USER_SHMEM_CONFIG_LEAVES: readonly Leaf[] = [
-  ["nregions", 0, 4, 421],
-  ["padding", 4, 4, 422],
-  ["memory_sizes", 8, 2048, 424],
+  ["nregions", 0, 4, 441],
+  ["padding", 4, 4, 442],
+  ["memory_sizes", 8, 2048, 444],
 ];
 
 /**
@@ -6544,9 +6583,9 @@ export function scanVhostUserShmemConfigAt(reader: Reader, at: number, littleEnd
   const { view } = reader;
   const nregions = view.getUint32(at, littleEndian);
   if (reader.strict && view.getUint32(at + 4, littleEndian) !== 0) {
-    return reader.fail("reserved", "padding", at + 4, FILE, 422);
+    return reader.fail("reserved", "padding", at + 4, FILE, 442);
   }
-  if (nregions > 256) return reader.fail("constraint", "nregions", at, FILE, 421, "nregions <= 256");
+  if (nregions > 256) return reader.fail("constraint", "nregions", at, FILE, 441, "nregions <= 256");
   return true;
 }
 
@@ -6567,7 +6606,7 @@ export function scanVhostUserShmemConfig(reader: Reader, littleEndian: boolean):
  */
 export function checkVhostUserShmemConfig(source: Source, littleEndian: boolean): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserShmemConfig(reader, littleEndian) && ended(reader, source, FILE, 419), reader);
+  return verdict(scanVhostUserShmemConfig(reader, littleEndian) && ended(reader, source, FILE, 439), reader);
 }
 
 /** The size of every `vhost_user_shmem_config` in bytes. */
@@ -6591,23 +6630,23 @@ export function writeVhostUserShmemConfigAt(
   const { view } = writer;
   const { nregions, padding = 0, memorySizes } = value;
   if (nregions !== nregions >>> 0 || padding !== padding >>> 0) {
-    throw misfit(writer, at, FILE, [["nregions", 32, 0, 421], ["padding", 32, 4, 422]], nregions, padding);
+    throw misfit(writer, at, FILE, [["nregions", 32, 0, 441], ["padding", 32, 4, 442]], nregions, padding);
   }
   view.setUint32(at, nregions, littleEndian);
   view.setUint32(at + 4, padding, littleEndian);
   if (memorySizes.length !== 256) {
-    throw wrongLength(writer, "memory_sizes", at + 8, FILE, 424, 256, memorySizes.length, "elements");
+    throw wrongLength(writer, "memory_sizes", at + 8, FILE, 444, 256, memorySizes.length, "elements");
   }
   const start = at + 8;
   let next = start;
   for (const item of memorySizes) {
     if (item !== BigInt.asUintN(64, item)) {
-      throw misfit(writer, next, FILE, [[`memory_sizes[${(next - start) / 8}]`, 64, 0, 424]], item);
+      throw misfit(writer, next, FILE, [[`memory_sizes[${(next - start) / 8}]`, 64, 0, 444]], item);
     }
     view.setBigUint64(next, item, littleEndian);
     next += 8;
   }
-  if (nregions > 256) throw broken(writer, "nregions", at, FILE, 421, "nregions <= 256");
+  if (nregions > 256) throw broken(writer, "nregions", at, FILE, 441, "nregions <= 256");
 }
 
 /**
@@ -6666,7 +6705,7 @@ export class VhostUserShmemConfigView extends View {
     return this.$view.getUint32(this.$at, this.#littleEndian);
   }
   set nregions(value: number) {
-    if (value !== value >>> 0) throw this.$error("range", "nregions", this.$at, FILE, 421, String(value));
+    if (value !== value >>> 0) throw this.$error("range", "nregions", this.$at, FILE, 441, String(value));
     this.$view.setUint32(this.$at, value, this.#littleEndian);
   }
 
@@ -6678,7 +6717,7 @@ export class VhostUserShmemConfigView extends View {
     return this.$view.getUint32(this.$at + 4, this.#littleEndian);
   }
   set padding(value: number) {
-    if (value !== value >>> 0) throw this.$error("range", "padding", this.$at + 4, FILE, 422, String(value));
+    if (value !== value >>> 0) throw this.$error("range", "padding", this.$at + 4, FILE, 442, String(value));
     this.$view.setUint32(this.$at + 4, value, this.#littleEndian);
   }
 
@@ -6700,7 +6739,7 @@ export class VhostUserShmemConfigView extends View {
     this.$index(i, this.memorySizesCount);
     const at = this.$at + 8 + i * 8;
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "memory_sizes", at, FILE, 424, String(value));
+      throw this.$error("range", "memory_sizes", at, FILE, 444, String(value));
     }
     this.$view.setBigUint64(at, value, this.#littleEndian);
   }
@@ -6710,14 +6749,14 @@ const VHOST_USER_SHMEM_CONFIG_SITES = {
   nregions: {
     name: "nregions",
     type: "u32",
-    schema: "vhost-user/messages.wire:421",
+    schema: "vhost-user/messages.wire:441",
     doc: "How many of the sizes are not 0; they need not be the first.",
   },
-  padding: { name: "padding", type: "u32", schema: "vhost-user/messages.wire:422", role: "reserved" },
+  padding: { name: "padding", type: "u32", schema: "vhost-user/messages.wire:442", role: "reserved" },
   memorySizes: {
     name: "memory_sizes",
     type: "u64[256]",
-    schema: "vhost-user/messages.wire:424",
+    schema: "vhost-user/messages.wire:444",
     unit: "bytes",
   },
 } satisfies Record<string, Site>;
@@ -6737,7 +6776,7 @@ export function walkVhostUserShmemConfig(reader: Reader, visitor: Visitor, littl
   const padding = view.getUint32(at + 4, littleEndian);
   visitor.field(VHOST_USER_SHMEM_CONFIG_SITES.padding, -1, at + 4, 4, padding);
   if (sound && reader.strict && padding !== 0) {
-    sound = reader.fail("reserved", "padding", at + 4, FILE, 422) || report(reader, visitor);
+    sound = reader.fail("reserved", "padding", at + 4, FILE, 442) || report(reader, visitor);
   }
   reader.at = at + 8;
   visitor.open(VHOST_USER_SHMEM_CONFIG_SITES.memorySizes, -1, reader.at);
@@ -6757,7 +6796,7 @@ export function walkVhostUserShmemConfig(reader: Reader, visitor: Visitor, littl
   reader.at = at + 2056;
   if (!sound) return false;
   if (nregions > 256) {
-    return reader.fail("constraint", "nregions", at, FILE, 421, "nregions <= 256") || report(reader, visitor);
+    return reader.fail("constraint", "nregions", at, FILE, 441, "nregions <= 256") || report(reader, visitor);
   }
   return true;
 }
@@ -6854,23 +6893,23 @@ export function decodeVhostUserMmap(source: Source, littleEndian: boolean): Vhos
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserMmap(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 435), reader);
+    throw explain(error, scanVhostUserMmap(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 455), reader);
   }
 }
 
 const VHOST_USER_MMAP_LEAVES: readonly Leaf[] = [
-  ["shmid", 0, 1, 437],
-  ["padding", 1, 7, 438],
-  ["fd_offset", 8, 8, 440],
-  ["shm_offset", 16, 8, 442],
-  ["len", 24, 8, 444],
-  ["flags", 32, 8, 445],
+  ["shmid", 0, 1, 457],
+  ["padding", 1, 7, 458],
+  ["fd_offset", 8, 8, 460],
+  ["shm_offset", 16, 8, 462],
+  ["len", 24, 8, 464],
+  ["flags", 32, 8, 465],
 ];
 
 /** Checks the 40 bytes at `at`, which the caller has made sure of. Otherwise like scan. */
 export function scanVhostUserMmapAt(reader: Reader, at: number, _littleEndian: boolean): boolean {
   if (reader.strict && !reader.isZero(at + 1, 7)) {
-    return reader.fail("reserved", "padding", at + 1, FILE, 438);
+    return reader.fail("reserved", "padding", at + 1, FILE, 458);
   }
   return true;
 }
@@ -6892,7 +6931,7 @@ export function scanVhostUserMmap(reader: Reader, littleEndian: boolean): boolea
  */
 export function checkVhostUserMmap(source: Source, littleEndian: boolean): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserMmap(reader, littleEndian) && ended(reader, source, FILE, 435), reader);
+  return verdict(scanVhostUserMmap(reader, littleEndian) && ended(reader, source, FILE, 455), reader);
 }
 
 /** The size of every `vhost_user_mmap` in bytes. */
@@ -6923,15 +6962,15 @@ export function writeVhostUserMmapAt(
     || flags !== BigInt.asUintN(64, flags)
   ) {
     throw misfit(writer, at, FILE, [
-      ["shmid", 8, 0, 437],
-      ["fd_offset", 64, 8, 440],
-      ["shm_offset", 64, 16, 442],
-      ["len", 64, 24, 444],
-      ["flags", 64, 32, 445],
+      ["shmid", 8, 0, 457],
+      ["fd_offset", 64, 8, 460],
+      ["shm_offset", 64, 16, 462],
+      ["len", 64, 24, 464],
+      ["flags", 64, 32, 465],
     ], shmid, fdOffset, shmOffset, len, flags);
   }
   view.setUint8(at, shmid);
-  writeReserved(writer, padding, at + 1, 7, "padding", FILE, 438);
+  writeReserved(writer, padding, at + 1, 7, "padding", FILE, 458);
   view.setBigUint64(at + 8, fdOffset, littleEndian);
   view.setBigUint64(at + 16, shmOffset, littleEndian);
   view.setBigUint64(at + 24, len, littleEndian);
@@ -6990,7 +7029,7 @@ export class VhostUserMmapView extends View {
     return this.$view.getUint8(this.$at);
   }
   set shmid(value: number) {
-    if (value !== (value & 0xff)) throw this.$error("range", "shmid", this.$at, FILE, 437, String(value));
+    if (value !== (value & 0xff)) throw this.$error("range", "shmid", this.$at, FILE, 457, String(value));
     this.$view.setUint8(this.$at, value);
   }
 
@@ -7011,7 +7050,7 @@ export class VhostUserMmapView extends View {
   }
   set fdOffset(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "fd_offset", this.$at + 8, FILE, 440, String(value));
+      throw this.$error("range", "fd_offset", this.$at + 8, FILE, 460, String(value));
     }
     this.$view.setBigUint64(this.$at + 8, value, this.#littleEndian);
   }
@@ -7025,7 +7064,7 @@ export class VhostUserMmapView extends View {
   }
   set shmOffset(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "shm_offset", this.$at + 16, FILE, 442, String(value));
+      throw this.$error("range", "shm_offset", this.$at + 16, FILE, 462, String(value));
     }
     this.$view.setBigUint64(this.$at + 16, value, this.#littleEndian);
   }
@@ -7039,7 +7078,7 @@ export class VhostUserMmapView extends View {
   }
   set len(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "len", this.$at + 24, FILE, 444, String(value));
+      throw this.$error("range", "len", this.$at + 24, FILE, 464, String(value));
     }
     this.$view.setBigUint64(this.$at + 24, value, this.#littleEndian);
   }
@@ -7050,23 +7089,24 @@ export class VhostUserMmapView extends View {
   }
   set flags(value: VhostUserMmapFlags) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "flags", this.$at + 32, FILE, 445, String(value));
+      throw this.$error("range", "flags", this.$at + 32, FILE, 465, String(value));
     }
     this.$view.setBigUint64(this.$at + 32, value, this.#littleEndian);
   }
 }
 
 const VHOST_USER_MMAP_SITES = {
-  shmid: { name: "shmid", type: "u8", schema: "vhost-user/messages.wire:437", doc: "Which region." },
-  padding: { name: "padding", type: "u8[7]", schema: "vhost-user/messages.wire:438", role: "reserved" },
-  fdOffset: { name: "fd_offset", type: "u64", schema: "vhost-user/messages.wire:440", unit: "bytes" },
-  shmOffset: { name: "shm_offset", type: "u64", schema: "vhost-user/messages.wire:442", unit: "bytes" },
-  len: { name: "len", type: "u64", schema: "vhost-user/messages.wire:444", unit: "bytes" },
+  shmid: { name: "shmid", type: "u8", schema: "vhost-user/messages.wire:457", doc: "Which region." },
+  padding: { name: "padding", type: "u8[7]", schema: "vhost-user/messages.wire:458", role: "reserved" },
+  fdOffset: { name: "fd_offset", type: "u64", schema: "vhost-user/messages.wire:460", unit: "bytes" },
+  shmOffset: { name: "shm_offset", type: "u64", schema: "vhost-user/messages.wire:462", unit: "bytes" },
+  len: { name: "len", type: "u64", schema: "vhost-user/messages.wire:464", unit: "bytes" },
   flags: {
     name: "flags",
     type: "vhost_user_mmap_flags",
-    schema: "vhost-user/messages.wire:445",
+    schema: "vhost-user/messages.wire:465",
     meaning: (value) => vhostUserMmapFlagsNames(value).join(" | ") || undefined,
+    flags: [vhostUserMmapFlagsBits],
   },
 } satisfies Record<string, Site>;
 
@@ -7083,7 +7123,7 @@ export function walkVhostUserMmap(reader: Reader, visitor: Visitor, littleEndian
   if (8 > reader.end - at) return reportShort(reader, visitor, at, VHOST_USER_MMAP_LEAVES, FILE);
   visitor.field(VHOST_USER_MMAP_SITES.padding, -1, at + 1, 7, reader.bytes.subarray(at + 1, at + 8));
   if (sound && reader.strict && !reader.isZero(at + 1, 7)) {
-    sound = reader.fail("reserved", "padding", at + 1, FILE, 438) || report(reader, visitor);
+    sound = reader.fail("reserved", "padding", at + 1, FILE, 458) || report(reader, visitor);
   }
   if (16 > reader.end - at) return reportShort(reader, visitor, at, VHOST_USER_MMAP_LEAVES, FILE);
   visitor.field(VHOST_USER_MMAP_SITES.fdOffset, -1, at + 8, 8, view.getBigUint64(at + 8, littleEndian));
@@ -7128,7 +7168,7 @@ export function decodeVhostUserCryptoSession(source: Source): VhostUserCryptoSes
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserCryptoSession(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 452), reader);
+    throw explain(error, scanVhostUserCryptoSession(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 472), reader);
   }
 }
 
@@ -7141,7 +7181,7 @@ export function scanVhostUserCryptoSession(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct vhost_user_crypto_session`; undefined when nothing is. */
 export function checkVhostUserCryptoSession(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserCryptoSession(reader) && ended(reader, source, FILE, 452), reader);
+  return verdict(scanVhostUserCryptoSession(reader) && ended(reader, source, FILE, 472), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -7197,7 +7237,7 @@ export class VhostUserCryptoSessionView extends View {
 }
 
 const VHOST_USER_CRYPTO_SESSION_SITES = {
-  session: { name: "session", type: "u8[]", schema: "vhost-user/messages.wire:453" },
+  session: { name: "session", type: "u8[]", schema: "vhost-user/messages.wire:473" },
 } satisfies Record<string, Site>;
 
 /**
@@ -7465,11 +7505,11 @@ export function decodeVhostUserSetFeaturesPayload(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserSetFeaturesPayload(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 471), reader);
+    throw explain(error, scanVhostUserSetFeaturesPayload(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 491), reader);
   }
 }
 
-const VHOST_USER_SET_FEATURES_PAYLOAD_LEAVES: readonly Leaf[] = [["features", 0, 8, 471]];
+const VHOST_USER_SET_FEATURES_PAYLOAD_LEAVES: readonly Leaf[] = [["features", 0, 8, 491]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVhostUserSetFeaturesPayload(reader: Reader, _littleEndian: boolean): boolean {
@@ -7488,7 +7528,7 @@ export function checkVhostUserSetFeaturesPayload(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserSetFeaturesPayload(reader, littleEndian) && ended(reader, source, FILE, 471), reader);
+  return verdict(scanVhostUserSetFeaturesPayload(reader, littleEndian) && ended(reader, source, FILE, 491), reader);
 }
 
 /** The size of every `vhost_user_set_features_payload` in bytes. */
@@ -7515,7 +7555,7 @@ export function writeVhostUserSetFeaturesPayloadAt(
   const { view } = writer;
   const { features } = value;
   if (features !== BigInt.asUintN(64, features)) {
-    throw misfit(writer, at, FILE, [["features", 64, 0, 471]], features);
+    throw misfit(writer, at, FILE, [["features", 64, 0, 491]], features);
   }
   view.setBigUint64(at, features, littleEndian);
 }
@@ -7575,7 +7615,7 @@ export class VhostUserSetFeaturesPayloadView extends View {
   }
   set features(value: VirtioFeature) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "features", this.$at, FILE, 471, String(value));
+      throw this.$error("range", "features", this.$at, FILE, 491, String(value));
     }
     this.$view.setBigUint64(this.$at, value, this.#littleEndian);
   }
@@ -7585,8 +7625,9 @@ const VHOST_USER_SET_FEATURES_PAYLOAD_SITES = {
   features: {
     name: "features",
     type: "virtio_feature",
-    schema: "vhost-user/messages.wire:471",
+    schema: "vhost-user/messages.wire:491",
     meaning: (value) => virtioFeatureNames(value).join(" | ") || undefined,
+    flags: [virtioFeatureBits],
   },
 } satisfies Record<string, Site>;
 
@@ -7658,11 +7699,11 @@ export function decodeVhostUserSetProtocolFeaturesPayload(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserSetProtocolFeaturesPayload(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 504), reader);
+    throw explain(error, scanVhostUserSetProtocolFeaturesPayload(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 524), reader);
   }
 }
 
-const VHOST_USER_SET_PROTOCOL_FEATURES_PAYLOAD_LEAVES: readonly Leaf[] = [["protocol_features", 0, 8, 504]];
+const VHOST_USER_SET_PROTOCOL_FEATURES_PAYLOAD_LEAVES: readonly Leaf[] = [["protocol_features", 0, 8, 524]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVhostUserSetProtocolFeaturesPayload(reader: Reader, _littleEndian: boolean): boolean {
@@ -7681,7 +7722,7 @@ export function checkVhostUserSetProtocolFeaturesPayload(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserSetProtocolFeaturesPayload(reader, littleEndian) && ended(reader, source, FILE, 504), reader);
+  return verdict(scanVhostUserSetProtocolFeaturesPayload(reader, littleEndian) && ended(reader, source, FILE, 524), reader);
 }
 
 /** The size of every `vhost_user_set_protocol_features_payload` in bytes. */
@@ -7708,7 +7749,7 @@ export function writeVhostUserSetProtocolFeaturesPayloadAt(
   const { view } = writer;
   const { protocolFeatures } = value;
   if (protocolFeatures !== BigInt.asUintN(64, protocolFeatures)) {
-    throw misfit(writer, at, FILE, [["protocol_features", 64, 0, 504]], protocolFeatures);
+    throw misfit(writer, at, FILE, [["protocol_features", 64, 0, 524]], protocolFeatures);
   }
   view.setBigUint64(at, protocolFeatures, littleEndian);
 }
@@ -7768,7 +7809,7 @@ export class VhostUserSetProtocolFeaturesPayloadView extends View {
   }
   set protocolFeatures(value: VhostUserProtocolFeature) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "protocol_features", this.$at, FILE, 504, String(value));
+      throw this.$error("range", "protocol_features", this.$at, FILE, 524, String(value));
     }
     this.$view.setBigUint64(this.$at, value, this.#littleEndian);
   }
@@ -7778,8 +7819,9 @@ const VHOST_USER_SET_PROTOCOL_FEATURES_PAYLOAD_SITES = {
   protocolFeatures: {
     name: "protocol_features",
     type: "vhost_user_protocol_feature",
-    schema: "vhost-user/messages.wire:504",
+    schema: "vhost-user/messages.wire:524",
     meaning: (value) => vhostUserProtocolFeatureNames(value).join(" | ") || undefined,
+    flags: [vhostUserProtocolFeatureBits],
   },
 } satisfies Record<string, Site>;
 
@@ -7838,16 +7880,16 @@ export function decodeVhostUserSendRarpPayload(source: Source): VhostUserSendRar
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserSendRarpPayload(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 511), reader);
+    throw explain(error, scanVhostUserSendRarpPayload(reader.rewind(at, end, depth)) && ended(reader, source, FILE, 531), reader);
   }
 }
 
-const VHOST_USER_SEND_RARP_PAYLOAD_LEAVES: readonly Leaf[] = [["mac", 0, 6, 511], ["reserved", 6, 2, 511]];
+const VHOST_USER_SEND_RARP_PAYLOAD_LEAVES: readonly Leaf[] = [["mac", 0, 6, 531], ["reserved", 6, 2, 531]];
 
 /** Checks the 8 bytes at `at`, which the caller has made sure of. Otherwise like scan. */
 export function scanVhostUserSendRarpPayloadAt(reader: Reader, at: number): boolean {
   if (reader.strict && !reader.isZero(at + 6, 2)) {
-    return reader.fail("reserved", "reserved", at + 6, FILE, 511);
+    return reader.fail("reserved", "reserved", at + 6, FILE, 531);
   }
   return true;
 }
@@ -7863,7 +7905,7 @@ export function scanVhostUserSendRarpPayload(reader: Reader): boolean {
 /** What is wrong with the bytes as `struct vhost_user_send_rarp_payload`; undefined when nothing is. */
 export function checkVhostUserSendRarpPayload(source: Source): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserSendRarpPayload(reader) && ended(reader, source, FILE, 511), reader);
+  return verdict(scanVhostUserSendRarpPayload(reader) && ended(reader, source, FILE, 531), reader);
 }
 
 /** The size of every `vhost_user_send_rarp_payload` in bytes. */
@@ -7881,9 +7923,9 @@ export function writeVhostUserSendRarpPayloadAt(
   value: VhostUserSendRarpPayload,
 ): void {
   const { mac, reserved } = value;
-  if (mac.length !== 6) throw wrongLength(writer, "mac", at, FILE, 511, 6, mac.length, "bytes");
+  if (mac.length !== 6) throw wrongLength(writer, "mac", at, FILE, 531, 6, mac.length, "bytes");
   writer.bytes.set(mac, at);
-  writeReserved(writer, reserved, at + 6, 2, "reserved", FILE, 511);
+  writeReserved(writer, reserved, at + 6, 2, "reserved", FILE, 531);
 }
 
 /** Writes at the cursor. Offsets in its errors count from the start of the writer's memory. */
@@ -7938,8 +7980,8 @@ export class VhostUserSendRarpPayloadView extends View {
 }
 
 const VHOST_USER_SEND_RARP_PAYLOAD_SITES = {
-  mac: { name: "mac", type: "u8[6]", schema: "vhost-user/messages.wire:511" },
-  reserved: { name: "reserved", type: "u8[2]", schema: "vhost-user/messages.wire:511", role: "reserved" },
+  mac: { name: "mac", type: "u8[6]", schema: "vhost-user/messages.wire:531" },
+  reserved: { name: "reserved", type: "u8[2]", schema: "vhost-user/messages.wire:531", role: "reserved" },
 } satisfies Record<string, Site>;
 
 /**
@@ -7953,7 +7995,7 @@ export function walkVhostUserSendRarpPayload(reader: Reader, visitor: Visitor): 
   if (8 > reader.end - at) return reportShort(reader, visitor, at, VHOST_USER_SEND_RARP_PAYLOAD_LEAVES, FILE);
   visitor.field(VHOST_USER_SEND_RARP_PAYLOAD_SITES.reserved, -1, at + 6, 2, reader.bytes.subarray(at + 6, at + 8));
   if (sound && reader.strict && !reader.isZero(at + 6, 2)) {
-    sound = reader.fail("reserved", "reserved", at + 6, FILE, 511) || report(reader, visitor);
+    sound = reader.fail("reserved", "reserved", at + 6, FILE, 531) || report(reader, visitor);
   }
   reader.at = at + 8;
   if (!sound) return false;
@@ -8009,11 +8051,11 @@ export function decodeVhostUserNetSetMtuPayload(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserNetSetMtuPayload(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 514), reader);
+    throw explain(error, scanVhostUserNetSetMtuPayload(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 534), reader);
   }
 }
 
-const VHOST_USER_NET_SET_MTU_PAYLOAD_LEAVES: readonly Leaf[] = [["mtu", 0, 8, 514]];
+const VHOST_USER_NET_SET_MTU_PAYLOAD_LEAVES: readonly Leaf[] = [["mtu", 0, 8, 534]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVhostUserNetSetMtuPayload(reader: Reader, _littleEndian: boolean): boolean {
@@ -8029,7 +8071,7 @@ export function scanVhostUserNetSetMtuPayload(reader: Reader, _littleEndian: boo
  */
 export function checkVhostUserNetSetMtuPayload(source: Source, littleEndian: boolean): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserNetSetMtuPayload(reader, littleEndian) && ended(reader, source, FILE, 514), reader);
+  return verdict(scanVhostUserNetSetMtuPayload(reader, littleEndian) && ended(reader, source, FILE, 534), reader);
 }
 
 /** The size of every `vhost_user_net_set_mtu_payload` in bytes. */
@@ -8056,7 +8098,7 @@ export function writeVhostUserNetSetMtuPayloadAt(
   const { view } = writer;
   const { mtu } = value;
   if (mtu !== BigInt.asUintN(64, mtu)) {
-    throw misfit(writer, at, FILE, [["mtu", 64, 0, 514]], mtu);
+    throw misfit(writer, at, FILE, [["mtu", 64, 0, 534]], mtu);
   }
   view.setBigUint64(at, mtu, littleEndian);
 }
@@ -8116,14 +8158,14 @@ export class VhostUserNetSetMtuPayloadView extends View {
   }
   set mtu(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "mtu", this.$at, FILE, 514, String(value));
+      throw this.$error("range", "mtu", this.$at, FILE, 534, String(value));
     }
     this.$view.setBigUint64(this.$at, value, this.#littleEndian);
   }
 }
 
 const VHOST_USER_NET_SET_MTU_PAYLOAD_SITES = {
-  mtu: { name: "mtu", type: "u64", schema: "vhost-user/messages.wire:514" },
+  mtu: { name: "mtu", type: "u64", schema: "vhost-user/messages.wire:534" },
 } satisfies Record<string, Site>;
 
 /**
@@ -8194,11 +8236,11 @@ export function decodeVhostUserCloseCryptoSessionPayload(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserCloseCryptoSessionPayload(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 529), reader);
+    throw explain(error, scanVhostUserCloseCryptoSessionPayload(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 549), reader);
   }
 }
 
-const VHOST_USER_CLOSE_CRYPTO_SESSION_PAYLOAD_LEAVES: readonly Leaf[] = [["session_id", 0, 8, 529]];
+const VHOST_USER_CLOSE_CRYPTO_SESSION_PAYLOAD_LEAVES: readonly Leaf[] = [["session_id", 0, 8, 549]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVhostUserCloseCryptoSessionPayload(reader: Reader, _littleEndian: boolean): boolean {
@@ -8217,7 +8259,7 @@ export function checkVhostUserCloseCryptoSessionPayload(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserCloseCryptoSessionPayload(reader, littleEndian) && ended(reader, source, FILE, 529), reader);
+  return verdict(scanVhostUserCloseCryptoSessionPayload(reader, littleEndian) && ended(reader, source, FILE, 549), reader);
 }
 
 /** The size of every `vhost_user_close_crypto_session_payload` in bytes. */
@@ -8244,7 +8286,7 @@ export function writeVhostUserCloseCryptoSessionPayloadAt(
   const { view } = writer;
   const { sessionId } = value;
   if (sessionId !== BigInt.asUintN(64, sessionId)) {
-    throw misfit(writer, at, FILE, [["session_id", 64, 0, 529]], sessionId);
+    throw misfit(writer, at, FILE, [["session_id", 64, 0, 549]], sessionId);
   }
   view.setBigUint64(at, sessionId, littleEndian);
 }
@@ -8304,14 +8346,14 @@ export class VhostUserCloseCryptoSessionPayloadView extends View {
   }
   set sessionId(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "session_id", this.$at, FILE, 529, String(value));
+      throw this.$error("range", "session_id", this.$at, FILE, 549, String(value));
     }
     this.$view.setBigUint64(this.$at, value, this.#littleEndian);
   }
 }
 
 const VHOST_USER_CLOSE_CRYPTO_SESSION_PAYLOAD_SITES = {
-  sessionId: { name: "session_id", type: "u64", schema: "vhost-user/messages.wire:529" },
+  sessionId: { name: "session_id", type: "u64", schema: "vhost-user/messages.wire:549" },
 } satisfies Record<string, Site>;
 
 /**
@@ -8382,11 +8424,11 @@ export function decodeVhostUserSetStatusPayload(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserSetStatusPayload(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 557), reader);
+    throw explain(error, scanVhostUserSetStatusPayload(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 577), reader);
   }
 }
 
-const VHOST_USER_SET_STATUS_PAYLOAD_LEAVES: readonly Leaf[] = [["status", 0, 8, 557]];
+const VHOST_USER_SET_STATUS_PAYLOAD_LEAVES: readonly Leaf[] = [["status", 0, 8, 577]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVhostUserSetStatusPayload(reader: Reader, _littleEndian: boolean): boolean {
@@ -8402,7 +8444,7 @@ export function scanVhostUserSetStatusPayload(reader: Reader, _littleEndian: boo
  */
 export function checkVhostUserSetStatusPayload(source: Source, littleEndian: boolean): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserSetStatusPayload(reader, littleEndian) && ended(reader, source, FILE, 557), reader);
+  return verdict(scanVhostUserSetStatusPayload(reader, littleEndian) && ended(reader, source, FILE, 577), reader);
 }
 
 /** The size of every `vhost_user_set_status_payload` in bytes. */
@@ -8429,7 +8471,7 @@ export function writeVhostUserSetStatusPayloadAt(
   const { view } = writer;
   const { status } = value;
   if (status !== BigInt.asUintN(64, status)) {
-    throw misfit(writer, at, FILE, [["status", 64, 0, 557]], status);
+    throw misfit(writer, at, FILE, [["status", 64, 0, 577]], status);
   }
   view.setBigUint64(at, status, littleEndian);
 }
@@ -8489,7 +8531,7 @@ export class VhostUserSetStatusPayloadView extends View {
   }
   set status(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "status", this.$at, FILE, 557, String(value));
+      throw this.$error("range", "status", this.$at, FILE, 577, String(value));
     }
     this.$view.setBigUint64(this.$at, value, this.#littleEndian);
   }
@@ -8499,8 +8541,9 @@ const VHOST_USER_SET_STATUS_PAYLOAD_SITES = {
   status: {
     name: "status",
     type: "virtio_device_status",
-    schema: "vhost-user/messages.wire:557",
+    schema: "vhost-user/messages.wire:577",
     meaning: (value) => virtioDeviceStatusNames(value).join(" | ") || undefined,
+    flags: [virtioDeviceStatusBits],
   },
 } satisfies Record<string, Site>;
 
@@ -8572,11 +8615,11 @@ export function decodeVhostUserGetFeaturesReply(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserGetFeaturesReply(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 468), reader);
+    throw explain(error, scanVhostUserGetFeaturesReply(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 488), reader);
   }
 }
 
-const VHOST_USER_GET_FEATURES_REPLY_LEAVES: readonly Leaf[] = [["features", 0, 8, 468]];
+const VHOST_USER_GET_FEATURES_REPLY_LEAVES: readonly Leaf[] = [["features", 0, 8, 488]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVhostUserGetFeaturesReply(reader: Reader, _littleEndian: boolean): boolean {
@@ -8592,7 +8635,7 @@ export function scanVhostUserGetFeaturesReply(reader: Reader, _littleEndian: boo
  */
 export function checkVhostUserGetFeaturesReply(source: Source, littleEndian: boolean): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserGetFeaturesReply(reader, littleEndian) && ended(reader, source, FILE, 468), reader);
+  return verdict(scanVhostUserGetFeaturesReply(reader, littleEndian) && ended(reader, source, FILE, 488), reader);
 }
 
 /** The size of every `vhost_user_get_features_reply` in bytes. */
@@ -8619,7 +8662,7 @@ export function writeVhostUserGetFeaturesReplyAt(
   const { view } = writer;
   const { features } = value;
   if (features !== BigInt.asUintN(64, features)) {
-    throw misfit(writer, at, FILE, [["features", 64, 0, 468]], features);
+    throw misfit(writer, at, FILE, [["features", 64, 0, 488]], features);
   }
   view.setBigUint64(at, features, littleEndian);
 }
@@ -8679,7 +8722,7 @@ export class VhostUserGetFeaturesReplyView extends View {
   }
   set features(value: VirtioFeature) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "features", this.$at, FILE, 468, String(value));
+      throw this.$error("range", "features", this.$at, FILE, 488, String(value));
     }
     this.$view.setBigUint64(this.$at, value, this.#littleEndian);
   }
@@ -8689,8 +8732,9 @@ const VHOST_USER_GET_FEATURES_REPLY_SITES = {
   features: {
     name: "features",
     type: "virtio_feature",
-    schema: "vhost-user/messages.wire:468",
+    schema: "vhost-user/messages.wire:488",
     meaning: (value) => virtioFeatureNames(value).join(" | ") || undefined,
+    flags: [virtioFeatureBits],
   },
 } satisfies Record<string, Site>;
 
@@ -8762,11 +8806,11 @@ export function decodeVhostUserGetProtocolFeaturesReply(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserGetProtocolFeaturesReply(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 501), reader);
+    throw explain(error, scanVhostUserGetProtocolFeaturesReply(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 521), reader);
   }
 }
 
-const VHOST_USER_GET_PROTOCOL_FEATURES_REPLY_LEAVES: readonly Leaf[] = [["protocol_features", 0, 8, 501]];
+const VHOST_USER_GET_PROTOCOL_FEATURES_REPLY_LEAVES: readonly Leaf[] = [["protocol_features", 0, 8, 521]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVhostUserGetProtocolFeaturesReply(reader: Reader, _littleEndian: boolean): boolean {
@@ -8785,7 +8829,7 @@ export function checkVhostUserGetProtocolFeaturesReply(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserGetProtocolFeaturesReply(reader, littleEndian) && ended(reader, source, FILE, 501), reader);
+  return verdict(scanVhostUserGetProtocolFeaturesReply(reader, littleEndian) && ended(reader, source, FILE, 521), reader);
 }
 
 /** The size of every `vhost_user_get_protocol_features_reply` in bytes. */
@@ -8812,7 +8856,7 @@ export function writeVhostUserGetProtocolFeaturesReplyAt(
   const { view } = writer;
   const { protocolFeatures } = value;
   if (protocolFeatures !== BigInt.asUintN(64, protocolFeatures)) {
-    throw misfit(writer, at, FILE, [["protocol_features", 64, 0, 501]], protocolFeatures);
+    throw misfit(writer, at, FILE, [["protocol_features", 64, 0, 521]], protocolFeatures);
   }
   view.setBigUint64(at, protocolFeatures, littleEndian);
 }
@@ -8872,7 +8916,7 @@ export class VhostUserGetProtocolFeaturesReplyView extends View {
   }
   set protocolFeatures(value: VhostUserProtocolFeature) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "protocol_features", this.$at, FILE, 501, String(value));
+      throw this.$error("range", "protocol_features", this.$at, FILE, 521, String(value));
     }
     this.$view.setBigUint64(this.$at, value, this.#littleEndian);
   }
@@ -8882,8 +8926,9 @@ const VHOST_USER_GET_PROTOCOL_FEATURES_REPLY_SITES = {
   protocolFeatures: {
     name: "protocol_features",
     type: "vhost_user_protocol_feature",
-    schema: "vhost-user/messages.wire:501",
+    schema: "vhost-user/messages.wire:521",
     meaning: (value) => vhostUserProtocolFeatureNames(value).join(" | ") || undefined,
+    flags: [vhostUserProtocolFeatureBits],
   },
 } satisfies Record<string, Site>;
 
@@ -8955,11 +9000,11 @@ export function decodeVhostUserGetQueueNumReply(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserGetQueueNumReply(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 506), reader);
+    throw explain(error, scanVhostUserGetQueueNumReply(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 526), reader);
   }
 }
 
-const VHOST_USER_GET_QUEUE_NUM_REPLY_LEAVES: readonly Leaf[] = [["queue_num", 0, 8, 506]];
+const VHOST_USER_GET_QUEUE_NUM_REPLY_LEAVES: readonly Leaf[] = [["queue_num", 0, 8, 526]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVhostUserGetQueueNumReply(reader: Reader, _littleEndian: boolean): boolean {
@@ -8975,7 +9020,7 @@ export function scanVhostUserGetQueueNumReply(reader: Reader, _littleEndian: boo
  */
 export function checkVhostUserGetQueueNumReply(source: Source, littleEndian: boolean): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserGetQueueNumReply(reader, littleEndian) && ended(reader, source, FILE, 506), reader);
+  return verdict(scanVhostUserGetQueueNumReply(reader, littleEndian) && ended(reader, source, FILE, 526), reader);
 }
 
 /** The size of every `vhost_user_get_queue_num_reply` in bytes. */
@@ -9002,7 +9047,7 @@ export function writeVhostUserGetQueueNumReplyAt(
   const { view } = writer;
   const { queueNum } = value;
   if (queueNum !== BigInt.asUintN(64, queueNum)) {
-    throw misfit(writer, at, FILE, [["queue_num", 64, 0, 506]], queueNum);
+    throw misfit(writer, at, FILE, [["queue_num", 64, 0, 526]], queueNum);
   }
   view.setBigUint64(at, queueNum, littleEndian);
 }
@@ -9062,14 +9107,14 @@ export class VhostUserGetQueueNumReplyView extends View {
   }
   set queueNum(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "queue_num", this.$at, FILE, 506, String(value));
+      throw this.$error("range", "queue_num", this.$at, FILE, 526, String(value));
     }
     this.$view.setBigUint64(this.$at, value, this.#littleEndian);
   }
 }
 
 const VHOST_USER_GET_QUEUE_NUM_REPLY_SITES = {
-  queueNum: { name: "queue_num", type: "u64", schema: "vhost-user/messages.wire:506" },
+  queueNum: { name: "queue_num", type: "u64", schema: "vhost-user/messages.wire:526" },
 } satisfies Record<string, Site>;
 
 /**
@@ -9140,11 +9185,11 @@ export function decodeVhostUserGetMaxMemSlotsReply(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserGetMaxMemSlotsReply(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 547), reader);
+    throw explain(error, scanVhostUserGetMaxMemSlotsReply(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 567), reader);
   }
 }
 
-const VHOST_USER_GET_MAX_MEM_SLOTS_REPLY_LEAVES: readonly Leaf[] = [["slots", 0, 8, 547]];
+const VHOST_USER_GET_MAX_MEM_SLOTS_REPLY_LEAVES: readonly Leaf[] = [["slots", 0, 8, 567]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVhostUserGetMaxMemSlotsReply(reader: Reader, _littleEndian: boolean): boolean {
@@ -9163,7 +9208,7 @@ export function checkVhostUserGetMaxMemSlotsReply(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserGetMaxMemSlotsReply(reader, littleEndian) && ended(reader, source, FILE, 547), reader);
+  return verdict(scanVhostUserGetMaxMemSlotsReply(reader, littleEndian) && ended(reader, source, FILE, 567), reader);
 }
 
 /** The size of every `vhost_user_get_max_mem_slots_reply` in bytes. */
@@ -9190,7 +9235,7 @@ export function writeVhostUserGetMaxMemSlotsReplyAt(
   const { view } = writer;
   const { slots } = value;
   if (slots !== BigInt.asUintN(64, slots)) {
-    throw misfit(writer, at, FILE, [["slots", 64, 0, 547]], slots);
+    throw misfit(writer, at, FILE, [["slots", 64, 0, 567]], slots);
   }
   view.setBigUint64(at, slots, littleEndian);
 }
@@ -9250,14 +9295,14 @@ export class VhostUserGetMaxMemSlotsReplyView extends View {
   }
   set slots(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "slots", this.$at, FILE, 547, String(value));
+      throw this.$error("range", "slots", this.$at, FILE, 567, String(value));
     }
     this.$view.setBigUint64(this.$at, value, this.#littleEndian);
   }
 }
 
 const VHOST_USER_GET_MAX_MEM_SLOTS_REPLY_SITES = {
-  slots: { name: "slots", type: "u64", schema: "vhost-user/messages.wire:547" },
+  slots: { name: "slots", type: "u64", schema: "vhost-user/messages.wire:567" },
 } satisfies Record<string, Site>;
 
 /**
@@ -9325,11 +9370,11 @@ export function decodeVhostUserGetStatusReply(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserGetStatusReply(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 559), reader);
+    throw explain(error, scanVhostUserGetStatusReply(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 579), reader);
   }
 }
 
-const VHOST_USER_GET_STATUS_REPLY_LEAVES: readonly Leaf[] = [["status", 0, 8, 559]];
+const VHOST_USER_GET_STATUS_REPLY_LEAVES: readonly Leaf[] = [["status", 0, 8, 579]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanVhostUserGetStatusReply(reader: Reader, _littleEndian: boolean): boolean {
@@ -9345,7 +9390,7 @@ export function scanVhostUserGetStatusReply(reader: Reader, _littleEndian: boole
  */
 export function checkVhostUserGetStatusReply(source: Source, littleEndian: boolean): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserGetStatusReply(reader, littleEndian) && ended(reader, source, FILE, 559), reader);
+  return verdict(scanVhostUserGetStatusReply(reader, littleEndian) && ended(reader, source, FILE, 579), reader);
 }
 
 /** The size of every `vhost_user_get_status_reply` in bytes. */
@@ -9372,7 +9417,7 @@ export function writeVhostUserGetStatusReplyAt(
   const { view } = writer;
   const { status } = value;
   if (status !== BigInt.asUintN(64, status)) {
-    throw misfit(writer, at, FILE, [["status", 64, 0, 559]], status);
+    throw misfit(writer, at, FILE, [["status", 64, 0, 579]], status);
   }
   view.setBigUint64(at, status, littleEndian);
 }
@@ -9432,7 +9477,7 @@ export class VhostUserGetStatusReplyView extends View {
   }
   set status(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "status", this.$at, FILE, 559, String(value));
+      throw this.$error("range", "status", this.$at, FILE, 579, String(value));
     }
     this.$view.setBigUint64(this.$at, value, this.#littleEndian);
   }
@@ -9442,8 +9487,9 @@ const VHOST_USER_GET_STATUS_REPLY_SITES = {
   status: {
     name: "status",
     type: "virtio_device_status",
-    schema: "vhost-user/messages.wire:559",
+    schema: "vhost-user/messages.wire:579",
     meaning: (value) => virtioDeviceStatusNames(value).join(" | ") || undefined,
+    flags: [virtioDeviceStatusBits],
   },
 } satisfies Record<string, Site>;
 
@@ -9861,12 +9907,12 @@ export function decodeVhostUserFrontendRequestPayload(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserFrontendRequestPayload(reader.rewind(at, end, depth), id, features, protocolFeatures, littleEndian) && ended(reader, source, FILE, 464), reader);
+    throw explain(error, scanVhostUserFrontendRequestPayload(reader.rewind(at, end, depth), id, features, protocolFeatures, littleEndian) && ended(reader, source, FILE, 484), reader);
   }
 }
 
 const VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES: readonly Leaf[] = [
-  ["vhost_user_set_features.features", 0, 8, 471],
+  ["vhost_user_set_features.features", 0, 8, 491],
 ];
 const VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES2: readonly Leaf[] = [
   ["vhost_user_set_vring_num.index", 0, 4, 44, "vhost/uapi.wire"],
@@ -9885,27 +9931,27 @@ const VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES4: readonly Leaf[] = [
   ["vhost_user_get_vring_base.num", 4, 4, 45, "vhost/uapi.wire"],
 ];
 const VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES5: readonly Leaf[] = [
-  ["vhost_user_set_vring_kick.index", 0, 8, 168],
+  ["vhost_user_set_vring_kick.index", 0, 8, 188],
 ];
 const VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES6: readonly Leaf[] = [
-  ["vhost_user_set_vring_call.index", 0, 8, 168],
+  ["vhost_user_set_vring_call.index", 0, 8, 188],
 ];
 const VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES7: readonly Leaf[] = [
-  ["vhost_user_set_vring_err.index", 0, 8, 168],
+  ["vhost_user_set_vring_err.index", 0, 8, 188],
 ];
 const VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES8: readonly Leaf[] = [
-  ["vhost_user_set_protocol_features.protocol_features", 0, 8, 504],
+  ["vhost_user_set_protocol_features.protocol_features", 0, 8, 524],
 ];
 const VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES9: readonly Leaf[] = [
   ["vhost_user_set_vring_enable.index", 0, 4, 44, "vhost/uapi.wire"],
   ["vhost_user_set_vring_enable.num", 4, 4, 45, "vhost/uapi.wire"],
 ];
 const VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES10: readonly Leaf[] = [
-  ["vhost_user_send_rarp.mac", 0, 6, 511],
-  ["vhost_user_send_rarp.reserved", 6, 2, 511],
+  ["vhost_user_send_rarp.mac", 0, 6, 531],
+  ["vhost_user_send_rarp.reserved", 6, 2, 531],
 ];
 const VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES11: readonly Leaf[] = [
-  ["vhost_user_net_set_mtu.mtu", 0, 8, 514],
+  ["vhost_user_net_set_mtu.mtu", 0, 8, 534],
 ];
 const VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES12: readonly Leaf[] = [
   ["vhost_user_iotlb_msg.iova", 0, 8, 133, "vhost/uapi.wire"],
@@ -9920,18 +9966,18 @@ const VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES13: readonly Leaf[] = [
   ["vhost_user_set_vring_endian.num", 4, 4, 89, "vhost/uapi.wire"],
 ];
 const VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES14: readonly Leaf[] = [
-  ["vhost_user_close_crypto_session.session_id", 0, 8, 529],
+  ["vhost_user_close_crypto_session.session_id", 0, 8, 549],
 ];
 const VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES15: readonly Leaf[] = [
   ["vhost_user_vring_kick.index", 0, 4, 44, "vhost/uapi.wire"],
   ["vhost_user_vring_kick.num", 4, 4, 45, "vhost/uapi.wire"],
 ];
 const VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES16: readonly Leaf[] = [
-  ["vhost_user_set_status.status", 0, 8, 557],
+  ["vhost_user_set_status.status", 0, 8, 577],
 ];
 const VHOST_USER_FRONTEND_REQUEST_PAYLOAD_LEAVES17: readonly Leaf[] = [
-  ["vhost_user_set_device_state_fd.direction", 0, 4, 394],
-  ["vhost_user_set_device_state_fd.phase", 4, 4, 395],
+  ["vhost_user_set_device_state_fd.direction", 0, 4, 414],
+  ["vhost_user_set_device_state_fd.phase", 4, 4, 415],
 ];
 
 /**
@@ -10194,7 +10240,7 @@ export function checkVhostUserFrontendRequestPayload(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserFrontendRequestPayload(reader, id, features, protocolFeatures, littleEndian) && ended(reader, source, FILE, 464), reader);
+  return verdict(scanVhostUserFrontendRequestPayload(reader, id, features, protocolFeatures, littleEndian) && ended(reader, source, FILE, 484), reader);
 }
 
 /**
@@ -10317,13 +10363,13 @@ export function writeVhostUserFrontendRequestPayload(
   switch (id) {
     case 0x1: { // VHOST_USER_GET_FEATURES
       if (body.case !== "vhostUserGetFeatures") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       break;
     }
     case 0x2: { // VHOST_USER_SET_FEATURES
       if (body.case !== "vhostUserSetFeatures") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserSetFeatures = body.value;
       const at = writer.take(8);
@@ -10336,19 +10382,19 @@ export function writeVhostUserFrontendRequestPayload(
     }
     case 0x3: { // VHOST_USER_SET_OWNER
       if (body.case !== "vhostUserSetOwner") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       break;
     }
     case 0x4: { // VHOST_USER_RESET_OWNER
       if (body.case !== "vhostUserResetOwner") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       break;
     }
     case 0x5: { // VHOST_USER_SET_MEM_TABLE
       if (body.case !== "vhostUserSetMemTable") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserSetMemTable = body.value;
       try {
@@ -10360,7 +10406,7 @@ export function writeVhostUserFrontendRequestPayload(
     }
     case 0x6: { // VHOST_USER_SET_LOG_BASE
       if (body.case !== "vhostUserSetLogBase") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserSetLogBase = body.value;
       try {
@@ -10372,13 +10418,13 @@ export function writeVhostUserFrontendRequestPayload(
     }
     case 0x7: { // VHOST_USER_SET_LOG_FD
       if (body.case !== "vhostUserSetLogFd") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       break;
     }
     case 0x8: { // VHOST_USER_SET_VRING_NUM
       if (body.case !== "vhostUserSetVringNum") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserSetVringNum = body.value;
       const at2 = writer.take(8);
@@ -10391,7 +10437,7 @@ export function writeVhostUserFrontendRequestPayload(
     }
     case 0x9: { // VHOST_USER_SET_VRING_ADDR
       if (body.case !== "vhostUserSetVringAddr") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserSetVringAddr = body.value;
       const at3 = writer.take(40);
@@ -10404,7 +10450,7 @@ export function writeVhostUserFrontendRequestPayload(
     }
     case 0xa: { // VHOST_USER_SET_VRING_BASE
       if (body.case !== "vhostUserSetVringBase") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserSetVringBase = body.value;
       try {
@@ -10416,7 +10462,7 @@ export function writeVhostUserFrontendRequestPayload(
     }
     case 0xb: { // VHOST_USER_GET_VRING_BASE
       if (body.case !== "vhostUserGetVringBase") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserGetVringBase = body.value;
       const at4 = writer.take(8);
@@ -10429,7 +10475,7 @@ export function writeVhostUserFrontendRequestPayload(
     }
     case 0xc: { // VHOST_USER_SET_VRING_KICK
       if (body.case !== "vhostUserSetVringKick") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserSetVringKick = body.value;
       const at5 = writer.take(8);
@@ -10442,7 +10488,7 @@ export function writeVhostUserFrontendRequestPayload(
     }
     case 0xd: { // VHOST_USER_SET_VRING_CALL
       if (body.case !== "vhostUserSetVringCall") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserSetVringCall = body.value;
       const at6 = writer.take(8);
@@ -10455,7 +10501,7 @@ export function writeVhostUserFrontendRequestPayload(
     }
     case 0xe: { // VHOST_USER_SET_VRING_ERR
       if (body.case !== "vhostUserSetVringErr") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserSetVringErr = body.value;
       const at7 = writer.take(8);
@@ -10468,13 +10514,13 @@ export function writeVhostUserFrontendRequestPayload(
     }
     case 0xf: { // VHOST_USER_GET_PROTOCOL_FEATURES
       if (body.case !== "vhostUserGetProtocolFeatures") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       break;
     }
     case 0x10: { // VHOST_USER_SET_PROTOCOL_FEATURES
       if (body.case !== "vhostUserSetProtocolFeatures") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserSetProtocolFeatures = body.value;
       const at8 = writer.take(8);
@@ -10487,13 +10533,13 @@ export function writeVhostUserFrontendRequestPayload(
     }
     case 0x11: { // VHOST_USER_GET_QUEUE_NUM
       if (body.case !== "vhostUserGetQueueNum") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       break;
     }
     case 0x12: { // VHOST_USER_SET_VRING_ENABLE
       if (body.case !== "vhostUserSetVringEnable") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserSetVringEnable = body.value;
       const at9 = writer.take(8);
@@ -10506,7 +10552,7 @@ export function writeVhostUserFrontendRequestPayload(
     }
     case 0x13: { // VHOST_USER_SEND_RARP
       if (body.case !== "vhostUserSendRarp") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserSendRarp = body.value;
       const at10 = writer.take(8);
@@ -10519,7 +10565,7 @@ export function writeVhostUserFrontendRequestPayload(
     }
     case 0x14: { // VHOST_USER_NET_SET_MTU
       if (body.case !== "vhostUserNetSetMtu") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserNetSetMtu = body.value;
       const at11 = writer.take(8);
@@ -10532,13 +10578,13 @@ export function writeVhostUserFrontendRequestPayload(
     }
     case 0x15: { // VHOST_USER_SET_BACKEND_REQ_FD
       if (body.case !== "vhostUserSetBackendReqFd") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       break;
     }
     case 0x16: { // VHOST_USER_IOTLB_MSG
       if (body.case !== "vhostUserIotlbMsg") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserIotlbMsg = body.value;
       const at12 = writer.take(32);
@@ -10551,7 +10597,7 @@ export function writeVhostUserFrontendRequestPayload(
     }
     case 0x17: { // VHOST_USER_SET_VRING_ENDIAN
       if (body.case !== "vhostUserSetVringEndian") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserSetVringEndian = body.value;
       const at13 = writer.take(8);
@@ -10564,7 +10610,7 @@ export function writeVhostUserFrontendRequestPayload(
     }
     case 0x18: { // VHOST_USER_GET_CONFIG
       if (body.case !== "vhostUserGetConfig") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserGetConfig = body.value;
       try {
@@ -10576,7 +10622,7 @@ export function writeVhostUserFrontendRequestPayload(
     }
     case 0x19: { // VHOST_USER_SET_CONFIG
       if (body.case !== "vhostUserSetConfig") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserSetConfig = body.value;
       try {
@@ -10588,7 +10634,7 @@ export function writeVhostUserFrontendRequestPayload(
     }
     case 0x1a: { // VHOST_USER_CREATE_CRYPTO_SESSION
       if (body.case !== "vhostUserCreateCryptoSession") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserCreateCryptoSession = body.value;
       try {
@@ -10600,7 +10646,7 @@ export function writeVhostUserFrontendRequestPayload(
     }
     case 0x1b: { // VHOST_USER_CLOSE_CRYPTO_SESSION
       if (body.case !== "vhostUserCloseCryptoSession") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserCloseCryptoSession = body.value;
       const at14 = writer.take(8);
@@ -10613,25 +10659,25 @@ export function writeVhostUserFrontendRequestPayload(
     }
     case 0x1c: { // VHOST_USER_POSTCOPY_ADVISE
       if (body.case !== "vhostUserPostcopyAdvise") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       break;
     }
     case 0x1d: { // VHOST_USER_POSTCOPY_LISTEN
       if (body.case !== "vhostUserPostcopyListen") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       break;
     }
     case 0x1e: { // VHOST_USER_POSTCOPY_END
       if (body.case !== "vhostUserPostcopyEnd") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       break;
     }
     case 0x1f: { // VHOST_USER_GET_INFLIGHT_FD
       if (body.case !== "vhostUserGetInflightFd") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserGetInflightFd = body.value;
       try {
@@ -10643,7 +10689,7 @@ export function writeVhostUserFrontendRequestPayload(
     }
     case 0x20: { // VHOST_USER_SET_INFLIGHT_FD
       if (body.case !== "vhostUserSetInflightFd") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserSetInflightFd = body.value;
       try {
@@ -10655,19 +10701,19 @@ export function writeVhostUserFrontendRequestPayload(
     }
     case 0x21: { // VHOST_USER_GPU_SET_SOCKET
       if (body.case !== "vhostUserGpuSetSocket") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       break;
     }
     case 0x22: { // VHOST_USER_RESET_DEVICE
       if (body.case !== "vhostUserResetDevice") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       break;
     }
     case 0x23: { // VHOST_USER_VRING_KICK
       if (body.case !== "vhostUserVringKick") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserVringKick = body.value;
       const at15 = writer.take(8);
@@ -10680,13 +10726,13 @@ export function writeVhostUserFrontendRequestPayload(
     }
     case 0x24: { // VHOST_USER_GET_MAX_MEM_SLOTS
       if (body.case !== "vhostUserGetMaxMemSlots") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       break;
     }
     case 0x25: { // VHOST_USER_ADD_MEM_REG
       if (body.case !== "vhostUserAddMemReg") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserAddMemReg = body.value;
       try {
@@ -10698,7 +10744,7 @@ export function writeVhostUserFrontendRequestPayload(
     }
     case 0x26: { // VHOST_USER_REM_MEM_REG
       if (body.case !== "vhostUserRemMemReg") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserRemMemReg = body.value;
       try {
@@ -10710,7 +10756,7 @@ export function writeVhostUserFrontendRequestPayload(
     }
     case 0x27: { // VHOST_USER_SET_STATUS
       if (body.case !== "vhostUserSetStatus") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserSetStatus = body.value;
       const at16 = writer.take(8);
@@ -10723,13 +10769,13 @@ export function writeVhostUserFrontendRequestPayload(
     }
     case 0x28: { // VHOST_USER_GET_STATUS
       if (body.case !== "vhostUserGetStatus") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       break;
     }
     case 0x29: { // VHOST_USER_GET_SHARED_OBJECT
       if (body.case !== "vhostUserGetSharedObject") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserGetSharedObject = body.value;
       try {
@@ -10741,7 +10787,7 @@ export function writeVhostUserFrontendRequestPayload(
     }
     case 0x2a: { // VHOST_USER_SET_DEVICE_STATE_FD
       if (body.case !== "vhostUserSetDeviceStateFd") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserSetDeviceStateFd = body.value;
       const at17 = writer.take(8);
@@ -10754,18 +10800,18 @@ export function writeVhostUserFrontendRequestPayload(
     }
     case 0x2b: { // VHOST_USER_CHECK_DEVICE_STATE
       if (body.case !== "vhostUserCheckDeviceState") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       break;
     }
     case 0x2c: { // VHOST_USER_GET_SHMEM_CONFIG
       if (body.case !== "vhostUserGetShmemConfig") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       break;
     }
     default: {
-      if (body.case !== "raw") throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+      if (body.case !== "raw") throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       const raw = body.value;
       writer.put(raw);
     }
@@ -11348,164 +11394,164 @@ const VHOST_USER_FRONTEND_REQUEST_PAYLOAD_SITES = {
   vhostUserSetFeatures: {
     name: "vhost_user_set_features",
     type: "vhost_user_set_features_payload",
-    schema: "vhost-user/messages.wire:471",
+    schema: "vhost-user/messages.wire:491",
     doc: "With VHOST_F_LOG_ALL writes to guest memory are logged from now on.",
   },
   vhostUserSetMemTable: {
     name: "vhost_user_set_mem_table",
     type: "vhost_user_memory",
-    schema: "vhost-user/messages.wire:480",
+    schema: "vhost-user/messages.wire:500",
     doc: "One descriptor a region, in the same order.",
   },
   vhostUserSetLogBase: {
     name: "vhost_user_set_log_base",
     type: "vhost_user_log_base",
-    schema: "vhost-user/messages.wire:484",
+    schema: "vhost-user/messages.wire:504",
     doc: "One descriptor with VHOST_USER_PROTOCOL_F_LOG_SHMFD.",
   },
   vhostUserSetVringNum: {
     name: "vhost_user_set_vring_num",
     type: "vhost_vring_state",
-    schema: "vhost-user/messages.wire:489",
+    schema: "vhost-user/messages.wire:509",
     doc: "`num` is the size of the virtqueue.",
   },
   vhostUserSetVringAddr: {
     name: "vhost_user_set_vring_addr",
     type: "vhost_vring_addr",
-    schema: "vhost-user/messages.wire:490",
+    schema: "vhost-user/messages.wire:510",
   },
   vhostUserSetVringBase: {
     name: "vhost_user_set_vring_base",
     type: "vhost_user_vring_base",
-    schema: "vhost-user/messages.wire:491",
+    schema: "vhost-user/messages.wire:511",
   },
   vhostUserGetVringBase: {
     name: "vhost_user_get_vring_base",
     type: "vhost_vring_state",
-    schema: "vhost-user/messages.wire:493",
+    schema: "vhost-user/messages.wire:513",
     doc: "Stops the vring.",
   },
   vhostUserSetVringKick: {
     name: "vhost_user_set_vring_kick",
     type: "vhost_user_vring_fd",
-    schema: "vhost-user/messages.wire:495",
+    schema: "vhost-user/messages.wire:515",
     doc: "An eventfd by which the front-end tells of available buffers.",
   },
   vhostUserSetVringCall: {
     name: "vhost_user_set_vring_call",
     type: "vhost_user_vring_fd",
-    schema: "vhost-user/messages.wire:497",
+    schema: "vhost-user/messages.wire:517",
     doc: "An eventfd by which the back-end tells of used buffers.",
   },
   vhostUserSetVringErr: {
     name: "vhost_user_set_vring_err",
     type: "vhost_user_vring_fd",
-    schema: "vhost-user/messages.wire:499",
+    schema: "vhost-user/messages.wire:519",
     doc: "An eventfd by which the back-end tells of errors.",
   },
   vhostUserSetProtocolFeatures: {
     name: "vhost_user_set_protocol_features",
     type: "vhost_user_set_protocol_features_payload",
-    schema: "vhost-user/messages.wire:504",
+    schema: "vhost-user/messages.wire:524",
     doc: "The feature must be offered; it need not be set yet.",
   },
   vhostUserSetVringEnable: {
     name: "vhost_user_set_vring_enable",
     type: "vhost_vring_state",
-    schema: "vhost-user/messages.wire:508",
+    schema: "vhost-user/messages.wire:528",
     doc: "`num` is 1 to enable, 0 to disable.",
   },
   vhostUserSendRarp: {
     name: "vhost_user_send_rarp",
     type: "vhost_user_send_rarp_payload",
-    schema: "vhost-user/messages.wire:511",
+    schema: "vhost-user/messages.wire:531",
     doc: "Announce the guest on the network after a migration, for guests without VIRTIO_NET_F_GUEST_ANNOUNCE.",
   },
   vhostUserNetSetMtu: {
     name: "vhost_user_net_set_mtu",
     type: "vhost_user_net_set_mtu_payload",
-    schema: "vhost-user/messages.wire:514",
+    schema: "vhost-user/messages.wire:534",
     doc: "VIRTIO_NET_F_MTU is what driver and front-end have agreed on:",
   },
   vhostUserIotlbMsg: {
     name: "vhost_user_iotlb_msg",
     type: "vhost_iotlb_msg",
-    schema: "vhost-user/messages.wire:519",
+    schema: "vhost-user/messages.wire:539",
     doc: "Update or invalidate.",
   },
   vhostUserSetVringEndian: {
     name: "vhost_user_set_vring_endian",
     type: "vhost_vring_endian_state",
-    schema: "vhost-user/messages.wire:521",
+    schema: "vhost-user/messages.wire:541",
     doc: "Once for each vring before it starts.",
   },
   vhostUserGetConfig: {
     name: "vhost_user_get_config",
     type: "vhost_user_config",
-    schema: "vhost-user/messages.wire:524",
+    schema: "vhost-user/messages.wire:544",
     doc: "`region` is there, filled with zeros.",
   },
   vhostUserSetConfig: {
     name: "vhost_user_set_config",
     type: "vhost_user_config",
-    schema: "vhost-user/messages.wire:525",
+    schema: "vhost-user/messages.wire:545",
   },
   vhostUserCreateCryptoSession: {
     name: "vhost_user_create_crypto_session",
     type: "vhost_user_crypto_session",
-    schema: "vhost-user/messages.wire:527",
+    schema: "vhost-user/messages.wire:547",
     doc: "The reply has the session id, negative for an error.",
   },
   vhostUserCloseCryptoSession: {
     name: "vhost_user_close_crypto_session",
     type: "vhost_user_close_crypto_session_payload",
-    schema: "vhost-user/messages.wire:529",
+    schema: "vhost-user/messages.wire:549",
   },
   vhostUserGetInflightFd: {
     name: "vhost_user_get_inflight_fd",
     type: "vhost_user_inflight",
-    schema: "vhost-user/messages.wire:537",
+    schema: "vhost-user/messages.wire:557",
   },
   vhostUserSetInflightFd: {
     name: "vhost_user_set_inflight_fd",
     type: "vhost_user_inflight",
-    schema: "vhost-user/messages.wire:539",
+    schema: "vhost-user/messages.wire:559",
   },
   vhostUserVringKick: {
     name: "vhost_user_vring_kick",
     type: "vhost_vring_state",
-    schema: "vhost-user/messages.wire:545",
+    schema: "vhost-user/messages.wire:565",
     doc: "In place of the eventfd.",
   },
   vhostUserAddMemReg: {
     name: "vhost_user_add_mem_reg",
     type: "vhost_user_single_memory_region",
-    schema: "vhost-user/messages.wire:550",
+    schema: "vhost-user/messages.wire:570",
     doc: "The document lists the region as the payload of the reply and none of the request, for this request and the next.",
   },
   vhostUserRemMemReg: {
     name: "vhost_user_rem_mem_reg",
     type: "vhost_user_single_memory_region",
-    schema: "vhost-user/messages.wire:554",
+    schema: "vhost-user/messages.wire:574",
     doc: "`mmap_offset` means nothing.",
   },
   vhostUserSetStatus: {
     name: "vhost_user_set_status",
     type: "vhost_user_set_status_payload",
-    schema: "vhost-user/messages.wire:557",
+    schema: "vhost-user/messages.wire:577",
   },
   vhostUserGetSharedObject: {
     name: "vhost_user_get_shared_object",
     type: "vhost_user_shared_object",
-    schema: "vhost-user/messages.wire:560",
+    schema: "vhost-user/messages.wire:580",
   },
   vhostUserSetDeviceStateFd: {
     name: "vhost_user_set_device_state_fd",
     type: "vhost_user_transfer_device_state",
-    schema: "vhost-user/messages.wire:563",
+    schema: "vhost-user/messages.wire:583",
     doc: "Only while all vrings are stopped.",
   },
-  raw: { name: "raw", type: "u8[]", schema: "vhost-user/messages.wire:464" },
+  raw: { name: "raw", type: "u8[]", schema: "vhost-user/messages.wire:484" },
 } satisfies Record<string, Site>;
 
 /**
@@ -12369,116 +12415,116 @@ export function decodeVhostUserFrontendRequestReply(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserFrontendRequestReply(reader.rewind(at, end, depth), id, features, protocolFeatures, littleEndian) && ended(reader, source, FILE, 464), reader);
+    throw explain(error, scanVhostUserFrontendRequestReply(reader.rewind(at, end, depth), id, features, protocolFeatures, littleEndian) && ended(reader, source, FILE, 484), reader);
   }
 }
 
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES: readonly Leaf[] = [
-  ["vhost_user_get_features.features", 0, 8, 468],
+  ["vhost_user_get_features.features", 0, 8, 488],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES2: readonly Leaf[] = [
-  ["vhost_user_set_features.value", 0, 8, 125],
+  ["vhost_user_set_features.value", 0, 8, 145],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES3: readonly Leaf[] = [
-  ["vhost_user_set_owner.value", 0, 8, 125],
+  ["vhost_user_set_owner.value", 0, 8, 145],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES4: readonly Leaf[] = [
-  ["vhost_user_reset_owner.value", 0, 8, 125],
+  ["vhost_user_reset_owner.value", 0, 8, 145],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES5: readonly Leaf[] = [
-  ["vhost_user_set_log_fd.value", 0, 8, 125],
+  ["vhost_user_set_log_fd.value", 0, 8, 145],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES6: readonly Leaf[] = [
-  ["vhost_user_set_vring_num.value", 0, 8, 125],
+  ["vhost_user_set_vring_num.value", 0, 8, 145],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES7: readonly Leaf[] = [
-  ["vhost_user_set_vring_addr.value", 0, 8, 125],
+  ["vhost_user_set_vring_addr.value", 0, 8, 145],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES8: readonly Leaf[] = [
-  ["vhost_user_set_vring_base.value", 0, 8, 125],
+  ["vhost_user_set_vring_base.value", 0, 8, 145],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES9: readonly Leaf[] = [
-  ["vhost_user_set_vring_kick.value", 0, 8, 125],
+  ["vhost_user_set_vring_kick.value", 0, 8, 145],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES10: readonly Leaf[] = [
-  ["vhost_user_set_vring_call.value", 0, 8, 125],
+  ["vhost_user_set_vring_call.value", 0, 8, 145],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES11: readonly Leaf[] = [
-  ["vhost_user_set_vring_err.value", 0, 8, 125],
+  ["vhost_user_set_vring_err.value", 0, 8, 145],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES12: readonly Leaf[] = [
-  ["vhost_user_get_protocol_features.protocol_features", 0, 8, 501],
+  ["vhost_user_get_protocol_features.protocol_features", 0, 8, 521],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES13: readonly Leaf[] = [
-  ["vhost_user_set_protocol_features.value", 0, 8, 125],
+  ["vhost_user_set_protocol_features.value", 0, 8, 145],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES14: readonly Leaf[] = [
-  ["vhost_user_get_queue_num.queue_num", 0, 8, 506],
+  ["vhost_user_get_queue_num.queue_num", 0, 8, 526],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES15: readonly Leaf[] = [
-  ["vhost_user_set_vring_enable.value", 0, 8, 125],
+  ["vhost_user_set_vring_enable.value", 0, 8, 145],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES16: readonly Leaf[] = [
-  ["vhost_user_send_rarp.value", 0, 8, 125],
+  ["vhost_user_send_rarp.value", 0, 8, 145],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES17: readonly Leaf[] = [
-  ["vhost_user_net_set_mtu.value", 0, 8, 125],
+  ["vhost_user_net_set_mtu.value", 0, 8, 145],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES18: readonly Leaf[] = [
-  ["vhost_user_set_backend_req_fd.value", 0, 8, 125],
+  ["vhost_user_set_backend_req_fd.value", 0, 8, 145],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES19: readonly Leaf[] = [
-  ["vhost_user_iotlb_msg.value", 0, 8, 125],
+  ["vhost_user_iotlb_msg.value", 0, 8, 145],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES20: readonly Leaf[] = [
-  ["vhost_user_set_vring_endian.value", 0, 8, 125],
+  ["vhost_user_set_vring_endian.value", 0, 8, 145],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES21: readonly Leaf[] = [
-  ["vhost_user_set_config.value", 0, 8, 125],
+  ["vhost_user_set_config.value", 0, 8, 145],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES22: readonly Leaf[] = [
-  ["vhost_user_close_crypto_session.value", 0, 8, 125],
+  ["vhost_user_close_crypto_session.value", 0, 8, 145],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES23: readonly Leaf[] = [
-  ["vhost_user_postcopy_listen.value", 0, 8, 125],
+  ["vhost_user_postcopy_listen.value", 0, 8, 145],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES24: readonly Leaf[] = [
-  ["vhost_user_postcopy_end.value", 0, 8, 125],
+  ["vhost_user_postcopy_end.value", 0, 8, 145],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES25: readonly Leaf[] = [
-  ["vhost_user_set_inflight_fd.value", 0, 8, 125],
+  ["vhost_user_set_inflight_fd.value", 0, 8, 145],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES26: readonly Leaf[] = [
-  ["vhost_user_gpu_set_socket.value", 0, 8, 125],
+  ["vhost_user_gpu_set_socket.value", 0, 8, 145],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES27: readonly Leaf[] = [
-  ["vhost_user_reset_device.value", 0, 8, 125],
+  ["vhost_user_reset_device.value", 0, 8, 145],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES28: readonly Leaf[] = [
-  ["vhost_user_vring_kick.value", 0, 8, 125],
+  ["vhost_user_vring_kick.value", 0, 8, 145],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES29: readonly Leaf[] = [
-  ["vhost_user_get_max_mem_slots.slots", 0, 8, 547],
+  ["vhost_user_get_max_mem_slots.slots", 0, 8, 567],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES30: readonly Leaf[] = [
-  ["vhost_user_rem_mem_reg.value", 0, 8, 125],
+  ["vhost_user_rem_mem_reg.value", 0, 8, 145],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES31: readonly Leaf[] = [
-  ["vhost_user_set_status.value", 0, 8, 125],
+  ["vhost_user_set_status.value", 0, 8, 145],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES32: readonly Leaf[] = [
-  ["vhost_user_get_status.status", 0, 8, 559],
+  ["vhost_user_get_status.status", 0, 8, 579],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES33: readonly Leaf[] = [
-  ["vhost_user_set_device_state_fd.error", 0, 8, 402],
+  ["vhost_user_set_device_state_fd.error", 0, 8, 422],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES34: readonly Leaf[] = [
-  ["vhost_user_check_device_state.value", 0, 8, 125],
+  ["vhost_user_check_device_state.value", 0, 8, 145],
 ];
 const VHOST_USER_FRONTEND_REQUEST_REPLY_LEAVES35: readonly Leaf[] = [
-  ["vhost_user_get_shmem_config.nregions", 0, 4, 421],
-  ["vhost_user_get_shmem_config.padding", 4, 4, 422],
-  ["vhost_user_get_shmem_config.memory_sizes", 8, 2048, 424],
+  ["vhost_user_get_shmem_config.nregions", 0, 4, 441],
+  ["vhost_user_get_shmem_config.padding", 4, 4, 442],
+  ["vhost_user_get_shmem_config.memory_sizes", 8, 2048, 444],
 ];
 
 /**
@@ -12771,7 +12817,7 @@ export function checkVhostUserFrontendRequestReply(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserFrontendRequestReply(reader, id, features, protocolFeatures, littleEndian) && ended(reader, source, FILE, 464), reader);
+  return verdict(scanVhostUserFrontendRequestReply(reader, id, features, protocolFeatures, littleEndian) && ended(reader, source, FILE, 484), reader);
 }
 
 /**
@@ -12939,7 +12985,7 @@ export function writeVhostUserFrontendRequestReply(
   switch (id) {
     case 0x1: { // VHOST_USER_GET_FEATURES
       if (body.case !== "vhostUserGetFeatures") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserGetFeatures = body.value;
       const at = writer.take(8);
@@ -12952,7 +12998,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0x2: { // VHOST_USER_SET_FEATURES
       if (body.case !== "vhostUserSetFeatures") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserSetFeatures = body.value;
       const at2 = writer.take(8);
@@ -12965,7 +13011,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0x3: { // VHOST_USER_SET_OWNER
       if (body.case !== "vhostUserSetOwner") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserSetOwner = body.value;
       const at3 = writer.take(8);
@@ -12978,7 +13024,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0x4: { // VHOST_USER_RESET_OWNER
       if (body.case !== "vhostUserResetOwner") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserResetOwner = body.value;
       const at4 = writer.take(8);
@@ -12991,7 +13037,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0x5: { // VHOST_USER_SET_MEM_TABLE
       if (body.case !== "vhostUserSetMemTable") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserSetMemTable = body.value;
       try {
@@ -13003,7 +13049,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0x6: { // VHOST_USER_SET_LOG_BASE
       if (body.case !== "vhostUserSetLogBase") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserSetLogBase = body.value;
       try {
@@ -13015,7 +13061,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0x7: { // VHOST_USER_SET_LOG_FD
       if (body.case !== "vhostUserSetLogFd") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserSetLogFd = body.value;
       const at5 = writer.take(8);
@@ -13028,7 +13074,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0x8: { // VHOST_USER_SET_VRING_NUM
       if (body.case !== "vhostUserSetVringNum") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserSetVringNum = body.value;
       const at6 = writer.take(8);
@@ -13041,7 +13087,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0x9: { // VHOST_USER_SET_VRING_ADDR
       if (body.case !== "vhostUserSetVringAddr") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserSetVringAddr = body.value;
       const at7 = writer.take(8);
@@ -13054,7 +13100,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0xa: { // VHOST_USER_SET_VRING_BASE
       if (body.case !== "vhostUserSetVringBase") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserSetVringBase = body.value;
       const at8 = writer.take(8);
@@ -13067,7 +13113,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0xb: { // VHOST_USER_GET_VRING_BASE
       if (body.case !== "vhostUserGetVringBase") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserGetVringBase = body.value;
       try {
@@ -13079,7 +13125,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0xc: { // VHOST_USER_SET_VRING_KICK
       if (body.case !== "vhostUserSetVringKick") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserSetVringKick = body.value;
       const at9 = writer.take(8);
@@ -13092,7 +13138,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0xd: { // VHOST_USER_SET_VRING_CALL
       if (body.case !== "vhostUserSetVringCall") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserSetVringCall = body.value;
       const at10 = writer.take(8);
@@ -13105,7 +13151,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0xe: { // VHOST_USER_SET_VRING_ERR
       if (body.case !== "vhostUserSetVringErr") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserSetVringErr = body.value;
       const at11 = writer.take(8);
@@ -13118,7 +13164,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0xf: { // VHOST_USER_GET_PROTOCOL_FEATURES
       if (body.case !== "vhostUserGetProtocolFeatures") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserGetProtocolFeatures = body.value;
       const at12 = writer.take(8);
@@ -13131,7 +13177,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0x10: { // VHOST_USER_SET_PROTOCOL_FEATURES
       if (body.case !== "vhostUserSetProtocolFeatures") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserSetProtocolFeatures = body.value;
       const at13 = writer.take(8);
@@ -13144,7 +13190,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0x11: { // VHOST_USER_GET_QUEUE_NUM
       if (body.case !== "vhostUserGetQueueNum") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserGetQueueNum = body.value;
       const at14 = writer.take(8);
@@ -13157,7 +13203,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0x12: { // VHOST_USER_SET_VRING_ENABLE
       if (body.case !== "vhostUserSetVringEnable") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserSetVringEnable = body.value;
       const at15 = writer.take(8);
@@ -13170,7 +13216,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0x13: { // VHOST_USER_SEND_RARP
       if (body.case !== "vhostUserSendRarp") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserSendRarp = body.value;
       const at16 = writer.take(8);
@@ -13183,7 +13229,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0x14: { // VHOST_USER_NET_SET_MTU
       if (body.case !== "vhostUserNetSetMtu") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserNetSetMtu = body.value;
       const at17 = writer.take(8);
@@ -13196,7 +13242,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0x15: { // VHOST_USER_SET_BACKEND_REQ_FD
       if (body.case !== "vhostUserSetBackendReqFd") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserSetBackendReqFd = body.value;
       const at18 = writer.take(8);
@@ -13209,7 +13255,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0x16: { // VHOST_USER_IOTLB_MSG
       if (body.case !== "vhostUserIotlbMsg") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserIotlbMsg = body.value;
       const at19 = writer.take(8);
@@ -13222,7 +13268,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0x17: { // VHOST_USER_SET_VRING_ENDIAN
       if (body.case !== "vhostUserSetVringEndian") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserSetVringEndian = body.value;
       const at20 = writer.take(8);
@@ -13235,7 +13281,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0x18: { // VHOST_USER_GET_CONFIG
       if (body.case !== "vhostUserGetConfig") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserGetConfig = body.value;
       try {
@@ -13247,7 +13293,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0x19: { // VHOST_USER_SET_CONFIG
       if (body.case !== "vhostUserSetConfig") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserSetConfig = body.value;
       const at21 = writer.take(8);
@@ -13260,7 +13306,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0x1a: { // VHOST_USER_CREATE_CRYPTO_SESSION
       if (body.case !== "vhostUserCreateCryptoSession") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserCreateCryptoSession = body.value;
       try {
@@ -13272,7 +13318,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0x1b: { // VHOST_USER_CLOSE_CRYPTO_SESSION
       if (body.case !== "vhostUserCloseCryptoSession") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserCloseCryptoSession = body.value;
       const at22 = writer.take(8);
@@ -13285,13 +13331,13 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0x1c: { // VHOST_USER_POSTCOPY_ADVISE
       if (body.case !== "vhostUserPostcopyAdvise") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       break;
     }
     case 0x1d: { // VHOST_USER_POSTCOPY_LISTEN
       if (body.case !== "vhostUserPostcopyListen") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserPostcopyListen = body.value;
       const at23 = writer.take(8);
@@ -13304,7 +13350,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0x1e: { // VHOST_USER_POSTCOPY_END
       if (body.case !== "vhostUserPostcopyEnd") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserPostcopyEnd = body.value;
       const at24 = writer.take(8);
@@ -13317,7 +13363,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0x1f: { // VHOST_USER_GET_INFLIGHT_FD
       if (body.case !== "vhostUserGetInflightFd") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserGetInflightFd = body.value;
       try {
@@ -13329,7 +13375,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0x20: { // VHOST_USER_SET_INFLIGHT_FD
       if (body.case !== "vhostUserSetInflightFd") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserSetInflightFd = body.value;
       const at25 = writer.take(8);
@@ -13342,7 +13388,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0x21: { // VHOST_USER_GPU_SET_SOCKET
       if (body.case !== "vhostUserGpuSetSocket") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserGpuSetSocket = body.value;
       const at26 = writer.take(8);
@@ -13355,7 +13401,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0x22: { // VHOST_USER_RESET_DEVICE
       if (body.case !== "vhostUserResetDevice") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserResetDevice = body.value;
       const at27 = writer.take(8);
@@ -13368,7 +13414,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0x23: { // VHOST_USER_VRING_KICK
       if (body.case !== "vhostUserVringKick") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserVringKick = body.value;
       const at28 = writer.take(8);
@@ -13381,7 +13427,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0x24: { // VHOST_USER_GET_MAX_MEM_SLOTS
       if (body.case !== "vhostUserGetMaxMemSlots") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserGetMaxMemSlots = body.value;
       const at29 = writer.take(8);
@@ -13394,7 +13440,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0x25: { // VHOST_USER_ADD_MEM_REG
       if (body.case !== "vhostUserAddMemReg") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserAddMemReg = body.value;
       try {
@@ -13406,7 +13452,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0x26: { // VHOST_USER_REM_MEM_REG
       if (body.case !== "vhostUserRemMemReg") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserRemMemReg = body.value;
       const at30 = writer.take(8);
@@ -13419,7 +13465,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0x27: { // VHOST_USER_SET_STATUS
       if (body.case !== "vhostUserSetStatus") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserSetStatus = body.value;
       const at31 = writer.take(8);
@@ -13432,7 +13478,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0x28: { // VHOST_USER_GET_STATUS
       if (body.case !== "vhostUserGetStatus") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserGetStatus = body.value;
       const at32 = writer.take(8);
@@ -13445,7 +13491,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0x29: { // VHOST_USER_GET_SHARED_OBJECT
       if (body.case !== "vhostUserGetSharedObject") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserGetSharedObject = body.value;
       try {
@@ -13457,7 +13503,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0x2a: { // VHOST_USER_SET_DEVICE_STATE_FD
       if (body.case !== "vhostUserSetDeviceStateFd") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserSetDeviceStateFd = body.value;
       const at33 = writer.take(8);
@@ -13470,7 +13516,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0x2b: { // VHOST_USER_CHECK_DEVICE_STATE
       if (body.case !== "vhostUserCheckDeviceState") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserCheckDeviceState = body.value;
       const at34 = writer.take(8);
@@ -13483,7 +13529,7 @@ export function writeVhostUserFrontendRequestReply(
     }
     case 0x2c: { // VHOST_USER_GET_SHMEM_CONFIG
       if (body.case !== "vhostUserGetShmemConfig") {
-        throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       }
       const vhostUserGetShmemConfig = body.value;
       const at35 = writer.take(2056);
@@ -13495,7 +13541,7 @@ export function writeVhostUserFrontendRequestReply(
       break;
     }
     default: {
-      if (body.case !== "raw") throw writer.error("case", "body", writer.at, `${FILE}:464`, body.case);
+      if (body.case !== "raw") throw writer.error("case", "body", writer.at, `${FILE}:484`, body.case);
       const raw = body.value;
       writer.put(raw);
     }
@@ -14237,249 +14283,249 @@ const VHOST_USER_FRONTEND_REQUEST_REPLY_SITES = {
   vhostUserGetFeatures: {
     name: "vhost_user_get_features",
     type: "vhost_user_get_features_reply",
-    schema: "vhost-user/messages.wire:468",
+    schema: "vhost-user/messages.wire:488",
   },
   vhostUserSetFeatures: {
     name: "vhost_user_set_features",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:471",
+    schema: "vhost-user/messages.wire:491",
     doc: "With VHOST_F_LOG_ALL writes to guest memory are logged from now on.",
   },
   vhostUserSetOwner: {
     name: "vhost_user_set_owner",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:473",
+    schema: "vhost-user/messages.wire:493",
     doc: "Begins a session.",
   },
   vhostUserResetOwner: {
     name: "vhost_user_reset_owner",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:476",
+    schema: "vhost-user/messages.wire:496",
     doc: "Deprecated.",
   },
   vhostUserSetMemTable: {
     name: "vhost_user_set_mem_table",
     type: "vhost_user_memory_reply",
-    schema: "vhost-user/messages.wire:480",
+    schema: "vhost-user/messages.wire:500",
     doc: "One descriptor a region, in the same order.",
   },
   vhostUserSetLogBase: {
     name: "vhost_user_set_log_base",
     type: "vhost_user_log_base_reply",
-    schema: "vhost-user/messages.wire:484",
+    schema: "vhost-user/messages.wire:504",
     doc: "One descriptor with VHOST_USER_PROTOCOL_F_LOG_SHMFD.",
   },
   vhostUserSetLogFd: {
     name: "vhost_user_set_log_fd",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:487",
+    schema: "vhost-user/messages.wire:507",
     doc: "An eventfd that tells that something has been logged.",
   },
   vhostUserSetVringNum: {
     name: "vhost_user_set_vring_num",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:489",
+    schema: "vhost-user/messages.wire:509",
     doc: "`num` is the size of the virtqueue.",
   },
   vhostUserSetVringAddr: {
     name: "vhost_user_set_vring_addr",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:490",
+    schema: "vhost-user/messages.wire:510",
   },
   vhostUserSetVringBase: {
     name: "vhost_user_set_vring_base",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:491",
+    schema: "vhost-user/messages.wire:511",
   },
   vhostUserGetVringBase: {
     name: "vhost_user_get_vring_base",
     type: "vhost_user_vring_base",
-    schema: "vhost-user/messages.wire:493",
+    schema: "vhost-user/messages.wire:513",
     doc: "Stops the vring.",
   },
   vhostUserSetVringKick: {
     name: "vhost_user_set_vring_kick",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:495",
+    schema: "vhost-user/messages.wire:515",
     doc: "An eventfd by which the front-end tells of available buffers.",
   },
   vhostUserSetVringCall: {
     name: "vhost_user_set_vring_call",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:497",
+    schema: "vhost-user/messages.wire:517",
     doc: "An eventfd by which the back-end tells of used buffers.",
   },
   vhostUserSetVringErr: {
     name: "vhost_user_set_vring_err",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:499",
+    schema: "vhost-user/messages.wire:519",
     doc: "An eventfd by which the back-end tells of errors.",
   },
   vhostUserGetProtocolFeatures: {
     name: "vhost_user_get_protocol_features",
     type: "vhost_user_get_protocol_features_reply",
-    schema: "vhost-user/messages.wire:501",
+    schema: "vhost-user/messages.wire:521",
     doc: "The feature must be offered; it need not be set yet.",
   },
   vhostUserSetProtocolFeatures: {
     name: "vhost_user_set_protocol_features",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:504",
+    schema: "vhost-user/messages.wire:524",
     doc: "The feature must be offered; it need not be set yet.",
   },
   vhostUserGetQueueNum: {
     name: "vhost_user_get_queue_num",
     type: "vhost_user_get_queue_num_reply",
-    schema: "vhost-user/messages.wire:506",
+    schema: "vhost-user/messages.wire:526",
   },
   vhostUserSetVringEnable: {
     name: "vhost_user_set_vring_enable",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:508",
+    schema: "vhost-user/messages.wire:528",
     doc: "`num` is 1 to enable, 0 to disable.",
   },
   vhostUserSendRarp: {
     name: "vhost_user_send_rarp",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:511",
+    schema: "vhost-user/messages.wire:531",
     doc: "Announce the guest on the network after a migration, for guests without VIRTIO_NET_F_GUEST_ANNOUNCE.",
   },
   vhostUserNetSetMtu: {
     name: "vhost_user_net_set_mtu",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:514",
+    schema: "vhost-user/messages.wire:534",
     doc: "VIRTIO_NET_F_MTU is what driver and front-end have agreed on:",
   },
   vhostUserSetBackendReqFd: {
     name: "vhost_user_set_backend_req_fd",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:517",
+    schema: "vhost-user/messages.wire:537",
     doc: "The socket for requests of the back-end.",
   },
   vhostUserIotlbMsg: {
     name: "vhost_user_iotlb_msg",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:519",
+    schema: "vhost-user/messages.wire:539",
     doc: "Update or invalidate.",
   },
   vhostUserSetVringEndian: {
     name: "vhost_user_set_vring_endian",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:521",
+    schema: "vhost-user/messages.wire:541",
     doc: "Once for each vring before it starts.",
   },
   vhostUserGetConfig: {
     name: "vhost_user_get_config",
     type: "vhost_user_config_reply",
-    schema: "vhost-user/messages.wire:524",
+    schema: "vhost-user/messages.wire:544",
     doc: "`region` is there, filled with zeros.",
   },
   vhostUserSetConfig: {
     name: "vhost_user_set_config",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:525",
+    schema: "vhost-user/messages.wire:545",
   },
   vhostUserCreateCryptoSession: {
     name: "vhost_user_create_crypto_session",
     type: "vhost_user_crypto_session",
-    schema: "vhost-user/messages.wire:527",
+    schema: "vhost-user/messages.wire:547",
     doc: "The reply has the session id, negative for an error.",
   },
   vhostUserCloseCryptoSession: {
     name: "vhost_user_close_crypto_session",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:529",
+    schema: "vhost-user/messages.wire:549",
   },
   vhostUserPostcopyListen: {
     name: "vhost_user_postcopy_listen",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:534",
+    schema: "vhost-user/messages.wire:554",
     doc: "The document has no reply; QEMU always sets NEED_REPLY and waits, and libvhost-user always replies.",
   },
   vhostUserPostcopyEnd: {
     name: "vhost_user_postcopy_end",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:536",
+    schema: "vhost-user/messages.wire:556",
     doc: "QEMU sets NEED_REPLY; rust-vmm replies only then.",
   },
   vhostUserGetInflightFd: {
     name: "vhost_user_get_inflight_fd",
     type: "vhost_user_inflight",
-    schema: "vhost-user/messages.wire:537",
+    schema: "vhost-user/messages.wire:557",
   },
   vhostUserSetInflightFd: {
     name: "vhost_user_set_inflight_fd",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:539",
+    schema: "vhost-user/messages.wire:559",
   },
   vhostUserGpuSetSocket: {
     name: "vhost_user_gpu_set_socket",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:542",
+    schema: "vhost-user/messages.wire:562",
     doc: "The socket of the protocol vhost-user-gpu.",
   },
   vhostUserResetDevice: {
     name: "vhost_user_reset_device",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:543",
+    schema: "vhost-user/messages.wire:563",
   },
   vhostUserVringKick: {
     name: "vhost_user_vring_kick",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:545",
+    schema: "vhost-user/messages.wire:565",
     doc: "In place of the eventfd.",
   },
   vhostUserGetMaxMemSlots: {
     name: "vhost_user_get_max_mem_slots",
     type: "vhost_user_get_max_mem_slots_reply",
-    schema: "vhost-user/messages.wire:547",
+    schema: "vhost-user/messages.wire:567",
   },
   vhostUserAddMemReg: {
     name: "vhost_user_add_mem_reg",
     type: "vhost_user_single_memory_region_reply",
-    schema: "vhost-user/messages.wire:550",
+    schema: "vhost-user/messages.wire:570",
     doc: "The document lists the region as the payload of the reply and none of the request, for this request and the next.",
   },
   vhostUserRemMemReg: {
     name: "vhost_user_rem_mem_reg",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:554",
+    schema: "vhost-user/messages.wire:574",
     doc: "`mmap_offset` means nothing.",
   },
   vhostUserSetStatus: {
     name: "vhost_user_set_status",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:557",
+    schema: "vhost-user/messages.wire:577",
   },
   vhostUserGetStatus: {
     name: "vhost_user_get_status",
     type: "vhost_user_get_status_reply",
-    schema: "vhost-user/messages.wire:559",
+    schema: "vhost-user/messages.wire:579",
   },
   vhostUserGetSharedObject: {
     name: "vhost_user_get_shared_object",
     type: "vhost_user_shared_object",
-    schema: "vhost-user/messages.wire:560",
+    schema: "vhost-user/messages.wire:580",
   },
   vhostUserSetDeviceStateFd: {
     name: "vhost_user_set_device_state_fd",
     type: "vhost_user_device_state_fd_reply",
-    schema: "vhost-user/messages.wire:563",
+    schema: "vhost-user/messages.wire:583",
     doc: "Only while all vrings are stopped.",
   },
   vhostUserCheckDeviceState: {
     name: "vhost_user_check_device_state",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:566",
+    schema: "vhost-user/messages.wire:586",
     doc: "After the channel has been closed:",
   },
   vhostUserGetShmemConfig: {
     name: "vhost_user_get_shmem_config",
     type: "vhost_user_shmem_config",
-    schema: "vhost-user/messages.wire:568",
+    schema: "vhost-user/messages.wire:588",
     doc: "Newer than QEMU 10.0.2.",
   },
-  raw: { name: "raw", type: "u8[]", schema: "vhost-user/messages.wire:464" },
+  raw: { name: "raw", type: "u8[]", schema: "vhost-user/messages.wire:484" },
 } satisfies Record<string, Site>;
 
 /**
@@ -15914,7 +15960,7 @@ export function decodeVhostUserBackendRequestPayload(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserBackendRequestPayload(reader.rewind(at, end, depth), id, littleEndian) && ended(reader, source, FILE, 573), reader);
+    throw explain(error, scanVhostUserBackendRequestPayload(reader.rewind(at, end, depth), id, littleEndian) && ended(reader, source, FILE, 593), reader);
   }
 }
 
@@ -15927,9 +15973,9 @@ const VHOST_USER_BACKEND_REQUEST_PAYLOAD_LEAVES: readonly Leaf[] = [
   ["vhost_user_backend_iotlb_msg.reserved", 26, 6, 141, "vhost/uapi.wire"],
 ];
 const VHOST_USER_BACKEND_REQUEST_PAYLOAD_LEAVES2: readonly Leaf[] = [
-  ["vhost_user_backend_vring_host_notifier_msg.index", 0, 8, 330],
-  ["vhost_user_backend_vring_host_notifier_msg.size", 8, 8, 338],
-  ["vhost_user_backend_vring_host_notifier_msg.offset", 16, 8, 340],
+  ["vhost_user_backend_vring_host_notifier_msg.index", 0, 8, 350],
+  ["vhost_user_backend_vring_host_notifier_msg.size", 8, 8, 358],
+  ["vhost_user_backend_vring_host_notifier_msg.offset", 16, 8, 360],
 ];
 const VHOST_USER_BACKEND_REQUEST_PAYLOAD_LEAVES3: readonly Leaf[] = [
   ["vhost_user_backend_vring_call.index", 0, 4, 44, "vhost/uapi.wire"],
@@ -15940,29 +15986,29 @@ const VHOST_USER_BACKEND_REQUEST_PAYLOAD_LEAVES4: readonly Leaf[] = [
   ["vhost_user_backend_vring_err.num", 4, 4, 45, "vhost/uapi.wire"],
 ];
 const VHOST_USER_BACKEND_REQUEST_PAYLOAD_LEAVES5: readonly Leaf[] = [
-  ["vhost_user_backend_shared_object_add.uuid", 0, 16, 366],
+  ["vhost_user_backend_shared_object_add.uuid", 0, 16, 386],
 ];
 const VHOST_USER_BACKEND_REQUEST_PAYLOAD_LEAVES6: readonly Leaf[] = [
-  ["vhost_user_backend_shared_object_remove.uuid", 0, 16, 366],
+  ["vhost_user_backend_shared_object_remove.uuid", 0, 16, 386],
 ];
 const VHOST_USER_BACKEND_REQUEST_PAYLOAD_LEAVES7: readonly Leaf[] = [
-  ["vhost_user_backend_shared_object_lookup.uuid", 0, 16, 366],
+  ["vhost_user_backend_shared_object_lookup.uuid", 0, 16, 386],
 ];
 const VHOST_USER_BACKEND_REQUEST_PAYLOAD_LEAVES8: readonly Leaf[] = [
-  ["vhost_user_backend_shmem_map.shmid", 0, 1, 437],
-  ["vhost_user_backend_shmem_map.padding", 1, 7, 438],
-  ["vhost_user_backend_shmem_map.fd_offset", 8, 8, 440],
-  ["vhost_user_backend_shmem_map.shm_offset", 16, 8, 442],
-  ["vhost_user_backend_shmem_map.len", 24, 8, 444],
-  ["vhost_user_backend_shmem_map.flags", 32, 8, 445],
+  ["vhost_user_backend_shmem_map.shmid", 0, 1, 457],
+  ["vhost_user_backend_shmem_map.padding", 1, 7, 458],
+  ["vhost_user_backend_shmem_map.fd_offset", 8, 8, 460],
+  ["vhost_user_backend_shmem_map.shm_offset", 16, 8, 462],
+  ["vhost_user_backend_shmem_map.len", 24, 8, 464],
+  ["vhost_user_backend_shmem_map.flags", 32, 8, 465],
 ];
 const VHOST_USER_BACKEND_REQUEST_PAYLOAD_LEAVES9: readonly Leaf[] = [
-  ["vhost_user_backend_shmem_unmap.shmid", 0, 1, 437],
-  ["vhost_user_backend_shmem_unmap.padding", 1, 7, 438],
-  ["vhost_user_backend_shmem_unmap.fd_offset", 8, 8, 440],
-  ["vhost_user_backend_shmem_unmap.shm_offset", 16, 8, 442],
-  ["vhost_user_backend_shmem_unmap.len", 24, 8, 444],
-  ["vhost_user_backend_shmem_unmap.flags", 32, 8, 445],
+  ["vhost_user_backend_shmem_unmap.shmid", 0, 1, 457],
+  ["vhost_user_backend_shmem_unmap.padding", 1, 7, 458],
+  ["vhost_user_backend_shmem_unmap.fd_offset", 8, 8, 460],
+  ["vhost_user_backend_shmem_unmap.shm_offset", 16, 8, 462],
+  ["vhost_user_backend_shmem_unmap.len", 24, 8, 464],
+  ["vhost_user_backend_shmem_unmap.flags", 32, 8, 465],
 ];
 
 /**
@@ -16061,7 +16107,7 @@ export function checkVhostUserBackendRequestPayload(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserBackendRequestPayload(reader, id, littleEndian) && ended(reader, source, FILE, 573), reader);
+  return verdict(scanVhostUserBackendRequestPayload(reader, id, littleEndian) && ended(reader, source, FILE, 593), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -16120,7 +16166,7 @@ export function writeVhostUserBackendRequestPayload(
   switch (id) {
     case 0x1: { // VHOST_USER_BACKEND_IOTLB_MSG
       if (body.case !== "vhostUserBackendIotlbMsg") {
-        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:593`, body.case);
       }
       const vhostUserBackendIotlbMsg = body.value;
       const at = writer.take(32);
@@ -16133,13 +16179,13 @@ export function writeVhostUserBackendRequestPayload(
     }
     case 0x2: { // VHOST_USER_BACKEND_CONFIG_CHANGE_MSG
       if (body.case !== "vhostUserBackendConfigChangeMsg") {
-        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:593`, body.case);
       }
       break;
     }
     case 0x3: { // VHOST_USER_BACKEND_VRING_HOST_NOTIFIER_MSG
       if (body.case !== "vhostUserBackendVringHostNotifierMsg") {
-        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:593`, body.case);
       }
       const vhostUserBackendVringHostNotifierMsg = body.value;
       const at2 = writer.take(24);
@@ -16152,7 +16198,7 @@ export function writeVhostUserBackendRequestPayload(
     }
     case 0x4: { // VHOST_USER_BACKEND_VRING_CALL
       if (body.case !== "vhostUserBackendVringCall") {
-        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:593`, body.case);
       }
       const vhostUserBackendVringCall = body.value;
       const at3 = writer.take(8);
@@ -16165,7 +16211,7 @@ export function writeVhostUserBackendRequestPayload(
     }
     case 0x5: { // VHOST_USER_BACKEND_VRING_ERR
       if (body.case !== "vhostUserBackendVringErr") {
-        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:593`, body.case);
       }
       const vhostUserBackendVringErr = body.value;
       const at4 = writer.take(8);
@@ -16178,7 +16224,7 @@ export function writeVhostUserBackendRequestPayload(
     }
     case 0x6: { // VHOST_USER_BACKEND_SHARED_OBJECT_ADD
       if (body.case !== "vhostUserBackendSharedObjectAdd") {
-        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:593`, body.case);
       }
       const vhostUserBackendSharedObjectAdd = body.value;
       const at5 = writer.take(16);
@@ -16191,7 +16237,7 @@ export function writeVhostUserBackendRequestPayload(
     }
     case 0x7: { // VHOST_USER_BACKEND_SHARED_OBJECT_REMOVE
       if (body.case !== "vhostUserBackendSharedObjectRemove") {
-        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:593`, body.case);
       }
       const vhostUserBackendSharedObjectRemove = body.value;
       const at6 = writer.take(16);
@@ -16204,7 +16250,7 @@ export function writeVhostUserBackendRequestPayload(
     }
     case 0x8: { // VHOST_USER_BACKEND_SHARED_OBJECT_LOOKUP
       if (body.case !== "vhostUserBackendSharedObjectLookup") {
-        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:593`, body.case);
       }
       const vhostUserBackendSharedObjectLookup = body.value;
       const at7 = writer.take(16);
@@ -16217,7 +16263,7 @@ export function writeVhostUserBackendRequestPayload(
     }
     case 0x9: { // VHOST_USER_BACKEND_SHMEM_MAP
       if (body.case !== "vhostUserBackendShmemMap") {
-        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:593`, body.case);
       }
       const vhostUserBackendShmemMap = body.value;
       const at8 = writer.take(40);
@@ -16230,7 +16276,7 @@ export function writeVhostUserBackendRequestPayload(
     }
     case 0xa: { // VHOST_USER_BACKEND_SHMEM_UNMAP
       if (body.case !== "vhostUserBackendShmemUnmap") {
-        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:593`, body.case);
       }
       const vhostUserBackendShmemUnmap = body.value;
       const at9 = writer.take(40);
@@ -16242,7 +16288,7 @@ export function writeVhostUserBackendRequestPayload(
       break;
     }
     default: {
-      if (body.case !== "raw") throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+      if (body.case !== "raw") throw writer.error("case", "body", writer.at, `${FILE}:593`, body.case);
       const raw = body.value;
       writer.put(raw);
     }
@@ -16461,56 +16507,56 @@ const VHOST_USER_BACKEND_REQUEST_PAYLOAD_SITES = {
   vhostUserBackendIotlbMsg: {
     name: "vhost_user_backend_iotlb_msg",
     type: "vhost_iotlb_msg",
-    schema: "vhost-user/messages.wire:575",
+    schema: "vhost-user/messages.wire:595",
     doc: "Miss or access failure.",
   },
   vhostUserBackendVringHostNotifierMsg: {
     name: "vhost_user_backend_vring_host_notifier_msg",
     type: "vhost_user_vring_area",
-    schema: "vhost-user/messages.wire:583",
+    schema: "vhost-user/messages.wire:603",
     doc: "With a descriptor, the doorbell is in it; without, the one registered is taken away.",
   },
   vhostUserBackendVringCall: {
     name: "vhost_user_backend_vring_call",
     type: "vhost_vring_state",
-    schema: "vhost-user/messages.wire:587",
+    schema: "vhost-user/messages.wire:607",
     doc: "In place of the eventfd.",
   },
   vhostUserBackendVringErr: {
     name: "vhost_user_backend_vring_err",
     type: "vhost_vring_state",
-    schema: "vhost-user/messages.wire:591",
+    schema: "vhost-user/messages.wire:611",
     doc: "In place of the eventfd.",
   },
   vhostUserBackendSharedObjectAdd: {
     name: "vhost_user_backend_shared_object_add",
     type: "vhost_user_shared",
-    schema: "vhost-user/messages.wire:594",
+    schema: "vhost-user/messages.wire:614",
   },
   vhostUserBackendSharedObjectRemove: {
     name: "vhost_user_backend_shared_object_remove",
     type: "vhost_user_shared",
-    schema: "vhost-user/messages.wire:596",
+    schema: "vhost-user/messages.wire:616",
   },
   vhostUserBackendSharedObjectLookup: {
     name: "vhost_user_backend_shared_object_lookup",
     type: "vhost_user_shared",
-    schema: "vhost-user/messages.wire:599",
+    schema: "vhost-user/messages.wire:619",
     doc: "0 and a descriptor, or an error.",
   },
   vhostUserBackendShmemMap: {
     name: "vhost_user_backend_shmem_map",
     type: "vhost_user_mmap",
-    schema: "vhost-user/messages.wire:602",
+    schema: "vhost-user/messages.wire:622",
     doc: "Newer than QEMU 10.0.2.",
   },
   vhostUserBackendShmemUnmap: {
     name: "vhost_user_backend_shmem_unmap",
     type: "vhost_user_mmap",
-    schema: "vhost-user/messages.wire:605",
+    schema: "vhost-user/messages.wire:625",
     doc: "Newer than QEMU 10.0.2.",
   },
-  raw: { name: "raw", type: "u8[]", schema: "vhost-user/messages.wire:573" },
+  raw: { name: "raw", type: "u8[]", schema: "vhost-user/messages.wire:593" },
 } satisfies Record<string, Site>;
 
 /**
@@ -16819,39 +16865,39 @@ export function decodeVhostUserBackendRequestReply(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserBackendRequestReply(reader.rewind(at, end, depth), id, littleEndian) && ended(reader, source, FILE, 573), reader);
+    throw explain(error, scanVhostUserBackendRequestReply(reader.rewind(at, end, depth), id, littleEndian) && ended(reader, source, FILE, 593), reader);
   }
 }
 
 const VHOST_USER_BACKEND_REQUEST_REPLY_LEAVES: readonly Leaf[] = [
-  ["vhost_user_backend_iotlb_msg.value", 0, 8, 125],
+  ["vhost_user_backend_iotlb_msg.value", 0, 8, 145],
 ];
 const VHOST_USER_BACKEND_REQUEST_REPLY_LEAVES2: readonly Leaf[] = [
-  ["vhost_user_backend_config_change_msg.value", 0, 8, 125],
+  ["vhost_user_backend_config_change_msg.value", 0, 8, 145],
 ];
 const VHOST_USER_BACKEND_REQUEST_REPLY_LEAVES3: readonly Leaf[] = [
-  ["vhost_user_backend_vring_host_notifier_msg.value", 0, 8, 125],
+  ["vhost_user_backend_vring_host_notifier_msg.value", 0, 8, 145],
 ];
 const VHOST_USER_BACKEND_REQUEST_REPLY_LEAVES4: readonly Leaf[] = [
-  ["vhost_user_backend_vring_call.value", 0, 8, 125],
+  ["vhost_user_backend_vring_call.value", 0, 8, 145],
 ];
 const VHOST_USER_BACKEND_REQUEST_REPLY_LEAVES5: readonly Leaf[] = [
-  ["vhost_user_backend_vring_err.value", 0, 8, 125],
+  ["vhost_user_backend_vring_err.value", 0, 8, 145],
 ];
 const VHOST_USER_BACKEND_REQUEST_REPLY_LEAVES6: readonly Leaf[] = [
-  ["vhost_user_backend_shared_object_add.value", 0, 8, 125],
+  ["vhost_user_backend_shared_object_add.value", 0, 8, 145],
 ];
 const VHOST_USER_BACKEND_REQUEST_REPLY_LEAVES7: readonly Leaf[] = [
-  ["vhost_user_backend_shared_object_remove.value", 0, 8, 125],
+  ["vhost_user_backend_shared_object_remove.value", 0, 8, 145],
 ];
 const VHOST_USER_BACKEND_REQUEST_REPLY_LEAVES8: readonly Leaf[] = [
-  ["vhost_user_backend_shared_object_lookup.value", 0, 8, 125],
+  ["vhost_user_backend_shared_object_lookup.value", 0, 8, 145],
 ];
 const VHOST_USER_BACKEND_REQUEST_REPLY_LEAVES9: readonly Leaf[] = [
-  ["vhost_user_backend_shmem_map.value", 0, 8, 125],
+  ["vhost_user_backend_shmem_map.value", 0, 8, 145],
 ];
 const VHOST_USER_BACKEND_REQUEST_REPLY_LEAVES10: readonly Leaf[] = [
-  ["vhost_user_backend_shmem_unmap.value", 0, 8, 125],
+  ["vhost_user_backend_shmem_unmap.value", 0, 8, 145],
 ];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
@@ -16938,7 +16984,7 @@ export function checkVhostUserBackendRequestReply(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserBackendRequestReply(reader, id, littleEndian) && ended(reader, source, FILE, 573), reader);
+  return verdict(scanVhostUserBackendRequestReply(reader, id, littleEndian) && ended(reader, source, FILE, 593), reader);
 }
 
 /** How many bytes encoding the value takes. */
@@ -17000,7 +17046,7 @@ export function writeVhostUserBackendRequestReply(
   switch (id) {
     case 0x1: { // VHOST_USER_BACKEND_IOTLB_MSG
       if (body.case !== "vhostUserBackendIotlbMsg") {
-        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:593`, body.case);
       }
       const vhostUserBackendIotlbMsg = body.value;
       const at = writer.take(8);
@@ -17013,7 +17059,7 @@ export function writeVhostUserBackendRequestReply(
     }
     case 0x2: { // VHOST_USER_BACKEND_CONFIG_CHANGE_MSG
       if (body.case !== "vhostUserBackendConfigChangeMsg") {
-        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:593`, body.case);
       }
       const vhostUserBackendConfigChangeMsg = body.value;
       const at2 = writer.take(8);
@@ -17026,7 +17072,7 @@ export function writeVhostUserBackendRequestReply(
     }
     case 0x3: { // VHOST_USER_BACKEND_VRING_HOST_NOTIFIER_MSG
       if (body.case !== "vhostUserBackendVringHostNotifierMsg") {
-        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:593`, body.case);
       }
       const vhostUserBackendVringHostNotifierMsg = body.value;
       const at3 = writer.take(8);
@@ -17039,7 +17085,7 @@ export function writeVhostUserBackendRequestReply(
     }
     case 0x4: { // VHOST_USER_BACKEND_VRING_CALL
       if (body.case !== "vhostUserBackendVringCall") {
-        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:593`, body.case);
       }
       const vhostUserBackendVringCall = body.value;
       const at4 = writer.take(8);
@@ -17052,7 +17098,7 @@ export function writeVhostUserBackendRequestReply(
     }
     case 0x5: { // VHOST_USER_BACKEND_VRING_ERR
       if (body.case !== "vhostUserBackendVringErr") {
-        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:593`, body.case);
       }
       const vhostUserBackendVringErr = body.value;
       const at5 = writer.take(8);
@@ -17065,7 +17111,7 @@ export function writeVhostUserBackendRequestReply(
     }
     case 0x6: { // VHOST_USER_BACKEND_SHARED_OBJECT_ADD
       if (body.case !== "vhostUserBackendSharedObjectAdd") {
-        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:593`, body.case);
       }
       const vhostUserBackendSharedObjectAdd = body.value;
       const at6 = writer.take(8);
@@ -17078,7 +17124,7 @@ export function writeVhostUserBackendRequestReply(
     }
     case 0x7: { // VHOST_USER_BACKEND_SHARED_OBJECT_REMOVE
       if (body.case !== "vhostUserBackendSharedObjectRemove") {
-        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:593`, body.case);
       }
       const vhostUserBackendSharedObjectRemove = body.value;
       const at7 = writer.take(8);
@@ -17091,7 +17137,7 @@ export function writeVhostUserBackendRequestReply(
     }
     case 0x8: { // VHOST_USER_BACKEND_SHARED_OBJECT_LOOKUP
       if (body.case !== "vhostUserBackendSharedObjectLookup") {
-        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:593`, body.case);
       }
       const vhostUserBackendSharedObjectLookup = body.value;
       const at8 = writer.take(8);
@@ -17104,7 +17150,7 @@ export function writeVhostUserBackendRequestReply(
     }
     case 0x9: { // VHOST_USER_BACKEND_SHMEM_MAP
       if (body.case !== "vhostUserBackendShmemMap") {
-        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:593`, body.case);
       }
       const vhostUserBackendShmemMap = body.value;
       const at9 = writer.take(8);
@@ -17117,7 +17163,7 @@ export function writeVhostUserBackendRequestReply(
     }
     case 0xa: { // VHOST_USER_BACKEND_SHMEM_UNMAP
       if (body.case !== "vhostUserBackendShmemUnmap") {
-        throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+        throw writer.error("case", "body", writer.at, `${FILE}:593`, body.case);
       }
       const vhostUserBackendShmemUnmap = body.value;
       const at10 = writer.take(8);
@@ -17129,7 +17175,7 @@ export function writeVhostUserBackendRequestReply(
       break;
     }
     default: {
-      if (body.case !== "raw") throw writer.error("case", "body", writer.at, `${FILE}:573`, body.case);
+      if (body.case !== "raw") throw writer.error("case", "body", writer.at, `${FILE}:593`, body.case);
       const raw = body.value;
       writer.put(raw);
     }
@@ -17356,62 +17402,62 @@ const VHOST_USER_BACKEND_REQUEST_REPLY_SITES = {
   vhostUserBackendIotlbMsg: {
     name: "vhost_user_backend_iotlb_msg",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:575",
+    schema: "vhost-user/messages.wire:595",
     doc: "Miss or access failure.",
   },
   vhostUserBackendConfigChangeMsg: {
     name: "vhost_user_backend_config_change_msg",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:578",
+    schema: "vhost-user/messages.wire:598",
     doc: "Earlier VHOST_USER_SLAVE_CONFIG_CHANGE_MSG.",
   },
   vhostUserBackendVringHostNotifierMsg: {
     name: "vhost_user_backend_vring_host_notifier_msg",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:583",
+    schema: "vhost-user/messages.wire:603",
     doc: "With a descriptor, the doorbell is in it; without, the one registered is taken away.",
   },
   vhostUserBackendVringCall: {
     name: "vhost_user_backend_vring_call",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:587",
+    schema: "vhost-user/messages.wire:607",
     doc: "In place of the eventfd.",
   },
   vhostUserBackendVringErr: {
     name: "vhost_user_backend_vring_err",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:591",
+    schema: "vhost-user/messages.wire:611",
     doc: "In place of the eventfd.",
   },
   vhostUserBackendSharedObjectAdd: {
     name: "vhost_user_backend_shared_object_add",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:594",
+    schema: "vhost-user/messages.wire:614",
   },
   vhostUserBackendSharedObjectRemove: {
     name: "vhost_user_backend_shared_object_remove",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:596",
+    schema: "vhost-user/messages.wire:616",
   },
   vhostUserBackendSharedObjectLookup: {
     name: "vhost_user_backend_shared_object_lookup",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:599",
+    schema: "vhost-user/messages.wire:619",
     doc: "0 and a descriptor, or an error.",
   },
   vhostUserBackendShmemMap: {
     name: "vhost_user_backend_shmem_map",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:602",
+    schema: "vhost-user/messages.wire:622",
     doc: "Newer than QEMU 10.0.2.",
   },
   vhostUserBackendShmemUnmap: {
     name: "vhost_user_backend_shmem_unmap",
     type: "vhost_user_u64",
-    schema: "vhost-user/messages.wire:605",
+    schema: "vhost-user/messages.wire:625",
     doc: "Newer than QEMU 10.0.2.",
   },
-  raw: { name: "raw", type: "u8[]", schema: "vhost-user/messages.wire:573" },
+  raw: { name: "raw", type: "u8[]", schema: "vhost-user/messages.wire:593" },
 } satisfies Record<string, Site>;
 
 /**
@@ -17804,14 +17850,14 @@ export function decodeVhostUserFrontendRequestMessage(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserFrontendRequestMessage(reader.rewind(at, end, depth), features, protocolFeatures, littleEndian) && ended(reader, source, FILE, 613), reader);
+    throw explain(error, scanVhostUserFrontendRequestMessage(reader.rewind(at, end, depth), features, protocolFeatures, littleEndian) && ended(reader, source, FILE, 633), reader);
   }
 }
 
 const VHOST_USER_FRONTEND_REQUEST_MESSAGE_LEAVES: readonly Leaf[] = [
-  ["request", 0, 4, 617],
-  ["version", 4, 4, 619],
-  ["size", 8, 4, 625],
+  ["request", 0, 4, 637],
+  ["version", 4, 4, 639],
+  ["size", 8, 4, 645],
 ];
 
 /**
@@ -17831,18 +17877,18 @@ export function scanVhostUserFrontendRequestMessage(
   const request = view.getUint32(at, littleEndian);
   const bits = view.getUint32(at + 4, littleEndian);
   const version = bits & 0x3;
-  if (reader.strict && (bits >>> 4) !== 0) return reader.fail("reserved", "reserved", at + 4, FILE, 622);
+  if (reader.strict && (bits >>> 4) !== 0) return reader.fail("reserved", "reserved", at + 4, FILE, 642);
   const size$ = view.getUint32(at + 8, littleEndian);
-  if (version !== 1) return reader.fail("constraint", "", at, FILE, 624, "version == 1");
+  if (version !== 1) return reader.fail("constraint", "", at, FILE, 644, "version == 1");
   if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    return reader.fail("constraint", "size", at + 8, FILE, 625, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
+    return reader.fail("constraint", "size", at + 8, FILE, 645, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
   }
   const outer = reader.end;
-  if (!narrow(reader, size$, "payload", FILE, 626)) return false;
+  if (!narrow(reader, size$, "payload", FILE, 646)) return false;
   if (!scanVhostUserFrontendRequestPayload(reader, request, features, protocolFeatures, littleEndian)) {
     return reader.inside("payload");
   }
-  if (!widen(reader, outer, "payload", FILE, 626)) return false;
+  if (!widen(reader, outer, "payload", FILE, 646)) return false;
   return true;
 }
 
@@ -17857,7 +17903,7 @@ export function checkVhostUserFrontendRequestMessage(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserFrontendRequestMessage(reader, features, protocolFeatures, littleEndian) && ended(reader, source, FILE, 613), reader);
+  return verdict(scanVhostUserFrontendRequestMessage(reader, features, protocolFeatures, littleEndian) && ended(reader, source, FILE, 633), reader);
 }
 
 /**
@@ -17895,16 +17941,16 @@ export function writeVhostUserFrontendRequestMessage(
     || reserved !== (reserved & 0xfffffff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["request", 32, 0, 617],
-      ["version", 2, 4, 619],
-      ["reply", 1, 4, 620],
-      ["need_reply", 1, 4, 621],
-      ["reserved", 28, 4, 622],
+      ["request", 32, 0, 637],
+      ["version", 2, 4, 639],
+      ["reply", 1, 4, 640],
+      ["need_reply", 1, 4, 641],
+      ["reserved", 28, 4, 642],
     ], request, version, reply, needReply, reserved);
   }
   view.setUint32(at, request, littleEndian);
   view.setUint32(at + 4, version | (reply << 2) | (needReply << 3) | (reserved << 4), littleEndian);
-  if (version !== 1) throw broken(writer, "", writer.at, FILE, 624, "version == 1");
+  if (version !== 1) throw broken(writer, "", writer.at, FILE, 644, "version == 1");
   const from = writer.at;
   try {
     writeVhostUserFrontendRequestPayload(writer, payload, request, features, protocolFeatures, littleEndian);
@@ -17913,7 +17959,7 @@ export function writeVhostUserFrontendRequestMessage(
   }
   const size$ = writer.at - from;
   if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    throw broken(writer, "size", at + 8, FILE, 625, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
+    throw broken(writer, "size", at + 8, FILE, 645, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
   }
   writer.view.setUint32(at + 8, size$, littleEndian);
 }
@@ -17984,7 +18030,7 @@ export class VhostUserFrontendRequestMessageView extends View {
   }
   set version(value: number) {
     if (value !== (value & 0x3)) {
-      throw this.$error("range", "version", this.$at + 4, FILE, 619, String(value));
+      throw this.$error("range", "version", this.$at + 4, FILE, 639, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xfffffffc) | value, this.#littleEndian);
   }
@@ -17994,7 +18040,7 @@ export class VhostUserFrontendRequestMessageView extends View {
     return (this.$view.getUint32(this.$at + 4, this.#littleEndian) >>> 2) & 0x1;
   }
   set reply(value: number) {
-    if (value !== (value & 0x1)) throw this.$error("range", "reply", this.$at + 4, FILE, 620, String(value));
+    if (value !== (value & 0x1)) throw this.$error("range", "reply", this.$at + 4, FILE, 640, String(value));
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xfffffffb) | (value << 2), this.#littleEndian);
   }
 
@@ -18004,7 +18050,7 @@ export class VhostUserFrontendRequestMessageView extends View {
   }
   set needReply(value: number) {
     if (value !== (value & 0x1)) {
-      throw this.$error("range", "need_reply", this.$at + 4, FILE, 621, String(value));
+      throw this.$error("range", "need_reply", this.$at + 4, FILE, 641, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xfffffff7) | (value << 3), this.#littleEndian);
   }
@@ -18018,7 +18064,7 @@ export class VhostUserFrontendRequestMessageView extends View {
   }
   set reserved(value: number) {
     if (value !== (value & 0xfffffff)) {
-      throw this.$error("range", "reserved", this.$at + 4, FILE, 622, String(value));
+      throw this.$error("range", "reserved", this.$at + 4, FILE, 642, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xf) | (value << 4), this.#littleEndian);
   }
@@ -18051,18 +18097,18 @@ const VHOST_USER_FRONTEND_REQUEST_MESSAGE_SITES = {
   request: {
     name: "request",
     type: "vhost_user_frontend_request",
-    schema: "vhost-user/messages.wire:617",
+    schema: "vhost-user/messages.wire:637",
     meaning: vhostUserFrontendRequestName,
   },
-  version: { name: "version", type: "u32:2", schema: "vhost-user/messages.wire:619" },
-  reply: { name: "reply", type: "u32:1", schema: "vhost-user/messages.wire:620" },
-  needReply: { name: "need_reply", type: "u32:1", schema: "vhost-user/messages.wire:621" },
-  reserved: { name: "reserved", type: "u32:28", schema: "vhost-user/messages.wire:622", role: "reserved" },
-  size$: { name: "size", type: "u32", schema: "vhost-user/messages.wire:625", role: "derived" },
+  version: { name: "version", type: "u32:2", schema: "vhost-user/messages.wire:639" },
+  reply: { name: "reply", type: "u32:1", schema: "vhost-user/messages.wire:640" },
+  needReply: { name: "need_reply", type: "u32:1", schema: "vhost-user/messages.wire:641" },
+  reserved: { name: "reserved", type: "u32:28", schema: "vhost-user/messages.wire:642", role: "reserved" },
+  size$: { name: "size", type: "u32", schema: "vhost-user/messages.wire:645", role: "derived" },
   payload: {
     name: "payload",
     type: "vhost_user_frontend_request_payload",
-    schema: "vhost-user/messages.wire:626",
+    schema: "vhost-user/messages.wire:646",
   },
 } satisfies Record<string, Site>;
 
@@ -18096,7 +18142,7 @@ export function walkVhostUserFrontendRequestMessage(
   const reserved = view.getUint32(at + 4, littleEndian) >>> 4;
   visitor.field(VHOST_USER_FRONTEND_REQUEST_MESSAGE_SITES.reserved, -1, at + 4, 4, reserved, 4, 28);
   if (sound && reader.strict && reserved !== 0) {
-    sound = reader.fail("reserved", "reserved", at + 4, FILE, 622) || report(reader, visitor);
+    sound = reader.fail("reserved", "reserved", at + 4, FILE, 642) || report(reader, visitor);
   }
   if (12 > reader.end - at) {
     return reportShort(reader, visitor, at, VHOST_USER_FRONTEND_REQUEST_MESSAGE_LEAVES, FILE);
@@ -18106,16 +18152,16 @@ export function walkVhostUserFrontendRequestMessage(
   reader.at = at + 12;
   if (!sound) return false;
   if (version !== 1) {
-    return reader.fail("constraint", "", start, FILE, 624, "version == 1") || report(reader, visitor);
+    return reader.fail("constraint", "", start, FILE, 644, "version == 1") || report(reader, visitor);
   }
   if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    return reader.fail("constraint", "size", at + 8, FILE, 625, "size <= VHOST_USER_MAX_PAYLOAD_SIZE") || report(reader, visitor);
+    return reader.fail("constraint", "size", at + 8, FILE, 645, "size <= VHOST_USER_MAX_PAYLOAD_SIZE") || report(reader, visitor);
   }
   const from2 = reader.at;
   const outer = reader.end;
   const inner = enterRange(reader, visitor, size$);
   const whole2 = walkVhostUserFrontendRequestMessagePayload(reader, inner, features, protocolFeatures, littleEndian, request);
-  if (!leaveRange(reader, visitor, whole2, from2, size$, outer, "payload", FILE, 626)) return false;
+  if (!leaveRange(reader, visitor, whole2, from2, size$, outer, "payload", FILE, 646)) return false;
   return true;
 }
 
@@ -18202,14 +18248,14 @@ export function decodeVhostUserFrontendReplyMessage(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserFrontendReplyMessage(reader.rewind(at, end, depth), features, protocolFeatures, littleEndian) && ended(reader, source, FILE, 630), reader);
+    throw explain(error, scanVhostUserFrontendReplyMessage(reader.rewind(at, end, depth), features, protocolFeatures, littleEndian) && ended(reader, source, FILE, 650), reader);
   }
 }
 
 const VHOST_USER_FRONTEND_REPLY_MESSAGE_LEAVES: readonly Leaf[] = [
-  ["request", 0, 4, 634],
-  ["version", 4, 4, 636],
-  ["size", 8, 4, 642],
+  ["request", 0, 4, 654],
+  ["version", 4, 4, 656],
+  ["size", 8, 4, 662],
 ];
 
 /**
@@ -18229,18 +18275,18 @@ export function scanVhostUserFrontendReplyMessage(
   const request = view.getUint32(at, littleEndian);
   const bits = view.getUint32(at + 4, littleEndian);
   const version = bits & 0x3;
-  if (reader.strict && (bits >>> 4) !== 0) return reader.fail("reserved", "reserved", at + 4, FILE, 639);
+  if (reader.strict && (bits >>> 4) !== 0) return reader.fail("reserved", "reserved", at + 4, FILE, 659);
   const size$ = view.getUint32(at + 8, littleEndian);
-  if (version !== 1) return reader.fail("constraint", "", at, FILE, 641, "version == 1");
+  if (version !== 1) return reader.fail("constraint", "", at, FILE, 661, "version == 1");
   if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    return reader.fail("constraint", "size", at + 8, FILE, 642, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
+    return reader.fail("constraint", "size", at + 8, FILE, 662, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
   }
   const outer = reader.end;
-  if (!narrow(reader, size$, "payload", FILE, 643)) return false;
+  if (!narrow(reader, size$, "payload", FILE, 663)) return false;
   if (!scanVhostUserFrontendRequestReply(reader, request, features, protocolFeatures, littleEndian)) {
     return reader.inside("payload");
   }
-  if (!widen(reader, outer, "payload", FILE, 643)) return false;
+  if (!widen(reader, outer, "payload", FILE, 663)) return false;
   return true;
 }
 
@@ -18255,7 +18301,7 @@ export function checkVhostUserFrontendReplyMessage(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserFrontendReplyMessage(reader, features, protocolFeatures, littleEndian) && ended(reader, source, FILE, 630), reader);
+  return verdict(scanVhostUserFrontendReplyMessage(reader, features, protocolFeatures, littleEndian) && ended(reader, source, FILE, 650), reader);
 }
 
 /**
@@ -18293,16 +18339,16 @@ export function writeVhostUserFrontendReplyMessage(
     || reserved !== (reserved & 0xfffffff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["request", 32, 0, 634],
-      ["version", 2, 4, 636],
-      ["reply", 1, 4, 637],
-      ["need_reply", 1, 4, 638],
-      ["reserved", 28, 4, 639],
+      ["request", 32, 0, 654],
+      ["version", 2, 4, 656],
+      ["reply", 1, 4, 657],
+      ["need_reply", 1, 4, 658],
+      ["reserved", 28, 4, 659],
     ], request, version, reply, needReply, reserved);
   }
   view.setUint32(at, request, littleEndian);
   view.setUint32(at + 4, version | (reply << 2) | (needReply << 3) | (reserved << 4), littleEndian);
-  if (version !== 1) throw broken(writer, "", writer.at, FILE, 641, "version == 1");
+  if (version !== 1) throw broken(writer, "", writer.at, FILE, 661, "version == 1");
   const from = writer.at;
   try {
     writeVhostUserFrontendRequestReply(writer, payload, request, features, protocolFeatures, littleEndian);
@@ -18311,7 +18357,7 @@ export function writeVhostUserFrontendReplyMessage(
   }
   const size$ = writer.at - from;
   if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    throw broken(writer, "size", at + 8, FILE, 642, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
+    throw broken(writer, "size", at + 8, FILE, 662, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
   }
   writer.view.setUint32(at + 8, size$, littleEndian);
 }
@@ -18382,7 +18428,7 @@ export class VhostUserFrontendReplyMessageView extends View {
   }
   set version(value: number) {
     if (value !== (value & 0x3)) {
-      throw this.$error("range", "version", this.$at + 4, FILE, 636, String(value));
+      throw this.$error("range", "version", this.$at + 4, FILE, 656, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xfffffffc) | value, this.#littleEndian);
   }
@@ -18392,7 +18438,7 @@ export class VhostUserFrontendReplyMessageView extends View {
     return (this.$view.getUint32(this.$at + 4, this.#littleEndian) >>> 2) & 0x1;
   }
   set reply(value: number) {
-    if (value !== (value & 0x1)) throw this.$error("range", "reply", this.$at + 4, FILE, 637, String(value));
+    if (value !== (value & 0x1)) throw this.$error("range", "reply", this.$at + 4, FILE, 657, String(value));
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xfffffffb) | (value << 2), this.#littleEndian);
   }
 
@@ -18402,7 +18448,7 @@ export class VhostUserFrontendReplyMessageView extends View {
   }
   set needReply(value: number) {
     if (value !== (value & 0x1)) {
-      throw this.$error("range", "need_reply", this.$at + 4, FILE, 638, String(value));
+      throw this.$error("range", "need_reply", this.$at + 4, FILE, 658, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xfffffff7) | (value << 3), this.#littleEndian);
   }
@@ -18416,7 +18462,7 @@ export class VhostUserFrontendReplyMessageView extends View {
   }
   set reserved(value: number) {
     if (value !== (value & 0xfffffff)) {
-      throw this.$error("range", "reserved", this.$at + 4, FILE, 639, String(value));
+      throw this.$error("range", "reserved", this.$at + 4, FILE, 659, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xf) | (value << 4), this.#littleEndian);
   }
@@ -18449,18 +18495,18 @@ const VHOST_USER_FRONTEND_REPLY_MESSAGE_SITES = {
   request: {
     name: "request",
     type: "vhost_user_frontend_request",
-    schema: "vhost-user/messages.wire:634",
+    schema: "vhost-user/messages.wire:654",
     meaning: vhostUserFrontendRequestName,
   },
-  version: { name: "version", type: "u32:2", schema: "vhost-user/messages.wire:636" },
-  reply: { name: "reply", type: "u32:1", schema: "vhost-user/messages.wire:637" },
-  needReply: { name: "need_reply", type: "u32:1", schema: "vhost-user/messages.wire:638" },
-  reserved: { name: "reserved", type: "u32:28", schema: "vhost-user/messages.wire:639", role: "reserved" },
-  size$: { name: "size", type: "u32", schema: "vhost-user/messages.wire:642", role: "derived" },
+  version: { name: "version", type: "u32:2", schema: "vhost-user/messages.wire:656" },
+  reply: { name: "reply", type: "u32:1", schema: "vhost-user/messages.wire:657" },
+  needReply: { name: "need_reply", type: "u32:1", schema: "vhost-user/messages.wire:658" },
+  reserved: { name: "reserved", type: "u32:28", schema: "vhost-user/messages.wire:659", role: "reserved" },
+  size$: { name: "size", type: "u32", schema: "vhost-user/messages.wire:662", role: "derived" },
   payload: {
     name: "payload",
     type: "vhost_user_frontend_request_reply",
-    schema: "vhost-user/messages.wire:643",
+    schema: "vhost-user/messages.wire:663",
   },
 } satisfies Record<string, Site>;
 
@@ -18494,7 +18540,7 @@ export function walkVhostUserFrontendReplyMessage(
   const reserved = view.getUint32(at + 4, littleEndian) >>> 4;
   visitor.field(VHOST_USER_FRONTEND_REPLY_MESSAGE_SITES.reserved, -1, at + 4, 4, reserved, 4, 28);
   if (sound && reader.strict && reserved !== 0) {
-    sound = reader.fail("reserved", "reserved", at + 4, FILE, 639) || report(reader, visitor);
+    sound = reader.fail("reserved", "reserved", at + 4, FILE, 659) || report(reader, visitor);
   }
   if (12 > reader.end - at) {
     return reportShort(reader, visitor, at, VHOST_USER_FRONTEND_REPLY_MESSAGE_LEAVES, FILE);
@@ -18504,16 +18550,16 @@ export function walkVhostUserFrontendReplyMessage(
   reader.at = at + 12;
   if (!sound) return false;
   if (version !== 1) {
-    return reader.fail("constraint", "", start, FILE, 641, "version == 1") || report(reader, visitor);
+    return reader.fail("constraint", "", start, FILE, 661, "version == 1") || report(reader, visitor);
   }
   if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    return reader.fail("constraint", "size", at + 8, FILE, 642, "size <= VHOST_USER_MAX_PAYLOAD_SIZE") || report(reader, visitor);
+    return reader.fail("constraint", "size", at + 8, FILE, 662, "size <= VHOST_USER_MAX_PAYLOAD_SIZE") || report(reader, visitor);
   }
   const from2 = reader.at;
   const outer = reader.end;
   const inner = enterRange(reader, visitor, size$);
   const whole2 = walkVhostUserFrontendReplyMessagePayload(reader, inner, features, protocolFeatures, littleEndian, request);
-  if (!leaveRange(reader, visitor, whole2, from2, size$, outer, "payload", FILE, 643)) return false;
+  if (!leaveRange(reader, visitor, whole2, from2, size$, outer, "payload", FILE, 663)) return false;
   return true;
 }
 
@@ -18596,14 +18642,14 @@ export function decodeVhostUserBackendRequestMessage(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserBackendRequestMessage(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 647), reader);
+    throw explain(error, scanVhostUserBackendRequestMessage(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 667), reader);
   }
 }
 
 const VHOST_USER_BACKEND_REQUEST_MESSAGE_LEAVES: readonly Leaf[] = [
-  ["request", 0, 4, 648],
-  ["version", 4, 4, 650],
-  ["size", 8, 4, 656],
+  ["request", 0, 4, 668],
+  ["version", 4, 4, 670],
+  ["size", 8, 4, 676],
 ];
 
 /**
@@ -18618,16 +18664,16 @@ export function scanVhostUserBackendRequestMessage(reader: Reader, littleEndian:
   const request = view.getUint32(at, littleEndian);
   const bits = view.getUint32(at + 4, littleEndian);
   const version = bits & 0x3;
-  if (reader.strict && (bits >>> 4) !== 0) return reader.fail("reserved", "reserved", at + 4, FILE, 653);
+  if (reader.strict && (bits >>> 4) !== 0) return reader.fail("reserved", "reserved", at + 4, FILE, 673);
   const size$ = view.getUint32(at + 8, littleEndian);
-  if (version !== 1) return reader.fail("constraint", "", at, FILE, 655, "version == 1");
+  if (version !== 1) return reader.fail("constraint", "", at, FILE, 675, "version == 1");
   if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    return reader.fail("constraint", "size", at + 8, FILE, 656, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
+    return reader.fail("constraint", "size", at + 8, FILE, 676, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
   }
   const outer = reader.end;
-  if (!narrow(reader, size$, "payload", FILE, 657)) return false;
+  if (!narrow(reader, size$, "payload", FILE, 677)) return false;
   if (!scanVhostUserBackendRequestPayload(reader, request, littleEndian)) return reader.inside("payload");
-  if (!widen(reader, outer, "payload", FILE, 657)) return false;
+  if (!widen(reader, outer, "payload", FILE, 677)) return false;
   return true;
 }
 
@@ -18640,7 +18686,7 @@ export function checkVhostUserBackendRequestMessage(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserBackendRequestMessage(reader, littleEndian) && ended(reader, source, FILE, 647), reader);
+  return verdict(scanVhostUserBackendRequestMessage(reader, littleEndian) && ended(reader, source, FILE, 667), reader);
 }
 
 /**
@@ -18674,16 +18720,16 @@ export function writeVhostUserBackendRequestMessage(
     || reserved !== (reserved & 0xfffffff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["request", 32, 0, 648],
-      ["version", 2, 4, 650],
-      ["reply", 1, 4, 651],
-      ["need_reply", 1, 4, 652],
-      ["reserved", 28, 4, 653],
+      ["request", 32, 0, 668],
+      ["version", 2, 4, 670],
+      ["reply", 1, 4, 671],
+      ["need_reply", 1, 4, 672],
+      ["reserved", 28, 4, 673],
     ], request, version, reply, needReply, reserved);
   }
   view.setUint32(at, request, littleEndian);
   view.setUint32(at + 4, version | (reply << 2) | (needReply << 3) | (reserved << 4), littleEndian);
-  if (version !== 1) throw broken(writer, "", writer.at, FILE, 655, "version == 1");
+  if (version !== 1) throw broken(writer, "", writer.at, FILE, 675, "version == 1");
   const from = writer.at;
   try {
     writeVhostUserBackendRequestPayload(writer, payload, request, littleEndian);
@@ -18692,7 +18738,7 @@ export function writeVhostUserBackendRequestMessage(
   }
   const size$ = writer.at - from;
   if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    throw broken(writer, "size", at + 8, FILE, 656, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
+    throw broken(writer, "size", at + 8, FILE, 676, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
   }
   writer.view.setUint32(at + 8, size$, littleEndian);
 }
@@ -18749,7 +18795,7 @@ export class VhostUserBackendRequestMessageView extends View {
   }
   set version(value: number) {
     if (value !== (value & 0x3)) {
-      throw this.$error("range", "version", this.$at + 4, FILE, 650, String(value));
+      throw this.$error("range", "version", this.$at + 4, FILE, 670, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xfffffffc) | value, this.#littleEndian);
   }
@@ -18759,7 +18805,7 @@ export class VhostUserBackendRequestMessageView extends View {
     return (this.$view.getUint32(this.$at + 4, this.#littleEndian) >>> 2) & 0x1;
   }
   set reply(value: number) {
-    if (value !== (value & 0x1)) throw this.$error("range", "reply", this.$at + 4, FILE, 651, String(value));
+    if (value !== (value & 0x1)) throw this.$error("range", "reply", this.$at + 4, FILE, 671, String(value));
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xfffffffb) | (value << 2), this.#littleEndian);
   }
 
@@ -18769,7 +18815,7 @@ export class VhostUserBackendRequestMessageView extends View {
   }
   set needReply(value: number) {
     if (value !== (value & 0x1)) {
-      throw this.$error("range", "need_reply", this.$at + 4, FILE, 652, String(value));
+      throw this.$error("range", "need_reply", this.$at + 4, FILE, 672, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xfffffff7) | (value << 3), this.#littleEndian);
   }
@@ -18783,7 +18829,7 @@ export class VhostUserBackendRequestMessageView extends View {
   }
   set reserved(value: number) {
     if (value !== (value & 0xfffffff)) {
-      throw this.$error("range", "reserved", this.$at + 4, FILE, 653, String(value));
+      throw this.$error("range", "reserved", this.$at + 4, FILE, 673, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xf) | (value << 4), this.#littleEndian);
   }
@@ -18816,18 +18862,18 @@ const VHOST_USER_BACKEND_REQUEST_MESSAGE_SITES = {
   request: {
     name: "request",
     type: "vhost_user_backend_request",
-    schema: "vhost-user/messages.wire:648",
+    schema: "vhost-user/messages.wire:668",
     meaning: vhostUserBackendRequestName,
   },
-  version: { name: "version", type: "u32:2", schema: "vhost-user/messages.wire:650" },
-  reply: { name: "reply", type: "u32:1", schema: "vhost-user/messages.wire:651" },
-  needReply: { name: "need_reply", type: "u32:1", schema: "vhost-user/messages.wire:652" },
-  reserved: { name: "reserved", type: "u32:28", schema: "vhost-user/messages.wire:653", role: "reserved" },
-  size$: { name: "size", type: "u32", schema: "vhost-user/messages.wire:656", role: "derived" },
+  version: { name: "version", type: "u32:2", schema: "vhost-user/messages.wire:670" },
+  reply: { name: "reply", type: "u32:1", schema: "vhost-user/messages.wire:671" },
+  needReply: { name: "need_reply", type: "u32:1", schema: "vhost-user/messages.wire:672" },
+  reserved: { name: "reserved", type: "u32:28", schema: "vhost-user/messages.wire:673", role: "reserved" },
+  size$: { name: "size", type: "u32", schema: "vhost-user/messages.wire:676", role: "derived" },
   payload: {
     name: "payload",
     type: "vhost_user_backend_request_payload",
-    schema: "vhost-user/messages.wire:657",
+    schema: "vhost-user/messages.wire:677",
   },
 } satisfies Record<string, Site>;
 
@@ -18859,7 +18905,7 @@ export function walkVhostUserBackendRequestMessage(
   const reserved = view.getUint32(at + 4, littleEndian) >>> 4;
   visitor.field(VHOST_USER_BACKEND_REQUEST_MESSAGE_SITES.reserved, -1, at + 4, 4, reserved, 4, 28);
   if (sound && reader.strict && reserved !== 0) {
-    sound = reader.fail("reserved", "reserved", at + 4, FILE, 653) || report(reader, visitor);
+    sound = reader.fail("reserved", "reserved", at + 4, FILE, 673) || report(reader, visitor);
   }
   if (12 > reader.end - at) {
     return reportShort(reader, visitor, at, VHOST_USER_BACKEND_REQUEST_MESSAGE_LEAVES, FILE);
@@ -18869,16 +18915,16 @@ export function walkVhostUserBackendRequestMessage(
   reader.at = at + 12;
   if (!sound) return false;
   if (version !== 1) {
-    return reader.fail("constraint", "", start, FILE, 655, "version == 1") || report(reader, visitor);
+    return reader.fail("constraint", "", start, FILE, 675, "version == 1") || report(reader, visitor);
   }
   if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    return reader.fail("constraint", "size", at + 8, FILE, 656, "size <= VHOST_USER_MAX_PAYLOAD_SIZE") || report(reader, visitor);
+    return reader.fail("constraint", "size", at + 8, FILE, 676, "size <= VHOST_USER_MAX_PAYLOAD_SIZE") || report(reader, visitor);
   }
   const from2 = reader.at;
   const outer = reader.end;
   const inner = enterRange(reader, visitor, size$);
   const whole2 = walkVhostUserBackendRequestMessagePayload(reader, inner, littleEndian, request);
-  if (!leaveRange(reader, visitor, whole2, from2, size$, outer, "payload", FILE, 657)) return false;
+  if (!leaveRange(reader, visitor, whole2, from2, size$, outer, "payload", FILE, 677)) return false;
   return true;
 }
 
@@ -18959,14 +19005,14 @@ export function decodeVhostUserBackendReplyMessage(
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanVhostUserBackendReplyMessage(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 661), reader);
+    throw explain(error, scanVhostUserBackendReplyMessage(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 681), reader);
   }
 }
 
 const VHOST_USER_BACKEND_REPLY_MESSAGE_LEAVES: readonly Leaf[] = [
-  ["request", 0, 4, 662],
-  ["version", 4, 4, 664],
-  ["size", 8, 4, 670],
+  ["request", 0, 4, 682],
+  ["version", 4, 4, 684],
+  ["size", 8, 4, 690],
 ];
 
 /**
@@ -18981,16 +19027,16 @@ export function scanVhostUserBackendReplyMessage(reader: Reader, littleEndian: b
   const request = view.getUint32(at, littleEndian);
   const bits = view.getUint32(at + 4, littleEndian);
   const version = bits & 0x3;
-  if (reader.strict && (bits >>> 4) !== 0) return reader.fail("reserved", "reserved", at + 4, FILE, 667);
+  if (reader.strict && (bits >>> 4) !== 0) return reader.fail("reserved", "reserved", at + 4, FILE, 687);
   const size$ = view.getUint32(at + 8, littleEndian);
-  if (version !== 1) return reader.fail("constraint", "", at, FILE, 669, "version == 1");
+  if (version !== 1) return reader.fail("constraint", "", at, FILE, 689, "version == 1");
   if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    return reader.fail("constraint", "size", at + 8, FILE, 670, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
+    return reader.fail("constraint", "size", at + 8, FILE, 690, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
   }
   const outer = reader.end;
-  if (!narrow(reader, size$, "payload", FILE, 671)) return false;
+  if (!narrow(reader, size$, "payload", FILE, 691)) return false;
   if (!scanVhostUserBackendRequestReply(reader, request, littleEndian)) return reader.inside("payload");
-  if (!widen(reader, outer, "payload", FILE, 671)) return false;
+  if (!widen(reader, outer, "payload", FILE, 691)) return false;
   return true;
 }
 
@@ -19003,7 +19049,7 @@ export function checkVhostUserBackendReplyMessage(
   littleEndian: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanVhostUserBackendReplyMessage(reader, littleEndian) && ended(reader, source, FILE, 661), reader);
+  return verdict(scanVhostUserBackendReplyMessage(reader, littleEndian) && ended(reader, source, FILE, 681), reader);
 }
 
 /**
@@ -19037,16 +19083,16 @@ export function writeVhostUserBackendReplyMessage(
     || reserved !== (reserved & 0xfffffff)
   ) {
     throw misfit(writer, at, FILE, [
-      ["request", 32, 0, 662],
-      ["version", 2, 4, 664],
-      ["reply", 1, 4, 665],
-      ["need_reply", 1, 4, 666],
-      ["reserved", 28, 4, 667],
+      ["request", 32, 0, 682],
+      ["version", 2, 4, 684],
+      ["reply", 1, 4, 685],
+      ["need_reply", 1, 4, 686],
+      ["reserved", 28, 4, 687],
     ], request, version, reply, needReply, reserved);
   }
   view.setUint32(at, request, littleEndian);
   view.setUint32(at + 4, version | (reply << 2) | (needReply << 3) | (reserved << 4), littleEndian);
-  if (version !== 1) throw broken(writer, "", writer.at, FILE, 669, "version == 1");
+  if (version !== 1) throw broken(writer, "", writer.at, FILE, 689, "version == 1");
   const from = writer.at;
   try {
     writeVhostUserBackendRequestReply(writer, payload, request, littleEndian);
@@ -19055,7 +19101,7 @@ export function writeVhostUserBackendReplyMessage(
   }
   const size$ = writer.at - from;
   if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    throw broken(writer, "size", at + 8, FILE, 670, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
+    throw broken(writer, "size", at + 8, FILE, 690, "size <= VHOST_USER_MAX_PAYLOAD_SIZE");
   }
   writer.view.setUint32(at + 8, size$, littleEndian);
 }
@@ -19112,7 +19158,7 @@ export class VhostUserBackendReplyMessageView extends View {
   }
   set version(value: number) {
     if (value !== (value & 0x3)) {
-      throw this.$error("range", "version", this.$at + 4, FILE, 664, String(value));
+      throw this.$error("range", "version", this.$at + 4, FILE, 684, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xfffffffc) | value, this.#littleEndian);
   }
@@ -19122,7 +19168,7 @@ export class VhostUserBackendReplyMessageView extends View {
     return (this.$view.getUint32(this.$at + 4, this.#littleEndian) >>> 2) & 0x1;
   }
   set reply(value: number) {
-    if (value !== (value & 0x1)) throw this.$error("range", "reply", this.$at + 4, FILE, 665, String(value));
+    if (value !== (value & 0x1)) throw this.$error("range", "reply", this.$at + 4, FILE, 685, String(value));
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xfffffffb) | (value << 2), this.#littleEndian);
   }
 
@@ -19132,7 +19178,7 @@ export class VhostUserBackendReplyMessageView extends View {
   }
   set needReply(value: number) {
     if (value !== (value & 0x1)) {
-      throw this.$error("range", "need_reply", this.$at + 4, FILE, 666, String(value));
+      throw this.$error("range", "need_reply", this.$at + 4, FILE, 686, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xfffffff7) | (value << 3), this.#littleEndian);
   }
@@ -19146,7 +19192,7 @@ export class VhostUserBackendReplyMessageView extends View {
   }
   set reserved(value: number) {
     if (value !== (value & 0xfffffff)) {
-      throw this.$error("range", "reserved", this.$at + 4, FILE, 667, String(value));
+      throw this.$error("range", "reserved", this.$at + 4, FILE, 687, String(value));
     }
     this.$view.setUint32(this.$at + 4, (this.$view.getUint32(this.$at + 4, this.#littleEndian) & 0xf) | (value << 4), this.#littleEndian);
   }
@@ -19179,18 +19225,18 @@ const VHOST_USER_BACKEND_REPLY_MESSAGE_SITES = {
   request: {
     name: "request",
     type: "vhost_user_backend_request",
-    schema: "vhost-user/messages.wire:662",
+    schema: "vhost-user/messages.wire:682",
     meaning: vhostUserBackendRequestName,
   },
-  version: { name: "version", type: "u32:2", schema: "vhost-user/messages.wire:664" },
-  reply: { name: "reply", type: "u32:1", schema: "vhost-user/messages.wire:665" },
-  needReply: { name: "need_reply", type: "u32:1", schema: "vhost-user/messages.wire:666" },
-  reserved: { name: "reserved", type: "u32:28", schema: "vhost-user/messages.wire:667", role: "reserved" },
-  size$: { name: "size", type: "u32", schema: "vhost-user/messages.wire:670", role: "derived" },
+  version: { name: "version", type: "u32:2", schema: "vhost-user/messages.wire:684" },
+  reply: { name: "reply", type: "u32:1", schema: "vhost-user/messages.wire:685" },
+  needReply: { name: "need_reply", type: "u32:1", schema: "vhost-user/messages.wire:686" },
+  reserved: { name: "reserved", type: "u32:28", schema: "vhost-user/messages.wire:687", role: "reserved" },
+  size$: { name: "size", type: "u32", schema: "vhost-user/messages.wire:690", role: "derived" },
   payload: {
     name: "payload",
     type: "vhost_user_backend_request_reply",
-    schema: "vhost-user/messages.wire:671",
+    schema: "vhost-user/messages.wire:691",
   },
 } satisfies Record<string, Site>;
 
@@ -19222,7 +19268,7 @@ export function walkVhostUserBackendReplyMessage(
   const reserved = view.getUint32(at + 4, littleEndian) >>> 4;
   visitor.field(VHOST_USER_BACKEND_REPLY_MESSAGE_SITES.reserved, -1, at + 4, 4, reserved, 4, 28);
   if (sound && reader.strict && reserved !== 0) {
-    sound = reader.fail("reserved", "reserved", at + 4, FILE, 667) || report(reader, visitor);
+    sound = reader.fail("reserved", "reserved", at + 4, FILE, 687) || report(reader, visitor);
   }
   if (12 > reader.end - at) {
     return reportShort(reader, visitor, at, VHOST_USER_BACKEND_REPLY_MESSAGE_LEAVES, FILE);
@@ -19232,16 +19278,16 @@ export function walkVhostUserBackendReplyMessage(
   reader.at = at + 12;
   if (!sound) return false;
   if (version !== 1) {
-    return reader.fail("constraint", "", start, FILE, 669, "version == 1") || report(reader, visitor);
+    return reader.fail("constraint", "", start, FILE, 689, "version == 1") || report(reader, visitor);
   }
   if (size$ > 0x1000 /* VHOST_USER_MAX_PAYLOAD_SIZE */) {
-    return reader.fail("constraint", "size", at + 8, FILE, 670, "size <= VHOST_USER_MAX_PAYLOAD_SIZE") || report(reader, visitor);
+    return reader.fail("constraint", "size", at + 8, FILE, 690, "size <= VHOST_USER_MAX_PAYLOAD_SIZE") || report(reader, visitor);
   }
   const from2 = reader.at;
   const outer = reader.end;
   const inner = enterRange(reader, visitor, size$);
   const whole2 = walkVhostUserBackendReplyMessagePayload(reader, inner, littleEndian, request);
-  if (!leaveRange(reader, visitor, whole2, from2, size$, outer, "payload", FILE, 671)) return false;
+  if (!leaveRange(reader, visitor, whole2, from2, size$, outer, "payload", FILE, 691)) return false;
   return true;
 }
 

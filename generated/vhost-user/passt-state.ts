@@ -1244,6 +1244,7 @@ const PASST_TCP_TAP_TRANSFER_SITES = {
     type: "passt_tcp_events",
     schema: "vhost-user/passt-state.wire:65",
     meaning: (value) => passtTcpEventsNames(value).join(" | ") || undefined,
+    flags: [passtTcpEventsBits],
   },
   tapMss: { name: "tap_mss", type: "be32", schema: "vhost-user/passt-state.wire:66" },
   sndbuf: { name: "sndbuf", type: "be32", schema: "vhost-user/passt-state.wire:67" },

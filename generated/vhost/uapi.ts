@@ -37,11 +37,12 @@ import {
   writeReserved,
   writeU64,
 } from "../../src/runtime/index.js";
-import { type VirtioFeature, virtioFeatureNames } from "../virtio/features.js";
+import { type VirtioFeature, virtioFeatureBits, virtioFeatureNames } from "../virtio/features.js";
 import {
   type VirtioDeviceId,
   type VirtioDeviceStatus,
   virtioDeviceIdName,
+  virtioDeviceStatusBits,
   virtioDeviceStatusNames,
 } from "../virtio/ids.js";
 
@@ -92,14 +93,14 @@ export function vhostBackendFeatureNames(value: number | bigint): string[] {
 
 /** What is known of each flag. */
 export const vhostBackendFeatureBits: readonly FlagBit[] = [
-  { name: "VHOST_BACKEND_F_IOTLB_MSG_V2", mask: 0x2n, doc: "IOTLB messages are vhost_msg_v2." },
-  { name: "VHOST_BACKEND_F_IOTLB_BATCH", mask: 0x4n, doc: "IOTLB updates can be grouped between VHOST_IOTLB_BATCH_BEGIN and VHOST_IOTLB_BATCH_END." },
-  { name: "VHOST_BACKEND_F_IOTLB_ASID", mask: 0x8n, doc: "The IOTLB takes an address space identifier, in vhost_msg_v2." },
-  { name: "VHOST_BACKEND_F_SUSPEND", mask: 0x10n, doc: "The device can be suspended: VHOST_VDPA_SUSPEND." },
-  { name: "VHOST_BACKEND_F_RESUME", mask: 0x20n, doc: "The device can be resumed: VHOST_VDPA_RESUME." },
-  { name: "VHOST_BACKEND_F_ENABLE_AFTER_DRIVER_OK", mask: 0x40n, doc: "Virtqueues can be enabled after DRIVER_OK as well as before." },
-  { name: "VHOST_BACKEND_F_DESC_ASID", mask: 0x80n, doc: "The descriptors of a virtqueue may belong to another group than its buffers." },
-  { name: "VHOST_BACKEND_F_IOTLB_PERSIST", mask: 0x100n, doc: "The IOTLB keeps its mappings when the device is reset." },
+  { name: "VHOST_BACKEND_F_IOTLB_MSG_V2", mask: 0x2n, doc: "IOTLB messages are vhost_msg_v2.", source: "Linux 7.2, include/uapi/linux/vhost.h, include/uapi/linux/vhost_types.h" },
+  { name: "VHOST_BACKEND_F_IOTLB_BATCH", mask: 0x4n, doc: "IOTLB updates can be grouped between VHOST_IOTLB_BATCH_BEGIN and VHOST_IOTLB_BATCH_END.", source: "Linux 7.2, include/uapi/linux/vhost.h, include/uapi/linux/vhost_types.h" },
+  { name: "VHOST_BACKEND_F_IOTLB_ASID", mask: 0x8n, doc: "The IOTLB takes an address space identifier, in vhost_msg_v2.", source: "Linux 7.2, include/uapi/linux/vhost.h, include/uapi/linux/vhost_types.h" },
+  { name: "VHOST_BACKEND_F_SUSPEND", mask: 0x10n, doc: "The device can be suspended: VHOST_VDPA_SUSPEND.", source: "Linux 7.2, include/uapi/linux/vhost.h, include/uapi/linux/vhost_types.h" },
+  { name: "VHOST_BACKEND_F_RESUME", mask: 0x20n, doc: "The device can be resumed: VHOST_VDPA_RESUME.", source: "Linux 7.2, include/uapi/linux/vhost.h, include/uapi/linux/vhost_types.h" },
+  { name: "VHOST_BACKEND_F_ENABLE_AFTER_DRIVER_OK", mask: 0x40n, doc: "Virtqueues can be enabled after DRIVER_OK as well as before.", source: "Linux 7.2, include/uapi/linux/vhost.h, include/uapi/linux/vhost_types.h" },
+  { name: "VHOST_BACKEND_F_DESC_ASID", mask: 0x80n, doc: "The descriptors of a virtqueue may belong to another group than its buffers.", source: "Linux 7.2, include/uapi/linux/vhost.h, include/uapi/linux/vhost_types.h" },
+  { name: "VHOST_BACKEND_F_IOTLB_PERSIST", mask: 0x100n, doc: "The IOTLB keeps its mappings when the device is reset.", source: "Linux 7.2, include/uapi/linux/vhost.h, include/uapi/linux/vhost_types.h" },
 ];
 
 /**
@@ -481,7 +482,7 @@ export function vhostVringFlagsNames(value: number | bigint): string[] {
 
 /** What is known of each flag. */
 export const vhostVringFlagsBits: readonly FlagBit[] = [
-  { name: "VHOST_VRING_F_LOG", mask: 0x1, doc: "`log_guest_addr` is valid, and writes to the used ring are logged." },
+  { name: "VHOST_VRING_F_LOG", mask: 0x1, doc: "`log_guest_addr` is valid, and writes to the used ring are logged.", source: "Linux 7.2, include/uapi/linux/vhost.h, include/uapi/linux/vhost_types.h" },
 ];
 
 /**
@@ -756,6 +757,7 @@ const VHOST_VRING_ADDR_SITES = {
     type: "vhost_vring_flags",
     schema: "vhost/uapi.wire:68",
     meaning: (value) => vhostVringFlagsNames(value).join(" | ") || undefined,
+    flags: [vhostVringFlagsBits],
   },
   descUserAddr: {
     name: "desc_user_addr",
@@ -3395,6 +3397,7 @@ const VHOST_SET_FEATURES_PAYLOAD_SITES = {
     type: "virtio_feature",
     schema: "vhost/uapi.wire:202",
     meaning: (value) => virtioFeatureNames(value).join(" | ") || undefined,
+    flags: [virtioFeatureBits],
   },
 } satisfies Record<string, Site>;
 
@@ -3919,6 +3922,7 @@ const VHOST_SET_BACKEND_FEATURES_PAYLOAD_SITES = {
     type: "vhost_backend_feature",
     schema: "vhost/uapi.wire:222",
     meaning: (value) => vhostBackendFeatureNames(value).join(" | ") || undefined,
+    flags: [vhostBackendFeatureBits],
   },
 } satisfies Record<string, Site>;
 
@@ -4066,6 +4070,7 @@ const VHOST_VDPA_SET_STATUS_PAYLOAD_SITES = {
     type: "virtio_device_status",
     schema: "vhost/uapi.wire:226",
     meaning: (value) => virtioDeviceStatusNames(value).join(" | ") || undefined,
+    flags: [virtioDeviceStatusBits],
   },
 } satisfies Record<string, Site>;
 
@@ -4423,6 +4428,7 @@ const VHOST_GET_FEATURES_REPLY_SITES = {
     type: "virtio_feature",
     schema: "vhost/uapi.wire:200",
     meaning: (value) => virtioFeatureNames(value).join(" | ") || undefined,
+    flags: [virtioFeatureBits],
   },
 } satisfies Record<string, Site>;
 
@@ -4610,6 +4616,7 @@ const VHOST_GET_BACKEND_FEATURES_REPLY_SITES = {
     type: "vhost_backend_feature",
     schema: "vhost/uapi.wire:223",
     meaning: (value) => vhostBackendFeatureNames(value).join(" | ") || undefined,
+    flags: [vhostBackendFeatureBits],
   },
 } satisfies Record<string, Site>;
 
@@ -4945,6 +4952,7 @@ const VHOST_VDPA_GET_STATUS_REPLY_SITES = {
     type: "virtio_device_status",
     schema: "vhost/uapi.wire:225",
     meaning: (value) => virtioDeviceStatusNames(value).join(" | ") || undefined,
+    flags: [virtioDeviceStatusBits],
   },
 } satisfies Record<string, Site>;
 

@@ -8300,6 +8300,7 @@ const VIRTIO_ADMIN_CMD_DEV_MODE_SET_DATA_SITES = {
     type: "virtio_admin_cmd_dev_mode_flags",
     schema: "virtio/admin-commands.wire:436",
     meaning: (value) => virtioAdminCmdDevModeFlagsNames(value).join(" | ") || undefined,
+    flags: [virtioAdminCmdDevModeFlagsBits],
   },
 } satisfies Record<string, Site>;
 

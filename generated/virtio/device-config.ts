@@ -51,7 +51,9 @@ import type { VirtioDeviceId } from "./ids.js";
 import {
   type VirtioNetHashTunnelType,
   type VirtioNetHashType,
+  virtioNetHashTunnelTypeBits,
   virtioNetHashTunnelTypeNames,
+  virtioNetHashTypeBits,
   virtioNetHashTypeNames,
 } from "./net-ctrl.js";
 
@@ -830,6 +832,7 @@ const VIRTIO_NET_CONFIG_SITES = {
     schema: "virtio/device-config.wire:43",
     doc: "With VIRTIO_NET_F_STATUS.",
     meaning: (value) => virtioNetStatusNames(value).join(" | ") || undefined,
+    flags: [virtioNetStatusBits],
   },
   maxVirtqueuePairs: {
     name: "max_virtqueue_pairs",
@@ -869,6 +872,7 @@ const VIRTIO_NET_CONFIG_SITES = {
     schema: "virtio/device-config.wire:58",
     doc: "With VIRTIO_NET_F_RSS or VIRTIO_NET_F_HASH_REPORT.",
     meaning: (value) => virtioNetHashTypeNames(value).join(" | ") || undefined,
+    flags: [virtioNetHashTypeBits],
   },
   supportedTunnelTypes: {
     name: "supported_tunnel_types",
@@ -876,6 +880,7 @@ const VIRTIO_NET_CONFIG_SITES = {
     schema: "virtio/device-config.wire:60",
     doc: "With VIRTIO_NET_F_HASH_TUNNEL.",
     meaning: (value) => virtioNetHashTunnelTypeNames(value).join(" | ") || undefined,
+    flags: [virtioNetHashTunnelTypeBits],
   },
   extra: { name: "extra", type: "u8[]", schema: "virtio/device-config.wire:61" },
 } satisfies Record<string, Site>;
@@ -5617,12 +5622,14 @@ const VIRTIO_GPU_CONFIG_SITES = {
     type: "virtio_gpu_event",
     schema: "virtio/device-config.wire:238",
     meaning: (value) => virtioGpuEventNames(value).join(" | ") || undefined,
+    flags: [virtioGpuEventBits],
   },
   eventsClear: {
     name: "events_clear",
     type: "virtio_gpu_event",
     schema: "virtio/device-config.wire:239",
     meaning: (value) => virtioGpuEventNames(value).join(" | ") || undefined,
+    flags: [virtioGpuEventBits],
   },
   numScanouts: { name: "num_scanouts", type: "le32", schema: "virtio/device-config.wire:240" },
   numCapsets: {
@@ -7624,6 +7631,7 @@ const VIRTIO_CRYPTO_CONFIG_SITES = {
     type: "virtio_crypto_status",
     schema: "virtio/device-config.wire:344",
     meaning: (value) => virtioCryptoStatusNames(value).join(" | ") || undefined,
+    flags: [virtioCryptoStatusBits],
   },
   maxDataqueues: {
     name: "max_dataqueues",
@@ -7636,6 +7644,7 @@ const VIRTIO_CRYPTO_CONFIG_SITES = {
     type: "virtio_crypto_service",
     schema: "virtio/device-config.wire:347",
     meaning: (value) => virtioCryptoServiceNames(value).join(" | ") || undefined,
+    flags: [virtioCryptoServiceBits],
   },
   cipherAlgoL: {
     name: "cipher_algo_l",
@@ -10035,6 +10044,7 @@ const VIRTIO_CAN_CONFIG_SITES = {
     type: "virtio_can_status",
     schema: "virtio/device-config.wire:482",
     meaning: (value) => virtioCanStatusNames(value).join(" | ") || undefined,
+    flags: [virtioCanStatusBits],
   },
   extra: { name: "extra", type: "u8[]", schema: "virtio/device-config.wire:483" },
 } satisfies Record<string, Site>;
@@ -10525,12 +10535,14 @@ const VIRTIO_SPI_CONFIG_SITES = {
     type: "virtio_spi_nbits",
     schema: "virtio/device-config.wire:509",
     meaning: (value) => virtioSpiNbitsNames(value).join(" | ") || undefined,
+    flags: [virtioSpiNbitsBits],
   },
   rxNbitsSupported: {
     name: "rx_nbits_supported",
     type: "virtio_spi_nbits",
     schema: "virtio/device-config.wire:510",
     meaning: (value) => virtioSpiNbitsNames(value).join(" | ") || undefined,
+    flags: [virtioSpiNbitsBits],
   },
   bitsPerWordMask: {
     name: "bits_per_word_mask",
@@ -10543,6 +10555,7 @@ const VIRTIO_SPI_CONFIG_SITES = {
     type: "virtio_spi_mode_func",
     schema: "virtio/device-config.wire:513",
     meaning: (value) => virtioSpiModeFuncNames(value).join(" | ") || undefined,
+    flags: [virtioSpiModeFuncBits],
   },
   maxFreqHz: { name: "max_freq_hz", type: "le32", schema: "virtio/device-config.wire:515", unit: "Hz" },
   maxWordDelayNs: {

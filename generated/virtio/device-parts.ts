@@ -46,7 +46,12 @@ import {
   writeReserved,
   wrongLength,
 } from "../../src/runtime/index.js";
-import { type VirtioDeviceId, type VirtioDeviceStatus, virtioDeviceStatusNames } from "./ids.js";
+import {
+  type VirtioDeviceId,
+  type VirtioDeviceStatus,
+  virtioDeviceStatusBits,
+  virtioDeviceStatusNames,
+} from "./ids.js";
 import {
   type VirtioNetCtrlClass,
   type VirtioNetCtrlMacAddr,
@@ -1318,6 +1323,7 @@ const VIRTIO_DEV_PART_HDR_SITES = {
     type: "virtio_dev_part_flags",
     schema: "virtio/device-parts.wire:120",
     meaning: (value) => virtioDevPartFlagsNames(value).join(" | ") || undefined,
+    flags: [virtioDevPartFlagsBits],
   },
   reserved: { name: "reserved", type: "u8", schema: "virtio/device-parts.wire:121", role: "reserved" },
   pciCommonCfg: {
@@ -3609,6 +3615,7 @@ const VIRTIO_DEV_PART_PCI_COMMON_CFG_PART_SITES = {
     type: "virtio_device_status",
     schema: "virtio/device-parts.wire:185",
     meaning: (value) => virtioDeviceStatusNames(value).join(" | ") || undefined,
+    flags: [virtioDeviceStatusBits],
   },
   configGeneration: { name: "config_generation", type: "u8", schema: "virtio/device-parts.wire:186" },
   queueSelect: { name: "queue_select", type: "le16", schema: "virtio/device-parts.wire:187" },
@@ -4060,6 +4067,7 @@ const VIRTIO_DEV_PART_DEVICE_STATUS_PART_SITES = {
     type: "virtio_device_status",
     schema: "virtio/device-parts.wire:208",
     meaning: (value) => virtioDeviceStatusNames(value).join(" | ") || undefined,
+    flags: [virtioDeviceStatusBits],
   },
 } satisfies Record<string, Site>;
 
@@ -6335,6 +6343,7 @@ const VIRTIO_DEV_PART_SITES = {
     type: "virtio_dev_part_flags",
     schema: "virtio/device-parts.wire:271",
     meaning: (value) => virtioDevPartFlagsNames(value).join(" | ") || undefined,
+    flags: [virtioDevPartFlagsBits],
   },
   reserved: { name: "reserved", type: "u8", schema: "virtio/device-parts.wire:272", role: "reserved" },
   devFeatures: {

@@ -692,6 +692,7 @@ const VIRTIO_CRYPTO_IPSEC_MODE_CAP_SITES = {
     type: "virtio_crypto_ipsec_options",
     schema: "virtio/ipsec.wire:57",
     meaning: (value) => virtioCryptoIpsecOptionsNames(value).join(" | ") || undefined,
+    flags: [virtioCryptoIpsecOptionsBits],
   },
   reserved1: { name: "reserved1", type: "le32", schema: "virtio/ipsec.wire:58", role: "reserved" },
   cipherAlgo: {
@@ -2763,6 +2764,7 @@ const VIRTIO_CRYPTO_RESOURCE_OBJ_IPSEC_SA_256B_KEY_SITES = {
     type: "virtio_crypto_ipsec_options",
     schema: "virtio/ipsec.wire:157",
     meaning: (value) => virtioCryptoIpsecOptionsNames(value).join(" | ") || undefined,
+    flags: [virtioCryptoIpsecOptionsBits],
   },
   param: {
     name: "param",

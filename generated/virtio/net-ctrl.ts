@@ -1829,6 +1829,7 @@ const VIRTIO_NET_RSS_CONFIG_SITES = {
     type: "virtio_net_hash_type",
     schema: "virtio/net-ctrl.wire:133",
     meaning: (value) => virtioNetHashTypeNames(value).join(" | ") || undefined,
+    flags: [virtioNetHashTypeBits],
   },
   indirectionTableMask: {
     name: "indirection_table_mask",
@@ -2077,6 +2078,7 @@ const VIRTIO_NET_HASH_CONFIG_SITES = {
     type: "virtio_net_hash_type",
     schema: "virtio/net-ctrl.wire:148",
     meaning: (value) => virtioNetHashTypeNames(value).join(" | ") || undefined,
+    flags: [virtioNetHashTypeBits],
   },
   reserved: {
     name: "reserved",
@@ -2332,6 +2334,7 @@ const VIRTIO_NET_CTRL_GUEST_OFFLOADS_SITES = {
     schema: "virtio/net-ctrl.wire:173",
     doc: "What is to be enabled.",
     meaning: (value) => virtioNetGuestOffloadsNames(value).join(" | ") || undefined,
+    flags: [virtioNetGuestOffloadsBits],
   },
 } satisfies Record<string, Site>;
 
@@ -3019,6 +3022,7 @@ const VIRTNET_HASH_TUNNEL_SITES = {
     type: "virtio_net_hash_tunnel_type",
     schema: "virtio/net-ctrl.wire:200",
     meaning: (value) => virtioNetHashTunnelTypeNames(value).join(" | ") || undefined,
+    flags: [virtioNetHashTunnelTypeBits],
   },
 } satisfies Record<string, Site>;
 
@@ -3204,6 +3208,7 @@ const VIRTIO_NET_STATS_CAPABILITIES_SITES = {
     schema: "virtio/net-ctrl.wire:220",
     doc: "An array of one in the listing.",
     meaning: (value) => virtioNetStatsTypeNames(value).join(" | ") || undefined,
+    flags: [virtioNetStatsTypeBits],
   },
 } satisfies Record<string, Site>;
 
@@ -3407,6 +3412,7 @@ const VIRTIO_NET_CTRL_QUEUE_STATS_ENTRY_SITES = {
     schema: "virtio/net-ctrl.wire:229",
     doc: "An array of one in the listing.",
     meaning: (value) => virtioNetStatsTypeNames(value).join(" | ") || undefined,
+    flags: [virtioNetStatsTypeBits],
   },
 } satisfies Record<string, Site>;
 

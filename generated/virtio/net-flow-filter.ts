@@ -86,7 +86,7 @@ export function virtioNetFfMaskFlagsNames(value: number | bigint): string[] {
 
 /** What is known of each flag. */
 export const virtioNetFfMaskFlagsBits: readonly FlagBit[] = [
-  { name: "VIRTIO_NET_FF_MASK_F_PARTIAL_MASK", mask: 0x1, doc: "Any bits of a field can be matched, not only all of them or none." },
+  { name: "VIRTIO_NET_FF_MASK_F_PARTIAL_MASK", mask: 0x1, doc: "Any bits of a field can be matched, not only all of them or none.", source: "virtio 1.4, Flow filter (device-types/net/description.tex)" },
 ];
 
 /**
@@ -661,6 +661,7 @@ const VIRTIO_NET_FF_SELECTOR_SITES = {
     type: "virtio_net_ff_mask_flags",
     schema: "virtio/net-flow-filter.wire:56",
     meaning: (value) => virtioNetFfMaskFlagsNames(value).join(" | ") || undefined,
+    flags: [virtioNetFfMaskFlagsBits],
   },
   reserved: { name: "reserved", type: "u8[2]", schema: "virtio/net-flow-filter.wire:57", role: "reserved" },
   length: {

@@ -53,13 +53,13 @@ export function virtioNetHdrFlagsNames(value: number | bigint): string[] {
 
 /** What is known of each flag. */
 export const virtioNetHdrFlagsBits: readonly FlagBit[] = [
-  { name: "VIRTIO_NET_HDR_F_NEEDS_CSUM", mask: 0x1, doc: "The checksum is for the device to fill in, from `csum_start` on, at `csum_offset`." },
-  { name: "VIRTIO_NET_HDR_F_DATA_VALID", mask: 0x2, doc: "The device has verified the checksum." },
-  { name: "VIRTIO_NET_HDR_F_RSC_INFO", mask: 0x4, doc: "`csum_start` and `csum_offset` count coalesced segments and duplicated ACKs." },
-  { name: "VIRTIO_NET_HDR_F_UDP_TUNNEL_CSUM", mask: 0x8 },
-  { name: "VIRTIO_NET_HDR_F_SECURITY", mask: 0x10 },
-  { name: "VIRTIO_NET_HDR_F_SECURITY_ERR", mask: 0x20 },
-  { name: "VIRTIO_NET_HDR_F_SECURITY_SA_SOFT_EXPIRY_WARN", mask: 0x40 },
+  { name: "VIRTIO_NET_HDR_F_NEEDS_CSUM", mask: 0x1, doc: "The checksum is for the device to fill in, from `csum_start` on, at `csum_offset`.", source: "virtio 1.4, Device Operation, struct virtio_net_hdr (device-types/net/description.tex); linux/virtio_net.h" },
+  { name: "VIRTIO_NET_HDR_F_DATA_VALID", mask: 0x2, doc: "The device has verified the checksum.", source: "virtio 1.4, Device Operation, struct virtio_net_hdr (device-types/net/description.tex); linux/virtio_net.h" },
+  { name: "VIRTIO_NET_HDR_F_RSC_INFO", mask: 0x4, doc: "`csum_start` and `csum_offset` count coalesced segments and duplicated ACKs.", source: "virtio 1.4, Device Operation, struct virtio_net_hdr (device-types/net/description.tex); linux/virtio_net.h" },
+  { name: "VIRTIO_NET_HDR_F_UDP_TUNNEL_CSUM", mask: 0x8, source: "virtio 1.4, Device Operation, struct virtio_net_hdr (device-types/net/description.tex); linux/virtio_net.h" },
+  { name: "VIRTIO_NET_HDR_F_SECURITY", mask: 0x10, source: "virtio 1.4, Device Operation, struct virtio_net_hdr (device-types/net/description.tex); linux/virtio_net.h" },
+  { name: "VIRTIO_NET_HDR_F_SECURITY_ERR", mask: 0x20, source: "virtio 1.4, Device Operation, struct virtio_net_hdr (device-types/net/description.tex); linux/virtio_net.h" },
+  { name: "VIRTIO_NET_HDR_F_SECURITY_SA_SOFT_EXPIRY_WARN", mask: 0x40, source: "virtio 1.4, Device Operation, struct virtio_net_hdr (device-types/net/description.tex); linux/virtio_net.h" },
 ];
 
 /**
@@ -361,6 +361,7 @@ const VIRTIO_NET_HDR_SITES = {
     type: "virtio_net_hdr_flags",
     schema: "virtio/net.wire:36",
     meaning: (value) => virtioNetHdrFlagsNames(value).join(" | ") || undefined,
+    flags: [virtioNetHdrFlagsBits],
   },
   gsoType: {
     name: "gso_type",
@@ -668,6 +669,7 @@ const VIRTIO_NET_HDR_V1_SITES = {
     type: "virtio_net_hdr_flags",
     schema: "virtio/net.wire:50",
     meaning: (value) => virtioNetHdrFlagsNames(value).join(" | ") || undefined,
+    flags: [virtioNetHdrFlagsBits],
   },
   gsoType: {
     name: "gso_type",

@@ -65,17 +65,17 @@ export function pciCommandNames(value: number | bigint): string[] {
 
 /** What is known of each flag. */
 export const pciCommandBits: readonly FlagBit[] = [
-  { name: "PCI_COMMAND_IO", mask: 0x1 },
-  { name: "PCI_COMMAND_MEMORY", mask: 0x2 },
-  { name: "PCI_COMMAND_MASTER", mask: 0x4, doc: "The device may access memory." },
-  { name: "PCI_COMMAND_SPECIAL", mask: 0x8 },
-  { name: "PCI_COMMAND_INVALIDATE", mask: 0x10 },
-  { name: "PCI_COMMAND_VGA_PALETTE", mask: 0x20 },
-  { name: "PCI_COMMAND_PARITY", mask: 0x40 },
-  { name: "PCI_COMMAND_WAIT", mask: 0x80 },
-  { name: "PCI_COMMAND_SERR", mask: 0x100 },
-  { name: "PCI_COMMAND_FAST_BACK", mask: 0x200 },
-  { name: "PCI_COMMAND_INTX_DISABLE", mask: 0x400 },
+  { name: "PCI_COMMAND_IO", mask: 0x1, source: "PCI Local Bus Specification 3.0, chapter 6; PCI Express Base Specification, chapter 7" },
+  { name: "PCI_COMMAND_MEMORY", mask: 0x2, source: "PCI Local Bus Specification 3.0, chapter 6; PCI Express Base Specification, chapter 7" },
+  { name: "PCI_COMMAND_MASTER", mask: 0x4, doc: "The device may access memory.", source: "PCI Local Bus Specification 3.0, chapter 6; PCI Express Base Specification, chapter 7" },
+  { name: "PCI_COMMAND_SPECIAL", mask: 0x8, source: "PCI Local Bus Specification 3.0, chapter 6; PCI Express Base Specification, chapter 7" },
+  { name: "PCI_COMMAND_INVALIDATE", mask: 0x10, source: "PCI Local Bus Specification 3.0, chapter 6; PCI Express Base Specification, chapter 7" },
+  { name: "PCI_COMMAND_VGA_PALETTE", mask: 0x20, source: "PCI Local Bus Specification 3.0, chapter 6; PCI Express Base Specification, chapter 7" },
+  { name: "PCI_COMMAND_PARITY", mask: 0x40, source: "PCI Local Bus Specification 3.0, chapter 6; PCI Express Base Specification, chapter 7" },
+  { name: "PCI_COMMAND_WAIT", mask: 0x80, source: "PCI Local Bus Specification 3.0, chapter 6; PCI Express Base Specification, chapter 7" },
+  { name: "PCI_COMMAND_SERR", mask: 0x100, source: "PCI Local Bus Specification 3.0, chapter 6; PCI Express Base Specification, chapter 7" },
+  { name: "PCI_COMMAND_FAST_BACK", mask: 0x200, source: "PCI Local Bus Specification 3.0, chapter 6; PCI Express Base Specification, chapter 7" },
+  { name: "PCI_COMMAND_INTX_DISABLE", mask: 0x400, source: "PCI Local Bus Specification 3.0, chapter 6; PCI Express Base Specification, chapter 7" },
 ];
 
 /** `flags pci_status`, 16 bits. Bits without a name are kept as they are. */
@@ -102,17 +102,17 @@ export function pciStatusNames(value: number | bigint): string[] {
 
 /** What is known of each flag. */
 export const pciStatusBits: readonly FlagBit[] = [
-  { name: "PCI_STATUS_IMM_READY", mask: 0x1 },
-  { name: "PCI_STATUS_INTERRUPT", mask: 0x8 },
-  { name: "PCI_STATUS_CAP_LIST", mask: 0x10, doc: "There is a list of capabilities." },
-  { name: "PCI_STATUS_66MHZ", mask: 0x20 },
-  { name: "PCI_STATUS_FAST_BACK", mask: 0x80 },
-  { name: "PCI_STATUS_PARITY", mask: 0x100 },
-  { name: "PCI_STATUS_SIG_TARGET_ABORT", mask: 0x800 },
-  { name: "PCI_STATUS_REC_TARGET_ABORT", mask: 0x1000 },
-  { name: "PCI_STATUS_REC_MASTER_ABORT", mask: 0x2000 },
-  { name: "PCI_STATUS_SIG_SYSTEM_ERROR", mask: 0x4000 },
-  { name: "PCI_STATUS_DETECTED_PARITY", mask: 0x8000 },
+  { name: "PCI_STATUS_IMM_READY", mask: 0x1, source: "PCI Local Bus Specification 3.0, chapter 6; PCI Express Base Specification, chapter 7" },
+  { name: "PCI_STATUS_INTERRUPT", mask: 0x8, source: "PCI Local Bus Specification 3.0, chapter 6; PCI Express Base Specification, chapter 7" },
+  { name: "PCI_STATUS_CAP_LIST", mask: 0x10, doc: "There is a list of capabilities.", source: "PCI Local Bus Specification 3.0, chapter 6; PCI Express Base Specification, chapter 7" },
+  { name: "PCI_STATUS_66MHZ", mask: 0x20, source: "PCI Local Bus Specification 3.0, chapter 6; PCI Express Base Specification, chapter 7" },
+  { name: "PCI_STATUS_FAST_BACK", mask: 0x80, source: "PCI Local Bus Specification 3.0, chapter 6; PCI Express Base Specification, chapter 7" },
+  { name: "PCI_STATUS_PARITY", mask: 0x100, source: "PCI Local Bus Specification 3.0, chapter 6; PCI Express Base Specification, chapter 7" },
+  { name: "PCI_STATUS_SIG_TARGET_ABORT", mask: 0x800, source: "PCI Local Bus Specification 3.0, chapter 6; PCI Express Base Specification, chapter 7" },
+  { name: "PCI_STATUS_REC_TARGET_ABORT", mask: 0x1000, source: "PCI Local Bus Specification 3.0, chapter 6; PCI Express Base Specification, chapter 7" },
+  { name: "PCI_STATUS_REC_MASTER_ABORT", mask: 0x2000, source: "PCI Local Bus Specification 3.0, chapter 6; PCI Express Base Specification, chapter 7" },
+  { name: "PCI_STATUS_SIG_SYSTEM_ERROR", mask: 0x4000, source: "PCI Local Bus Specification 3.0, chapter 6; PCI Express Base Specification, chapter 7" },
+  { name: "PCI_STATUS_DETECTED_PARITY", mask: 0x8000, source: "PCI Local Bus Specification 3.0, chapter 6; PCI Express Base Specification, chapter 7" },
 ];
 
 /**
@@ -718,12 +718,14 @@ const PCI_CONFIG_HEADER_SITES = {
     type: "pci_command",
     schema: "virtio/pci-config.wire:48",
     meaning: (value) => pciCommandNames(value).join(" | ") || undefined,
+    flags: [pciCommandBits],
   },
   status: {
     name: "status",
     type: "pci_status",
     schema: "virtio/pci-config.wire:49",
     meaning: (value) => pciStatusNames(value).join(" | ") || undefined,
+    flags: [pciStatusBits],
   },
   revisionId: { name: "revision_id", type: "u8", schema: "virtio/pci-config.wire:50" },
   classProg: { name: "class_prog", type: "u8", schema: "virtio/pci-config.wire:51" },
@@ -1646,12 +1648,14 @@ const PCI_BRIDGE_HEADER_SITES = {
     type: "pci_command",
     schema: "virtio/pci-config.wire:77",
     meaning: (value) => pciCommandNames(value).join(" | ") || undefined,
+    flags: [pciCommandBits],
   },
   status: {
     name: "status",
     type: "pci_status",
     schema: "virtio/pci-config.wire:78",
     meaning: (value) => pciStatusNames(value).join(" | ") || undefined,
+    flags: [pciStatusBits],
   },
   revisionId: { name: "revision_id", type: "u8", schema: "virtio/pci-config.wire:79" },
   classProg: { name: "class_prog", type: "u8", schema: "virtio/pci-config.wire:80" },
@@ -1677,6 +1681,7 @@ const PCI_BRIDGE_HEADER_SITES = {
     type: "pci_status",
     schema: "virtio/pci-config.wire:94",
     meaning: (value) => pciStatusNames(value).join(" | ") || undefined,
+    flags: [pciStatusBits],
   },
   memoryBase: { name: "memory_base", type: "le16", schema: "virtio/pci-config.wire:95" },
   memoryLimit: { name: "memory_limit", type: "le16", schema: "virtio/pci-config.wire:96" },
@@ -3195,15 +3200,15 @@ export function pciExpSltstaNames(value: number | bigint): string[] {
 
 /** What is known of each flag. */
 export const pciExpSltstaBits: readonly FlagBit[] = [
-  { name: "PCI_EXP_SLTSTA_ABP", mask: 0x1 },
-  { name: "PCI_EXP_SLTSTA_PFD", mask: 0x2 },
-  { name: "PCI_EXP_SLTSTA_MRLSC", mask: 0x4 },
-  { name: "PCI_EXP_SLTSTA_PDC", mask: 0x8 },
-  { name: "PCI_EXP_SLTSTA_CC", mask: 0x10 },
-  { name: "PCI_EXP_SLTSTA_MRLSS", mask: 0x20 },
-  { name: "PCI_EXP_SLTSTA_PDS", mask: 0x40, doc: "Presence detect: something is plugged into the slot." },
-  { name: "PCI_EXP_SLTSTA_EIS", mask: 0x80 },
-  { name: "PCI_EXP_SLTSTA_DLLSC", mask: 0x100 },
+  { name: "PCI_EXP_SLTSTA_ABP", mask: 0x1, source: "PCI Local Bus Specification 3.0, chapter 6; PCI Express Base Specification, chapter 7" },
+  { name: "PCI_EXP_SLTSTA_PFD", mask: 0x2, source: "PCI Local Bus Specification 3.0, chapter 6; PCI Express Base Specification, chapter 7" },
+  { name: "PCI_EXP_SLTSTA_MRLSC", mask: 0x4, source: "PCI Local Bus Specification 3.0, chapter 6; PCI Express Base Specification, chapter 7" },
+  { name: "PCI_EXP_SLTSTA_PDC", mask: 0x8, source: "PCI Local Bus Specification 3.0, chapter 6; PCI Express Base Specification, chapter 7" },
+  { name: "PCI_EXP_SLTSTA_CC", mask: 0x10, source: "PCI Local Bus Specification 3.0, chapter 6; PCI Express Base Specification, chapter 7" },
+  { name: "PCI_EXP_SLTSTA_MRLSS", mask: 0x20, source: "PCI Local Bus Specification 3.0, chapter 6; PCI Express Base Specification, chapter 7" },
+  { name: "PCI_EXP_SLTSTA_PDS", mask: 0x40, doc: "Presence detect: something is plugged into the slot.", source: "PCI Local Bus Specification 3.0, chapter 6; PCI Express Base Specification, chapter 7" },
+  { name: "PCI_EXP_SLTSTA_EIS", mask: 0x80, source: "PCI Local Bus Specification 3.0, chapter 6; PCI Express Base Specification, chapter 7" },
+  { name: "PCI_EXP_SLTSTA_DLLSC", mask: 0x100, source: "PCI Local Bus Specification 3.0, chapter 6; PCI Express Base Specification, chapter 7" },
 ];
 
 /**
@@ -3775,6 +3780,7 @@ const PCI_EXP_CAP_SITES = {
     type: "pci_exp_sltsta",
     schema: "virtio/pci-config.wire:226",
     meaning: (value) => pciExpSltstaNames(value).join(" | ") || undefined,
+    flags: [pciExpSltstaBits],
   },
   rtctl: { name: "rtctl", type: "le16", schema: "virtio/pci-config.wire:227" },
   rtcap: { name: "rtcap", type: "le16", schema: "virtio/pci-config.wire:228" },

@@ -34,6 +34,7 @@ import {
 import {
   type VirtioDeviceStatus,
   type VirtioPciCapType,
+  virtioDeviceStatusBits,
   virtioDeviceStatusNames,
   virtioPciCapTypeName,
 } from "./ids.js";
@@ -798,6 +799,7 @@ const VIRTIO_PCI_COMMON_CFG_SITES = {
     type: "virtio_device_status",
     schema: "virtio/pci.wire:29",
     meaning: (value) => virtioDeviceStatusNames(value).join(" | ") || undefined,
+    flags: [virtioDeviceStatusBits],
   },
   configGeneration: {
     name: "config_generation",
@@ -2606,12 +2608,14 @@ const VIRTIO_PCI_LEGACY_COMMON_CFG_SITES = {
     type: "virtio_device_status",
     schema: "virtio/pci.wire:157",
     meaning: (value) => virtioDeviceStatusNames(value).join(" | ") || undefined,
+    flags: [virtioDeviceStatusBits],
   },
   isrStatus: {
     name: "isr_status",
     type: "virtio_pci_isr",
     schema: "virtio/pci.wire:158",
     meaning: (value) => virtioPciIsrNames(value).join(" | ") || undefined,
+    flags: [virtioPciIsrBits],
   },
   configMsixVector: { name: "config_msix_vector", type: "le16", schema: "virtio/pci.wire:160" },
   queueMsixVector: { name: "queue_msix_vector", type: "le16", schema: "virtio/pci.wire:161" },

@@ -312,6 +312,7 @@ const VIRTQ_DESC_SITES = {
     type: "virtq_desc_flags",
     schema: "virtio/ring.wire:39",
     meaning: (value) => virtqDescFlagsNames(value).join(" | ") || undefined,
+    flags: [virtqDescFlagsBits],
   },
   next$: {
     name: "next",
@@ -583,6 +584,7 @@ const VIRTQ_AVAIL_SITES = {
     type: "virtq_avail_flags",
     schema: "virtio/ring.wire:47",
     meaning: (value) => virtqAvailFlagsNames(value).join(" | ") || undefined,
+    flags: [virtqAvailFlagsBits],
   },
   idx: {
     name: "idx",
@@ -1041,6 +1043,7 @@ const VIRTQ_USED_SITES = {
     type: "virtq_used_flags",
     schema: "virtio/ring.wire:70",
     meaning: (value) => virtqUsedFlagsNames(value).join(" | ") || undefined,
+    flags: [virtqUsedFlagsBits],
   },
   idx: {
     name: "idx",
@@ -1469,6 +1472,7 @@ const VRING_DESC_SITES = {
     type: "virtq_desc_flags",
     schema: "virtio/ring.wire:94",
     meaning: (value) => virtqDescFlagsNames(value).join(" | ") || undefined,
+    flags: [virtqDescFlagsBits],
   },
   next$: {
     name: "next",
@@ -1731,6 +1735,7 @@ const VRING_AVAIL_SITES = {
     type: "virtq_avail_flags",
     schema: "virtio/ring.wire:103",
     meaning: (value) => virtqAvailFlagsNames(value).join(" | ") || undefined,
+    flags: [virtqAvailFlagsBits],
   },
   idx: { name: "idx", type: "u16", schema: "virtio/ring.wire:104" },
   ring: { name: "ring", type: "u16[]", schema: "virtio/ring.wire:105" },
@@ -2190,6 +2195,7 @@ const VRING_USED_SITES = {
     type: "virtq_used_flags",
     schema: "virtio/ring.wire:122",
     meaning: (value) => virtqUsedFlagsNames(value).join(" | ") || undefined,
+    flags: [virtqUsedFlagsBits],
   },
   idx: { name: "idx", type: "u16", schema: "virtio/ring.wire:123" },
   ring: { name: "ring", type: "vring_used_elem[]", schema: "virtio/ring.wire:124" },
@@ -2753,6 +2759,7 @@ const PVIRTQ_DESC_SITES = {
     type: "pvirtq_desc_flags",
     schema: "virtio/ring.wire:165",
     meaning: (value) => pvirtqDescFlagsNames(value).join(" | ") || undefined,
+    flags: [pvirtqDescFlagsBits, virtqDescFlagsBits],
   },
 } satisfies Record<string, Site>;
 

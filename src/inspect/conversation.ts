@@ -1,5 +1,6 @@
 /** Inspects vhost-user conversations: every message with its fields, what has been agreed on, and which rules are broken. */
 import {
+  vhostUserProtocolFeatureBits,
   vhostUserProtocolFeatureNames,
   walkVhostUserBackendRequestPayload,
   walkVhostUserBackendRequestReply,
@@ -25,7 +26,8 @@ import {
   type VhostUserMessage,
 } from "../streams/index.js";
 import { placed } from "./fault-place.js";
-import { featureMeaning, featureNames } from "./features.js";
+import { featureMeaning, featureNames, featureTables } from "./features.js";
+import { type FlagTables, setFlags } from "./flags.js";
 import type { CaptureInspection, InspectOptions } from "./inspection.js";
 import { CAPTURE_TITLES, DETECTION_SIZE } from "./kinds.js";
 import { type Node, TreeBuilder } from "./node.js";
@@ -305,8 +307,8 @@ export class ConversationInspection implements CaptureInspection {
         { value: messages },
         { value: findings },
         { value: session.queueCount ?? "", text: String(session.queueCount ?? "") },
-        mask(session.features),
-        mask(session.protocolFeatures),
+        mask(session.features, featureTables(this.device)),
+        mask(session.protocolFeatures, PROTOCOL_FEATURES),
       ]),
       weights: talks.map(({ messages, findings }) => findings * 2 ** 32 + messages),
       briefs: talks.map(({ name = "" }) => name),
@@ -359,20 +361,32 @@ function agreed(session: Session, device: VirtioDeviceId): Fact[] {
     label: string,
     value: bigint | undefined,
     names: (value: bigint) => string[],
+    tables: FlagTables,
   ) => {
-    if (value !== undefined)
-      facts.push({ key, label, value: names(value), text: `${hex(value)} ${names(value).join(" ")}` });
+    if (value === undefined) return;
+    const said = names(value);
+    const text = `${hex(value)} ${said.join(" ")}`;
+    facts.push({ key, label, value: said, text, flags: setFlags(value, tables) });
   };
-  flags("features", "features", session.features, (mask) => featureNames(device, mask));
-  flags("protocol_features", "protocol features", session.protocolFeatures, vhostUserProtocolFeatureNames);
+  const { features, protocolFeatures } = session;
+  flags("features", "features", features, (mask) => featureNames(device, mask), featureTables(device));
+  flags(
+    "protocol_features",
+    "protocol features",
+    protocolFeatures,
+    vhostUserProtocolFeatureNames,
+    PROTOCOL_FEATURES,
+  );
   if (session.queueCount !== undefined) {
     facts.push({ key: "queue_num", label: "queues", value: session.queueCount });
   }
   return facts;
 }
 
-function mask(value: bigint | undefined): Cell {
-  return value === undefined ? { value: "" } : { value, text: hex(value) };
+const PROTOCOL_FEATURES: FlagTables = { tables: [vhostUserProtocolFeatureBits], first: 0 };
+
+function mask(value: bigint | undefined, tables: FlagTables): Cell {
+  return value === undefined ? { value: "" } : { value, text: hex(value), flags: setFlags(value, tables) };
 }
 
 function of({ name }: Talk): string {

@@ -1,27 +1,28 @@
 /** Writes a comparison of features, for people and for programs. */
 import { VirtioDeviceId, virtioDeviceIdName } from "../../generated/virtio/ids.js";
 import { DEVICES } from "./device-names.js";
-import type { Feature, FeatureComparison } from "./feature-masks.js";
+import type { Feature, FeatureComparison, FeatureSpace } from "./feature-masks.js";
+import { sectionOf } from "./flags.js";
 import { hex } from "./report.js";
 
 /** A line of the listing is no wider than this. */
 const WIDTH = 100;
 
 export function featureLines(comparison: FeatureComparison): string[] {
-  const { first, second, features } = comparison;
+  const { first, second, space, features } = comparison;
   const lines = [...heading(comparison), ""];
-  if (second === undefined) return [...lines, ...listing("", features)];
+  if (second === undefined) return [...lines, ...listing("", features, space)];
   const onlyFirst = features.filter(({ inSecond }) => !inSecond);
   const onlySecond = features.filter(({ inFirst }) => !inFirst);
   const both = features.filter(({ inFirst, inSecond }) => inFirst && inSecond);
   if (onlyFirst.length + onlySecond.length === 0)
-    return [...lines, "the same features", "", ...listing("", both)];
+    return [...lines, "the same features", "", ...listing("", both, space)];
   for (const [which, mask, some] of [
     ["first", first & ~second, onlyFirst],
     ["second", second & ~first, onlySecond],
   ] as const) {
     lines.push(some.length === 0 ? `only in the ${which}: none` : `only in the ${which} (${hex(mask)}):`);
-    lines.push(...listing("  ", some), "");
+    lines.push(...listing("  ", some, space), "");
   }
   lines.push(`in both (${hex(first & second)}): ${both.map(shortly).join(", ") || "none"}`);
   return lines.flatMap((line) => (line.startsWith("in both") ? folded(line) : [line]));
@@ -65,8 +66,8 @@ function heading({ first, second, space, guessed, features }: FeatureComparison)
     : masks;
 }
 
-function listing(indent: string, features: readonly Feature[]): string[] {
-  const rows = features.flatMap((feature) => rowsOf(feature));
+function listing(indent: string, features: readonly Feature[], space: FeatureSpace): string[] {
+  const rows = features.flatMap((feature) => rowsOf(feature, space));
   const names = Math.max(0, ...rows.map(({ name }) => name.length));
   const sources = Math.max(0, ...rows.map(({ source }) => source.length));
   return rows.map(({ bit, name, source, doc }) => {
@@ -83,20 +84,18 @@ interface Row {
   readonly doc: string;
 }
 
-function rowsOf({ bit, names, range }: Feature): Row[] {
+function rowsOf({ bit, names, range }: Feature, space: FeatureSpace): Row[] {
   if (names.length === 0) return [{ bit: String(bit), name: `bit ${bit}`, source: range, doc: "" }];
   return names.map(({ name, source, doc }, i) => ({
     bit: i === 0 ? String(bit) : "",
     name,
-    source: sectionOf(source),
+    // Where the heading says whose protocol it is, the width is for what the features mean.
+    source:
+      space === "vhost-user protocol"
+        ? sectionOf(source).replace(/^vhost-user\.rst, /, "")
+        : sectionOf(source),
     doc: doc ?? "",
   }));
-}
-
-/** `virtio 1.4, 5.1.3` of `virtio 1.4, 5.1.3 Feature bits (…)`; of other documents, the file. */
-function sectionOf(source: string | undefined): string {
-  if (source === undefined) return "";
-  return /^virtio [\d.]+, \d[\d.]*/.exec(source)?.[0] ?? /[\w.-]+\.(?:rst|h|c)\b/.exec(source)?.[0] ?? source;
 }
 
 /** `VIRTIO_F_RING_RESET`; `bit 1` where the name depends on the device. */

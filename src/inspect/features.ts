@@ -29,6 +29,7 @@ import {
 } from "../../generated/virtio/features.js";
 import { VirtioDeviceId } from "../../generated/virtio/ids.js";
 import { type FlagBit, flagNames } from "../runtime/index.js";
+import type { FlagTables } from "./flags.js";
 import type { MeaningOf } from "./node.js";
 
 /** Features 0 to 63 that device types have besides those of all. */
@@ -90,17 +91,33 @@ function maskOf(flags: readonly FlagBit[]): bigint {
   return flags.reduce((mask, flag) => mask | BigInt(flag.mask), 0n);
 }
 
-/** The names of the features in a mask of up to 128 bits; bits without a name come last, as one number. */
-export function featureNames(device: VirtioDeviceId, mask: number | bigint): string[] {
-  let members = tables.get(device);
-  if (members === undefined) {
-    members = membersOf([...COMMON_FEATURES, ...deviceFeatures(device)]);
-    tables.set(device, members);
-  }
-  return flagNames(members, mask);
+interface Known {
+  readonly tables: FlagTables;
+  readonly members: Readonly<Record<string, number | bigint>>;
 }
 
-const tables = new Map<VirtioDeviceId, Readonly<Record<string, number | bigint>>>();
+const cache = new Map<VirtioDeviceId, Known>();
+
+function knownOf(device: VirtioDeviceId): Known {
+  let known = cache.get(device);
+  if (known === undefined) {
+    const tables = [COMMON_FEATURES, deviceFeatures(device)];
+    const members = Object.fromEntries(tables.flat().map(({ name, mask }) => [name, mask]));
+    known = { tables: { tables, first: 0 }, members };
+    cache.set(device, known);
+  }
+  return known;
+}
+
+/** What names the bits of a mask of up to 128 bits. */
+export function featureTables(device: VirtioDeviceId): FlagTables {
+  return knownOf(device).tables;
+}
+
+/** The names of the features in a mask of up to 128 bits; bits without a name come last, as one number. */
+export function featureNames(device: VirtioDeviceId, mask: number | bigint): string[] {
+  return flagNames(knownOf(device).members, mask);
+}
 
 /** Fields that hold features: the first of them, and how many lie in one word. */
 const WORDS: ReadonlyMap<string, { readonly first: number; readonly bits: number }> = new Map([
@@ -110,7 +127,9 @@ const WORDS: ReadonlyMap<string, { readonly first: number; readonly bits: number
   ["guest_features", { first: 0, bits: 32 }],
   ["guest_features_hi", { first: 64, bits: 32 }],
 ]);
-const HALF = 64;
+const WORD = 64;
+/** Features with a higher number are not described anywhere. */
+const BITS = 128;
 
 /** What fields that hold features mean for a device type. */
 export function featureMeaning(device: VirtioDeviceId): MeaningOf {
@@ -118,14 +137,8 @@ export function featureMeaning(device: VirtioDeviceId): MeaningOf {
     const word = WORDS.get(site.name);
     if (word === undefined) return undefined;
     const first = word.first + Math.max(0, index) * word.bits;
-    const mask = BigInt(value) << BigInt(first % HALF);
-    if (mask === 0n || first >= 2 * HALF) return undefined;
-    if (first < HALF) return featureNames(device, mask).join(" | ");
-    const high = HIGH.get(device);
-    return high && flagNames(membersOf(high), mask).join(" | ");
+    const mask = BigInt(value) << BigInt(first);
+    if (mask === 0n || first >= BITS || (first >= WORD && !HIGH.has(device))) return undefined;
+    return { text: featureNames(device, mask).join(" | "), flags: { ...featureTables(device), first } };
   };
-}
-
-function membersOf(flags: readonly FlagBit[]): Record<string, number | bigint> {
-  return Object.fromEntries(flags.map(({ name, mask }) => [name, mask]));
 }

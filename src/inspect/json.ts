@@ -4,6 +4,7 @@
  * doubles round them.
  */
 import type { Fault, FieldValue } from "../runtime/index.js";
+import { type SetFlag, setFlags } from "./flags.js";
 import type { Leaf } from "./leaves.js";
 import type { Node } from "./node.js";
 import { printPath } from "./path.js";
@@ -94,6 +95,8 @@ function fieldMembers(node: Node): Member[] {
   if (node.role !== undefined) members.push(["role", text(node.role)]);
   if (node.value !== undefined) members.push(["value", valueText(node.value)]);
   if (node.meaning !== undefined) members.push(["meaning", text(node.meaning)]);
+  if (node.flags !== undefined && (typeof node.value === "number" || typeof node.value === "bigint"))
+    members.push(["flags", flagsText(setFlags(node.value, node.flags))]);
   if (node.unit !== undefined) members.push(["unit", text(node.unit)]);
   return members;
 }
@@ -103,14 +106,17 @@ function summaryText(summary: Summary): string {
     ["kind", text(summary.kind)],
     ["size", String(summary.size)],
   ];
-  for (const { key, value } of summary.facts)
+  for (const { key, value, flags } of summary.facts) {
     members.push([key === "sections" ? "section_count" : key, scalarText(value)]);
+    if (flags !== undefined) members.push([`${key}_flags`, flagsText(flags)]);
+  }
   for (const table of summary.tables) {
     const rows = table.rows.map((row) =>
       objectText(
-        table.columns.map(({ key }, i): Member => {
-          const value = row[i]?.value;
-          return [key, value === undefined ? "null" : scalarText(value)];
+        table.columns.flatMap(({ key }, i): Member[] => {
+          const { value, flags } = row[i] ?? { value: undefined };
+          const said: Member = [key, value === undefined ? "null" : scalarText(value)];
+          return flags === undefined ? [said] : [said, [`${key}_flags`, flagsText(flags)]];
         }),
       ),
     );
@@ -123,6 +129,10 @@ function summaryText(summary: Summary): string {
     ["verdict", text(summary.verdict)],
   );
   return objectText(members);
+}
+
+function flagsText(flags: readonly SetFlag[]): string {
+  return listText(flags.map((flag) => JSON.stringify(flag)));
 }
 
 function faultText(fault: Fault): string {

@@ -1,5 +1,6 @@
 /** A tree of what bytes mean: every field with its place, value and meaning. Built while a value is walked. */
 import type { Fault, FieldValue, Site, Visitor } from "../runtime/index.js";
+import type { FlagTables } from "./flags.js";
 
 export interface Node {
   /** The source document's name; of an element of an array, that of the array. */
@@ -14,6 +15,8 @@ export interface Node {
   readonly value?: FieldValue;
   /** What the value stands for. */
   readonly meaning?: string;
+  /** Of a mask: what names its flags. */
+  readonly flags?: FlagTables;
   readonly unit?: string;
   readonly doc?: string;
   readonly role?: "reserved" | "constant" | "derived";
@@ -25,7 +28,12 @@ export interface Node {
   faults?: Fault[];
 }
 
-export type MeaningOf = (site: Site, index: number, value: number | bigint) => string | undefined;
+export interface Meaning {
+  readonly text: string;
+  readonly flags?: FlagTables;
+}
+
+export type MeaningOf = (site: Site, index: number, value: number | bigint) => Meaning | undefined;
 
 /** Collects what a walk reports. */
 export class TreeBuilder implements Visitor {
@@ -70,7 +78,7 @@ export class TreeBuilder implements Visitor {
   ): void {
     const meaning =
       typeof value === "number" || typeof value === "bigint"
-        ? (this.meaningOf?.(site, index, value) ?? site.meaning?.(value))
+        ? (this.meaningOf?.(site, index, value) ?? ownMeaning(site, value))
         : undefined;
     const node: Node = {
       ...described(site, index),
@@ -78,7 +86,8 @@ export class TreeBuilder implements Visitor {
       size,
       // Walked bytes are lent; the tree may outlive them.
       value: value instanceof Uint8Array ? value.slice() : value,
-      ...(meaning === undefined ? {} : { meaning }),
+      ...(meaning === undefined ? {} : { meaning: meaning.text }),
+      ...(meaning?.flags === undefined ? {} : { flags: meaning.flags }),
       ...(bit === undefined ? {} : { bit }),
       ...(width === undefined ? {} : { width }),
     };
@@ -113,6 +122,13 @@ export class FaultCollector implements Visitor {
   fault(fault: Fault): void {
     this.faults.push(fault);
   }
+}
+
+/** What the schema alone says. */
+function ownMeaning({ meaning, flags }: Site, value: number | bigint): Meaning | undefined {
+  const text = meaning?.(value);
+  if (text === undefined) return undefined;
+  return flags === undefined ? { text } : { text, flags: { tables: flags, first: 0 } };
 }
 
 function described(

@@ -1,5 +1,6 @@
 /** What an inspection tells: records as they are read, and a summary at the end. Renderers know no more than this. */
 import type { Fault } from "../runtime/index.js";
+import type { SetFlag } from "./flags.js";
 import type { CaptureKind } from "./kinds.js";
 import type { Node } from "./node.js";
 import type { Path } from "./path.js";
@@ -30,6 +31,8 @@ export interface Fact {
   readonly value: Scalar | readonly Scalar[];
   /** How people write the value, where that differs. */
   readonly text?: string;
+  /** Of a mask: its flags, for programs. */
+  readonly flags?: readonly SetFlag[];
 }
 
 export interface Column {
@@ -41,6 +44,8 @@ export interface Column {
 export interface Cell {
   readonly value: Scalar | undefined;
   readonly text?: string;
+  /** Of a mask: its flags, for programs. */
+  readonly flags?: readonly SetFlag[];
 }
 
 export interface Table {

@@ -1,5 +1,6 @@
 /** Writes an inspection for people: a summary of at most forty lines, then, when asked for, every record with its fields. */
 import type { Fault } from "../runtime/index.js";
+import { sectionOf, setFlags } from "./flags.js";
 import type { Node } from "./node.js";
 import {
   type CaptureRecord,
@@ -152,8 +153,20 @@ export class TextRenderer implements Sink {
     const value = node.children === undefined ? ` ${this.valueText(node)}` : "";
     const doc = verbosity < 2 || node.doc === undefined ? "" : this.dim(`  // ${printable(node.doc)}`);
     write(`${this.place(node.at)} ${"  ".repeat(depth)}${name}${type}${bits}${value}${doc}\n`);
+    if (verbosity >= 2) this.writeFlags(node, depth + 1, write);
     this.writeChildren(node.children ?? [], depth + 1, write);
     for (const fault of node.faults ?? []) this.writeFault(fault, depth + 1, write);
+  }
+
+  /** The flags of a mask, a line each, with the section that defines them. */
+  private writeFlags({ at, value, flags }: Node, depth: number, write: Write): void {
+    if (flags === undefined || (typeof value !== "number" && typeof value !== "bigint")) return;
+    const set = setFlags(value, flags);
+    const width = Math.max(...set.map(({ name }) => name?.length ?? 0));
+    for (const { bit, name, source } of set) {
+      const text = `bit ${String(bit).padEnd(3)} ${(name ?? "unknown").padEnd(width)}  ${this.dim(sectionOf(source))}`;
+      write(`${this.place(at)} ${"  ".repeat(depth)}${text.trimEnd()}\n`);
+    }
   }
 
   /**

@@ -3,6 +3,7 @@
  * bytes. Trees, annotated hex dumps and diffs are built on it.
  */
 import type { Fault } from "./errors.js";
+import type { FlagBit } from "./meanings.js";
 
 /** What is known about a field before any value is seen. One constant object per field in the generated code. */
 export interface Site {
@@ -19,6 +20,8 @@ export interface Site {
   readonly role?: "reserved" | "constant" | "derived";
   /** What an integer stands for: the name of an enum member, or the names of the flags that are set. */
   readonly meaning?: (value: number | bigint) => string | undefined;
+  /** What is known of each flag, where the integer is a set of them: the set's own, then those of each that it extends. */
+  readonly flags?: readonly (readonly FlagBit[])[];
 }
 
 export type FieldValue = number | bigint | string | Uint8Array;

@@ -78,6 +78,7 @@ describe("virtwire diff", () => {
       "VIRTIO_NET_F_MAC",
       "VIRTIO_NET_F_MTU",
     ]);
+    expect((await virtwire(["diff", X86, other])).out).toContain("VIRTIO_NET_F_MTU  (virtio 1.4, 5.1.3)\n");
   });
 
   it("leaves out what is to be ignored, and compares structure alone when asked to", async () => {

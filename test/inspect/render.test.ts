@@ -67,6 +67,20 @@ describe("text", () => {
     expect(twice).toContain("le16, 2 bytes");
   });
 
+  it("says for each feature bit, when asked twice, which section defines it", () => {
+    const lines = text(capture("x86-q35-net-blk"), 2).split("\n");
+    const mask = lines.findIndex((line) => /guest_features be64, 8 bytes 4294967364 /.test(line));
+    // The specification's numbers of "Feature bits" of the block device, and of "Reserved Feature Bits".
+    expect(
+      lines.slice(mask + 1, mask + 4).map((line) => line.trim().split(/\s+/).slice(1).join(" ")),
+    ).toEqual([
+      "bit 2 VIRTIO_BLK_F_SEG_MAX virtio 1.4, 5.2.3",
+      "bit 6 VIRTIO_BLK_F_BLK_SIZE virtio 1.4, 5.2.3",
+      "bit 32 VIRTIO_F_VERSION_1 virtio 1.4, 6",
+    ]);
+    expect(text(capture("x86-q35-net-blk"), 1)).not.toContain("virtio 1.4, 5.2.3");
+  });
+
   it("has colours only where they are wanted", () => {
     const { bytes: input } = deviceContext();
     expect(text(input, 1, false, "device-context")).not.toContain("\u001b");

@@ -46,8 +46,13 @@ import {
   walkVirtioDeviceConfig,
   writeVirtioDeviceConfig,
 } from "../../virtio/device-config.js";
-import { type VirtioDeviceId, type VirtioDeviceStatus, virtioDeviceStatusNames } from "../../virtio/ids.js";
-import { type VirtioPciIsr, virtioPciIsrNames } from "../../virtio/pci.js";
+import {
+  type VirtioDeviceId,
+  type VirtioDeviceStatus,
+  virtioDeviceStatusBits,
+  virtioDeviceStatusNames,
+} from "../../virtio/ids.js";
+import { type VirtioPciIsr, virtioPciIsrBits, virtioPciIsrNames } from "../../virtio/pci.js";
 
 const FILE = "qemu/virtio/body.wire";
 
@@ -840,12 +845,14 @@ const QEMU_VIRTIO_COMMON_SITES = {
     type: "virtio_device_status",
     schema: "qemu/virtio/body.wire:34",
     meaning: (value) => virtioDeviceStatusNames(value).join(" | ") || undefined,
+    flags: [virtioDeviceStatusBits],
   },
   isr: {
     name: "isr",
     type: "virtio_pci_isr",
     schema: "qemu/virtio/body.wire:35",
     meaning: (value) => virtioPciIsrNames(value).join(" | ") || undefined,
+    flags: [virtioPciIsrBits],
   },
   queueSel: { name: "queue_sel", type: "be16", schema: "qemu/virtio/body.wire:36" },
   guestFeaturesLo: {

@@ -297,6 +297,7 @@ const QEMU_VIRTIO_IOMMU_MAPPING_SITES = {
     type: "qemu_virtio_iommu_map_flags",
     schema: "qemu/virtio/iommu.wire:21",
     meaning: (value) => qemuVirtioIommuMapFlagsNames(value).join(" | ") || undefined,
+    flags: [qemuVirtioIommuMapFlagsBits],
   },
 } satisfies Record<string, Site>;
 

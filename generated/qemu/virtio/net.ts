@@ -26,11 +26,17 @@ import {
   verdict,
   wrongLength,
 } from "../../../src/runtime/index.js";
-import { type VirtioNetStatus, virtioNetStatusNames } from "../../virtio/device-config.js";
+import {
+  type VirtioNetStatus,
+  virtioNetStatusBits,
+  virtioNetStatusNames,
+} from "../../virtio/device-config.js";
 import {
   type VirtioNetGuestOffloads,
   type VirtioNetHashType,
+  virtioNetGuestOffloadsBits,
   virtioNetGuestOffloadsNames,
+  virtioNetHashTypeBits,
   virtioNetHashTypeNames,
 } from "../../virtio/net-ctrl.js";
 
@@ -773,6 +779,7 @@ const QEMU_VIRTIO_NET_SITES = {
     type: "virtio_net_status",
     schema: "qemu/virtio/net.wire:18",
     meaning: (value) => virtioNetStatusNames(value).join(" | ") || undefined,
+    flags: [virtioNetStatusBits],
   },
   promisc: { name: "promisc", type: "u8", schema: "qemu/virtio/net.wire:19" },
   allmulti: { name: "allmulti", type: "u8", schema: "qemu/virtio/net.wire:20" },
@@ -832,6 +839,7 @@ const QEMU_VIRTIO_NET_SITES = {
     type: "virtio_net_guest_offloads",
     schema: "qemu/virtio/net.wire:46",
     meaning: (value) => virtioNetGuestOffloadsNames(value).join(" | ") || undefined,
+    flags: [virtioNetGuestOffloadsBits],
   },
 } satisfies Record<string, Site>;
 
@@ -1326,6 +1334,7 @@ const QEMU_VIRTIO_NET_RSS_SITES = {
     type: "virtio_net_hash_type",
     schema: "qemu/virtio/net.wire:59",
     meaning: (value) => virtioNetHashTypeNames(value).join(" | ") || undefined,
+    flags: [virtioNetHashTypeBits],
   },
   supportedHashTypes: {
     name: "supported_hash_types",
@@ -1333,6 +1342,7 @@ const QEMU_VIRTIO_NET_RSS_SITES = {
     schema: "qemu/virtio/net.wire:62",
     doc: "What the device offers.",
     meaning: (value) => virtioNetHashTypeNames(value).join(" | ") || undefined,
+    flags: [virtioNetHashTypeBits],
   },
   indirectionsLen: {
     name: "indirections_len",

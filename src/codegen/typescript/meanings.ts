@@ -80,7 +80,7 @@ function printBits(out: Printer, decl: Flags, context: ModuleContext): void {
   out.indented(() => {
     for (const { name, mask, doc } of own) {
       const said = firstSentence(doc.text);
-      const source = sourceOf(doc) ?? sourceOf(decl.doc);
+      const source = sourceOf(doc) ?? sourceOf(decl.doc) ?? sourceOf(decl.module.doc);
       const parts = [
         `name: ${JSON.stringify(name)}`,
         `mask: ${literal(mask, decl.int.rep, 16)}`,

@@ -1,7 +1,7 @@
 /** The constants that tell a visitor what is known about each field before any value is seen. */
-import type { Count, Field, FieldType, IntType, Struct } from "../../schema/ir.js";
+import type { Count, Field, FieldType, Flags, IntType, Struct } from "../../schema/ir.js";
 import { armsOf, membersOf } from "../members.js";
-import { code, type Part, type Printer } from "../printer.js";
+import { code, join, type Part, type Printer } from "../printer.js";
 import type { StructContext } from "./context.js";
 
 /** One object for the struct, with a property for each field, arms of switches included. Nothing if there is no field. */
@@ -41,7 +41,18 @@ function properties(field: Field, context: StructContext): Part[] {
     ...(unit === undefined ? [] : [`unit: ${JSON.stringify(unit)}`]),
     ...(role.kind === "value" ? [] : [`role: ${JSON.stringify(role.kind)}`]),
     ...(meaning === undefined ? [] : [code`meaning: ${meaning}`]),
+    ...flagsOf(field.type, context),
   ];
+}
+
+/** The tables stay those of the sets: a mask's names and sections are looked up, never repeated in each field. */
+function flagsOf(type: FieldType, context: StructContext): Part[] {
+  if (type.kind === "array") return flagsOf(type.element, context);
+  if ((type.kind !== "int" && type.kind !== "bits") || type.meaning?.kind !== "flags") return [];
+  const tables: Part[] = [];
+  for (let set: Flags | undefined = type.meaning; set !== undefined; set = set.extends)
+    tables.push(context.module.feature("bits", set));
+  return [code`flags: [${join(tables, ", ")}]`];
 }
 
 function meaningOf(type: FieldType, context: StructContext): Part | undefined {

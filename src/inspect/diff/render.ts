@@ -1,4 +1,5 @@
 /** Writes differences: for people, one or a few lines each; for programs, one object a line. */
+import { sectionOf } from "../flags.js";
 import { leafText } from "../json.js";
 import type { Leaf } from "../leaves.js";
 import { printPath } from "../path.js";
@@ -11,7 +12,7 @@ const WIDTH = 100;
 /** Names in a meaning are put together with this. */
 const JOINT = " | ";
 
-/** Flags that one value has and the other has not. Undefined when the values are no sets of flags. */
+/** Names of flags that one value has and the other has not. Undefined when the values are no sets of flags. */
 function flagsBetween(first: Leaf, second: Leaf): { gone: string[]; come: string[] } | undefined {
   const before = first.node?.meaning?.split(JOINT) ?? [];
   const after = second.node?.meaning?.split(JOINT) ?? [];
@@ -20,6 +21,12 @@ function flagsBetween(first: Leaf, second: Leaf): { gone: string[]; come: string
     gone: before.filter((name) => !after.includes(name)),
     come: after.filter((name) => !before.includes(name)),
   };
+}
+
+/** `VIRTIO_F_VERSION_1  (virtio 1.4, 6)` */
+function named(name: string, { node }: Leaf): string {
+  const flag = node?.flags?.tables.flat().find((one) => one.name === name);
+  return flag?.source === undefined ? name : `${name}  (${sectionOf(flag.source)})`;
 }
 
 export function differenceText(difference: Difference): string {
@@ -34,8 +41,8 @@ export function differenceText(difference: Difference): string {
   if (flags !== undefined) {
     return [
       `${head}: ${numberOf(first)} -> ${numberOf(second)}${places}`,
-      ...flags.gone.map((name) => `    - ${name}`),
-      ...flags.come.map((name) => `    + ${name}`),
+      ...flags.gone.map((name) => `    - ${named(name, first)}`),
+      ...flags.come.map((name) => `    + ${named(name, second)}`),
     ].join("\n");
   }
   if (first.value instanceof Uint8Array && second.value instanceof Uint8Array)

@@ -2,6 +2,7 @@
 import type { VirtioDeviceId } from "../../../generated/virtio/ids.js";
 import { deviceByName } from "../device-names.js";
 import { COMMON_FEATURES, DEVICES_WITH_FEATURES, deviceFeatures } from "../features.js";
+import { sectionOf } from "../flags.js";
 
 /** The type that a section, a state or a device model is of: `0000:00:02.0/virtio-net`, `vhost-user-blk-pci`. */
 export function deviceNamed(name: string | undefined): VirtioDeviceId | undefined {
@@ -9,7 +10,7 @@ export function deviceNamed(name: string | undefined): VirtioDeviceId | undefine
   return word === undefined ? undefined : deviceByName(word === "vga" ? "gpu" : word);
 }
 
-/** "3, 40" as people read them: number, name, and for bits of unknown device types what they may be. */
+/** "3, 40" as people read them: number, name and section, and for bits of unknown device types what they may be. */
 export function bitTexts(mask: bigint, device: VirtioDeviceId | undefined): string[] {
   const texts: string[] = [];
   for (let bit = 0; bit < 128; bit++) {
@@ -22,6 +23,8 @@ function nameOf(bit: number, device: VirtioDeviceId | undefined): string {
   const devices = device === undefined ? DEVICES_WITH_FEATURES : [device];
   const mask = 1n << BigInt(bit);
   const flags = [...COMMON_FEATURES, ...devices.flatMap(deviceFeatures)];
-  const names = flags.filter((flag) => BigInt(flag.mask) === mask).map(({ name }) => name);
+  const names = flags
+    .filter((flag) => BigInt(flag.mask) === mask)
+    .map(({ name, source }) => (source === undefined ? name : `${name} (${sectionOf(source)})`));
   return names.join(" or ") || "a bit without a name";
 }

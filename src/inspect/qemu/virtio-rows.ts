@@ -1,7 +1,13 @@
 /** What the summary tells of the virtio devices: how far the driver has come, and what it set up. */
-import { VirtioDeviceStatus, virtioDeviceStatusNames } from "../../../generated/virtio/ids.js";
+import {
+  VirtioDeviceId,
+  VirtioDeviceStatus,
+  virtioDeviceStatusNames,
+} from "../../../generated/virtio/ids.js";
 import type { SectionEvent } from "../../streams/qemu/events.js";
 import type { LocatedVirtio } from "../../streams/qemu/virtio/locate.js";
+import { featureTables } from "../features.js";
+import { type FlagTables, setFlags } from "../flags.js";
 import { hex, type Table } from "../report.js";
 import { MAX_ROWS } from "./rows.js";
 
@@ -11,6 +17,7 @@ interface Row {
   /** Undefined where the common part cannot be read. */
   readonly status: number | undefined;
   readonly features: bigint;
+  readonly tables: FlagTables;
   readonly queues: number;
   readonly used: number;
 }
@@ -18,13 +25,14 @@ interface Row {
 export class VirtioRows {
   private readonly rows: Row[] = [];
 
-  add({ name, instanceId }: SectionEvent, { transport, value, saved }: LocatedVirtio): void {
+  add({ name, instanceId }: SectionEvent, { device, transport, value, saved }: LocatedVirtio): void {
     if (this.rows.length >= MAX_ROWS) return;
     this.rows.push({
       name: instanceId === 0 ? name : `${name} #${instanceId}`,
       transport: transport.kind,
       status: value?.status,
       features: saved.features,
+      tables: featureTables(device?.id ?? VirtioDeviceId.VIRTIO_ID_INVALID),
       queues: saved.queues,
       used: value?.queues.filter(({ desc }) => desc !== 0n).length ?? 0,
     });
@@ -42,10 +50,14 @@ export class VirtioRows {
         { key: "queues", label: "queues", right: true },
         { key: "name", label: "virtio device" },
       ],
-      rows: rows.map(({ name, transport, status, features, queues, used }) => [
+      rows: rows.map(({ name, transport, status, features, tables, queues, used }) => [
         { value: transport },
         { value: status, text: status === undefined ? "unreadable" : statusText(status) },
-        { value: features, text: `${bitsOf(features)} accepted` },
+        {
+          value: features,
+          text: `${bitsOf(features)} accepted`,
+          flags: setFlags(features, tables),
+        },
         { value: used, text: `${used} of ${queues}` },
         { value: name },
       ]),

@@ -357,6 +357,7 @@ const ENTRY_SITES = {
     type: "access",
     schema: "bits.wire:21",
     meaning: (value) => accessNames(value).join(" | ") || undefined,
+    flags: [accessBits],
   },
   type: { name: "type", type: "kind", schema: "bits.wire:22", meaning: kindName },
 } satisfies Record<string, Site>;

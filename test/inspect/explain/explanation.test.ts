@@ -41,7 +41,7 @@ describe("features", () => {
       "Features 0x1c0010130afffaf unsupported. Allowed features: 0x10179bfffef\nFailed to load virtio-net:virtio",
     );
     expect(causes[0]).toBe(
-      "accepted by the guest, not offered by the destination: bit 54: VIRTIO_NET_F_GUEST_USO4; bit 55: VIRTIO_NET_F_GUEST_USO6; bit 56: VIRTIO_NET_F_HOST_USO",
+      "accepted by the guest, not offered by the destination: bit 54: VIRTIO_NET_F_GUEST_USO4 (virtio 1.4, 5.1.3); bit 55: VIRTIO_NET_F_GUEST_USO6 (virtio 1.4, 5.1.3); bit 56: VIRTIO_NET_F_HOST_USO (virtio 1.4, 5.1.3)",
     );
     expect(causes[1]).toContain("host_uso");
   });
@@ -49,18 +49,21 @@ describe("features", () => {
   it("qemu-devel 2025-11-07: bit 40, which the reporter had to guess", () => {
     const { causes } = first("Features 0x10130afffa7 unsupported. Allowed features: 0x179bfffe7");
     expect(causes[0]).toBe(
-      "accepted by the guest, not offered by the destination: bit 40: VIRTIO_F_RING_RESET",
+      "accepted by the guest, not offered by the destination: bit 40: VIRTIO_F_RING_RESET (virtio 1.4, 6)",
     );
     expect(causes[1]).toContain("queue_reset");
   });
 
   it("vhost-vsock 2021: bit 1, and the type from the command line or from the log", () => {
     const line = "Features 0x130000002 unsupported. Allowed features: 0x179000000";
-    const lacking = "accepted by the guest, not offered by the destination: bit 1: VIRTIO_VSOCK_F_SEQPACKET";
+    const lacking =
+      "accepted by the guest, not offered by the destination: bit 1: VIRTIO_VSOCK_F_SEQPACKET (virtio 1.4, 5.10.3)";
     expect(first(line, { device: deviceByName("vsock") }).causes[0]).toBe(lacking);
     expect(first(`${line}\nFailed to load vhost-vsock:virtio`).causes[0]).toBe(lacking);
     const { causes } = first(line);
-    expect(causes[0]).toContain("VIRTIO_NET_F_GUEST_CSUM or VIRTIO_BLK_F_SIZE_MAX or");
+    expect(causes[0]).toContain(
+      "VIRTIO_NET_F_GUEST_CSUM (virtio 1.4, 5.1.3) or VIRTIO_BLK_F_SIZE_MAX (virtio 1.4, 5.2.3) or",
+    );
     expect(causes[causes.length - 1]).toContain("--device");
   });
 });
