@@ -1621,7 +1621,7 @@ export function writeQcow2L1EntryAt(writer: Writer, at: number, value: Qcow2L1En
   const { reserved = 0, offset, reserved1 = 0, copied } = value;
   if (
     reserved !== (reserved & 0x1ff)
-    || !Number.isSafeInteger(offset) || offset < 0 || offset >= 140737488355328
+    || !Number.isSafeInteger(offset) || offset < 0 || offset >= 0x800000000000
     || reserved1 !== (reserved1 & 0x7f)
     || copied !== (copied & 0x1)
   ) {
@@ -1871,7 +1871,7 @@ export function writeQcow2L2EntryAt(writer: Writer, at: number, value: Qcow2L2En
   if (
     zero !== (zero & 0x1)
     || reserved !== (reserved & 0xff)
-    || !Number.isSafeInteger(offset) || offset < 0 || offset >= 140737488355328
+    || !Number.isSafeInteger(offset) || offset < 0 || offset >= 0x800000000000
     || reserved1 !== (reserved1 & 0x3f)
     || compressed !== (compressed & 0x1)
     || copied !== (copied & 0x1)

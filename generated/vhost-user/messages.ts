@@ -6438,6 +6438,7 @@ export interface VhostUserDeviceStateHandler {
  */
 export class VhostUserDeviceStateParser extends PushParser {
   readonly #handler: VhostUserDeviceStateHandler;
+
   constructor(handler: VhostUserDeviceStateHandler, options?: ParserOptions) {
     super(options, FILE, 433);
     this.#handler = handler;

@@ -1,6 +1,6 @@
 /**
  * The syntax tree of one `.wire` file: what the author wrote, with the place of every name, and nothing resolved.
- * `parse.ts` makes it, `check.ts` turns it into the IR (`ir.ts`). The language is described in docs/language.md.
+ * `parse.ts` makes it, `compile.ts` turns it into the IR (`ir.ts`). The language is described in docs/language.md.
  */
 
 /** A half-open range of UTF-16 offsets into the text of the file. */

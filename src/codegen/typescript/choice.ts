@@ -1,8 +1,8 @@
 /** A switch of the schema as a `switch` statement. What each case does is for the caller to print. */
 import type { Arm, Case, SwitchNode } from "../../schema/ir.js";
-import { code, type Part, type Printer } from "../printer.js";
-import type { StructContext, Variables } from "./context.js";
-import { type Environment, expression, literal } from "./expressions.js";
+import { code, type Part } from "../printer.js";
+import type { Body } from "./body.js";
+import { expression, literal } from "./expressions.js";
 
 export interface ChoiceActions {
   /** `name` is what the `case` property holds. Empty cases have no arm. */
@@ -20,21 +20,15 @@ interface Label {
   readonly hint: string | undefined;
 }
 
-export function printChoice(
-  out: Printer,
-  node: SwitchNode,
-  context: StructContext,
-  env: Environment,
-  variables: Variables,
-  actions: ChoiceActions,
-): void {
+export function printChoice(body: Body, node: SwitchNode, actions: ChoiceActions): void {
+  const { out, context, env, variables } = body;
   const listed: { readonly labels: readonly Label[]; readonly chosen: Case }[] = [];
   const ranged: { readonly labels: readonly Label[]; readonly chosen: Case }[] = [];
   for (const chosen of node.cases) {
     const labels = chosen.labels.flatMap(writtenOut);
     (labels.every(({ from, to }) => from === to) ? listed : ranged).push({ labels, chosen });
   }
-  const body = (chosen: Case): void => actions.arm(context.caseName(chosen), chosen.arm);
+  const chosenCase = (chosen: Case): void => actions.arm(context.caseName(chosen), chosen.arm);
   const rep = node.on.rep === "bigint" ? "bigint" : "number";
   let on = expression(node.on, env);
   if (ranged.length > 0 && node.on.kind !== "field" && node.on.kind !== "param") {
@@ -50,14 +44,14 @@ export function printChoice(
         return code`(${on} >= ${literal(from, rep, 16)} && ${on} <= ${literal(to, rep, 16)})`;
       });
       out.chain(index === 0 ? "if (" : "} else if (", tests, "||", ") {");
-      out.indented(() => body(chosen));
+      out.indented(() => chosenCase(chosen));
     });
     if (ranged.length === 0) {
-      printDefault(out, node, context, env, actions);
+      printDefault(body, node, actions);
       return;
     }
     out.line("} else {");
-    out.indented(() => printDefault(out, node, context, env, actions));
+    out.indented(() => printDefault(body, node, actions));
     out.line("}");
   };
 
@@ -73,7 +67,7 @@ export function printChoice(
         out.line(`case ${literal(from, rep, 16)}:${last ? " {" : ""}${comment}`);
       });
       out.indented(() => {
-        body(chosen);
+        chosenCase(chosen);
         out.line("break;");
       });
       out.line("}");
@@ -82,13 +76,7 @@ export function printChoice(
   });
 }
 
-function printDefault(
-  out: Printer,
-  node: SwitchNode,
-  context: StructContext,
-  env: Environment,
-  actions: ChoiceActions,
-): void {
+function printDefault({ out, context, env }: Body, node: SwitchNode, actions: ChoiceActions): void {
   switch (node.default.kind) {
     case "keep":
       actions.arm(context.caseName(node.default.arm.field), node.default.arm);

@@ -5,15 +5,15 @@ import { Printer } from "../printer.js";
 import type { ModuleContext, StructContext } from "./context.js";
 import { docLines } from "./docs.js";
 import { printConst, printEnum, printFlags } from "./meanings.js";
-import { printPush } from "./push.js";
-import { printRead } from "./read.js";
-import { printScan } from "./scan.js";
+import { printPush } from "./push/index.js";
+import { printRead } from "./read/index.js";
+import { printScan } from "./scan/index.js";
 import { printSize } from "./size.js";
 import { printTable } from "./tables.js";
 import { printType } from "./types.js";
-import { printView } from "./view.js";
-import { printWalk } from "./walk.js";
-import { printWrite } from "./write.js";
+import { printView } from "./view/index.js";
+import { printWalk } from "./walk/index.js";
+import { printWrite } from "./write/index.js";
 
 /** Prints one thing that every struct gets. */
 type StructFeature = (out: Printer, struct: Struct, context: StructContext) => void;

@@ -1,12 +1,12 @@
 /** The interface through which a push parser hands on what it has read: a method for each member of the stream. */
-import type { Field, Struct } from "../../schema/ir.js";
-import { armsOf, flatten, isKept, membersOf } from "../members.js";
-import { camelCase, PROTOTYPE_NAMES, pascalCase, Scope } from "../names.js";
-import { code, type Printer } from "../printer.js";
-import type { StructContext } from "./context.js";
-import { docLines, placeText } from "./docs.js";
+import type { Field, Struct } from "../../../schema/ir.js";
+import { armsOf, flatten, isKept, membersOf } from "../../members.js";
+import { camelCase, PROTOTYPE_NAMES, pascalCase, Scope } from "../../names.js";
+import { code, type Printer } from "../../printer.js";
+import type { StructContext } from "../context.js";
+import { docLines, placeText } from "../docs.js";
+import { valueType } from "../types.js";
 import { type Lendable, lendableOf } from "./lending.js";
-import { valueType } from "./types.js";
 
 /** Names of the methods for one member. */
 export interface Methods {

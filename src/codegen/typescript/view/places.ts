@@ -5,10 +5,7 @@
 import type {
   Argument,
   Arm,
-  Count,
-  Expr,
   Field,
-  FieldType,
   IntType,
   Node,
   Order,
@@ -16,15 +13,15 @@ import type {
   RunNode,
   Struct,
   SwitchNode,
-} from "../../schema/ir.js";
-import { armsOf, flatten } from "../members.js";
-import { camelCase, PROTOTYPE_NAMES, Scope } from "../names.js";
-import { code, type Part, type Printer } from "../printer.js";
-import { printChoice } from "./choice.js";
-import type { StructContext, Variables } from "./context.js";
-import { type Environment, expression, goesOn, operand, rangeOf } from "./expressions.js";
-import { type Orders, place, rawInteger } from "./integers.js";
-import { type BitsSlot, descend, rawValue } from "./memory.js";
+} from "../../../schema/ir.js";
+import { armsOf, flatten } from "../../members.js";
+import { camelCase, PROTOTYPE_NAMES, Scope } from "../../names.js";
+import { code, type Part, type Printer } from "../../printer.js";
+import { isConstantSize } from "../constant-size.js";
+import type { StructContext } from "../context.js";
+import { type Environment, expression } from "../expressions.js";
+import { type Orders, place, rawInteger } from "../integers.js";
+import { type BitsSlot, descend, rawValue } from "../memory.js";
 
 /** Where one field lies. Expressions that can stand in any method of the class. */
 export interface Place {
@@ -62,7 +59,6 @@ export class ViewPlaces implements Environment {
   /** How byte orders are printed in methods of the class. */
   readonly orders: Orders;
   private readonly names = new Scope(PROTOTYPE_NAMES);
-  private readonly variables: Variables;
   private readonly params = new Map<Param, string>();
   private readonly memos: Memo[] = [];
   private readonly places = new Map<Field, Place>();
@@ -74,7 +70,6 @@ export class ViewPlaces implements Environment {
   constructor(struct: Struct, context: StructContext) {
     this.struct = struct;
     this.context = context;
-    this.variables = context.variables();
     this.orders = { module: context.module, order: (order) => this.order(order) };
     for (const param of struct.params) this.params.set(param, this.names.claim(context.local(param)));
     this.nodes(struct.nodes, { conditional: false, arm: undefined });
@@ -126,6 +121,17 @@ export class ViewPlaces implements Environment {
     );
   }
 
+  /** The private field that holds where a part begins, if there is one. */
+  startOf(node: RunNode | Field | SwitchNode): string | undefined {
+    return this.starts.get(node);
+  }
+
+  /** The private field that holds where a part ends, if there is one. */
+  endOf(node: Field | SwitchNode): string | undefined {
+    return this.ends.get(node);
+  }
+
+  /** Whether there is anything to be found when the view is aimed. */
   get hasMemos(): boolean {
     return this.memos.length > 0;
   }
@@ -150,13 +156,12 @@ export class ViewPlaces implements Environment {
     return this.struct.params.map((param) => `, this.#${this.params.get(param)}`);
   }
 
-  /** The body of the method that finds the places. The value has been scanned: only memory that changes can fail here. */
-  printLocate(out: Printer): void {
+  /** Forgets what was found before. */
+  printReset(out: Printer): void {
     for (const { name, initial } of this.memos) {
       if (initial === "[]") out.line(`this.#${name}.length = 0;`);
       else if (initial === "-1" || initial === "undefined") out.line(`this.#${name} = ${initial};`);
     }
-    this.locate(out, this.struct.nodes, true);
   }
 
   private memo(name: string, initial: string, type?: Part): string {
@@ -281,160 +286,6 @@ export class ViewPlaces implements Environment {
       this.nodes(arm.nodes, { conditional, arm: { node, name: this.context.caseName(from ?? arm.field) } });
     }
   }
-
-  private locate(out: Printer, nodes: readonly Node[], last: boolean): void {
-    let length = nodes.length;
-    while (last && length > 0 && !nodes.slice(length - 1).some((node) => this.isKept(node))) length--;
-    const body = nodes.slice(0, length);
-    body.forEach((node, index) => {
-      this.locateNode(out, node, last && index === body.length - 1);
-    });
-  }
-
-  /** Whether locating has to look at the node for its own sake. */
-  private isKept(node: Node): boolean {
-    switch (node.kind) {
-      case "run":
-        return this.starts.has(node);
-      case "field":
-        return this.ends.has(node.field);
-      case "range":
-        return node.body.some((each) => this.isKept(each));
-      case "if":
-        return [...node.then, ...node.else].some((each) => this.isKept(each));
-      case "optional":
-        return node.body.some((each) => this.isKept(each));
-      case "switch":
-        return true;
-      case "where":
-        return false;
-    }
-  }
-
-  private locateNode(out: Printer, node: Node, last: boolean): void {
-    switch (node.kind) {
-      case "run":
-        this.keep(out, this.starts.get(node));
-        if (!last) out.line(`reader.take(${node.size});`);
-        break;
-      case "field":
-        this.keep(out, this.starts.get(node.field));
-        this.locateType(out, node.field);
-        this.keep(out, this.ends.get(node.field));
-        break;
-      case "range": {
-        const outer = this.variables.claim("outer");
-        out.line(`const ${outer} = reader.enter(`, number(node.length, this), ");");
-        this.locate(out, node.body, false);
-        out.line(`reader.leave(${outer});`);
-        break;
-      }
-      case "if":
-        out.block(["if (", expression(node.condition, this), ")"], () => this.locate(out, node.then, last));
-        if (node.else.length > 0) out.block("else", () => this.locate(out, node.else, last));
-        break;
-      case "optional":
-        out.block("if (reader.at < reader.end)", () => this.locate(out, node.body, last));
-        break;
-      case "switch":
-        this.locateSwitch(out, node);
-        break;
-      case "where":
-        break;
-    }
-  }
-
-  private locateSwitch(out: Printer, node: SwitchNode): void {
-    this.keep(out, this.starts.get(node));
-    printChoice(out, node, this.context, this, this.variables, {
-      arm: (name, arm) => {
-        out.line(this.caseOf(node), ` = ${JSON.stringify(name)};`);
-        this.locate(out, arm?.nodes ?? [], false);
-      },
-      refuse: () => out.line("throw this.$refused();"),
-    });
-    this.keep(out, this.ends.get(node));
-  }
-
-  private keep(out: Printer, memo: string | undefined): void {
-    if (memo !== undefined) out.line(`this.#${memo} = reader.at;`);
-  }
-
-  /** Moves the reader behind a field whose size varies. */
-  private locateType(out: Printer, field: Field): void {
-    const { type } = field;
-    const { starts } = this.of(field);
-    switch (type.kind) {
-      case "bytes":
-      case "text":
-        this.skip(out, type.count, 1);
-        break;
-      case "array":
-        if (starts === undefined) this.skip(out, type.count, type.elementSize.min);
-        else this.locateElements(out, type, starts);
-        break;
-      case "struct":
-        this.skipStruct(out, type);
-        break;
-      default:
-        throw new Error(`${field.name} is of constant size`);
-    }
-  }
-
-  private skipStruct(out: Printer, type: FieldType): void {
-    if (type.kind !== "struct") throw new Error("elements that vary in size are structs");
-    const scan = this.context.module.feature("scan", type.struct);
-    out.when(code`!${scan}(reader${this.argumentsOf(type.args)})`, "throw this.$refused();");
-  }
-
-  private skip(out: Printer, count: Count, size: number): void {
-    switch (count.kind) {
-      case "const":
-        out.line(`reader.take(${count.value * size});`);
-        break;
-      case "expr":
-        out.line("reader.take(", times(count.expr, size, this), ");");
-        break;
-      case "bytes":
-        out.line("reader.take(", number(count.expr, this), ");");
-        break;
-      case "rest":
-        out.line("reader.at = reader.end;");
-        break;
-      case "while":
-        out.line("while (", goesOn(count.condition, this), `) reader.take(${size});`);
-        break;
-    }
-  }
-
-  private locateElements(out: Printer, type: FieldType & { readonly kind: "array" }, starts: string): void {
-    const { count, element } = type;
-    const each = (): void => {
-      out.line(`this.#${starts}.push(reader.at);`);
-      this.skipStruct(out, element);
-    };
-    switch (count.kind) {
-      case "const":
-      case "expr": {
-        const limit = count.kind === "const" ? String(count.value) : number(count.expr, this);
-        out.block(["for (let i = 0, count = ", limit, "; i < count; i++)"], each);
-        break;
-      }
-      case "bytes": {
-        const outer = this.variables.claim("outer");
-        out.line(`const ${outer} = reader.enter(`, number(count.expr, this), ");");
-        out.block("while (reader.at < reader.end)", each);
-        out.line(`reader.leave(${outer});`);
-        break;
-      }
-      case "rest":
-        out.block("while (reader.at < reader.end)", each);
-        break;
-      case "while":
-        out.block(["while (", goesOn(count.condition, this), ")"], each);
-        break;
-    }
-  }
 }
 
 /** The arms that hold something, with the case that chooses them: none for that of the default. */
@@ -448,20 +299,4 @@ function chosenArms(
 function fieldOf({ field }: { readonly field: Field | undefined }): Field {
   if (field === undefined) throw new Error("the arm of a default always has a field");
   return field;
-}
-
-export function isConstantSize(size: { readonly min: number; readonly max: number | undefined }): boolean {
-  return size.min === size.max;
-}
-
-/** A number of elements or bytes. Memory that changes after the scan must not make it negative: that would go back. */
-function number(expr: Expr, env: Environment): Part {
-  const value = expr.rep === "bigint" ? code`Number(${expression(expr, env)})` : expression(expr, env);
-  return rangeOf(expr).min < 0n ? code`Math.max(0, ${value})` : value;
-}
-
-function times(expr: Expr, size: number, env: Environment): Part {
-  if (size === 1) return number(expr, env);
-  const plain = expr.rep !== "bigint" && rangeOf(expr).min >= 0n;
-  return code`${plain ? operand(expr, env) : number(expr, env)} * ${size}`;
 }

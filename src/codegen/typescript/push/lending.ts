@@ -2,18 +2,19 @@
  * Payloads that a push parser lends piece by piece instead of gathering them: bytes whose number is known before they
  * come, at the end of a struct that is otherwise of constant size.
  */
-import type { Arm, Expr, Field, Node, Param, RunNode, Struct, SwitchNode } from "../../schema/ir.js";
-import { isKept } from "../members.js";
-import { SCHEMA_FILE } from "../names.js";
-import { code, type Part, type Printer } from "../printer.js";
-import { printChoice } from "./choice.js";
-import type { StructContext } from "./context.js";
-import { type Environment, expression, readsRemaining } from "./expressions.js";
-import { printFunction } from "./function.js";
-import { place } from "./integers.js";
-import { descend, rawValue } from "./memory.js";
-import { locate } from "./nested.js";
-import { StructReader } from "./read.js";
+import type { Arm, Expr, Field, Node, Param, RunNode, Struct, SwitchNode } from "../../../schema/ir.js";
+import { isKept } from "../../members.js";
+import { SCHEMA_FILE } from "../../names.js";
+import { code, type Part, type Printer } from "../../printer.js";
+import type { Body } from "../body.js";
+import { printChoice } from "../choice.js";
+import type { StructContext } from "../context.js";
+import { type Environment, expression, readsRemaining } from "../expressions.js";
+import { printFunction } from "../function.js";
+import { place } from "../integers.js";
+import { descend, rawValue } from "../memory.js";
+import { locate } from "../nested.js";
+import { FixedReader } from "../read/fixed.js";
 
 export type Lendable =
   | { readonly kind: "bytes" }
@@ -189,7 +190,7 @@ export function printLending(
         return;
       }
       out.line("let extent = -1;");
-      printChoice(out, choice, context, env, context.variables(), {
+      printChoice({ out, context, env, variables: context.variables() }, choice, {
         arm: (_, arm) => {
           if (isBytes(arm)) out.line("extent = ", number, ";");
         },
@@ -204,9 +205,9 @@ export function printLending(
     out,
     { doc: [], exported: false, name: names.head, params, result: type },
     () => {
+      const body: Body = { out, context, env, variables: context.variables() };
       const properties = lendable.fields.map(
-        (field): Part =>
-          code`${context.property(field)}: ${headValue(out, field, lendable.head, context, env)}`,
+        (field): Part => code`${context.property(field)}: ${headValue(body, field, lendable.head)}`,
       );
       out.list("return {", properties, "};", " ");
     },
@@ -214,13 +215,8 @@ export function printLending(
   );
 }
 
-function headValue(
-  out: Printer,
-  field: Field,
-  head: RunNode,
-  context: StructContext,
-  env: Environment,
-): Part {
+function headValue(body: Body, field: Field, head: RunNode): Part {
+  const { context } = body;
   for (const slot of head.slots) {
     if (slot.kind === "bits") {
       if (slot.fields.includes(field))
@@ -231,8 +227,7 @@ function headValue(
     const at = place("at", slot.offset);
     if (field.role.kind === "reserved" && field.type.kind === "bytes")
       return code`reader.reserved(${at}, ${slot.size})`;
-    const reader = new StructReader(out, context, env);
-    return reader.fixedValue(field.type, "at", slot.offset, field.name, context.local(field));
+    return new FixedReader(body).value(field.type, "at", slot.offset, field.name, context.local(field));
   }
   throw new Error(`${field.name} is not in the head`);
 }

@@ -3,13 +3,13 @@
  * another member) to a handler as soon as it is complete. The members become the states of a small machine; what a unit
  * holds is checked by the scanners and made by the readers.
  */
-import type { Struct } from "../../schema/ir.js";
-import { SCHEMA_FILE } from "../names.js";
-import { code, type Part, type Printer } from "../printer.js";
-import type { StructContext } from "./context.js";
-import { docLines } from "./docs.js";
-import { PushHandler } from "./push-handler.js";
-import { PushStates } from "./push-states.js";
+import type { Struct } from "../../../schema/ir.js";
+import { SCHEMA_FILE } from "../../names.js";
+import { code, type Part, type Printer } from "../../printer.js";
+import type { StructContext } from "../context.js";
+import { docLines } from "../docs.js";
+import { PushHandler } from "./handler.js";
+import { PushStates } from "./states.js";
 
 export function printPush(out: Printer, struct: Struct, context: StructContext): void {
   if (!struct.stream) return;
@@ -29,16 +29,15 @@ export function printPush(out: Printer, struct: Struct, context: StructContext):
     () => {
       const params = context.parameters();
       // Only what has been printed tells which parameters are needed later.
-      const place = "// The constructor comes here.";
-      const printed = out.capture(() => states.print(() => out.line(place)));
-      const split = printed.findIndex((line) => line.trim() === place);
+      const { fields, methods } = states.members();
       const kept = params.filter(({ name }) => {
         const use = new RegExp(`this\\.#${name.replaceAll("$", "\\$")}(?![\\w$])`);
-        return printed.some((line) => use.test(line));
+        return methods.some((line) => use.test(line));
       });
       for (const { name, type } of kept) out.line(code`readonly #${name}: ${type};`);
       out.line(`readonly #handler: ${handlerName};`);
-      out.insert(printed.slice(0, split));
+      out.insert(fields);
+      out.blank();
       const given: Part[] = params.map(
         (param) => code`${kept.includes(param) ? "" : "_"}${param.name}: ${param.type}`,
       );
@@ -50,7 +49,7 @@ export function printPush(out: Printer, struct: Struct, context: StructContext):
         out.line("this.#handler = handler;");
       });
       out.line("}");
-      out.insert(printed.slice(split + 1));
+      out.insert(methods);
     },
   );
   states.printFunctions();
