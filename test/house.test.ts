@@ -32,7 +32,6 @@ const house: Readonly<Record<string, Room>> = {
   "vhost-user": { rooms: ["runtime", "generated", "streams", "device"], packages: ["koffi"], node: true },
   // The root entry, src/index.ts: what `import "virtwire"` gives, so nothing of the schema compiler.
   index: { rooms: codec },
-  viewer: { rooms: codec },
   transfer: { rooms: ["runtime", "generated", "streams"], node: true },
   demo: { rooms: ["runtime", "generated", "device"], node: true },
   project: { rooms: ["schema", "codegen"], node: true },
@@ -139,6 +138,11 @@ describe("the house", () => {
     // Vite and tsx resolve "./a.js" to a stray compiler output before they try a.ts.
     expect(sources.filter((path) => /\.[cm]?jsx?$/.test(path))).toEqual([]);
     expect(sources.flatMap((path) => brokenImports(path, read(path) ?? ""))).toEqual([]);
+  });
+
+  it("has a room behind every row", () => {
+    const rooms = new Set(all.map(roomOf));
+    expect(Object.keys(house).filter((name) => !rooms.has(name))).toEqual([]);
   });
 
   it("holds no machine paths and no registry hosts", () => {
