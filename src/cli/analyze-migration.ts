@@ -13,7 +13,7 @@ export async function analyzeMigration(
   io: Io,
 ): Promise<number> {
   const batch = new Batch(io.out);
-  const progress = new Progress(input.size, io);
+  const progress = new Progress(io, { size: input.size });
   const dump = new MigrationDump(part, description);
   for await (const chunk of input.chunks()) {
     progress.advance(chunk.length);

@@ -59,7 +59,7 @@ export async function readCapture(
   open: (kind: CaptureKind) => Sink,
   io: Io,
 ): Promise<Summary | undefined> {
-  const progress = new Progress(input.size, io);
+  const progress = new Progress(io, { size: input.size });
   let prefix = new Uint8Array(0);
   let inspection: CaptureInspection | undefined;
   const start = (): string | undefined => {

@@ -4,7 +4,7 @@ import { type DemoResult, FORMATS, type Format, type MemberState, migrateDemo } 
 import { MigrationError, type MigrationEvent, type RoundReport } from "../device/index.js";
 import { type CaptureKind, openInspection, TextRenderer } from "../inspect/index.js";
 import { EXIT, type Io, UsageError, wantsColour } from "./io.js";
-import { ProgressBar } from "./progress-bar.js";
+import { Progress } from "./progress.js";
 import { defineVerb, type Verb } from "./verb.js";
 
 const MEBIBYTE = 2 ** 20;
@@ -76,7 +76,7 @@ async function demonstrate(
   verbosity: number,
   io: Io,
 ): Promise<number> {
-  const bar = new ProgressBar(io);
+  const progress = new Progress(io, { after: 0 });
   const controller = new AbortController();
   io.interrupted().then(
     () => controller.abort(),
@@ -91,16 +91,16 @@ async function demonstrate(
       format,
       memory,
       downtime,
-      onEvent: (event) => show(event, bar, io),
+      onEvent: (event) => show(event, progress, io),
       signal: controller.signal,
     });
   } catch (error) {
-    bar.clear();
+    progress.end();
     if (!(error instanceof MigrationError)) throw error;
     io.out(`\nGiven up: ${error.message}. The guest goes on where it was, and has lost nothing.\n`);
     return EXIT.differs;
   }
-  bar.clear();
+  progress.end();
   io.out(summary(result));
   for (const [index, state] of result.states.entries()) {
     io.out(`\n${explained(state, `member ${index + 1}`, format, verbosity, io)}`);
@@ -108,11 +108,11 @@ async function demonstrate(
   return EXIT.ok;
 }
 
-function show(event: MigrationEvent, bar: ProgressBar, io: Io): void {
+function show(event: MigrationEvent, progress: Progress, io: Io): void {
   if (event.kind === "pages" && event.of !== undefined) {
-    bar.show(`round ${event.round}`, event.pages / event.of);
+    progress.show(`round ${event.round}`, event.pages / event.of);
   } else if (event.kind === "round") {
-    bar.clear();
+    progress.end();
     io.out(row(event.report));
   }
 }

@@ -106,7 +106,7 @@ function isSeekable(source: Source): source is SeekableSource {
 
 async function spooled(source: Source, close: () => void, io: Io): Promise<Spool> {
   const spool = new Spool();
-  const progress = new Progress(source.size, io);
+  const progress = new Progress(io, { size: source.size });
   try {
     for await (const chunk of source.chunks()) {
       progress.advance(chunk.length);

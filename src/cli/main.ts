@@ -37,6 +37,7 @@ process.exitCode = await run(process.argv.slice(2), {
   err: (text) => process.stderr.write(text),
   outIsTerminal: process.stdout.isTTY === true,
   errIsTerminal: process.stderr.isTTY === true,
+  errColumns: () => process.stderr.columns,
   env: process.env,
   stdin: readStandardInput(),
   interrupted: () =>

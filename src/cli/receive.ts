@@ -66,7 +66,7 @@ async function receive(
   answers: Pick<ReceiveOptions, "switchoverAck" | "recover">,
   io: Io,
 ): Promise<number> {
-  const progress = new Progress(undefined, io);
+  const progress = new Progress(io);
   let received: Received;
   try {
     received = await receiveMigration({

@@ -37,7 +37,7 @@ export function sendVerb(io: Io): Verb {
     run: async ({ file, to, channels }) => {
       const address = addressOf(to);
       const others = channels === undefined ? [] : channels.split(",");
-      const progress = new Progress(sizeOf([file, ...others]), io);
+      const progress = new Progress(io, { size: sizeOf([file, ...others]) });
       const onBytes = (bytes: number): void => progress.advance(bytes);
       try {
         const sent = await sendMigration({ address, file, channels: others, onBytes });

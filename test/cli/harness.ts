@@ -31,6 +31,7 @@ export async function virtwire(
     },
     outIsTerminal: false,
     errIsTerminal: false,
+    errColumns: () => undefined,
     env: {},
     stdin: stdin(),
     interrupted: () => Promise.reject(new Error("this verb is not expected to wait")),

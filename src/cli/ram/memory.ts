@@ -64,7 +64,7 @@ async function load(inputs: readonly SeekableInput[], io: Io): Promise<GuestMemo
   const feed = async (index: number, target: StreamTarget): Promise<void> => {
     const input = inputs[index];
     if (input === undefined) return;
-    const progress = new Progress(input.size, io);
+    const progress = new Progress(io, { size: input.size });
     for await (const chunk of input.chunks()) {
       progress.advance(chunk.length);
       target.push(chunk);

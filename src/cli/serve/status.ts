@@ -1,6 +1,7 @@
 /** What `virtwire serve` says while it runs: a line for each thing that happens, and one below them that stays. */
 import type { ServerEvent } from "../../vhost-user/index.js";
 import type { Io } from "../io.js";
+import { StatusLine } from "../status-line.js";
 
 const EVERY = 500;
 
@@ -10,13 +11,14 @@ export class Status {
   private readonly timer: NodeJS.Timeout | undefined;
   private readonly connected = new Set<string>();
   private readonly running = new Map<string, Set<number>>();
-  private shown = "";
+  private readonly line: StatusLine;
   /** A client that waits says so once, not at every attempt. */
   private readonly waiting = new Set<string>();
 
   constructor(io: Io, summary: () => string) {
     this.io = io;
     this.summary = summary;
+    this.line = new StatusLine(io);
     if (io.errIsTerminal) this.timer = setInterval(() => this.show(), EVERY);
   }
 
@@ -29,21 +31,21 @@ export class Status {
       this.waiting.add(path);
     } else this.waiting.delete(path);
     if (text === undefined) return;
-    this.erase();
+    this.line.clear();
     this.io.out(`${path}: ${text}\n`);
     this.show();
   }
 
   /** Says what was done. */
   summarize(): void {
-    this.erase();
+    this.line.clear();
     this.io.out(`${this.summary()}\n`);
   }
 
   /** Says no more. */
   end(): void {
     clearInterval(this.timer);
-    this.erase();
+    this.line.clear();
   }
 
   private keep(path: string, event: ServerEvent): void {
@@ -58,21 +60,12 @@ export class Status {
   }
 
   private show(): void {
-    if (!this.io.errIsTerminal) return;
     const queues = [...this.running.values()].reduce((sum, { size }) => sum + size, 0);
     const state =
       this.connected.size === 0
         ? "no front-end"
         : `connected, ${queues} virtqueue${queues === 1 ? "" : "s"} running`;
-    const line = `${state}; ${this.summary()}`;
-    if (line === this.shown) return;
-    this.shown = line;
-    this.io.err(`\r${line}\u001b[K`);
-  }
-
-  private erase(): void {
-    if (this.shown !== "") this.io.err("\r\u001b[K");
-    this.shown = "";
+    this.line.show(`${state}; ${this.summary()}`);
   }
 }
 
