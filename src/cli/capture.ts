@@ -99,7 +99,7 @@ export async function readCapture(
   if (inspection !== undefined) return withWrappers(inspection.end(), input);
   const { damage } = input;
   const where = input.wrappers.map(({ kind }) => `${kind} › `).join("");
-  if (damage === undefined) io.err(`${input.name}:0x0: capture: ${where}${refusal}\n`);
+  if (damage === undefined) io.err(`${input.name}: ${where}${refusal}\n`);
   else io.err(`${input.name}:${hex(damage.offset)}: ${describeFault(damage)}\n`);
   return undefined;
 }

@@ -58,7 +58,7 @@ async function check(input: Input, io: Io): Promise<number> {
     return EXIT.malformed;
   }
   if (messages === 0) {
-    io.err(`${input.name}:0x0: capture: no vhost-user conversation\n`);
+    io.err(`${input.name}: no vhost-user conversation\n`);
     return EXIT.malformed;
   }
   return findingCount === 0 ? EXIT.ok : EXIT.differs;

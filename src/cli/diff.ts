@@ -14,7 +14,7 @@ import {
 } from "../inspect/index.js";
 import { optionValues } from "./arguments.js";
 import { blame, captureArgs, deviceId, readCapture } from "./capture.js";
-import { openInput } from "./input.js";
+import { openInput, refuseToReadTwice } from "./input.js";
 import { Batch, EXIT, type Io, UsageError } from "./io.js";
 import { borrowDescription, schemaFromArgs } from "./schema-from.js";
 import { defineVerb, type Verb } from "./verb.js";
@@ -57,7 +57,7 @@ export function diffVerb(io: Io): Verb {
       { first, second, schema, format, as, device, snapshot, "schema-from": schemaFrom },
       rawArgs,
     ) => {
-      if (first === "-" && second === "-") throw new UsageError("standard input cannot be read twice");
+      refuseToReadTwice([first, second, schemaFrom]);
       const ignored = optionValues(rawArgs, "ignore").map(patternOf);
       const borrowed = await borrowDescription(schemaFrom, [first, second], io, snapshot);
       const given = { as, device: device === undefined ? undefined : deviceId(device), snapshot, borrowed };

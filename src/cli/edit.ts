@@ -12,7 +12,7 @@ import { optionValues } from "./arguments.js";
 import { blame, captureArgs, readCapture } from "./capture.js";
 import { type Input, openInput, openSeekable, type SeekableInput } from "./input.js";
 import { Batch, EXIT, type Io, UsageError } from "./io.js";
-import { isSameFile, rewrite } from "./output.js";
+import { refuseToOverwrite, rewrite } from "./output.js";
 import { defineVerb, type Verb } from "./verb.js";
 
 const args = {
@@ -68,8 +68,7 @@ export function editVerb(io: Io): Verb {
 async function edit(given: EditArguments, io: Io): Promise<number> {
   if (given.sets.length + given.drops.length === 0)
     throw new UsageError("nothing to do: --set or --drop is missing");
-  if (isSameFile(given.file, given.out))
-    throw new UsageError(`${given.out} is the stream itself: write to another file`);
+  refuseToOverwrite([given.file], given.out);
   const assignments = given.sets.map(assignmentOf);
   const plan = asUsage(() => new EditPlan(assignments, given.drops));
   const input = await openSeekable(given.file, io, { snapshot: given.snapshot });

@@ -12,7 +12,7 @@ import {
 } from "../inspect/explain/index.js";
 import { printable } from "../inspect/index.js";
 import { captureArgs, deviceId, readCapture } from "./capture.js";
-import { openInput } from "./input.js";
+import { openInput, refuseToReadTwice } from "./input.js";
 import { Batch, EXIT, type Io, UsageError } from "./io.js";
 import { defineVerb, type Verb } from "./verb.js";
 
@@ -71,10 +71,11 @@ export function explainVerb(io: Io): Verb {
 }
 
 async function explainLog(given: ExplainArguments, io: Io): Promise<number> {
-  if (given.log === "-" && (given.file === "-" || given.other === "-"))
-    throw new UsageError("standard input can be read once only");
+  refuseToReadTwice([given.log, given.file, given.other]);
   const device = given.device === undefined ? undefined : deviceId(given.device);
   const log = readLog(await textOf(given.log, io));
+  if (log.sightings.length === 0 && isMissingFile(given.log))
+    throw new UsageError(`${given.log}: no such file, and no message that is known`);
   const file = log.sightings.length === 0 ? undefined : await captureOf(given.file, given.snapshot, io);
   const other = log.sightings.length === 0 ? undefined : await captureOf(given.other, given.snapshot, io);
   write(log, { file, other, device }, given.format, io);
@@ -89,6 +90,8 @@ async function textOf(log: string, io: Io): Promise<string> {
     const decoder = new TextDecoder();
     let text = "";
     for await (const chunk of input.chunks()) {
+      if (text === "" && chunk.includes(0))
+        throw new UsageError(`${input.name} is no log, but binary: the stream comes behind the log`);
       text += decoder.decode(chunk, { stream: true });
       if (text.length > MAX_LOG) throw new UsageError(`${input.name} is larger than ${MAX_LOG} characters`);
     }
@@ -96,6 +99,11 @@ async function textOf(log: string, io: Io): Promise<string> {
   } finally {
     input.close();
   }
+}
+
+/** Most who name a file that is not there do not want its name explained. */
+function isMissingFile(log: string): boolean {
+  return /^\S*(?:\/|\.\w+$)\S*$/.test(log) && !existsSync(log);
 }
 
 async function captureOf(
@@ -129,6 +137,7 @@ function write({ sightings, unknown }: Log, known: Known, format: string, io: Io
     batch.write(explanationsText(explanations));
   }
   batch.flush();
+  if (sightings.length + unknown.length === 0) io.err("nothing to explain: the log is empty\n");
   for (const { line, text } of unknown.slice(0, SHOWN_UNKNOWN))
     io.err(`line ${line}: no message that is known: ${printable(shortened(text))}\n`);
   if (unknown.length > SHOWN_UNKNOWN) io.err(`${unknown.length - SHOWN_UNKNOWN} more lines are not known\n`);

@@ -41,7 +41,7 @@ export interface SeekableInput extends Input {
 export function openInput(path: string, io: Io, options: InputOptions = {}): Input {
   const { source, close } = openOuter(path, io);
   const state = unwrapping(options);
-  return inputOf(path, unwrapped(path, source, state, close), state, close);
+  return inputOf(titleOf(path), unwrapped(path, source, state, close), state, close);
 }
 
 /**
@@ -60,7 +60,17 @@ export async function openSeekable(path: string, io: Io, options: InputOptions =
   }
   const { size, read } = source;
   // Assigned, not spread: what an input tells only later has to stay a getter.
-  return Object.assign(inputOf(path, source, state, close), { size, read });
+  return Object.assign(inputOf(titleOf(path), source, state, close), { size, read });
+}
+
+/** Throws `UsageError` when what can be read once only is named twice. */
+export function refuseToReadTwice(paths: readonly (string | undefined)[]): void {
+  if (paths.indexOf("-") !== paths.lastIndexOf("-"))
+    throw new UsageError("standard input (-) can be read once only");
+}
+
+function titleOf(path: string): string {
+  return path === "-" ? "standard input" : path;
 }
 
 interface Outer {
@@ -70,12 +80,7 @@ interface Outer {
 
 function openOuter(path: string, io: Io): Outer {
   if (path === "-") return { source: flowing(io.stdin), close: () => {} };
-  let fd: number;
-  try {
-    fd = openSync(path, "r");
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
+  const fd = openSync(path, "r");
   const close = (): void => closeSync(fd);
   return { source: guarded(path, close, () => fileSource(fd)), close };
 }
@@ -94,7 +99,7 @@ function guarded(path: string, close: () => void, open: () => Source): Source {
     return open();
   } catch (error) {
     close();
-    throw error instanceof UsageError ? new UsageError(`${path}: ${error.message}`) : error;
+    throw error instanceof UsageError ? new UsageError(`${titleOf(path)}: ${error.message}`) : error;
   }
 }
 

@@ -13,7 +13,7 @@ import {
 import { analyzeMigration } from "./analyze-migration.js";
 import { countFlag } from "./arguments.js";
 import { blame, type CaptureOptions, captureArgs, describe, deviceId, readCapture } from "./capture.js";
-import { type Input, openInput } from "./input.js";
+import { type Input, openInput, refuseToReadTwice } from "./input.js";
 import { Batch, EXIT, type Io, UsageError, wantsColour } from "./io.js";
 import { inspectMigration } from "./migration.js";
 import { borrowDescription, schemaFromArgs } from "./schema-from.js";
@@ -97,6 +97,7 @@ async function inspect(given: InspectArguments, rawArgs: readonly string[], io: 
   if (given.compat !== undefined && given.schemaFrom !== undefined) {
     throw new UsageError("--compat shows what a stream says of itself, without --schema-from");
   }
+  refuseToReadTwice([...given.files, given.schemaFrom]);
   const borrowed = await borrowDescription(given.schemaFrom, given.files, io, given.snapshot);
   if (given.files.length > 1) {
     if (given.compat !== undefined || given.as !== undefined) {
@@ -158,7 +159,7 @@ function outputFor(
     const lines = new JsonLinesRenderer(batch.write);
     return { sink: lines, finish: (summary) => lines.finish(summary) };
   }
-  const options = { colour: wantsColour(io), verbosity, name: name === "-" ? "standard input" : name };
+  const options = { colour: wantsColour(io), verbosity, name };
   const text = kind === "vhost-user" ? new ChartRenderer(options, batch.write) : new TextRenderer(options);
   return { sink: text, finish: (summary) => text.finish(summary, batch.write) };
 }

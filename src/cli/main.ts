@@ -7,8 +7,11 @@ import { run } from "./run.js";
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   // Whoever read the output has seen enough: that is no error of ours.
   if (error.code === "EPIPE") process.exit(EXIT.ok);
-  throw error;
+  process.stderr.write(`standard output: ${error.message}\n`);
+  process.exit(EXIT.usage);
 });
+// Where nobody hears what is wrong, the exit code still says it.
+process.stderr.on("error", () => {});
 
 /**
  * Standard input into one buffer: the chunks of process.stdin are each memory of their own, and a fast pipe makes garbage

@@ -22,8 +22,7 @@ export async function inspectMigration(
 ): Promise<number> {
   const batch = new Batch(io.out);
   const check = new MigrationCheck();
-  const text = (name: string): TextRenderer =>
-    new TextRenderer({ colour: wantsColour(io), verbosity, name: name === "-" ? "standard input" : name });
+  const text = (name: string): TextRenderer => new TextRenderer({ colour: wantsColour(io), verbosity, name });
   const all =
     format === "json"
       ? new JsonRenderer(batch.write)
@@ -33,7 +32,7 @@ export async function inspectMigration(
   let unreadable = 0;
   for (const file of files) {
     const input = openInput(file, io, { snapshot });
-    const renderer: Renderer = all ?? text(file);
+    const renderer: Renderer = all ?? text(input.name);
     try {
       const open = (kind: CaptureKind) => check.open(file, kind, renderer);
       const summary = await readCapture(input, options, open, io);

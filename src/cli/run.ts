@@ -2,6 +2,7 @@
 import { createRequire } from "node:module";
 import { stripVTControlCharacters } from "node:util";
 import { EXIT, type Io, UsageError } from "./io.js";
+import { systemErrorText } from "./system-error.js";
 import type { Verb } from "./verb.js";
 
 interface Entry {
@@ -105,6 +106,8 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     io.out(`${version()}\n`);
     return EXIT.ok;
   }
+  // `virtwire help inspect` is what other commands have taught people to type.
+  if (name === "help" && rest.length > 0) return run([...rest, "--help"], io);
   if (name === undefined || name === "--help" || name === "-h" || name === "help") {
     (name === undefined ? io.err : io.out)(overview());
     return name === undefined ? EXIT.usage : EXIT.ok;
@@ -129,8 +132,9 @@ function explainError(error: unknown, command: string, io: Io): number {
     io.err(`${plain(error.message)} (see ${command} --help)\n`);
     return EXIT.usage;
   }
-  if (error instanceof Error && "syscall" in error) {
-    io.err(`${error.message}\n`);
+  const refused = systemErrorText(error);
+  if (refused !== undefined) {
+    io.err(`${refused}\n`);
     return EXIT.usage;
   }
   io.err(`internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);

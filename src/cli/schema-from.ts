@@ -3,7 +3,7 @@ import type { ArgsDef } from "citty";
 import type { BorrowedDescription } from "../inspect/index.js";
 import { type Description, QemuStreamParser, readDescription, readVmstateDump } from "../streams/index.js";
 import { describe } from "./capture.js";
-import { type Input, openInput } from "./input.js";
+import { type Input, openInput, refuseToReadTwice } from "./input.js";
 import { type Io, UsageError } from "./io.js";
 
 export const schemaFromArgs = {
@@ -23,7 +23,7 @@ export async function borrowDescription(
   snapshot?: string,
 ): Promise<BorrowedDescription | undefined> {
   if (other === undefined) return undefined;
-  if (other === "-" && files.includes("-")) throw new UsageError("standard input cannot be read twice");
+  refuseToReadTwice([other, ...files]);
   const input = openInput(other, io, { snapshot });
   try {
     const description = describe(input) ?? (await search(input));
@@ -32,7 +32,7 @@ export async function borrowDescription(
         `--schema-from ${other}: no QEMU stream with a description of its devices, and no -dump-vmstate file`,
       );
     }
-    return { from: other === "-" ? "standard input" : other, description };
+    return { from: input.name, description };
   } finally {
     input.close();
   }

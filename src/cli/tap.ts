@@ -1,5 +1,5 @@
 /** `virtwire tap`: records a vhost-user conversation while it goes on. */
-import { closeSync, openSync, rmSync, writeSync } from "node:fs";
+import { closeSync, openSync, rmSync, writeFileSync } from "node:fs";
 import type { ArgsDef } from "citty";
 import { ConversationWriter } from "../streams/index.js";
 import {
@@ -120,7 +120,7 @@ class Recorder {
       throw error;
     }
     this.writer = new ConversationWriter((bytes) => {
-      for (let at = 0; at < bytes.length; ) at += writeSync(this.file, bytes, at);
+      writeFileSync(this.file, bytes);
     });
   }
 

@@ -1,5 +1,5 @@
 /** A file that a channel is written to, as it comes. */
-import { closeSync, openSync, unlinkSync, writeSync } from "node:fs";
+import { closeSync, openSync, unlinkSync, writeFileSync } from "node:fs";
 
 export class OutputFile {
   readonly path: string;
@@ -14,7 +14,7 @@ export class OutputFile {
   }
 
   write(bytes: Uint8Array): void {
-    for (let done = 0; done < bytes.length; ) done += writeSync(this.fd, bytes, done);
+    writeFileSync(this.fd, bytes);
     this.size += bytes.length;
   }
 

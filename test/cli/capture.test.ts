@@ -65,7 +65,7 @@ describe("a mapped-ram file", () => {
     const pipe = await virtwire([...argv, "-"], { input: pieces(content, 1 << 16) });
     const path = fileOf(content);
     const file = await virtwire([...argv, path]);
-    expect([file.code, file.err.replaceAll(path, "-")]).toEqual([pipe.code, pipe.err]);
+    expect([file.code, file.err.replaceAll(path, "standard input")]).toEqual([pipe.code, pipe.err]);
     // Compared as text: there are tens of thousands of values.
     expect(file.out === pipe.out).toBe(true);
     expect(pipe.code).toBe(content === image ? 0 : 4);

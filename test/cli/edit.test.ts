@@ -135,8 +135,13 @@ describe("virtwire edit", () => {
 
   it("does not write over the stream, under whatever name", async () => {
     expect((await virtwire(["edit", CAPTURE, "--drop", "timer", "-o", `./${CAPTURE}`])).err).toContain(
-      "is the stream itself",
+      "is read: write to another file",
     );
     expect(readFileSync(CAPTURE).equals(ORIGINAL)).toBe(true);
+  });
+
+  it("names the file that there is no room for", async () => {
+    const { code, err } = await virtwire(["edit", CAPTURE, "--drop", "timer", "-o", "/dev/full"]);
+    expect([code, err]).toEqual([2, "/dev/full: no space left on device\n"]);
   });
 });

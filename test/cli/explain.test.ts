@@ -35,6 +35,21 @@ describe("virtwire explain", () => {
     expect(err).toBe("line 1: no message that is known: it does not work\n");
   });
 
+  it("says so when there is nothing in the log", async () => {
+    const { code, err } = await virtwire(["explain", "\n"]);
+    expect([code, err]).toEqual([1, "nothing to explain: the log is empty\n"]);
+  });
+
+  it("sees that the stream was given in place of the log, or a log that is not there", async () => {
+    const stream = await virtwire(["explain", CAPTURE, LINE]);
+    expect([stream.code, stream.err]).toEqual([2, expect.stringContaining("is no log, but binary")]);
+    const missing = await virtwire(["explain", "logs/destination.log"]);
+    expect([missing.code, missing.err]).toEqual([
+      2,
+      expect.stringContaining("destination.log: no such file"),
+    ]);
+  });
+
   it("writes JSON", async () => {
     const { out } = await virtwire(["explain", "--format", "json", `${LINE}\nsomething else`, CAPTURE]);
     const { explanations, unknown } = JSON.parse(out) as {

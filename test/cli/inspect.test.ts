@@ -40,12 +40,12 @@ describe("virtwire inspect", () => {
     const { code, out, err } = await virtwire(["inspect", "-"], { input: [bytes("QFI", 0xfb)] });
     expect([code, out]).toEqual([4, ""]);
     expect(err).toBe(
-      "-:0x0: capture: not supported: a qcow2 image, which is read by its tables: give the file itself, unpacked\n",
+      "standard input: not supported: a qcow2 image, which is read by its tables: give the file itself, unpacked\n",
     );
     expect(await virtwire(["inspect", "-"], { input: [] })).toEqual({
       code: 4,
       out: "",
-      err: "-:0x0: capture: empty\n",
+      err: "standard input: empty\n",
     });
     expect((await virtwire(["inspect", "-"], { input: [bytes("nothing of the kind")] })).err).toContain(
       "no kind of capture",
@@ -117,7 +117,7 @@ describe("virtwire inspect", () => {
     [["inspect", "--format", "xml", CAPTURE], "xml"],
     [["inspect", CAPTURE, "--as"], "--as needs a value"],
     [["inspect", "--device", "toaster", CAPTURE], 'no virtio device is called "toaster"'],
-    [["inspect", "/nowhere/at/all"], "ENOENT"],
+    [["inspect", "/nowhere/at/all"], "/nowhere/at/all: no such file or directory"],
     [["inspect", "."], "is a directory"],
     [["translate"], 'unknown command "translate"'],
   ])("answers %j with 2 and one line", async (argv, message) => {
@@ -143,11 +143,38 @@ describe("virtwire inspect", () => {
     );
   });
 
+  it("helps with a verb that is asked for behind help", async () => {
+    const { code, out } = await virtwire(["help", "get"]);
+    expect([code, out]).toEqual([0, (await virtwire(["get", "--help"])).out]);
+    expect((await virtwire(["help", "gett"])).err).toContain('unknown command "gett"');
+  });
+
   it("does not complain when nobody reads on", () => {
-    const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
-    const command = `node --import tsx ${JSON.stringify(main)} inspect -vv ${JSON.stringify(CAPTURE)} | head -n 1`;
-    const { stdout, stderr } = spawnSync("bash", ["-c", `set -o pipefail; ${command}`], { encoding: "utf8" });
-    expect(stderr.replace(/^npm warn.*\n/gm, "")).toBe("");
+    const { stdout, stderr } = shell(`virtwire inspect -vv ${JSON.stringify(CAPTURE)} | head -n 1`);
+    expect(stderr).toBe("");
     expect(stdout).toContain("QEMU migration stream");
   });
+
+  it("says in one line that its output has no room", () => {
+    const { status, stderr } = shell("virtwire features 0x1 > /dev/full");
+    expect([status, stderr]).toEqual([2, "standard output: ENOSPC: no space left on device, write\n"]);
+  });
+
+  it("keeps its exit code where nobody hears what is wrong", () => {
+    const { status } = shell("{ sleep 1; virtwire inspect package.json; } 2> >(true)");
+    expect(status).toBe(4);
+  });
 });
+
+/** Runs the command as a process of its own, in a shell. */
+function shell(script: string): {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+} {
+  const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+  const name = `virtwire() { node --import tsx ${JSON.stringify(main)} "$@"; }`;
+  const command = ["-c", `set -o pipefail; ${name}; ${script}`];
+  const { status, stdout, stderr } = spawnSync("bash", command, { encoding: "utf8" });
+  return { status, stdout, stderr: stderr.replace(/^npm warn.*\n/gm, "") };
+}

@@ -1,4 +1,4 @@
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, linkSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
@@ -89,6 +89,18 @@ describe("virtwire ram", () => {
     expect(run.err).toMatch(/channel0\.bin\.packed:0x[0-9a-f]+: .*packets\[\d+\]\.data/);
   });
 
+  it("does not write over the stream, under whatever name", async () => {
+    const folder = temporaryFolder();
+    const stream = join(folder, "vm.mig");
+    copyFileSync(PRECOPY, stream);
+    linkSync(stream, join(folder, "same"));
+    for (const out of [stream, join(folder, "same")]) {
+      const { code, err } = await virtwire(["ram", "extract", stream, "--block", "pc.bios", "-o", out]);
+      expect([code, err]).toEqual([2, expect.stringContaining(`${out} is read: write to another file`)]);
+    }
+    expect(readFileSync(stream).equals(readFileSync(PRECOPY))).toBe(true);
+  });
+
   it("gives 4 and names what is missing when an image is not whole", async () => {
     const out = join(temporaryFolder(), "out.bin");
     const run = await virtwire(["ram", "extract", MAIN, "--block", "pc.ram", "-o", out]);
@@ -117,8 +129,8 @@ describe("virtwire ram", () => {
   });
 
   it.each([
-    [["ram", "list", "-", "-"], "standard input cannot be read twice"],
-    [["ram", "list", "-"], "- is no stream of a QEMU migration"],
+    [["ram", "list", "-", "-"], "can be read once only"],
+    [["ram", "list", "-"], "standard input is no stream of a QEMU migration"],
     [["ram", "list", path("vhost-user-qsd.jsonl")], "no stream of a QEMU migration"],
     [["ram", "list", path("x86-q35-return-path.return.bin")], "no main stream"],
     [["ram", "list", PRECOPY, PRECOPY], "more than one main stream"],

@@ -285,10 +285,10 @@ describe("virtwire send", () => {
     const folder = temporaryFolder();
     const nobody = await virtwire(["send", RETURN_PATH, "--to", join(folder, "vm.sock")]);
     expect(nobody.code).toBe(2);
-    expect(nobody.err).toMatch(/ENOENT/);
+    expect(nobody.err).toMatch(/vm\.sock: no such file or directory\n$/);
     const { path } = await incoming(1, []);
     const nothing = await virtwire(["send", join(folder, "none"), "--to", path]);
     expect(nothing.code).toBe(2);
-    expect(nothing.err).toMatch(/ENOENT.*none/);
+    expect(nothing.err).toMatch(/none: no such file or directory\n$/);
   });
 });

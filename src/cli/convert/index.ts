@@ -14,7 +14,7 @@ import { CAPTURE_TITLES, deviceTitle, statusText } from "../../inspect/index.js"
 import { WireError } from "../../runtime/index.js";
 import { captureArgs } from "../capture.js";
 import { EXIT, type Io, UsageError } from "../io.js";
-import { isSameFile, rewrite } from "../output.js";
+import { refuseToOverwrite, rewrite } from "../output.js";
 import { defineVerb, type Verb } from "../verb.js";
 import { type ConversionReport, lostOf, reportJson, reportText } from "./report.js";
 import { readSource, type SourceState } from "./source.js";
@@ -102,9 +102,7 @@ export function convertVerb(io: Io): Verb {
       };
       if ((to === "qemu") !== (into !== undefined))
         throw new UsageError("--to qemu and --into STREAM belong together: a stream is more than one device");
-      for (const file of [...files, ...(into === undefined ? [] : [into])]) {
-        if (isSameFile(file, out)) throw new UsageError(`${out} is read: write to another file`);
-      }
+      refuseToOverwrite(into === undefined ? files : [...files, into], out);
       const deviceFeatures = maskOf(others["device-features"]);
       const source = await readSource({ files, snapshot, as, device, deviceFeatures }, io);
       if (typeof source === "number") return source;

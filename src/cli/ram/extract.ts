@@ -1,8 +1,9 @@
 /** `virtwire ram extract`: one block of the guest's memory to a file, with holes where pages hold zeroes. */
-import { closeSync, ftruncateSync, openSync, writeSync } from "node:fs";
+import { ftruncateSync, writeSync } from "node:fs";
 import { printable } from "../../inspect/index.js";
 import { ChannelUnpacker, type ImageBlock } from "../../streams/index.js";
-import { EXIT, type Io, UsageError } from "../io.js";
+import { EXIT, type Io } from "../io.js";
+import { refuseToOverwrite, withOutput } from "../output.js";
 import { SaidFaults } from "./faults.js";
 import { blockNamed, type GuestMemory, type MigrationFiles, withMemory } from "./memory.js";
 
@@ -10,21 +11,14 @@ import { blockNamed, type GuestMemory, type MigrationFiles, withMemory } from ".
 const SAID = 5;
 
 export function extract(files: MigrationFiles, name: string, out: string, io: Io): Promise<number> {
-  return withMemory(files, io, async (memory) => {
+  refuseToOverwrite(files.files, out);
+  return withMemory(files, io, (memory) => {
     const block = blockNamed(memory, name);
-    let fd: number;
-    try {
-      fd = openSync(out, "w");
-    } catch (error) {
-      throw new UsageError(error instanceof Error ? error.message : String(error));
-    }
-    try {
+    return withOutput(out, async (fd) => {
       ftruncateSync(fd, block.usedLength);
       const unreadable = await writePages(memory, block, fd, io);
       return report(memory, block, unreadable, out, io);
-    } finally {
-      closeSync(fd);
-    }
+    });
   });
 }
 

@@ -9,7 +9,7 @@ import {
   type StreamTarget,
 } from "../../streams/index.js";
 import { describe } from "../capture.js";
-import { openSeekable, type SeekableInput } from "../input.js";
+import { openSeekable, refuseToReadTwice, type SeekableInput } from "../input.js";
 import { type Io, UsageError } from "../io.js";
 import { Progress } from "../progress.js";
 import { SaidFaults } from "./faults.js";
@@ -42,8 +42,7 @@ export async function withMemory<T>(
   io: Io,
   use: (memory: GuestMemory) => Promise<T>,
 ): Promise<T> {
-  if (files.indexOf("-") !== files.lastIndexOf("-"))
-    throw new UsageError("standard input cannot be read twice");
+  refuseToReadTwice(files);
   const inputs: SeekableInput[] = [];
   try {
     for (const file of files) inputs.push(await openSeekable(file, io, { snapshot }));

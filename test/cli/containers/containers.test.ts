@@ -280,7 +280,7 @@ describe("verbs that look twice, or back", () => {
       ["hex", "-", "@0"],
     ]) {
       const { code, err } = await virtwire(argv, { input: [cut] });
-      expect([code, err]).toEqual([4, expect.stringMatching(/-:0x[0-9a-f]+: .*truncated/)]);
+      expect([code, err]).toEqual([4, expect.stringMatching(/^standard input:0x[0-9a-f]+: .*truncated/)]);
     }
     const { err } = await virtwire(["ram", "list", "-"], { input: [cut] });
     expect(err).toMatch(/: gzip: truncated/);
