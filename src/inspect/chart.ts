@@ -2,8 +2,10 @@
  * Draws a conversation as a sequence chart: the front-end on the left, the back-end on the right, an arrow for each message,
  * and beside it what the message says. The summary follows.
  */
+
+import { describeFault } from "./fault-text.js";
 import type { Node } from "./node.js";
-import { type CaptureRecord, describeFault, hex, printable, type Sink, type Summary } from "./report.js";
+import { type CaptureRecord, hex, printable, type Sink, type Summary } from "./report.js";
 import { type TextOptions, TextRenderer } from "./text.js";
 
 /** Between the two lines of life. */

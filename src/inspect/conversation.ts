@@ -26,6 +26,7 @@ import {
   type VhostUserMessage,
 } from "../streams/index.js";
 import { placed } from "./fault-place.js";
+import { verdictOf } from "./fault-text.js";
 import { featureMeaning, featureNames, featureTables } from "./features.js";
 import { type FlagTables, setFlags } from "./flags.js";
 import type { CaptureInspection, InspectOptions } from "./inspection.js";
@@ -41,7 +42,6 @@ import {
   type Sink,
   type Summary,
   type Table,
-  verdictOf,
 } from "./report.js";
 
 /** Broken rules repeat themselves; all are counted. */

@@ -2,11 +2,12 @@
 import { type CprFd, walkCprFd, walkCprHead } from "../../generated/qemu/cpr.js";
 import { type Fault, Reader, type Visitor } from "../runtime/index.js";
 import { type CprEvent, CprParser } from "../streams/qemu/cpr.js";
+import { verdictOf } from "./fault-text.js";
 import type { CaptureInspection, InspectOptions } from "./inspection.js";
 import { CAPTURE_TITLES } from "./kinds.js";
 import { TreeBuilder } from "./node.js";
 import { elementPath, member, type Path } from "./path.js";
-import { FaultList, type Sink, type Summary, verdictOf } from "./report.js";
+import { FaultList, type Sink, type Summary } from "./report.js";
 
 /** Rows that the summary's table can choose from: a hostile list has no end. */
 const MAX_ROWS = 1000;

@@ -8,6 +8,7 @@ import { type VfioStreamEvent, VfioStreamParser } from "../streams/vfio/records.
 import { DeviceContextParser } from "../streams/virtio/context.js";
 import { DevicePartsParser } from "../streams/virtio/parts.js";
 import { topicOf } from "./element-topic.js";
+import { verdictOf } from "./fault-text.js";
 import { featureMeaning } from "./features.js";
 import type { CaptureInspection, InspectOptions } from "./inspection.js";
 import { CAPTURE_TITLES, type CaptureKind } from "./kinds.js";
@@ -21,7 +22,6 @@ import {
   type Sink,
   type Summary,
   type Table,
-  verdictOf,
 } from "./report.js";
 
 /** Rows that the summary's table can choose from: a stream may have any number of elements. */

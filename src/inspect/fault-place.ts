@@ -3,6 +3,7 @@
  * field by the words of the walk that found it; that field may not have been read, or be no field at all, as a footer is.
  */
 import type { Fault } from "../runtime/index.js";
+import { detailIn } from "./fault-text.js";
 import type { Node } from "./node.js";
 import { member, type Path, printPath, Siblings, type Step } from "./path.js";
 
@@ -26,7 +27,7 @@ export function placed(
   const words = wordsBehind(fault.path, name);
   if (attributes.includes(words)) return { ...fault, path: printPath([...base, member(words)]) };
   const { steps, rest } = descend(words, undefined, fields, fault.offset);
-  return { ...fault, path: printPath([...base, ...steps]), detail: detailOf(fault, rest) };
+  return { ...fault, path: printPath([...base, ...steps]), detail: detailIn(rest, fault) };
 }
 
 function wordsBehind(path: string, name: string): string {
@@ -69,11 +70,4 @@ function restBehind(path: string, word: string): string | undefined {
   const rest = path.slice(word.length);
   if (rest === "" || rest.startsWith("[")) return rest;
   return rest.startsWith(".") ? rest.slice(1) : undefined;
-}
-
-function detailOf({ detail, code, need }: Fault, rest: string): string | undefined {
-  if (rest === "") return detail;
-  // A fault that says nothing else says its code.
-  const what = detail ?? (need === undefined && code !== "truncated" ? code : undefined);
-  return what === undefined ? `in ${rest}` : `in ${rest}: ${what}`;
 }

@@ -27,6 +27,7 @@ export {
   type Sighting,
   type Source,
 } from "./explain/index.js";
+export { describeFault, verdictOf } from "./fault-text.js";
 export {
   compareFeatures,
   type Feature,
@@ -80,7 +81,6 @@ export {
   type CaptureRecord,
   type Cell,
   type Column,
-  describeFault,
   type Fact,
   FaultList,
   hex,
@@ -89,7 +89,6 @@ export {
   type Sink,
   type Summary,
   type Table,
-  verdictOf,
 } from "./report.js";
 export { type TextOptions, TextRenderer } from "./text.js";
 export { valueText } from "./values.js";

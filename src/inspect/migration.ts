@@ -4,16 +4,10 @@
  */
 import type { Fault, FaultCode } from "../runtime/index.js";
 import { streamFault } from "../streams/faults.js";
+import { describeFault } from "./fault-text.js";
 import type { CaptureKind } from "./kinds.js";
 import { elementPath } from "./path.js";
-import {
-  type CaptureRecord,
-  describeFault,
-  FaultList,
-  type Sink,
-  type Summary,
-  type Table,
-} from "./report.js";
+import { type CaptureRecord, FaultList, type Sink, type Summary, type Table } from "./report.js";
 
 const SCHEMA = "qemu/stream.wire";
 /** PINGs, PONGs and blocks that are compared; a hostile file can have any number. */

@@ -13,19 +13,12 @@ import type {
   MultifdEvent,
   MultifdPagesEvent,
 } from "../streams/qemu/multifd-events.js";
+import { verdictOf } from "./fault-text.js";
 import type { CaptureInspection, InspectOptions } from "./inspection.js";
 import { CAPTURE_TITLES } from "./kinds.js";
 import { type Node, TreeBuilder } from "./node.js";
 import { elementPath, member, type Path } from "./path.js";
-import {
-  type CaptureRecord,
-  type Fact,
-  FaultList,
-  type Sink,
-  type Summary,
-  type Table,
-  verdictOf,
-} from "./report.js";
+import { type CaptureRecord, type Fact, FaultList, type Sink, type Summary, type Table } from "./report.js";
 
 /** Blocks and devices that are listed: a hostile file can name any number. */
 const MAX_ROWS = 4096;

@@ -1,9 +1,10 @@
 /** Inspects the channel of the capability postcopy-preempt: the pages that overtook those of the main channel. */
 import { type PreemptEvent, PreemptParser } from "../streams/qemu/preempt.js";
+import { verdictOf } from "./fault-text.js";
 import type { CaptureInspection } from "./inspection.js";
 import { CAPTURE_TITLES } from "./kinds.js";
 import { elementPath } from "./path.js";
-import { FaultList, type Sink, type Summary, verdictOf } from "./report.js";
+import { FaultList, type Sink, type Summary } from "./report.js";
 
 interface Row {
   normal: number;

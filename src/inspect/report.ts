@@ -98,24 +98,6 @@ export class FaultList {
   }
 }
 
-/** "3 faults, the first at 0x40: section x: …", or what to say when there is none. */
-export function verdictOf(faults: FaultList, clean: string): string {
-  const [first] = faults.faults;
-  if (first === undefined) return clean;
-  const lowest = faults.faults.reduce((a, b) => (b.offset < a.offset ? b : a), first);
-  const count = faults.count === 1 ? "1 fault" : `${faults.count} faults, the first`;
-  return `damaged: ${count} at ${hex(lowest.offset)}: ${describeFault(lowest)}`;
-}
-
-/** `ram.record: no record has …`: a fault without its place. */
-export function describeFault(fault: Fault): string {
-  const size = fault.need === undefined ? "" : `needs ${fault.need} bytes, has ${fault.had}`;
-  const what = [fault.code === "truncated" ? "truncated" : "", size, fault.detail ?? ""].filter(
-    (part) => part !== "",
-  );
-  return printable(`${fault.path || "value"}: ${what.length === 0 ? fault.code : what.join(": ")}`);
-}
-
 /** Names come from the file: a terminal must not be made to do what they say. */
 export function printable(text: string): string {
   let shown = "";

@@ -7,6 +7,7 @@ import {
   type ReturnPathMessageEvent,
   ReturnPathParser,
 } from "../streams/qemu/return-path.js";
+import { verdictOf } from "./fault-text.js";
 import type { CaptureInspection, InspectOptions } from "./inspection.js";
 import { CAPTURE_TITLES } from "./kinds.js";
 import { TreeBuilder } from "./node.js";
@@ -19,7 +20,6 @@ import {
   type Sink,
   type Summary,
   type Table,
-  verdictOf,
 } from "./report.js";
 
 /** Blocks that requests can name, and values of PONG that are listed: a hostile file may have any number. */

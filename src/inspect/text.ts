@@ -1,10 +1,10 @@
 /** Writes an inspection for people: a summary of at most forty lines, then, when asked for, every record with its fields. */
 import type { Fault } from "../runtime/index.js";
+import { describeFault } from "./fault-text.js";
 import { sectionOf, setFlags } from "./flags.js";
 import type { Node } from "./node.js";
 import {
   type CaptureRecord,
-  describeFault,
   hex,
   printable,
   type Scalar,

@@ -1,8 +1,8 @@
 /** What is known around one line: what the log says it is about, and the captures that were given along. */
 
 import type { VirtioDeviceId } from "../../../generated/virtio/ids.js";
+import { describeFault } from "../fault-text.js";
 import { printPath } from "../path.js";
-import { describeFault } from "../report.js";
 import type { Capture, Section } from "./capture.js";
 import type { Place, Subject } from "./message.js";
 

@@ -11,11 +11,12 @@ import type {
   SectionEvent,
 } from "../../streams/qemu/events.js";
 import { QemuStreamParser } from "../../streams/qemu/parser.js";
+import { verdictOf } from "../fault-text.js";
 import type { CaptureInspection, InspectOptions } from "../inspection.js";
 import { CAPTURE_TITLES } from "../kinds.js";
 import { TreeBuilder } from "../node.js";
 import { elementPath, member, type Path } from "../path.js";
-import { type CaptureRecord, type Sink, type Summary, verdictOf } from "../report.js";
+import type { CaptureRecord, Sink, Summary } from "../report.js";
 import { Borrowed } from "./borrowed.js";
 import { type DeviceReport, Devices } from "./devices.js";
 import { streamFacts } from "./facts.js";
