@@ -1,6 +1,8 @@
-/** The README tells the truth: its output, its numbers and its code are what this version gives. */
-import { readFileSync, writeFileSync } from "node:fs";
-import { expect, it } from "vitest";
+/** README and docs/ tell the truth: output, numbers and code are what this version gives, links lead somewhere. */
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
 import { insertTable, table } from "../bench/table.js";
 import { virtwire } from "./cli/harness.js";
 
@@ -48,6 +50,59 @@ it("has the numbers of the last measured run", () => {
   const readme = readFileSync(README, "utf8");
   expect(insertTable(readme, table(results))).toBe(readme);
 });
+
+it("has a row for every command", async () => {
+  const readme = readFileSync(README, "utf8");
+  const { out } = await virtwire(["--help"]);
+  const verbs = [...out.matchAll(/^ {2}([a-z]+) {2,}/gm)].map(([, verb]) => verb ?? "");
+  expect(verbs.length).toBeGreaterThan(15);
+  const rows = readme.split("\n").filter((line) => line.startsWith("| `"));
+  expect(verbs.filter((verb) => !rows.some((row) => new RegExp(`^\\|[^|]*\`${verb}\\b`).test(row)))).toEqual(
+    [],
+  );
+});
+
+describe("what is written", () => {
+  const root = fileURLToPath(new URL("..", import.meta.url));
+  const pages = readdirSync(join(root, "docs"))
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => `docs/${name}`);
+
+  it.each(["README.md", ...pages])("leads somewhere: %s", (page) => {
+    const text = readFileSync(join(root, page), "utf8");
+    const broken = [...text.matchAll(/\]\((?!https?:)([^)#]*)(#[^)]*)?\)/g)].filter(
+      ([, path = "", anchor]) => {
+        const target = path === "" ? join(root, page) : join(root, dirname(page), path);
+        if (!existsSync(target)) return true;
+        return (
+          target.endsWith(".md") &&
+          anchor !== undefined &&
+          !anchorsOf(readFileSync(target, "utf8")).includes(anchor)
+        );
+      },
+    );
+    expect(broken.map(([link]) => link)).toEqual([]);
+  });
+
+  it("has an index of all pages", () => {
+    const index = readFileSync(join(root, "docs/README.md"), "utf8");
+    const missing = pages.filter(
+      (page) => page !== "docs/README.md" && !index.includes(`](${basename(page)})`),
+    );
+    expect(missing).toEqual([]);
+  });
+});
+
+/** As they are made of headings: lower case, without punctuation, hyphens for spaces. */
+function anchorsOf(text: string): string[] {
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(
+    ([, heading = ""]) =>
+      `#${heading
+        .toLowerCase()
+        .replaceAll(/[^\w\- ]/g, "")
+        .replaceAll(" ", "-")}`,
+  );
+}
 
 it("names only functions that exist", async () => {
   const readme = readFileSync(README, "utf8");
