@@ -35,7 +35,7 @@ export async function acceptedFeatures(
   const query = queryOf(path, (leaf) => take(leaf, found));
   const input = openInput(file, io, { snapshot });
   try {
-    const options = { as: undefined, device: undefined, withFields: true };
+    const options = { as: undefined, device: undefined, withFields: true, lendsFields: true };
     const summary = await readCapture(input, options, () => query, io);
     if (summary !== undefined) {
       blame(input, summary, io);

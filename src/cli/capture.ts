@@ -45,6 +45,8 @@ export interface CaptureOptions {
   readonly as: string | undefined;
   readonly device: number | undefined;
   readonly withFields: boolean;
+  /** The sink can do with fields that are lent. */
+  readonly lendsFields?: boolean;
   /** Of another stream, for a QEMU stream without a description. */
   readonly borrowed?: BorrowedDescription | undefined;
 }
@@ -69,6 +71,7 @@ export async function readCapture(
       return prefix.length === 0 ? "empty" : "no kind of capture that is known (see --as)";
     inspection = openInspection(kind.kind, open(kind.kind), {
       withFields: options.withFields,
+      lendsFields: options.lendsFields,
       description: kind.kind === "qemu-stream" ? describe(input) : undefined,
       borrowed: options.borrowed,
       device: options.device,

@@ -129,7 +129,12 @@ async function read(
   const input = openInput(file, io, { snapshot });
   try {
     const tree = new ValueTree(ignored);
-    const summary = await readCapture(input, { ...given, withFields: true }, () => tree, io);
+    const summary = await readCapture(
+      input,
+      { ...given, withFields: true, lendsFields: true },
+      () => tree,
+      io,
+    );
     if (summary === undefined) return undefined;
     tree.finish(summary);
     if (tree.overflow)

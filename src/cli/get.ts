@@ -1,6 +1,6 @@
 /** `virtwire get`: prints the values of a capture that paths name. */
 import type { ArgsDef } from "citty";
-import { type Leaf, leafText, PathError, printPath, Query, valueText } from "../inspect/index.js";
+import { JsonLeaves, type Leaf, PathError, printPath, Query, valueText } from "../inspect/index.js";
 import { blame, captureArgs, deviceId, readCapture } from "./capture.js";
 import { openInput } from "./input.js";
 import { Batch, EXIT, type Io, UsageError } from "./io.js";
@@ -61,21 +61,21 @@ async function get(given: GetArguments, io: Io): Promise<number> {
   const { file, paths, format, as, snapshot } = given;
   const batch = new Batch(io.out);
   const rawValues: string[] = [];
+  const json = format === "json" || format === "jsonl" ? new JsonLeaves(io.out, format) : undefined;
   const query = queryOf(paths, (leaf) => {
-    if (format === "json") batch.write(`${query.found === 1 ? "[\n" : ",\n"}${leafText(leaf)}`);
-    else if (format === "jsonl") batch.write(`${leafText(leaf)}\n`);
+    if (json !== undefined) json.leaf(leaf);
     else if (format === "text") batch.write(`${lineOf(leaf)}\n`);
     else if (query.found === 1) rawValues.push(rawText(leaf));
   });
   const device = given.device === undefined ? undefined : deviceId(given.device);
   const borrowed = await borrowDescription(given.schemaFrom, [file], io, snapshot);
-  const options = { as, device, withFields: true, borrowed };
+  const options = { as, device, withFields: true, lendsFields: true, borrowed };
   const input = openInput(file, io, { snapshot });
   try {
     const summary = await readCapture(input, options, () => query, io);
     if (summary === undefined) return EXIT.malformed;
     blame(input, summary, io);
-    if (format === "json") batch.write(query.found === 0 ? "[]\n" : "\n]\n");
+    json?.finish();
     if (format === "raw" && query.found > 1)
       throw new UsageError(`--raw prints one value: ${query.found} match ${paths.join(", ")}`);
     for (const text of rawValues) batch.write(`${text}\n`);

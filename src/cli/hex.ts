@@ -60,7 +60,12 @@ async function hex(
   const plan = planOf(paths);
   const input = await openSeekable(file, io, { snapshot });
   try {
-    const summary = await readCapture(input, { ...given, withFields: true }, () => plan, io);
+    const summary = await readCapture(
+      input,
+      { ...given, withFields: true, lendsFields: true },
+      () => plan,
+      io,
+    );
     if (summary === undefined) return EXIT.malformed;
     blame(input, summary, io);
     const shown = dump(input, plan, width, io);

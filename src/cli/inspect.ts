@@ -104,7 +104,8 @@ async function inspect(given: InspectArguments, rawArgs: readonly string[], io: 
       throw new UsageError("--compat and --as are for one file");
     }
     const withFields = given.format !== "text" || verbosity > 0;
-    const options = { as: undefined, device, withFields, borrowed };
+    const lendsFields = given.format !== "text";
+    const options = { as: undefined, device, withFields, lendsFields, borrowed };
     return inspectMigration(given.files, options, given, verbosity, io);
   }
   const input = openInput(given.file, io, { snapshot: given.snapshot });
@@ -130,7 +131,8 @@ async function read(
     return output.sink;
   };
   const withFields = given.format !== "text" || verbosity > 0;
-  const summary = await readCapture(input, { ...known, as: given.as, withFields }, open, io);
+  const lendsFields = given.format !== "text";
+  const summary = await readCapture(input, { ...known, as: given.as, withFields, lendsFields }, open, io);
   if (summary === undefined) return EXIT.malformed;
   blame(input, summary, io);
   output?.finish(summary);
@@ -152,11 +154,11 @@ function outputFor(
   batch: Batch,
 ): Output {
   if (format === "json") {
-    const json = new JsonRenderer(batch.write);
+    const json = new JsonRenderer(io.out);
     return { sink: json, finish: (summary) => json.finish(summary) };
   }
   if (format === "jsonl") {
-    const lines = new JsonLinesRenderer(batch.write);
+    const lines = new JsonLinesRenderer(io.out);
     return { sink: lines, finish: (summary) => lines.finish(summary) };
   }
   const options = { colour: wantsColour(io), verbosity, name };

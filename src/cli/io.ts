@@ -1,7 +1,8 @@
 /** What a verb may do to the outside, so that tests can stand in for the process. */
 
 export interface Io {
-  readonly out: (text: string) => void;
+  /** Returns when whoever reads has taken it: a slow reader must not make what is printed pile up. Bytes are UTF-8, and lent. */
+  readonly out: (text: string | Uint8Array) => void;
   readonly err: (text: string) => void;
   readonly outIsTerminal: boolean;
   readonly errIsTerminal: boolean;

@@ -1,17 +1,9 @@
 #!/usr/bin/env node
 /** The `virtwire` command: the process around `run`. */
 import { readSync } from "node:fs";
-import { EXIT } from "./io.js";
+import { isatty } from "node:tty";
 import { run } from "./run.js";
-
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  // Whoever read the output has seen enough: that is no error of ours.
-  if (error.code === "EPIPE") process.exit(EXIT.ok);
-  process.stderr.write(`standard output: ${error.message}\n`);
-  process.exit(EXIT.usage);
-});
-// Where nobody hears what is wrong, the exit code still says it.
-process.stderr.on("error", () => {});
+import { standardError, standardOutput } from "./standard-streams.js";
 
 /**
  * Standard input into one buffer: the chunks of process.stdin are each memory of their own, and a fast pipe makes garbage
@@ -35,11 +27,13 @@ async function* readStandardInput(): AsyncGenerator<Uint8Array> {
   }
 }
 
+const [outIsTerminal, errIsTerminal] = [isatty(1), isatty(2)];
+
 process.exitCode = await run(process.argv.slice(2), {
-  out: (text) => process.stdout.write(text),
-  err: (text) => process.stderr.write(text),
-  outIsTerminal: process.stdout.isTTY === true,
-  errIsTerminal: process.stderr.isTTY === true,
+  out: standardOutput(outIsTerminal),
+  err: standardError(errIsTerminal),
+  outIsTerminal,
+  errIsTerminal,
   errColumns: () => process.stderr.columns,
   env: process.env,
   stdin: readStandardInput(),

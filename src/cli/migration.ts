@@ -25,9 +25,9 @@ export async function inspectMigration(
   const text = (name: string): TextRenderer => new TextRenderer({ colour: wantsColour(io), verbosity, name });
   const all =
     format === "json"
-      ? new JsonRenderer(batch.write)
+      ? new JsonRenderer(io.out)
       : format === "jsonl"
-        ? new JsonLinesRenderer(batch.write)
+        ? new JsonLinesRenderer(io.out)
         : undefined;
   let unreadable = 0;
   for (const file of files) {

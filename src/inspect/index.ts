@@ -39,7 +39,8 @@ export {
 export { featureJson, featureLines } from "./feature-text.js";
 export { DumpPlan, type DumpRange, dumpLines, rangeTitle } from "./hexdump.js";
 export type { BorrowedDescription, CaptureInspection, InspectOptions } from "./inspection.js";
-export { JsonLinesRenderer, JsonRenderer, leafText } from "./json.js";
+export { JsonLeaves, JsonLinesRenderer, JsonRenderer } from "./json.js";
+export type { WriteBytes } from "./json-bytes.js";
 export {
   CAPTURE_KINDS,
   CAPTURE_TITLES,
@@ -49,6 +50,7 @@ export {
   detectKind,
 } from "./kinds.js";
 export type { Leaf } from "./leaves.js";
+export type { LentFields } from "./lent-fields.js";
 export { MemoryDump } from "./memory-dump.js";
 export { MigrationCheck } from "./migration.js";
 export { type Node, TreeBuilder } from "./node.js";

@@ -13,6 +13,11 @@ export interface BorrowedDescription {
 export interface InspectOptions {
   /** Report records with their fields. Without, they are read and checked all the same. */
   readonly withFields: boolean;
+  /**
+   * The sink can do with fields that are lent (`CaptureRecord.lent`), where nothing is wrong with them: a tree takes many
+   * times the memory of its bytes.
+   */
+  readonly lendsFields?: boolean | undefined;
   /** The description of a QEMU stream, when it was found before the stream is read. */
   readonly description?: Description | undefined;
   /** Of another stream of the same machine, for one that carries no description. */

@@ -1,5 +1,6 @@
 /** The values of a record, each with its path: what verbs print, compare and look for. */
 import type { FieldValue } from "../runtime/index.js";
+import { fieldsOf } from "./lent-fields.js";
 import type { Node } from "./node.js";
 import { member, type Path, Siblings } from "./path.js";
 import type { Match } from "./pattern.js";
@@ -22,7 +23,8 @@ type Visit = (leaf: Leaf) => void;
 export function eachLeaf(record: CaptureRecord, patterns: Match | undefined, visit: Visit): void {
   const match = follow(patterns, record.path);
   if (match === "none") return;
-  const { path, at, size, attributes, fields } = record;
+  const { path, at, size, attributes } = record;
+  const fields = fieldsOf(record);
   let any = false;
   for (const [key, value] of Object.entries(attributes)) {
     if (value === undefined) continue;

@@ -76,10 +76,7 @@ export class TreeBuilder implements Visitor {
     bit?: number,
     width?: number,
   ): void {
-    const meaning =
-      typeof value === "number" || typeof value === "bigint"
-        ? (this.meaningOf?.(site, index, value) ?? ownMeaning(site, value))
-        : undefined;
+    const meaning = meaningOf(this.meaningOf, site, index, value);
     const node: Node = {
       ...described(site, index),
       at: this.base + at,
@@ -124,7 +121,17 @@ export class FaultCollector implements Visitor {
   }
 }
 
-/** What the schema alone says. */
+/** What `more` says of a value, or else the schema. */
+export function meaningOf(
+  more: MeaningOf | undefined,
+  site: Site,
+  index: number,
+  value: FieldValue,
+): Meaning | undefined {
+  if (typeof value !== "number" && typeof value !== "bigint") return undefined;
+  return more?.(site, index, value) ?? ownMeaning(site, value);
+}
+
 function ownMeaning({ meaning, flags }: Site, value: number | bigint): Meaning | undefined {
   const text = meaning?.(value);
   if (text === undefined) return undefined;

@@ -1,7 +1,8 @@
 /** Picks values out of a capture: those that patterns match, and those that stand in a range of bytes. */
 import { eachLeaf, type Leaf } from "./leaves.js";
+import { fieldsOf } from "./lent-fields.js";
 import type { Node } from "./node.js";
-import { printPath, Siblings } from "./path.js";
+import { type Path, printPath, Siblings } from "./path.js";
 import {
   type ByteRange,
   isRange,
@@ -32,19 +33,24 @@ export class Query implements Sink {
     this.visit = visit;
   }
 
-  record(record: CaptureRecord): void {
+  record(lending: CaptureRecord): void {
+    const start = Match.start(this.patterns);
+    const { ranges } = this;
+    const isNamed = leadsTo(start, lending.path);
+    const isTouched = ranges.some((range) => overlaps(range, lending));
+    if (!isNamed && !isTouched) return;
+    // One tree for all that follows: its nodes are compared.
+    const record = { ...lending, fields: fieldsOf(lending), lent: undefined };
     const before = this.found;
     const named = new Set<Node>();
-    if (this.patterns.length > 0) {
-      const start = Match.start(this.patterns);
+    if (isNamed) {
       eachLeaf(record, start, (leaf) => {
         if (leaf.node !== undefined) named.add(leaf.node);
         this.find(leaf);
       });
       if (this.found === 0) this.approach(record, start);
     }
-    const { ranges } = this;
-    if (!ranges.some((range) => overlaps(range, record))) return;
+    if (!isTouched) return;
     eachLeaf(record, undefined, (leaf) => {
       const isNew = leaf.node !== undefined && !named.has(leaf.node);
       if (isNew && ranges.some((range) => overlaps(range, leaf))) this.find(leaf);
@@ -70,10 +76,7 @@ export class Query implements Sink {
 
   private approach(record: CaptureRecord, start: Match): void {
     let match = start;
-    for (const step of record.path) {
-      match = match.next(step);
-      if (match.isOver) return;
-    }
+    for (const step of record.path) match = match.next(step);
     const names = [...(record.fields ?? []).map(({ name }) => name), ...Object.keys(record.attributes)];
     this.remember(record.path.length, printPath(record.path), names);
     this.descend(record.fields ?? [], undefined, match, printPath(record.path), record.path.length);
@@ -107,6 +110,17 @@ export class Query implements Sink {
     const more = names.length > MAX_HINTS ? ", …" : "";
     this.nearest = { depth, text: names.length === 0 ? `${path} is a value` : `${path} has ${shown}${more}` };
   }
+}
+
+/** Whether a pattern matches something at the path, above it or below it. */
+function leadsTo(start: Match, path: Path): boolean {
+  let match = start;
+  for (const step of path) {
+    if (match.accepted.length > 0) return true;
+    match = match.next(step);
+    if (match.isOver) return false;
+  }
+  return !match.isOver;
 }
 
 function overlaps(

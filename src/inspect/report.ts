@@ -2,6 +2,7 @@
 import type { Fault } from "../runtime/index.js";
 import type { SetFlag } from "./flags.js";
 import type { CaptureKind } from "./kinds.js";
+import type { LentFields } from "./lent-fields.js";
 import type { Node } from "./node.js";
 import type { Path } from "./path.js";
 
@@ -20,6 +21,8 @@ export interface CaptureRecord {
   readonly attributes: Readonly<Record<string, Scalar | readonly Scalar[] | undefined>>;
   /** Its fields, when they were asked for. */
   readonly fields: readonly Node[] | undefined;
+  /** In place of `fields`, for a sink that asked for it (`InspectOptions.lendsFields`). */
+  readonly lent?: LentFields | undefined;
   readonly faults: readonly Fault[];
 }
 

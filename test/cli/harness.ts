@@ -18,13 +18,14 @@ export async function virtwire(
 ): Promise<Ran> {
   let out = "";
   let err = "";
+  const decoder = new TextDecoder();
   const { input = [], ...io } = given;
   async function* stdin(): AsyncGenerator<Uint8Array> {
     for (const chunk of input) yield await Promise.resolve(chunk);
   }
   const code = await run(argv, {
     out: (text) => {
-      out += text;
+      out += typeof text === "string" ? text : decoder.decode(text);
     },
     err: (text) => {
       err += text;

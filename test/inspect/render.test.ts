@@ -15,6 +15,10 @@ function capture(name: string): Uint8Array {
   return new Uint8Array(readFileSync(new URL(`../captures/${name}.bin`, import.meta.url)));
 }
 
+function decoded(part: Uint8Array): string {
+  return new TextDecoder().decode(part);
+}
+
 function run(
   input: Uint8Array,
   sink: Sink,
@@ -100,9 +104,10 @@ describe("text", () => {
 describe("JSON", () => {
   it("is one document, written in pieces", () => {
     const parts: string[] = [];
-    const renderer = new JsonRenderer((part) => parts.push(part));
+    const renderer = new JsonRenderer((part) => parts.push(decoded(part)));
     renderer.finish(run(capture("aarch64-virt-mmio"), renderer, true));
-    expect(parts.length).toBeGreaterThan(20);
+    expect(parts.length).toBeGreaterThan(5);
+    for (const part of parts) expect(part.length).toBeLessThanOrEqual(1 << 16);
     const document = JSON.parse(parts.join(""));
     expect(document.summary).toMatchObject({
       kind: "qemu-stream",
@@ -118,7 +123,7 @@ describe("JSON", () => {
   it("is valid when there is nothing to tell, and when there is damage", () => {
     for (const input of [new Uint8Array(0), bytes(1, 2, 3), capture("s390x-ccw").subarray(0, 300_000)]) {
       const parts: string[] = [];
-      const renderer = new JsonRenderer((part) => parts.push(part));
+      const renderer = new JsonRenderer((part) => parts.push(decoded(part)));
       renderer.finish(run(input, renderer, true));
       const document = JSON.parse(parts.join(""));
       expect(document.summary.fault_count).toBeGreaterThan(0);
@@ -130,13 +135,15 @@ describe("JSON", () => {
   });
 
   it("has a line for each record, which holds its fields with their places", () => {
-    const lines: string[] = [];
-    const renderer = new JsonLinesRenderer((line) => lines.push(line));
+    const parts: string[] = [];
+    const renderer = new JsonLinesRenderer((part) => parts.push(decoded(part)));
     renderer.finish(run(capture("s390x-ccw"), renderer, true));
-    const records = lines.map((line) => {
-      expect(line.endsWith("\n") && line.indexOf("\n") === line.length - 1).toBe(true);
-      return JSON.parse(line);
-    });
+    const text = parts.join("");
+    expect(text.endsWith("\n")).toBe(true);
+    const records = text
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
     expect(records[records.length - 1]).toMatchObject({ record: "summary", kind: "qemu-stream" });
     const timer = records.find(({ name }) => name === "timer");
     expect(timer).toMatchObject({
@@ -156,9 +163,9 @@ describe("JSON", () => {
   });
 
   it("writes 64-bit integers in full", () => {
-    const lines: string[] = [];
-    const renderer = new JsonLinesRenderer((line) => lines.push(line));
+    const parts: string[] = [];
+    const renderer = new JsonLinesRenderer((part) => parts.push(decoded(part)));
     renderer.finish(run(capture("s390x-ccw"), renderer, true));
-    expect(lines.join("")).toContain('"value":18446744069414574368');
+    expect(parts.join("")).toContain('"value":18446744069414574368');
   });
 });

@@ -4,6 +4,7 @@
  * only, so that the tree takes no more room than the devices do.
  */
 import { eachLeaf, type Leaf } from "../leaves.js";
+import { fieldsOf } from "../lent-fields.js";
 import { type Path, printPath, type Step } from "../path.js";
 import { Match, type Pattern } from "../pattern.js";
 import type { CaptureRecord, Cell, Sink, Summary } from "../report.js";
@@ -58,11 +59,12 @@ export class ValueTree implements Sink {
       inList && i === path.length - 1 ? this.keyOf(path, name) : keyOf(step),
     );
     const base = this.at(keys, path, record);
-    const hasFields = record.fields !== undefined && record.fields.length > 0;
+    const fields = fieldsOf(record);
+    const hasFields = fields !== undefined && fields.length > 0;
     const compared = Object.entries(attributes).filter(
       ([key]) => !PLACES.has(key) && !(hasFields && key === "body_size"),
     );
-    const whole = { ...record, path, attributes: Object.fromEntries(compared) };
+    const whole = { ...record, path, fields, lent: undefined, attributes: Object.fromEntries(compared) };
     eachLeaf(phase === "start" ? { ...whole, attributes: versionOf(record) } : whole, undefined, (leaf) =>
       this.add(base, path.length, leaf),
     );

@@ -2,7 +2,7 @@
  * Devices against the description: which device it describes, whether version and size agree, and what the fields are.
  * A device comes before the description does, and waits for it. Virtio devices can be read without one.
  */
-import { type Fault, Reader } from "../../runtime/index.js";
+import { type Fault, Reader, type Visitor } from "../../runtime/index.js";
 import { streamFault } from "../../streams/faults.js";
 import {
   type Description,
@@ -19,7 +19,8 @@ import type { LocatedVirtio, VirtioSection } from "../../streams/qemu/virtio/loc
 import { VirtioFields } from "../../streams/qemu/virtio/section.js";
 import { placed } from "../fault-place.js";
 import { featureMeaning } from "../features.js";
-import { FaultCollector, type Node, TreeBuilder } from "../node.js";
+import { type LentFields, SizeCollector } from "../lent-fields.js";
+import { FaultCollector, type MeaningOf, type Node, TreeBuilder } from "../node.js";
 import type { Borrowed } from "./borrowed.js";
 import { MAX_ROWS, type Row } from "./rows.js";
 
@@ -34,11 +35,16 @@ interface Waiting {
   readonly row: Row;
 }
 
+/** What becomes of the fields besides being checked. */
+export type FieldsMode = "checked" | "kept" | "lent";
+
 export interface DeviceReport {
   readonly event: SectionEvent;
   readonly row: Row;
   /** Its fields, when they were asked for and can be read. */
   readonly fields: readonly Node[] | undefined;
+  /** In the place of `fields`, when they were asked for so, and nothing is wrong. */
+  readonly lent: LentFields | undefined;
   readonly faults: readonly Fault[];
   /** What a reader should know although nothing is wrong. */
   readonly note: string | undefined;
@@ -47,7 +53,7 @@ export interface DeviceReport {
 }
 
 export class Devices {
-  private readonly withFields: boolean;
+  private readonly mode: FieldsMode;
   private readonly report: (device: DeviceReport) => void;
   private readonly borrowed: Borrowed | undefined;
   /** The machine type, as soon as the stream has told it. */
@@ -62,8 +68,8 @@ export class Devices {
    * `report` is called once for each device taken, in order. `borrowed` is asked when it is sure that the stream describes
    * nothing itself.
    */
-  constructor(withFields: boolean, report: (device: DeviceReport) => void, borrowed?: Borrowed) {
-    this.withFields = withFields;
+  constructor(mode: FieldsMode, report: (device: DeviceReport) => void, borrowed?: Borrowed) {
+    this.mode = mode;
     this.report = report;
     this.borrowed = borrowed;
   }
@@ -124,12 +130,14 @@ export class Devices {
     const state = this.states?.get(deviceKey(name, instanceId));
     const section: VirtioSection = { name, versionId, machine: this.machine };
     if (this.states === undefined && !readsUndescribed(name)) {
-      const read = this.borrowed?.fields(event, body, section, this.withFields);
-      this.report({ event, row, fields: read?.fields, faults, note: undefined, virtio: read?.virtio });
+      const read = this.borrowed?.fields(event, body, section, this.mode !== "checked");
+      const { fields, virtio } = read ?? {};
+      this.report({ event, row, fields, lent: undefined, faults, note: undefined, virtio });
       return;
     }
     const virtio = new VirtioFields(section);
     let fields: readonly Node[] | undefined;
+    let lent: LentFields | undefined;
     let nodes: readonly Node[] | undefined;
     let note: string | undefined;
     if (this.states !== undefined && state === undefined) {
@@ -140,46 +148,67 @@ export class Devices {
       checkVersion(event, state, faults);
     }
     if (body !== undefined) {
-      const visitor = this.withFields ? treeFor(event) : new FaultCollector();
-      readFields(event, body, state, virtio, visitor, faults);
-      fields = nodes = visitor instanceof TreeBuilder ? visitor.roots : undefined;
-      if (faults.length > 0 && fields === undefined) {
+      const visitor = this.visitorFor(event);
+      const left = walkBody(event, body, state, virtio, visitor);
+      faults.push(...visitor.faults);
+      if (left !== undefined && event.bound !== "none") faults.push(trailing(event, left));
+      const again = (other: Visitor): void => {
+        walkBody(event, body, state, new VirtioFields(section), other);
+      };
+      if (visitor instanceof TreeBuilder) nodes = visitor.roots;
+      else if (faults.length > 0) {
         // Without its fields, the faults of what is damaged have no place.
         const tree = treeFor(event);
-        readFields(event, body, state, new VirtioFields(section), tree, []);
+        again(tree);
         nodes = tree.roots;
+      } else if (visitor instanceof SizeCollector) {
+        const { bodyAt } = event;
+        lent = { base: bodyAt, meaningOf: meaningIn(event), sizes: visitor.sizes, walk: again };
       }
+      if (this.mode !== "checked") fields = nodes;
     } else if (state !== undefined) note = checkSize(event, state, faults);
     const place = { path: row.path, fields: nodes, attributes: ["version_id"] };
     const inPlace = faults.map((fault) => placed(fault, name, place));
-    this.report({ event, row, fields, faults: inPlace, note, virtio: virtio.located });
+    this.report({ event, row, fields, lent, faults: inPlace, note, virtio: virtio.located });
+  }
+
+  private visitorFor(event: SectionEvent): FaultyVisitor {
+    if (this.mode === "checked") return new FaultCollector();
+    return this.mode === "lent" ? new SizeCollector() : treeFor(event);
   }
 }
 
-function treeFor({ name, bodyAt }: SectionEvent): TreeBuilder {
-  const device = virtioDeviceOf(name);
-  return new TreeBuilder(bodyAt, device && featureMeaning(device.id));
+type FaultyVisitor = Visitor & { readonly faults: readonly Fault[] };
+
+function treeFor(event: SectionEvent): TreeBuilder {
+  return new TreeBuilder(event.bodyAt, meaningIn(event));
 }
 
-function readFields(
-  { name, bodyAt, bound }: SectionEvent,
+function meaningIn({ name }: SectionEvent): MeaningOf | undefined {
+  const device = virtioDeviceOf(name);
+  return device && featureMeaning(device.id);
+}
+
+/** The reader where its fields end, when all of them could be read and bytes are left over. */
+function walkBody(
+  { name, bodyAt }: SectionEvent,
   body: Uint8Array,
   state: StateDescription | undefined,
   virtio: VirtioFields,
-  visitor: TreeBuilder | FaultCollector,
-  faults: Fault[],
-): void {
-  if (state === undefined && !readsUndescribed(name)) return;
+  visitor: Visitor,
+): Reader | undefined {
+  if (state === undefined && !readsUndescribed(name)) return undefined;
   const reader = new Reader(body, { base: bodyAt });
   const readable =
     state === undefined
       ? virtio.all(reader, visitor, name)
       : walkState(reader, state, visitor, name, virtio.look);
-  faults.push(...visitor.faults);
-  if (readable && reader.at !== reader.end && bound !== "none") {
-    const detail = `${reader.end - reader.at} bytes more than its fields take`;
-    faults.push(streamFault(SCHEMA, "trailing", name, bodyAt + reader.at, detail));
-  }
+  return readable && reader.at !== reader.end ? reader : undefined;
+}
+
+function trailing({ name, bodyAt }: SectionEvent, { at, end }: Reader): Fault {
+  const detail = `${end - at} bytes more than its fields take`;
+  return streamFault(SCHEMA, "trailing", name, bodyAt + at, detail);
 }
 
 /** What is in the section is known without a description. */

@@ -52,7 +52,8 @@ export class QemuInspection implements CaptureInspection {
     this.sink = new OrderedSink(sink);
     this.withFields = options.withFields;
     this.borrowed = options.borrowed && new Borrowed(options.borrowed);
-    this.devices = new Devices(options.withFields, (device) => this.device(device), this.borrowed);
+    const mode = options.withFields ? (options.lendsFields ? "lent" : "kept") : "checked";
+    this.devices = new Devices(mode, (device) => this.device(device), this.borrowed);
     if (options.description !== undefined) this.devices.describe(options.description);
     this.parser = new QemuStreamParser((event) => this.take(event), {
       description: options.description,
@@ -180,12 +181,12 @@ export class QemuInspection implements CaptureInspection {
     }
   }
 
-  private device({ event, row, fields, faults, note, virtio }: DeviceReport): void {
+  private device({ event, row, fields, lent, faults, note, virtio }: DeviceReport): void {
     row.faults += faults.length;
     for (const fault of faults) this.faults.addPlaced(fault);
     if (virtio !== undefined) this.virtio.add(event, virtio);
     if (note !== undefined && this.notes.length < MAX_NOTES) this.notes.push(note);
-    const record = sectionRecord(event, row.path, fields, faults);
+    const record = { ...sectionRecord(event, row.path, fields, faults), lent };
     this.faults.pass(record);
     this.sink.late(record);
   }
