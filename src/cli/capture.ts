@@ -132,8 +132,12 @@ async function* skimmed(input: Input, skip: (limit: number) => number): AsyncGen
 
 /** Says in one line what is wrong first. */
 export function blame(input: Input, summary: Summary, io: Io): void {
-  const [fault] = [...summary.faults].sort((a, b) => a.offset - b.offset);
-  if (fault !== undefined) io.err(`${input.name}:${hex(fault.offset)}: ${describeFault(fault)}\n`);
+  const { damage } = input;
+  const [fault] = summary.faults.filter((one) => one !== damage).sort((a, b) => a.offset - b.offset);
+  // What a wrapper does not give is missing in what it holds: the cause comes first.
+  for (const one of [damage, fault]) {
+    if (one !== undefined) io.err(`${input.name}:${hex(one.offset)}: ${describeFault(one)}\n`);
+  }
 }
 
 /** How far from the end a description is looked for, in steps: nearly all are found in the first. */

@@ -1,6 +1,7 @@
 /** Push parsers and writers for whole blobs and conversations. */
 export { CONTAINER_MAGIC_SIZE, type ContainerKind, containerKind } from "./containers/kinds.js";
 export { type LibvirtImage, libvirtTexts, readLibvirtImage } from "./containers/libvirt.js";
+export { type LzopHandler, LzopParser } from "./containers/lzop.js";
 export { type MachineSnapshot, Qcow2Image, type ReadImage } from "./containers/qcow2.js";
 export { type DestinationOptions, MigrationDestination } from "./migration/destination.js";
 export { BlockPages, type PageState } from "./migration/pages.js";

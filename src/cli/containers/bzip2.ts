@@ -29,9 +29,12 @@ export async function* unbzip2(source: Source): AsyncGenerator<Uint8Array> {
         else checksum = next;
       }
     } catch (error) {
-      const detail =
-        error instanceof Cut ? error.message : "its data does not make sense, or fails its checksum";
-      throw new ContainerDamage("bzip2", detail, reader.bytesRead, produced);
+      // What is damaged may look like something longer.
+      const [code, detail] =
+        error instanceof Cut
+          ? (["truncated", "its end is missing, or it is damaged"] as const)
+          : (["constraint", "its data does not make sense, or fails its checksum"] as const);
+      throw new ContainerDamage("bzip2", code, detail, reader.bytesRead, produced);
     }
     const unpacked = output.take();
     produced += unpacked.length;
@@ -43,7 +46,7 @@ export async function* unbzip2(source: Source): AsyncGenerator<Uint8Array> {
     held += chunk.length;
     bits ??= bitIterator(() => {
       const next = queue.shift();
-      if (next === undefined) throw new Cut("its end is missing");
+      if (next === undefined) throw new Cut();
       return next;
     });
     // The library cannot wait in the middle of a block.

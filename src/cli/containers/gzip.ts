@@ -10,7 +10,7 @@ export async function* gunzip(source: Source): AsyncGenerator<Uint8Array> {
   const stream = createGunzip();
   // Listening, not iterating: an iterator drops what was unpacked just before an error.
   let unpacked: Uint8Array[] = [];
-  let failure: Error | undefined;
+  let failure: NodeJS.ErrnoException | undefined;
   let produced = 0;
   let wake = (): void => {};
   stream.on("data", (chunk: Uint8Array) => {
@@ -43,5 +43,7 @@ export async function* gunzip(source: Source): AsyncGenerator<Uint8Array> {
     yield* unpacked;
   }
   stream.destroy();
-  if (failure !== undefined) throw new ContainerDamage("gzip", failure.message, consumed, produced);
+  if (failure === undefined) return;
+  const code = failure.code === "Z_BUF_ERROR" ? "truncated" : "constraint";
+  throw new ContainerDamage("gzip", code, failure.message, consumed, produced);
 }

@@ -16,6 +16,7 @@ import { ContainerDamage } from "./damage.js";
 import { libvirtFacts, snapshotFacts, type Wrapper } from "./facts.js";
 import { Flow } from "./flow.js";
 import { gunzip } from "./gzip.js";
+import { unlzop } from "./lzop.js";
 import { chooseSnapshot } from "./snapshot.js";
 import { behind, type Source, sourceOf } from "./source.js";
 import { unxz } from "./xz.js";
@@ -26,7 +27,7 @@ const MAX_DEPTH = 4;
 /** Where the stream of a sparse image is looked for behind its data: it is aligned, nobody says to what. */
 const SPARSE_SEARCH = 4 << 20;
 
-const UNPACK = { gzip: gunzip, zstd: unzstd, xz: unxz, bzip2: unbzip2 } as const;
+const UNPACK = { gzip: gunzip, zstd: unzstd, xz: unxz, bzip2: unbzip2, lzop: unlzop } as const;
 
 /** What came to light while unwrapping. */
 export interface Unwrapping {
@@ -60,6 +61,7 @@ function unwrapFile(source: Source, read: NonNullable<Source["read"]>, state: Un
     case "zstd":
     case "xz":
     case "bzip2":
+    case "lzop":
       return unpacked(source, kind, state);
     case "libvirt": {
       const image = readLibvirtImage(read(0, LIBVIRT_SAVE_HEADER_SIZE));
@@ -105,6 +107,7 @@ async function insideFlow(flow: Flow, state: Unwrapping): Promise<Source> {
     case "zstd":
     case "xz":
     case "bzip2":
+    case "lzop":
       return unpacked(flow, kind, state);
     case "libvirt": {
       const image = readLibvirtImage(await flow.peek(LIBVIRT_SAVE_HEADER_SIZE));
@@ -140,9 +143,9 @@ function findStream(read: NonNullable<Source["read"]>, dataEnd: number): number 
   return dataEnd + Math.max(0, found);
 }
 
-function faultOf({ message, container, produced }: ContainerDamage): Fault {
+function faultOf({ message, container, code, produced }: ContainerDamage): Fault {
   return {
-    code: "truncated",
+    code,
     path: container,
     offset: produced,
     need: undefined,

@@ -20,7 +20,7 @@ export async function* unzstd(source: Source): AsyncGenerator<Uint8Array> {
       return undefined;
     } catch (error) {
       const detail = error instanceof Error ? error.message : String(error);
-      return new ContainerDamage("zstd", detail, consumed, produced);
+      return new ContainerDamage("zstd", "constraint", detail, consumed, produced);
     }
   };
   for await (const chunk of source.chunks()) {
