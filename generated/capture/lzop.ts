@@ -76,20 +76,20 @@ export function lzopFlagNames(value: number | bigint): string[] {
 
 /** What is known of each flag. */
 export const lzopFlagBits: readonly FlagBit[] = [
-  { name: "LZOP_F_ADLER32_D", mask: 0x1, doc: "Adler-32 of each block before it was compressed." },
-  { name: "LZOP_F_ADLER32_C", mask: 0x2, doc: "Adler-32 of each block after." },
-  { name: "LZOP_F_STDIN", mask: 0x4 },
-  { name: "LZOP_F_STDOUT", mask: 0x8 },
-  { name: "LZOP_F_NAME_DEFAULT", mask: 0x10 },
-  { name: "LZOP_F_DOSISH", mask: 0x20 },
-  { name: "LZOP_F_H_EXTRA_FIELD", mask: 0x40, doc: "An lzop_extra_field follows the header." },
-  { name: "LZOP_F_H_GMTDIFF", mask: 0x80 },
-  { name: "LZOP_F_CRC32_D", mask: 0x100, doc: "CRC-32 of each block before it was compressed." },
-  { name: "LZOP_F_CRC32_C", mask: 0x200, doc: "CRC-32 of each block after." },
-  { name: "LZOP_F_MULTIPART", mask: 0x400 },
-  { name: "LZOP_F_H_FILTER", mask: 0x800, doc: "The blocks went through a filter before they were compressed." },
-  { name: "LZOP_F_H_CRC32", mask: 0x1000, doc: "The header is checked by CRC-32, not Adler-32." },
-  { name: "LZOP_F_H_PATH", mask: 0x2000 },
+  { name: "LZOP_F_ADLER32_D", mask: 0x1, doc: "Adler-32 of each block before it was compressed.", source: "lzop 1.04, src/lzop.c, write_header, x_compress; conf.h" },
+  { name: "LZOP_F_ADLER32_C", mask: 0x2, doc: "Adler-32 of each block after.", source: "lzop 1.04, src/lzop.c, write_header, x_compress; conf.h" },
+  { name: "LZOP_F_STDIN", mask: 0x4, source: "lzop 1.04, src/lzop.c, write_header, x_compress; conf.h" },
+  { name: "LZOP_F_STDOUT", mask: 0x8, source: "lzop 1.04, src/lzop.c, write_header, x_compress; conf.h" },
+  { name: "LZOP_F_NAME_DEFAULT", mask: 0x10, source: "lzop 1.04, src/lzop.c, write_header, x_compress; conf.h" },
+  { name: "LZOP_F_DOSISH", mask: 0x20, source: "lzop 1.04, src/lzop.c, write_header, x_compress; conf.h" },
+  { name: "LZOP_F_H_EXTRA_FIELD", mask: 0x40, doc: "An lzop_extra_field follows the header.", source: "lzop 1.04, src/lzop.c, write_header, x_compress; conf.h" },
+  { name: "LZOP_F_H_GMTDIFF", mask: 0x80, source: "lzop 1.04, src/lzop.c, write_header, x_compress; conf.h" },
+  { name: "LZOP_F_CRC32_D", mask: 0x100, doc: "CRC-32 of each block before it was compressed.", source: "lzop 1.04, src/lzop.c, write_header, x_compress; conf.h" },
+  { name: "LZOP_F_CRC32_C", mask: 0x200, doc: "CRC-32 of each block after.", source: "lzop 1.04, src/lzop.c, write_header, x_compress; conf.h" },
+  { name: "LZOP_F_MULTIPART", mask: 0x400, source: "lzop 1.04, src/lzop.c, write_header, x_compress; conf.h" },
+  { name: "LZOP_F_H_FILTER", mask: 0x800, doc: "The blocks went through a filter before they were compressed.", source: "lzop 1.04, src/lzop.c, write_header, x_compress; conf.h" },
+  { name: "LZOP_F_H_CRC32", mask: 0x1000, doc: "The header is checked by CRC-32, not Adler-32.", source: "lzop 1.04, src/lzop.c, write_header, x_compress; conf.h" },
+  { name: "LZOP_F_H_PATH", mask: 0x2000, source: "lzop 1.04, src/lzop.c, write_header, x_compress; conf.h" },
 ];
 
 /**
@@ -829,6 +829,7 @@ const LZOP_HEADER_SITES = {
     type: "lzop_flag",
     schema: "capture/lzop.wire:57",
     meaning: (value) => lzopFlagNames(value).join(" | ") || undefined,
+    flags: [lzopFlagBits],
   },
   filter: { name: "filter", type: "be32", schema: "capture/lzop.wire:58" },
   mode: {
