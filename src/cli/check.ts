@@ -25,9 +25,9 @@ const examples = [
 export function checkVerb(io: Io): Verb {
   return defineVerb({
     name: "check",
-    about: "Hold a vhost-user conversation to the rules of its specification.",
     args,
     examples,
+    exits: { ok: "no rule is broken", differs: "one is", malformed: "the recording is damaged" },
     run: async ({ file }) => {
       const input = openInput(file, io);
       try {

@@ -36,9 +36,9 @@ const examples = [
 export function compatVerb(io: Io): Verb {
   return defineVerb({
     name: "compat",
-    about: "Compare two versions of a schema: whom does each change break? Exit 1 when it may be anybody.",
     args,
     examples,
+    exits: { ok: "nobody breaks", differs: "somebody may" },
     run: (given) => {
       if (!FORMATS.includes(given.format))
         throw new UsageError(`no format is called ${JSON.stringify(given.format)}`);

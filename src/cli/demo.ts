@@ -48,10 +48,10 @@ const examples = [
 export function demoVerb(io: Io): Verb {
   return defineVerb({
     name: "demo",
-    about:
-      "Show a live migration between two hosts of the reference device, over a socket. Ctrl-C gives it up: the guest goes on where it was.",
+    details: "Ctrl-C gives it up: the guest goes on where it was.",
     args,
     examples,
+    exits: { ok: "the guest has moved", differs: "it was given up, and the guest goes on where it was" },
     run: async ({ scenario, by, memory, downtime, verbose }) => {
       if (scenario !== "migrate") throw new UsageError(`no scenario: ${JSON.stringify(scenario)} (migrate)`);
       const size = numberOf("--memory", memory, SMALLEST, LARGEST) * MEBIBYTE;

@@ -50,9 +50,13 @@ const examples = [
 export function diffVerb(io: Io): Verb {
   return defineVerb({
     name: "diff",
-    about: "Compare two captures by section and field. Exit 1 when they differ.",
     args,
     examples,
+    exits: {
+      ok: "no difference",
+      differs: "differences",
+      malformed: "one of them is damaged; what can be read is compared",
+    },
     run: async (
       { first, second, schema, format, as, device, snapshot, "schema-from": schemaFrom },
       rawArgs,

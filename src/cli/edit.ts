@@ -54,9 +54,9 @@ interface EditArguments {
 export function editVerb(io: Io): Verb {
   return defineVerb({
     name: "edit",
-    about: "Write a migration stream anew, with other values or without some sections.",
     args,
     examples,
+    exits: { ok: "the result is sound", malformed: "the result is damaged, or the stream was" },
     run: ({ file, out, snapshot }, rawArgs) =>
       edit(
         { file, out, snapshot, sets: optionValues(rawArgs, "set"), drops: optionValues(rawArgs, "drop") },

@@ -62,9 +62,9 @@ interface ExplainArguments {
 export function explainVerb(io: Io): Verb {
   return defineVerb({
     name: "explain",
-    about: "Say what the error messages of a failed migration mean, and where to look.",
     args,
     examples,
+    exits: { ok: "something was explained", differs: "nothing in it is known" },
     run: ({ log, file, other, device, snapshot, format }) =>
       explainLog({ log, file, other, device, snapshot, format }, io),
   });

@@ -38,9 +38,9 @@ const examples = [
 export function featuresVerb(io: Io): Verb {
   return defineVerb({
     name: "features",
-    about: "Name the bits of a mask of features, or what differs between two. Exit 1 when they differ.",
     args,
     examples,
+    exits: { ok: "one mask, or two equal ones", differs: "they differ", malformed: "the stream is damaged" },
     run: async ({ first, second, third, device, protocol, snapshot, format }) => {
       if (protocol && device !== undefined)
         throw new UsageError("--protocol and --device exclude each other");

@@ -59,9 +59,13 @@ interface GenArguments {
 export function genVerb(io: Io): Verb {
   return defineVerb({
     name: "gen",
-    about: "Generate codecs from schemas.",
     args,
     examples,
+    exits: {
+      ok: "written, or up to date",
+      differs: "--check: what is there is stale",
+      malformed: "there are mistakes in the schemas",
+    },
     run: ({ dir, out, target, runtime, check, watch }) =>
       gen({ dir, out, target, runtime, check, watch }, io),
   });

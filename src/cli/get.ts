@@ -38,9 +38,13 @@ const examples = [
 export function getVerb(io: Io): Verb {
   return defineVerb({
     name: "get",
-    about: "Print the values that paths name. Exit 1 when there are none.",
     args,
     examples,
+    exits: {
+      ok: "found",
+      differs: "nothing matches",
+      malformed: "the capture is damaged; what was found is printed",
+    },
     repeats: true,
     run: ({ file, format, raw, as, device, snapshot, "schema-from": schemaFrom, _: [, ...paths] }) =>
       get({ file, paths, format: raw ? "raw" : format, as, device, snapshot, schemaFrom }, io),

@@ -31,9 +31,13 @@ const MAX_BYTES = 1 << 20;
 export function hexVerb(io: Io): Verb {
   return defineVerb({
     name: "hex",
-    about: "Show bytes beside the fields that they belong to. Exit 1 when there are none.",
     args,
     examples,
+    exits: {
+      ok: "shown",
+      differs: "there are no such bytes",
+      malformed: "the capture is damaged; what is there is shown",
+    },
     repeats: true,
     run: async ({ file, width, as, device, snapshot, "schema-from": schemaFrom, _: [, ...paths] }) => {
       const borrowed = await borrowDescription(schemaFrom, [file], io, snapshot);

@@ -42,8 +42,8 @@ const args = {
     type: "enum",
     alias: "d",
     options: ["state", "desc"],
-    default: "state",
-    description: "With --compat: the state of the devices, or the description of it.",
+    description:
+      "With --compat: the state of the devices (what is shown without -d), or the description of it.",
   },
   verbose: {
     type: "boolean",
@@ -74,15 +74,18 @@ interface InspectArguments {
   readonly snapshot: string | undefined;
   readonly schemaFrom: string | undefined;
   readonly compat: string | undefined;
-  readonly dump: DumpPart;
+  readonly dump: DumpPart | undefined;
 }
 
 export function inspectVerb(io: Io): Verb {
   return defineVerb({
     name: "inspect",
-    about: "Explain a captured stream: which byte, which field, which meaning.",
     args,
     examples,
+    exits: {
+      ok: "the capture is sound",
+      malformed: "it is damaged, cut short or of no known kind; what can be read is shown",
+    },
     repeats: true,
     run: (
       { file, format, as, device, snapshot, "schema-from": schemaFrom, compat, dump, _: files },
@@ -94,6 +97,10 @@ export function inspectVerb(io: Io): Verb {
 async function inspect(given: InspectArguments, rawArgs: readonly string[], io: Io): Promise<number> {
   const device = given.device === undefined ? undefined : deviceId(given.device);
   const verbosity = countFlag(rawArgs, "v", "verbose");
+  if (given.dump !== undefined && given.compat === undefined) throw new UsageError("-d goes with --compat");
+  if (given.compat !== undefined && given.format !== "text") {
+    throw new UsageError("--compat has the format of the script, and no other");
+  }
   if (given.compat !== undefined && given.schemaFrom !== undefined) {
     throw new UsageError("--compat shows what a stream says of itself, without --schema-from");
   }
@@ -110,7 +117,8 @@ async function inspect(given: InspectArguments, rawArgs: readonly string[], io: 
   }
   const input = openInput(given.file, io, { snapshot: given.snapshot });
   try {
-    if (given.compat !== undefined) return await analyzeMigration(input, given.dump, describe(input), io);
+    if (given.compat !== undefined)
+      return await analyzeMigration(input, given.dump ?? "state", describe(input), io);
     return await read(input, given, { device, borrowed }, verbosity, io);
   } finally {
     input.close();

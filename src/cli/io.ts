@@ -6,8 +6,8 @@ export interface Io {
   readonly err: (text: string) => void;
   readonly outIsTerminal: boolean;
   readonly errIsTerminal: boolean;
-  /** How many characters a row of the terminal at standard error holds, where that is known. */
-  readonly errColumns: () => number | undefined;
+  /** How many characters a row of the terminal holds, where there is one. */
+  readonly columns: () => number | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly stdin: AsyncIterable<Uint8Array>;
   /** Resolves when the user asks to stop (Ctrl-C). From the call on, that does not end the process by itself. */

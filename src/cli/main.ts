@@ -34,7 +34,7 @@ process.exitCode = await run(process.argv.slice(2), {
   err: standardError(errIsTerminal),
   outIsTerminal,
   errIsTerminal,
-  errColumns: () => process.stderr.columns,
+  columns: () => process.stderr.columns ?? process.stdout.columns,
   env: process.env,
   stdin: readStandardInput(),
   interrupted: () =>

@@ -41,10 +41,10 @@ const examples = [
 export function receiveVerb(io: Io): Verb {
   return defineVerb({
     name: "receive",
-    about:
-      "Stand in as the destination of a live migration. When it is over, the guest is stopped at its source, as after any migration.",
+    details: "When it is over, the guest is stopped at its source, as after any migration.",
     args,
     examples,
+    exits: { ok: "the stream is whole", malformed: "it is damaged or not whole" },
     run: ({ listen, output, "switchover-ack": switchoverAck, recover }) => {
       if (existsSync(output)) throw new UsageError(`${output} exists, and is not overwritten`);
       const answers = { switchoverAck: switchoverAck === true, recover: recover === true };

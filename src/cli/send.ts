@@ -31,9 +31,9 @@ const examples = [
 export function sendVerb(io: Io): Verb {
   return defineVerb({
     name: "send",
-    about: "Play a migration stream into a QEMU that waits for one. Exit 1 when it does not take it.",
     args,
     examples,
+    exits: { ok: "the destination took it, or never says", differs: "it did not take it" },
     run: async ({ file, to, channels }) => {
       const address = addressOf(to);
       const others = channels === undefined ? [] : channels.split(",");

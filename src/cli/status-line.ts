@@ -29,7 +29,7 @@ export class StatusLine {
 
   /** What runs into a second row of the terminal could not be written over: each update would scroll it. */
   private clipped(text: string): string {
-    const columns = this.io.errColumns();
+    const columns = this.io.columns();
     if (columns === undefined || text.length < columns) return text;
     return text.slice(0, Math.max(0, columns - 1));
   }

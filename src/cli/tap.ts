@@ -46,10 +46,11 @@ const examples = [
 export function tapVerb(io: Io): Verb {
   return defineVerb({
     name: "tap",
-    about:
-      "Record a vhost-user conversation: every message of both channels, when, with how many descriptors, and the state of the back-end as it is migrated.",
+    details:
+      "Every message of both channels, when, with how many descriptors, and the state of the back-end as it is migrated.",
     args,
     examples,
+    exits: { ok: "it was ended" },
     run: ({ listen, connect, output, once }) => tap(listen, connect, output, once === true, io),
   });
 }

@@ -94,3 +94,4 @@ export {
 } from "./report.js";
 export { type TextOptions, TextRenderer } from "./text.js";
 export { valueText } from "./values.js";
+export { wrapped } from "./wrapped.js";

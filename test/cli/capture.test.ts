@@ -34,7 +34,7 @@ const io: Io = {
   err: () => {},
   outIsTerminal: false,
   errIsTerminal: false,
-  errColumns: () => undefined,
+  columns: () => undefined,
   env: {},
   stdin: (async function* () {})(),
   interrupted: () => Promise.reject(new Error("this verb is not expected to wait")),

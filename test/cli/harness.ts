@@ -32,7 +32,7 @@ export async function virtwire(
     },
     outIsTerminal: false,
     errIsTerminal: false,
-    errColumns: () => undefined,
+    columns: () => undefined,
     env: {},
     stdin: stdin(),
     interrupted: () => Promise.reject(new Error("this verb is not expected to wait")),

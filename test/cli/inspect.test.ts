@@ -117,6 +117,8 @@ describe("virtwire inspect", () => {
     [["inspect", "--format", "xml", CAPTURE], "xml"],
     [["inspect", CAPTURE, "--as"], "--as needs a value"],
     [["inspect", "--device", "toaster", CAPTURE], 'no virtio device is called "toaster"'],
+    [["inspect", "-d", "desc", CAPTURE], "-d goes with --compat"],
+    [["inspect", "--compat", "analyze-migration", "--format", "json", CAPTURE], "the format of the script"],
     [["inspect", "/nowhere/at/all"], "/nowhere/at/all: no such file or directory"],
     [["inspect", "."], "is a directory"],
     [["translate"], 'unknown command "translate"'],
@@ -128,19 +130,42 @@ describe("virtwire inspect", () => {
   });
 
   it("helps, with examples, everywhere", async () => {
-    for (const argv of [["--help"], ["inspect", "--help"], ["gen", "-h"]]) {
+    const overview = await virtwire(["--help"]);
+    const verbs = [...overview.out.matchAll(/^ {2}([a-z]+) {2,}/gm)].map(([, verb]) => verb ?? "");
+    expect(verbs).toHaveLength(17);
+    for (const argv of [["--help"], ["-h"], ...verbs.map((verb) => [verb, "--help"]), ["gen", "-h"]]) {
       const { code, out, err } = await virtwire(argv);
       expect([code, err]).toEqual([0, ""]);
-      expect(out).toMatch(/examples/i);
+      expect(out).toMatch(/^Examples:\n {2}\S/m);
+      expect(out).toMatch(/^Exit codes:\n {2}0 {2}\S/m);
       expect(out).not.toContain("\u001b");
-      // The longest option decides where the descriptions of all of them stand.
-      for (const line of out.split("\n"))
-        expect(/^ +-\S.*? {4}/.exec(line)?.[0].length ?? 0).toBeLessThan(60);
+      const [prose = ""] = out.split("Examples:");
+      for (const line of prose.split("\n")) expect(line.length, line).toBeLessThanOrEqual(80);
     }
     expect((await virtwire([])).code).toBe(2);
     expect((await virtwire(["--version"])).out).toBe(
       `${JSON.parse(readFileSync("package.json", "utf8")).version}\n`,
     );
+  });
+
+  it("helps as wide as the terminal is, and no wider than one likes to read", async () => {
+    const widest = async (columns: number): Promise<number> => {
+      const { out } = await virtwire(["inspect", "--help"], { outIsTerminal: true, columns: () => columns });
+      return Math.max(...(out.split("Examples:")[0] ?? "").split("\n").map(({ length }) => length));
+    };
+    expect(await widest(200)).toBeLessThanOrEqual(100);
+    expect(await widest(200)).toBeGreaterThan(80);
+    expect(await widest(60)).toBeLessThanOrEqual(60);
+  });
+
+  it("says in its help what is required, what repeats, and which values there are", async () => {
+    expect((await virtwire(["receive", "--help"])).out).toContain(
+      "Usage: virtwire receive [OPTIONS] --listen SOCKET --output FILE",
+    );
+    const { out } = await virtwire(["inspect", "--help"]);
+    expect(out).toContain("Usage: virtwire inspect [OPTIONS] FILE…");
+    expect(out).toMatch(/ {2}--format text\|json\|jsonl +How to show it\. Default: text\./);
+    expect(out.replaceAll(/\s+/g, " ")).toContain("One of qemu-stream, qemu-return-path,");
   });
 
   it("helps with a verb that is asked for behind help", async () => {

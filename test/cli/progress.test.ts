@@ -11,7 +11,7 @@ function terminal(columns?: number, errIsTerminal = true): { readonly io: Io; re
     err: (text) => written.push(text),
     outIsTerminal: false,
     errIsTerminal,
-    errColumns: () => columns,
+    columns: () => columns,
     env: {},
     stdin: { [Symbol.asyncIterator]: () => ({ next: async () => ({ done: true, value: undefined }) }) },
     interrupted: () => Promise.resolve(),

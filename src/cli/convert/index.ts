@@ -90,9 +90,13 @@ interface Given {
 export function convertVerb(io: Io): Verb {
   return defineVerb({
     name: "convert",
-    about: "Bring a device's state from one format of migration into another, and say what is lost.",
     args,
     examples,
+    exits: {
+      ok: "written",
+      differs: "--strict, and something would be lost",
+      malformed: "the input is damaged",
+    },
     repeats: true,
     run: async ({ device, to, out, into, strict, format, as, snapshot, _: files, ...others }) => {
       const given: Given = {

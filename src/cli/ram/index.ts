@@ -44,9 +44,9 @@ const examples = [
 export function ramVerb(io: Io): Verb {
   return defineVerb({
     name: "ram",
-    about: "List, extract or read the guest's memory.",
     args,
     examples,
+    exits: { ok: "done", malformed: "the streams are damaged; extract and read: pages are missing" },
     repeats: true,
     run: ({ action, block, output, length, snapshot, format, _: [, ...files] }) => {
       switch (action) {

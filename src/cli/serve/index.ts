@@ -56,9 +56,10 @@ const examples = [
 export function serveVerb(io: Io): Verb {
   return defineVerb({
     name: "serve",
-    about: "Be a device for a real QEMU: a vhost-user back-end, until Ctrl-C.",
+    details: "A vhost-user back-end, until Ctrl-C ends it.",
     args,
     examples,
+    exits: { ok: "it was ended" },
     run: (given, rawArgs) =>
       serve(
         given,

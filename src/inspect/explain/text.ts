@@ -1,5 +1,6 @@
 /** Writes explanations for people. */
 import { hex, printable } from "../report.js";
+import { wrapped } from "../wrapped.js";
 import type { Explanation } from "./explanation.js";
 import type { Place } from "./message.js";
 
@@ -43,24 +44,11 @@ function placeText({ capture, at, path, text }: Place): string {
 function labelled(label: string, texts: readonly string[]): string[] {
   return rows(
     label,
-    texts.flatMap((text) => wrapped(printable(text))),
+    texts.flatMap((text) => wrapped(printable(text), WIDTH - LABEL)),
   );
 }
 
 /** The label stands in front of the first row only. */
 function rows(label: string, texts: readonly string[]): string[] {
   return texts.map((text, i) => `  ${(i === 0 ? label : "").padEnd(LABEL - 2)}${text}`);
-}
-
-function wrapped(text: string): string[] {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(" ")) {
-    if (line !== "" && line.length + 1 + word.length > WIDTH - LABEL) {
-      lines.push(line);
-      line = "";
-    }
-    line = line === "" ? word : `${line} ${word}`;
-  }
-  return [...lines, line];
 }
