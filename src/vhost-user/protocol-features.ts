@@ -14,6 +14,7 @@ const {
   VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS,
   VHOST_USER_PROTOCOL_F_STATUS,
   VHOST_USER_PROTOCOL_F_DEVICE_STATE,
+  VHOST_USER_PROTOCOL_F_GET_VRING_BASE_INFLIGHT,
 } = VhostUserProtocolFeature;
 
 const COMMON =
@@ -30,11 +31,22 @@ const COMMON =
 /** All that are known here: a front-end agrees on those that its back-end has, too. */
 export const PROTOCOL_FEATURES: bigint = COMMON | VHOST_USER_PROTOCOL_F_RARP | VHOST_USER_PROTOCOL_F_CONFIG;
 
-/** The front-end of a network device has its configuration itself, and QEMU complains of a back-end that offers it. */
-export function protocolFeaturesOf(deviceType: number): bigint {
+/**
+ * What the back-end of a device type offers, but for `without`.
+ *
+ * With GET_VRING_BASE_INFLIGHT a back-end may leave requests in flight when a virtqueue stops, and the front-end migrates
+ * the inflight region. Ours completes them all the same, and serves what another back-end has left: so it is offered to
+ * front-ends, and our own front-end, which migrates no region, does not agree to it.
+ */
+export function protocolFeaturesOf(deviceType: number, without = 0n): bigint {
+  // The front-end of a network device has its configuration itself, and QEMU complains of a back-end that offers it.
   const own =
     deviceType === VirtioDeviceId.VIRTIO_ID_NET ? VHOST_USER_PROTOCOL_F_RARP : VHOST_USER_PROTOCOL_F_CONFIG;
-  return COMMON | own;
+  const offered = (COMMON | own | VHOST_USER_PROTOCOL_F_GET_VRING_BASE_INFLIGHT) & ~without;
+  // It means nothing without a region.
+  return (offered & VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD) === 0n
+    ? offered & ~VHOST_USER_PROTOCOL_F_GET_VRING_BASE_INFLIGHT
+    : offered;
 }
 
 /** What VHOST_USER_GET_QUEUE_NUM says: QEMU counts a network device's virtqueues in pairs. */

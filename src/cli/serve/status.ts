@@ -91,7 +91,7 @@ function textOf(event: ServerEvent, verbose: boolean): string | undefined {
     case "broken":
       return `virtqueue ${event.queue} is broken: ${event.error.message}`;
     case "resumed":
-      return `virtqueue ${event.queue}: ${event.buffers} requests of a killed back-end are served again`;
+      return `virtqueue ${event.queue}: ${event.buffers} requests that a back-end before this one had taken are served again`;
     case "logging":
       return event.on ? "writes to guest memory are logged: a migration has begun" : "logging has ended";
     case "unlogged":

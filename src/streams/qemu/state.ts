@@ -191,11 +191,11 @@ class StateWalker {
     const { reader } = this;
     const integer = INTEGERS.get(field.type);
     if (integer !== undefined) return this.integer(field, integer, index);
+    const walk = this.look(field);
+    if (walk !== undefined) return this.inside(field, index, walk);
     if (field.struct !== undefined || field.elements.length > 0 || LISTS.has(field.type)) {
       return this.nested(field, index, count);
     }
-    const walk = this.look(field);
-    if (walk !== undefined) return this.inside(field, index, walk);
     const at = reader.at;
     if (!this.has(field.size)) return false;
     const bytes = reader.slice(field.size);
@@ -226,7 +226,7 @@ class StateWalker {
     const { at, end } = reader;
     const isWhole = field.size <= end - at;
     if (isWhole) reader.end = at + field.size;
-    this.open({ name: field.name, type: field.type, schema: SCHEMA }, index);
+    this.open({ name: field.name, type: field.struct?.name ?? field.type, schema: SCHEMA }, index);
     const sound = walk(reader, this.visitor, this.where());
     reader.at = reader.end;
     this.close();

@@ -64,7 +64,7 @@ export class RequestHandler {
   constructor(type: DeviceType, system: System, options: SessionOptions) {
     this.system = system;
     this.onEvent = options.onEvent ?? (() => {});
-    this.offered = protocolFeaturesOf(type.id) & ~(options.withoutProtocol ?? 0n);
+    this.offered = protocolFeaturesOf(type.id, options.withoutProtocol);
     this.device = new VhostUserDevice(type, system, {
       without: options.without,
       onEvent: this.onEvent,

@@ -61,7 +61,9 @@ describeLive("a guest whose back-ends are killed", (program, image) => {
       [net, blk] = [await startNet(), await startBlk()];
       await blk.says(/virtqueue 0 runs/);
       await net.says(/virtqueue 0 runs/);
-      expect(blk.said).toContain(`virtqueue 0: ${left} requests of a killed back-end are served again`);
+      expect(blk.said).toContain(
+        `virtqueue 0: ${left} requests that a back-end before this one had taken are served again`,
+      );
     }
     await guest.run("sleep 0.5");
     const { sent, lost, doubled } = pingsOf(await guest.run("pinging stop"));

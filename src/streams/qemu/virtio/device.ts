@@ -32,11 +32,18 @@ export interface VirtioDevice {
   readonly own: ((saved: SavedDevice) => Vmstate) | undefined;
   /** Further fields that its section has behind `virtio`, by the names that the description gives them. */
   readonly behind?: readonly FieldBehind[];
+  /** Structs that the description names and that have bytes of their own inside, by the names it gives their types. */
+  readonly structs?: ReadonlyMap<string, (saved: SavedDevice) => Vmstate>;
   /** Subsections of the section, behind all fields. */
-  readonly subsections?: readonly Vmstate[];
+  readonly subsections?: readonly SubsectionBehind[];
 }
 
 export interface FieldBehind {
   readonly field: string;
+  readonly state: (saved: SavedDevice) => Vmstate;
+}
+
+export interface SubsectionBehind {
+  readonly name: string;
   readonly state: (saved: SavedDevice) => Vmstate;
 }

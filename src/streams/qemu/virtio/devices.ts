@@ -10,6 +10,7 @@ import { MEM } from "./devices/mem.js";
 import { NET } from "./devices/net.js";
 import { NSM } from "./devices/nsm.js";
 import { SERIAL } from "./devices/serial.js";
+import { VHOST_USER_BLK } from "./devices/vhost-user-blk.js";
 
 /** A device that saves nothing of its own. */
 function plain(section: string, id: VirtioDeviceId): VirtioDevice {
@@ -30,7 +31,7 @@ const DEVICES: readonly VirtioDevice[] = [
   IOMMU,
   FS,
   NSM,
-  plain("vhost-user-blk", VirtioDeviceId.VIRTIO_ID_BLOCK),
+  VHOST_USER_BLK,
   // vhost-user-scsi too. Requests in flight are saved with the disks.
   plain("virtio-scsi", VirtioDeviceId.VIRTIO_ID_SCSI),
   plain("virtio-vhost_scsi", VirtioDeviceId.VIRTIO_ID_SCSI),
@@ -38,6 +39,7 @@ const DEVICES: readonly VirtioDevice[] = [
   plain("virtio-9p", VirtioDeviceId.VIRTIO_ID_9P),
   plain("virtio-input", VirtioDeviceId.VIRTIO_ID_INPUT),
   plain("virtio-vhost_vsock", VirtioDeviceId.VIRTIO_ID_VSOCK),
+  plain("virtio-rtc", VirtioDeviceId.VIRTIO_ID_CLOCK),
 ];
 
 const BY_SECTION: ReadonlyMap<string, VirtioDevice> = new Map(

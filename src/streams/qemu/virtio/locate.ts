@@ -113,7 +113,8 @@ class Locator {
     this.from = from;
     this.transport = transport;
     this.device = virtioDeviceOf(from.name);
-    this.states = new StateLocator(reader, CORE);
+    const behind = this.device?.subsections?.map(({ name }) => name) ?? [];
+    this.states = new StateLocator(reader, CORE, new Set(behind));
   }
 
   virtio(): LocatedVirtio {
@@ -133,9 +134,10 @@ class Locator {
     const { reader, device, states } = this;
     const { at } = reader;
     const behind = device?.behind ?? [];
-    const subsections = device?.subsections ?? [];
-    this.isOpen = behind.length > 0 || subsections.length > 0;
+    const named = device?.subsections ?? [];
+    this.isOpen = behind.length > 0 || named.length > 0;
     const located = this.virtio();
+    const subsections = named.map(({ state }) => state(located.saved));
     const pieces: Piece[] = [
       { kind: "group", name: "virtio", type: "virtio", at, end: reader.at, pieces: located.pieces },
     ];

@@ -34,7 +34,7 @@ export class VirtioFields {
 
   private inside(field: FieldDescription): WalkInside | undefined {
     if (field.type === VIRTIO) return (reader, visitor, path) => this.field(reader, visitor, path);
-    const state = this.behind(field) ?? opaqueField(field.type);
+    const state = this.behind(field) ?? this.struct(field) ?? opaqueField(field.type);
     if (state === undefined) return undefined;
     return (reader, visitor, path) => {
       const { pieces, damage } = locateState(reader, state);
@@ -48,6 +48,12 @@ export class VirtioFields {
     if (this.found === undefined) return undefined;
     const { device, saved } = this.found;
     return device?.behind?.find(({ field }) => field === name)?.state(saved);
+  }
+
+  private struct({ struct }: FieldDescription): Vmstate | undefined {
+    if (this.found === undefined || struct === undefined) return undefined;
+    const { device, saved } = this.found;
+    return device?.structs?.get(struct.name)?.(saved);
   }
 
   /** The whole body of the section, without a description. */

@@ -20,10 +20,13 @@ export class StateLocator {
   private readonly reader: Reader;
   /** The state whose subsections end everything, and can be gone on from. Undefined: there is none. */
   private readonly last: Vmstate | undefined;
+  private readonly behind: ReadonlySet<string>;
 
-  constructor(reader: Reader, last: Vmstate | undefined) {
+  /** `behind`: names of subsections that stand behind the last state, and are not its own. */
+  constructor(reader: Reader, last: Vmstate | undefined, behind: ReadonlySet<string> = new Set()) {
     this.reader = reader;
     this.last = last;
+    this.behind = behind;
   }
 
   /** Fields and subsections. `name`: what the fields stand under; empty for beside the rest. */
@@ -109,6 +112,6 @@ export class StateLocator {
 
   /** Whether it is a subsection of a state that does not know it; behind the last state all are. */
   private isUnknownOf(of: Vmstate, name: string): boolean {
-    return name.startsWith(`${of.name}/`) || (of === this.last && isName(name));
+    return name.startsWith(`${of.name}/`) || (of === this.last && isName(name) && !this.behind.has(name));
   }
 }

@@ -216,6 +216,34 @@ describe("the saved state of", () => {
     });
   });
 
+  it.each([
+    ["with a description", (bytes: Buffer) => bytes, []],
+    [
+      "without",
+      (bytes: Buffer) => bytes.subarray(0, bytes.lastIndexOf('{"configuration"') - 5),
+      ["vmdescription"],
+    ],
+  ])("a vhost-user disk has the requests that its back-end had not completed, %s", (_, cut, faults) => {
+    const bytes = new Uint8Array(cut(Buffer.from(capture("vhost-user-blk"))));
+    const state = valuesOf(bytes, 'sections[*/vhost-user-blk]["vhost-user-blk/inflight"].**');
+    const found = [...state.values].filter(([path, value]) => path.endsWith("].inflight") && value === 1);
+    // Three reads, on one queue of either processor.
+    expect(found).toHaveLength(3);
+    const under = found[0]?.[0].replace(/queues\[.*/, "") ?? "";
+    expectTold(
+      state,
+      under,
+      {
+        "extent.size": 4224,
+        "extent.queue_size": 128,
+        "queues[0].queue.version": 1,
+        "queues[0].queue.desc_num": 128,
+        "queues[1].queue.desc_num": 128,
+      },
+      faults,
+    );
+  });
+
   it("a disk has the requests of its controller's queues", () => {
     const state = valuesOf(capture("in-flight"), "sections[*/scsi-disk].qdev.requests.**");
     expectTold(state, "qdev.requests.in_flight", {

@@ -7,5 +7,10 @@ export const FS: VirtioDevice = {
   sections: ["vhost-user-fs"],
   id: VirtioDeviceId.VIRTIO_ID_FS,
   own: undefined,
-  subsections: [backendState("vhost-user-fs-backend", VirtioDeviceId.VIRTIO_ID_FS)],
+  subsections: [
+    {
+      name: "vhost-user-fs-backend",
+      state: () => backendState("vhost-user-fs-backend", VirtioDeviceId.VIRTIO_ID_FS),
+    },
+  ],
 };

@@ -65,5 +65,5 @@ export const GPU: VirtioDevice = {
   id: VirtioDeviceId.VIRTIO_ID_GPU,
   own: undefined,
   behind: [{ field: "virtio-gpu", state: () => GPU_RESOURCES }],
-  subsections: [GPU_BLOBS],
+  subsections: [{ name: GPU_BLOBS.name, state: () => GPU_BLOBS }],
 };
