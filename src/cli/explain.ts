@@ -12,8 +12,10 @@ import {
 } from "../inspect/explain/index.js";
 import { printable } from "../inspect/index.js";
 import { captureArgs, deviceId, readCapture } from "./capture.js";
-import { openInput, refuseToReadTwice } from "./input.js";
+import { type Input, openInput, refuseToReadTwice } from "./input.js";
 import { Batch, EXIT, type Io, UsageError } from "./io.js";
+import { withMemory } from "./ram/memory.js";
+import { readRings } from "./ram/rings.js";
 import { defineVerb, type Verb } from "./verb.js";
 
 const args = {
@@ -22,7 +24,11 @@ const args = {
     description: "The line, or a log with the lines around it: as text, as a file, or - for standard input.",
     required: true,
   },
-  file: { type: "positional", description: "The stream that failed to load.", required: false },
+  file: {
+    type: "positional",
+    description: "The stream that failed to load, and the files of its other channels.",
+    required: false,
+  },
   other: {
     type: "string",
     valueHint: "FILE",
@@ -41,6 +47,7 @@ const examples = [
   'virtwire explain "Unknown savevm section type 126"',
   'virtwire explain "Features 0x130000002 unsupported. Allowed features: 0x179000000" --device vsock',
   'virtwire explain "get_pci_config_device: Bad config data: i=0x9a read: 3 device: 6" failed.bin',
+  'virtwire explain "VQ 0 size 0x80 Guest index 0x12c inconsistent with Host index 0x134: delta 0xfff8" failed.bin',
   "virtwire explain destination.log failed.bin --other destination.bin",
   "journalctl -u libvirtd | virtwire explain -",
 ];
@@ -52,7 +59,7 @@ const SHOWN_UNKNOWN = 5;
 
 interface ExplainArguments {
   readonly log: string;
-  readonly file: string | undefined;
+  readonly files: readonly string[];
   readonly other: string | undefined;
   readonly device: string | undefined;
   readonly snapshot: string | undefined;
@@ -65,21 +72,39 @@ export function explainVerb(io: Io): Verb {
     args,
     examples,
     exits: { ok: "something was explained", differs: "nothing in it is known" },
-    run: ({ log, file, other, device, snapshot, format }) =>
-      explainLog({ log, file, other, device, snapshot, format }, io),
+    repeats: true,
+    run: ({ log, other, device, snapshot, format, _: [, ...files] }) =>
+      explainLog({ log, files, other, device, snapshot, format }, io),
   });
 }
 
 async function explainLog(given: ExplainArguments, io: Io): Promise<number> {
-  refuseToReadTwice([given.log, given.file, given.other]);
+  refuseToReadTwice([given.log, ...given.files, given.other]);
   const device = given.device === undefined ? undefined : deviceId(given.device);
   const log = readLog(await textOf(given.log, io));
-  if (log.sightings.length === 0 && isMissingFile(given.log))
+  const isKnown = log.sightings.length > 0;
+  if (!isKnown && isMissingFile(given.log))
     throw new UsageError(`${given.log}: no such file, and no message that is known`);
-  const file = log.sightings.length === 0 ? undefined : await captureOf(given.file, given.snapshot, io);
-  const other = log.sightings.length === 0 ? undefined : await captureOf(given.other, given.snapshot, io);
-  write(log, { file, other, device }, given.format, io);
-  return log.sightings.length === 0 ? EXIT.differs : EXIT.ok;
+  const failed = isKnown ? await failedOf(log, given, io) : {};
+  const other = isKnown ? await captureOf(given.other, given.snapshot, io) : undefined;
+  write(log, { ...failed, other, device }, given.format, io);
+  return isKnown ? EXIT.ok : EXIT.differs;
+}
+
+/** The stream that failed, and its virtqueues where a message is about what stands in them. */
+async function failedOf(
+  { sightings }: Log,
+  { files, snapshot }: ExplainArguments,
+  io: Io,
+): Promise<Pick<Known, "file" | "rings">> {
+  const [first] = files;
+  const needsRings = sightings.some(({ message }) => message.needsRings === true);
+  if (first === undefined || !needsRings) return { file: await captureOf(first, snapshot, io) };
+  return await withMemory({ files, snapshot }, io, async (memory) => {
+    const main = memory.inputs[memory.main];
+    const file = main && (await captureIn(main, io));
+    return { file, rings: await readRings(memory, undefined, io) };
+  });
 }
 
 /** What is no file is the line itself. */
@@ -114,17 +139,17 @@ async function captureOf(
   if (path === undefined) return undefined;
   const input = openInput(path, io, { snapshot });
   try {
-    const collector = new CaptureCollector(input.name);
-    const summary = await readCapture(
-      input,
-      { as: undefined, device: undefined, withFields: true },
-      () => collector,
-      io,
-    );
-    return summary && collector.finish(summary);
+    return await captureIn(input, io);
   } finally {
     input.close();
   }
+}
+
+async function captureIn(input: Input, io: Io): Promise<Capture | undefined> {
+  const collector = new CaptureCollector(input.name);
+  const options = { as: undefined, device: undefined, withFields: true };
+  const summary = await readCapture(input, options, () => collector, io);
+  return summary && collector.finish(summary);
 }
 
 function write({ sightings, unknown }: Log, known: Known, format: string, io: Io): void {

@@ -60,6 +60,11 @@ const VERBS: Readonly<Record<string, Entry>> = {
     about: "List, extract or read the guest's memory from the streams of a migration.",
     load: async (io) => (await import("./ram/index.js")).ramVerb(io),
   },
+  rings: {
+    group: "Migrations of a real QEMU",
+    about: "Show the virtqueues of devices: indices, and buffers in flight, out of the guest's memory.",
+    load: async (io) => (await import("./rings.js")).ringsVerb(io),
+  },
   edit: {
     group: "Migrations of a real QEMU",
     about: "Write a migration stream anew, with other values or without some sections.",

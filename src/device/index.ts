@@ -3,6 +3,7 @@
  * virtqueues. No I/O: a transport brings the bytes.
  */
 
+export type { GuestBytes } from "../streams/virtqueues/memory.js";
 export { gratuitousArpFrame, rarpFrame } from "./devices/announcement.js";
 export { BlkDevice, type BlkOptions } from "./devices/blk.js";
 export { type Disk, MemoryDisk } from "./devices/disk.js";
@@ -45,7 +46,6 @@ export type { Assumption, Loss, Written } from "./formats/loss.js";
 export { ownLosses } from "./formats/qemu/own.js";
 export { type QemuReading, type QemuReadOptions, readQemuState } from "./formats/qemu/read.js";
 export { type QemuWritten, writeQemuState } from "./formats/qemu/write.js";
-export type { GuestBytes } from "./formats/split-rings.js";
 export { type Reading, type StateFormat, StateReader } from "./formats/state-reader.js";
 export { writeState } from "./formats/state-writer.js";
 export { Allocator } from "./guest/allocator.js";

@@ -92,6 +92,13 @@ export {
   type Summary,
   type Table,
 } from "./report.js";
+export {
+  diagnose as diagnoseRings,
+  type RingDiagnosis,
+  type RingsReport,
+  ringsJson,
+  ringsText,
+} from "./rings/index.js";
 export { type TextOptions, TextRenderer } from "./text.js";
 export { valueText } from "./values.js";
 export { wrapped } from "./wrapped.js";

@@ -59,6 +59,14 @@ export {
 } from "./qemu/virtio/find.js";
 export type { Layout } from "./qemu/virtio/layout.js";
 export type { VirtioSection } from "./qemu/virtio/locate.js";
+export {
+  type DeviceRings,
+  type LoadVerdict,
+  type PackedQueueRings,
+  type QueueRings,
+  readDeviceRings,
+  type SplitQueueRings,
+} from "./qemu/virtio/rings.js";
 export { walkVirtioState } from "./qemu/virtio/section.js";
 export {
   decodeVirtioState,
@@ -99,3 +107,4 @@ export {
   DevicePartsParser,
   devicePartsBuffers,
 } from "./virtio/parts.js";
+export * from "./virtqueues/index.js";

@@ -1,7 +1,6 @@
 /** One virtio device in the streams of a migration, and the guest's memory around it. */
 
-import type { GuestBytes } from "../../device/index.js";
-import { type FoundDevice, guestBytes, VirtioDeviceFinder } from "../../streams/index.js";
+import { type FoundDevice, type GuestBytes, guestBytes, VirtioDeviceFinder } from "../../streams/index.js";
 import { describe } from "../capture.js";
 import type { SeekableInput } from "../input.js";
 import { type Io, UsageError } from "../io.js";

@@ -1,9 +1,9 @@
 /** `virtwire ram read`: a piece of the guest's memory as a hexadecimal listing. */
 import { MemoryDump } from "../../inspect/index.js";
-import { ChannelUnpacker, guestAddress, type ImageBlock } from "../../streams/index.js";
+import { guestAddress, type ImageBlock } from "../../streams/index.js";
 import { EXIT, type Io, UsageError } from "../io.js";
-import { SaidFaults } from "./faults.js";
 import { blockNamed, type GuestMemory, type MigrationFiles, withMemory } from "./memory.js";
+import { unpackPages } from "./unpack.js";
 
 const MAX_LENGTH = 1 << 24;
 
@@ -28,13 +28,14 @@ export function read(files: MigrationFiles, address: string, length: number, io:
       const page = Math.floor(at / block.pageSize);
       const from = at - page * block.pageSize;
       const size = Math.min(end - at, block.pageSize - from);
-      const content = memory.reader.read(memory.image.codeOf(block.name, page), block.pageSize);
+      const code = memory.image.codeOf(block.name, page);
+      const content = memory.reader.read(code, block.pageSize);
       const bytes =
         content.kind === "bytes"
           ? content.bytes
           : content.kind === "zero"
             ? new Uint8Array(block.pageSize)
-            : unpacked.get(page);
+            : unpacked.get(code);
       if (bytes === undefined) {
         dump.missing(base + at, size, content.kind === "missing" ? "never sent" : "cannot be read");
         lacking++;
@@ -46,36 +47,19 @@ export function read(files: MigrationFiles, address: string, length: number, io:
   });
 }
 
-/** What of the range is compressed. */
-async function unpack(
+/** What of the range is compressed, by the codes of the pages. */
+function unpack(
   memory: GuestMemory,
   { block, start, end }: Range,
   io: Io,
-): Promise<Map<number, Uint8Array>> {
+): Promise<ReadonlyMap<number, Uint8Array>> {
+  const { image } = memory;
   const wanted = new Set<number>();
-  const pages = new Map<number, Uint8Array>();
-  const location = (page: number) => memory.image.locate(memory.image.codeOf(block.name, page));
   for (let page = Math.floor(start / block.pageSize); page * block.pageSize < end; page++) {
-    const place = location(page);
-    if (place.kind === "packed") wanted.add(place.input);
+    const code = image.codeOf(block.name, page);
+    if (image.locate(code).kind === "packed") wanted.add(code);
   }
-  for (const input of wanted) {
-    const said = new SaidFaults();
-    const unpacker = new ChannelUnpacker({
-      page: (ordinal, name, offset, bytes) => {
-        if (name !== block.name || offset + bytes.length <= start || offset >= end) return;
-        const page = Math.floor(offset / block.pageSize);
-        const place = location(page);
-        if (place.kind === "packed" && place.input === input && place.ordinal === ordinal) {
-          pages.set(page, bytes.slice());
-        }
-      },
-      fault: (fault) => said.add(memory.inputs[input]?.name ?? "", fault),
-    });
-    await memory.feed(input, unpacker);
-    said.say(io);
-  }
-  return pages;
+  return unpackPages(memory, wanted, io);
 }
 
 /** BLOCK+OFFSET, BLOCK alone, or a guest-physical address. */

@@ -10,6 +10,7 @@ import {
   walkPvirtqDesc,
 } from "../../../generated/virtio/ring.js";
 import { Reader, Writer } from "../../runtime/index.js";
+import type { RingPosition } from "../../streams/virtqueues/packed-position.js";
 import type { GuestMemory } from "../memory/guest-memory.js";
 import { Cell, Words } from "./cell.js";
 import { areaOf } from "./chain.js";
@@ -66,21 +67,6 @@ export class PackedAreas {
   storeFlags(slot: number, flags: number): void {
     this.words.store(slot * PVIRTQ_DESC_SIZE + this.flagsOffset, flags);
   }
-}
-
-/** A place in a packed ring that wraps: an offset, and the counter that changes each time around. */
-export interface RingPosition {
-  readonly slot: number;
-  readonly wrap: boolean;
-}
-
-export function advance({ slot, wrap }: RingPosition, by: number, size: number): RingPosition {
-  const next = slot + by;
-  return next >= size ? { slot: next - size, wrap: !wrap } : { slot: next, wrap };
-}
-
-export function isAvailable(flags: number, wrap: boolean): boolean {
-  return ((flags & VIRTQ_DESC_F_AVAIL) !== 0) === wrap && ((flags & VIRTQ_DESC_F_USED) !== 0) !== wrap;
 }
 
 export function isUsed(flags: number, wrap: boolean): boolean {

@@ -5,13 +5,14 @@ import {
   PvirtqDescFlags,
   RingEventFlags,
 } from "../../../generated/virtio/ring.js";
+import { advance, isAvailable, type RingPosition } from "../../streams/virtqueues/packed-position.js";
 import type { GuestMemory } from "../memory/guest-memory.js";
 import { aimIndirect, ChainParts, DescriptorChain } from "./chain.js";
 import { DescriptorTable, PACKED_DESCRIPTOR } from "./descriptor-table.js";
 import { RingFault } from "./fault.js";
 import { InOrder } from "./in-order.js";
 import { OwnedBuffers } from "./owned.js";
-import { advance, isAvailable, PackedAreas, type RingPosition, usedFlags } from "./packed-areas.js";
+import { PackedAreas, usedFlags } from "./packed-areas.js";
 import { type DeviceQueue, type QueueFeatures, type QueuePlace, type QueuePosition, START } from "./queue.js";
 
 const { VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE, VIRTQ_DESC_F_INDIRECT } = PvirtqDescFlags;

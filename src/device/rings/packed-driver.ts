@@ -8,9 +8,10 @@ import {
   writePvirtqDescAt,
 } from "../../../generated/virtio/ring.js";
 import { Writer } from "../../runtime/index.js";
+import { advance, type RingPosition } from "../../streams/virtqueues/packed-position.js";
 import type { GuestMemory } from "../memory/guest-memory.js";
 import { RingFault } from "./fault.js";
-import { advance, availableFlags, isUsed, PackedAreas, type RingPosition } from "./packed-areas.js";
+import { availableFlags, isUsed, PackedAreas } from "./packed-areas.js";
 import {
   type DriverBuffer,
   type DriverQueue,

@@ -1,5 +1,6 @@
 /** Explains what was seen in a log, with the captures that were given along. */
 import type { VirtioDeviceId } from "../../../generated/virtio/ids.js";
+import type { RingsReport } from "../rings/device.js";
 import type { Capture } from "./capture.js";
 import { deviceNamed } from "./devices.js";
 import type { Sighting } from "./log.js";
@@ -23,14 +24,16 @@ export interface Explanation {
 export interface Known {
   readonly file?: Capture | undefined;
   readonly other?: Capture | undefined;
+  /** The virtqueues in the memory of `file`: see Message.needsRings. */
+  readonly rings?: readonly RingsReport[] | undefined;
   /** From the command line. Otherwise the names in the log decide. */
   readonly device?: VirtioDeviceId | undefined;
 }
 
-export function explain(sighting: Sighting, { file, other, device }: Known): Explanation {
+export function explain(sighting: Sighting, { file, other, rings, device }: Known): Explanation {
   const { message, values, subject, names } = sighting;
   const named = names.map(deviceNamed).find((type) => type !== undefined);
-  const scene: Scene = { subject, device: device ?? named, file, other };
+  const scene: Scene = { subject, device: device ?? named, file, other, rings };
   return {
     line: sighting.line,
     text: sighting.text,

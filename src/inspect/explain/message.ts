@@ -20,6 +20,8 @@ export interface Message {
   readonly meaning: string;
   /** It only says where the message before it came from. */
   readonly isFollowUp?: boolean;
+  /** What stands in the virtqueues in guest memory explains it. */
+  readonly needsRings?: true;
   /** What usually helps. */
   readonly remedy: string;
   /** What it is about, where the message says so: other lines of the same log may be about the same. */

@@ -3,6 +3,7 @@
 import type { VirtioDeviceId } from "../../../generated/virtio/ids.js";
 import { describeFault } from "../fault-text.js";
 import { printPath } from "../path.js";
+import type { RingsReport } from "../rings/device.js";
 import type { Capture, Section } from "./capture.js";
 import type { Place, Subject } from "./message.js";
 
@@ -14,6 +15,8 @@ export interface Scene {
   readonly file: Capture | undefined;
   /** One of the destination's own. */
   readonly other: Capture | undefined;
+  /** The virtqueues in the memory of the stream that failed. Undefined: nobody has looked. */
+  readonly rings: readonly RingsReport[] | undefined;
 }
 
 /** The sections of that name; with `instanceId`, the one of that number. */

@@ -1,8 +1,7 @@
 /** The guest's memory of a capture, read where it lies in the stream. */
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
-import type { GuestBytes } from "../../../src/device/index.js";
-import { guestBytes, PageReader, RamImageBuilder } from "../../../src/streams/index.js";
+import { type GuestBytes, guestBytes, PageReader, RamImageBuilder } from "../../../src/streams/index.js";
 
 export function memoryOf(path: string): GuestBytes {
   const packed = readFileSync(path);

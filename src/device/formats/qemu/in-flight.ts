@@ -7,6 +7,7 @@ import type {
   QemuVirtqueueElement,
   QemuVirtqueueRequest,
 } from "../../../../generated/qemu/virtio/element.js";
+import { outputQueue, savedRequests } from "../../../streams/qemu/virtio/requests.js";
 import { savedValue } from "../../../streams/qemu/virtio/saved.js";
 import type { VirtioState } from "../../../streams/qemu/virtio/state.js";
 import type { BufferPart, OwnedBuffer } from "../../member/device-state.js";
@@ -16,23 +17,12 @@ export type InFlight = ReadonlyMap<number, readonly OwnedBuffer[]>;
 
 export function readInFlight(state: VirtioState): InFlight {
   const found = new Map<number, OwnedBuffer[]>();
-  const add = (queue: number, request: QemuVirtqueueRequest) => {
+  for (const { queue, request } of savedRequests(state)) {
     const list = found.get(queue) ?? [];
     list.push(ownedBuffer(request));
     found.set(queue, list);
-  };
-  // QEMU puts the newest in front.
-  const requests = savedValue(state, "qemu_virtio_blk")?.requests ?? [];
-  for (const { vqIndex = 0, request } of [...requests].reverse()) add(vqIndex, request);
-  for (const { id, request } of savedValue(state, "qemu_virtio_serial")?.ports ?? []) {
-    if (request !== undefined) add(outputQueue(id), request);
   }
   return found;
-}
-
-/** Two virtqueues for port 0, two for control, then two for each further port; output is the second. */
-function outputQueue(port: number): number {
-  return port === 0 ? 1 : 2 * port + 3;
 }
 
 /** Whether QEMU keeps buffers of this device in its section: of the others, it only knows how far it has read. */

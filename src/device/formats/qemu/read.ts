@@ -8,11 +8,12 @@
 import type { QemuVirtioQueue } from "../../../../generated/qemu/virtio/body.js";
 import type { QemuVirtioPciQueue } from "../../../../generated/qemu/virtio/transports.js";
 import { VirtioFeature } from "../../../../generated/virtio/features.js";
-import { VIRTIO_PCI_VRING_ALIGN, VIRTQ_DESC_SIZE } from "../../../../generated/virtio/ring.js";
 import { Reader } from "../../../runtime/index.js";
+import { savedAreas } from "../../../streams/qemu/virtio/areas.js";
 import { locateVirtio, type VirtioSection } from "../../../streams/qemu/virtio/locate.js";
 import { savedValue } from "../../../streams/qemu/virtio/saved.js";
 import { decodeVirtioState, type VirtioState } from "../../../streams/qemu/virtio/state.js";
+import type { GuestBytes } from "../../../streams/virtqueues/memory.js";
 import {
   type DeviceState,
   NO_VECTOR,
@@ -21,7 +22,7 @@ import {
   type QueueState,
 } from "../../member/device-state.js";
 import type { Assumption } from "../loss.js";
-import { type GuestBytes, SplitRings } from "../split-rings.js";
+import { SplitRings } from "../split-rings.js";
 import { type Reading, withAssumedFeatures } from "../state-reader.js";
 import { readConfig } from "./config.js";
 import { readInFlight } from "./in-flight.js";
@@ -105,7 +106,6 @@ function registersOf(
   isModern: boolean,
 ): QueueState {
   const registers = registerQueues(saved)?.[index];
-  const { avail = 0n, used = 0n } = savedValue(saved, "qemu_virtio_virtqueues")?.vq[index] ?? {};
   const common = {
     size: queue.num,
     maxSize: savedValue(saved, "qemu_virtio_ringsize")?.numDefault[index] ?? queue.num,
@@ -122,29 +122,7 @@ function registersOf(
       deviceArea: joined(registers.used),
     };
   }
-  const legacy = legacyAreas(queue);
-  return {
-    ...common,
-    enabled: queue.desc !== 0n,
-    descriptorArea: queue.desc,
-    driverArea: isModern ? avail : legacy.avail,
-    deviceArea: isModern ? used : legacy.used,
-  };
-}
-
-/**
- * A legacy driver gives one address: the areas follow one another.
- * @source virtio 1.4, Legacy Interfaces: A Note on Virtqueue Layout; QEMU 10.0.2, virtio_queue_update_rings
- */
-function legacyAreas({ desc, num, align = VIRTIO_PCI_VRING_ALIGN }: QemuVirtioQueue): {
-  readonly avail: bigint;
-  readonly used: bigint;
-} {
-  if (desc === 0n) return { avail: 0n, used: 0n };
-  const avail = desc + BigInt(num * VIRTQ_DESC_SIZE);
-  const end = avail + BigInt((2 + num) * Uint16Array.BYTES_PER_ELEMENT);
-  const step = BigInt(Math.max(align, 1));
-  return { avail, used: ((end + step - 1n) / step) * step };
+  return { ...common, enabled: queue.desc !== 0n, ...savedAreas(saved, queue, index, isModern) };
 }
 
 function standingQueues(

@@ -5,9 +5,10 @@
 import { VirtioFeature } from "../../../../generated/virtio/features.js";
 import { VirtioDeviceId } from "../../../../generated/virtio/ids.js";
 import type { VirtioState } from "../../../streams/qemu/virtio/state.js";
+import type { GuestBytes } from "../../../streams/virtqueues/memory.js";
 import type { DeviceState, OwnedBuffer, QueueStanding, QueueState } from "../../member/device-state.js";
 import type { Assumption } from "../loss.js";
-import { type GuestBytes, SplitRings } from "../split-rings.js";
+import { SplitRings } from "../split-rings.js";
 import { isPacked } from "../state-fields.js";
 import { holdsRequests, misreadsRequests, readInFlight } from "./in-flight.js";
 

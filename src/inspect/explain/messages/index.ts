@@ -9,12 +9,14 @@ import { vfioMessages } from "./vfio.js";
 import { vhostMessages } from "./vhost.js";
 import { virtioMessages } from "./virtio.js";
 import { virtiofsdMessages } from "./virtiofsd.js";
+import { virtqueueMessages } from "./virtqueues.js";
 import { vmstateMessages } from "./vmstate.js";
 
 export const messages: readonly Message[] = [
   ...streamMessages,
   ...vmstateMessages,
   ...virtioMessages,
+  ...virtqueueMessages,
   ...pciMessages,
   ...memoryMessages,
   ...postcopyMessages,

@@ -1,14 +1,11 @@
-/** Messages about virtio devices: features, queues, and what the devices themselves refuse. */
+/** Messages about virtio devices: features, and what the devices themselves refuse. */
 
 import { deviceOfMask } from "../../features.js";
-import type { Node } from "../../node.js";
-import { printPath } from "../../path.js";
 import { hex } from "../../report.js";
-import type { Capture, Section } from "../capture.js";
 import { bitTexts } from "../devices.js";
-import { findFields } from "../fields.js";
-import type { Message, Place, Source } from "../message.js";
-import { type Scene, sectionsOf, subjectPlaces } from "../scene.js";
+import { valuePlaces } from "../field-places.js";
+import type { Message, Source } from "../message.js";
+import { type Scene, subjectPlaces } from "../scene.js";
 import type { Values } from "../values.js";
 
 const virtio = (name: string): Source => ({ project: "QEMU", file: "hw/virtio/virtio.c", function: name });
@@ -28,53 +25,6 @@ export const virtioMessages: readonly Message[] = [
     causes: featureCauses,
     places: (values, scene) =>
       valuePlaces(scene, ["guest_features"], values.big("features"), "what the guest has accepted"),
-  },
-  {
-    id: "virtio-queue-index",
-    format: "VQ %d size 0x%x Guest index 0x%x inconsistent with Host index 0x%x: delta 0x%x",
-    values: ["queue", "size", "guest", "host", "delta"],
-    source: virtio("virtio_load"),
-    meaning:
-      "The device claims to have taken more buffers than the driver has made available, or the ring in guest memory is older than the device's state.",
-    remedy:
-      "Memory and device state are not of one moment. Look for a back-end that went on writing after the state was saved, for a page that was dirtied and not sent, for disks or snapshots of different times, and for bugs of old devices (the statistics queue of virtio-balloon before QEMU 2.8).",
-    causes: indexCauses,
-    places: (values, scene) =>
-      queuePlaces(scene, values.number("queue"), values.number("host"), "what the device has taken"),
-  },
-  {
-    id: "virtio-queue-inuse",
-    format: "VQ %d size 0x%x < last_avail_idx 0x%x - used_idx 0x%x",
-    values: ["queue", "size", "avail", "used"],
-    source: virtio("virtio_load"),
-    meaning: "More requests would be in flight than the queue has entries.",
-    remedy:
-      "As for inconsistent indices: memory and device state are not of one moment, or the stream is damaged.",
-    causes: (values) => [
-      `${wrapped(values.number("avail") - values.number("used"))} in flight, the queue has ${values.number("size")} entries`,
-    ],
-    places: (values, scene) =>
-      queuePlaces(scene, values.number("queue"), values.number("avail"), "what the device has taken"),
-  },
-  {
-    id: "virtio-queue-address",
-    format: "VQ %d address 0x0 inconsistent with Host index 0x%x",
-    values: ["queue", "host"],
-    source: virtio("virtio_load"),
-    meaning: "A queue that is not set up has a position.",
-    remedy: "The destination read another layout than the source wrote, or the stream is damaged.",
-    places: (values, scene) =>
-      queuePlaces(scene, values.number("queue"), values.number("host"), "a position without a ring"),
-  },
-  {
-    id: "virtio-queue-count",
-    format: "Invalid number of virtqueues: 0x%x",
-    values: ["count"],
-    source: virtio("virtio_load"),
-    meaning: "No device has so many queues: the destination is out of step inside this device.",
-    remedy:
-      "The transports differ (PCI, CCW, MMIO), MSI-X is on at one side only, or the configuration has another length: use the same machine type and device model on both sides.",
-    places: (_, scene) => subjectPlaces(scene),
   },
   {
     id: "net-vnet-header",
@@ -208,60 +158,3 @@ function featureCauses(values: Values, { subject, device }: Scene): string[] {
 
 /** Bits that mean the same for every type of device. */
 const COMMON = ((1n << 50n) - 1n) ^ ((1n << 24n) - 1n);
-
-function indexCauses(values: Values): string[] {
-  const guest = values.number("guest");
-  const host = values.number("host");
-  const size = values.number("size");
-  const delta = wrapped(guest - host);
-  const behind = 0x10000 - delta;
-  return [
-    `the driver has made ${guest} (${hex(guest)}) buffers available, the device has taken ${host} (${hex(host)}), both modulo 65536; ${delta} may be waiting, at most ${size}`,
-    delta > 0x8000
-      ? `the device is ${behind} ${behind === 1 ? "buffer" : "buffers"} ahead of the ring: the page of the ring in guest memory is older than the device's state`
-      : `the ring is ${delta} buffers ahead, more than it holds: the device's state is older than the memory, or belongs to another ring`,
-  ];
-}
-
-function wrapped(difference: number): number {
-  return difference & 0xffff;
-}
-
-/** Fields of these names that have this value, in the device that the log names, or in all. */
-function valuePlaces(scene: Scene, names: readonly string[], value: bigint, text: string): Place[] {
-  return placesOf(
-    scene,
-    (node) => names.includes(node.name) && isNumber(node) && BigInt(node.value as number | bigint) === value,
-    text,
-  );
-}
-
-function queuePlaces(scene: Scene, queue: number, index: number, text: string): Place[] {
-  const exact = placesOf(
-    scene,
-    (node) => node.name === "last_avail_idx" && Number(node.value) === index,
-    text,
-  ).filter(({ path }) => path?.includes(`[${queue}].`) ?? false);
-  return exact.length > 0 ? exact : subjectPlaces(scene);
-}
-
-function placesOf(scene: Scene, wanted: (node: Node) => boolean, text: string): Place[] {
-  const { file, subject } = scene;
-  if (file === undefined) return [];
-  const sections = subject.section === undefined ? file.sections : sectionsOf(file, subject.section);
-  const found = sections.flatMap((section) => inSection(file, section, wanted, text));
-  return found.length > 0 ? found : subjectPlaces(scene);
-}
-
-function inSection(file: Capture, section: Section, wanted: (node: Node) => boolean, text: string): Place[] {
-  return findFields(section, wanted).map(({ node, path }) => ({
-    capture: file.name,
-    at: node.at,
-    path: printPath(path),
-    text,
-  }));
-}
-
-function isNumber(node: Node): boolean {
-  return typeof node.value === "number" || typeof node.value === "bigint";
-}

@@ -19,6 +19,7 @@ const MiB = 2 ** 20;
 interface Machine {
   readonly names: RegExp;
   readonly block: string;
+  readonly hasVgaHole?: true;
   /** First address of the memory. */
   readonly base: number;
   /** How much of the memory lies below 4 GiB, where the rest goes on at 4 GiB. */
@@ -26,11 +27,12 @@ interface Machine {
 }
 
 const MACHINES: readonly Machine[] = [
-  { names: /^(?:pc|pc-i440fx-.*)$/, block: "pc.ram", base: 0, low: lowOfPc },
+  { names: /^(?:pc|pc-i440fx-.*)$/, block: "pc.ram", base: 0, hasVgaHole: true, low: lowOfPc },
   {
     names: /^(?:q35|pc-q35-.*)$/,
     block: "pc.ram",
     base: 0,
+    hasVgaHole: true,
     low: (size) => (size >= 0xb0000000 ? 2 * GiB : size),
   },
   { names: /^microvm/, block: "microvm.ram", base: 0, low: (size) => Math.min(size, 3 * GiB) },
@@ -47,7 +49,7 @@ export function guestAddress(
 ): MemoryPlace {
   if (machine === undefined) return { problem: "the stream does not name the machine: use BLOCK+OFFSET" };
   const sizes = new Map(blocks.map(({ name, usedLength }) => [name, usedLength]));
-  const known = MACHINES.find(({ names, block }) => names.test(machine) && sizes.has(block));
+  const known = machineOf(machine, sizes);
   if (known === undefined) {
     return { problem: `the memory map of ${machine} with these blocks is not known: use BLOCK+OFFSET` };
   }
@@ -59,7 +61,7 @@ export function guestAddress(
   const at = address - known.base;
   if (at >= 0 && at < low) {
     const note =
-      known.block === "pc.ram" && at >= VGA_AT && at < MiB
+      known.hasVgaHole && at >= VGA_AT && at < MiB
         ? "what the guest sees from 0xa0000 to 0xfffff is up to its chipset; this is the memory behind"
         : undefined;
     return { block: known.block, offset: at, note };
@@ -71,6 +73,19 @@ export function guestAddress(
     if (above < 0 && -above <= bios) return { block: "pc.bios", offset: bios + above, note: undefined };
   }
   return { problem: `no memory at 0x${address.toString(16)} in the map of ${machine}` };
+}
+
+/**
+ * With a memory backend of the user's the machine's block is called as that is. Blocks of devices and of firmware have a
+ * slash or a dot in their names; where more than one has none, which is the machine's memory cannot be told.
+ */
+function machineOf(machine: string, sizes: ReadonlyMap<string, number>): Machine | undefined {
+  const named = MACHINES.filter(({ names }) => names.test(machine));
+  const own = named.find(({ block }) => sizes.has(block));
+  const [only, another] = named;
+  if (own !== undefined || only === undefined || another !== undefined) return own;
+  const [backend, second] = [...sizes.keys()].filter((name) => !/[./]/.test(name));
+  return backend === undefined || second !== undefined ? undefined : { ...only, block: backend };
 }
 
 /** Since 1.8 memory that has to be split is split at 3 GiB; before, at 3.5 GiB. */

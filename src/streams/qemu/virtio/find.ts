@@ -1,4 +1,4 @@
-/** Finds one virtio device in a migration stream: its section, and what says how long that is. */
+/** Finds virtio devices in a migration stream, one or all: their sections, and what says how long those are. */
 import { type Fault, Reader } from "../../../runtime/index.js";
 import type { Description } from "../description.js";
 import type { QemuEvent, SectionEvent } from "../events.js";
@@ -31,6 +31,8 @@ export interface StreamPackage {
 
 /** Names that are kept to be shown. */
 const MAX_NAMES = 1000;
+/** Of states that are kept: a device takes 50 KB, one with a thousand requests in flight 50 MB. */
+const MAX_BYTES = 1 << 28;
 
 /** Pushed the chunks of a stream. */
 export class VirtioDeviceFinder {
@@ -45,14 +47,18 @@ export class VirtioDeviceFinder {
   mappedEnd = 0;
   /** What the configuration of the stream says. */
   machine: string | undefined;
-  private readonly wanted: string;
+  private readonly wanted: string | undefined;
   private readonly parser: QemuStreamParser;
   private readonly found: FoundDevice[] = [];
+  private left = MAX_BYTES;
   private isMapped = false;
   private command: StreamPlace | undefined;
 
-  /** `wanted`: the name of a section, or one half of it: `0000:00:02.0/virtio-net`, `virtio-net`, `0000:00:02.0`. */
-  constructor(wanted: string, description: Description | undefined) {
+  /**
+   * `wanted`: the name of a section, or one half of it: `0000:00:02.0/virtio-net`, `virtio-net`, `0000:00:02.0`. All when
+   * undefined.
+   */
+  constructor(wanted: string | undefined, description: Description | undefined) {
     this.wanted = wanted;
     this.parser = new QemuStreamParser((event) => this.take(event), { description });
   }
@@ -103,7 +109,8 @@ export class VirtioDeviceFinder {
     if (virtioDeviceOf(name) === undefined) return;
     const full = nameOf(name, instanceId);
     if (this.names.length < MAX_NAMES) this.names.push(full);
-    if (body === undefined || !complete || !fits(full, this.wanted)) return;
+    if (body === undefined || !complete || !fits(full, this.wanted) || this.left < body.length) return;
+    this.left -= body.length;
     const section = { name, versionId, machine: this.machine };
     const [state] = locateVirtioSection(new Reader(body), section).pieces;
     if (state === undefined) return;
@@ -121,8 +128,10 @@ function nameOf(name: string, instanceId: number): string {
   return instanceId === 0 ? name : `${name}#${instanceId}`;
 }
 
-function fits(name: string, wanted: string): boolean {
-  return name === wanted || name.endsWith(`/${wanted}`) || name.startsWith(`${wanted}/`);
+function fits(name: string, wanted: string | undefined): boolean {
+  return (
+    wanted === undefined || name === wanted || name.endsWith(`/${wanted}`) || name.startsWith(`${wanted}/`)
+  );
 }
 
 function placeOf({ at, size }: StreamPlace): StreamPlace {

@@ -44,12 +44,24 @@ describe("guest-physical addresses", () => {
 
   it.each([
     [undefined, block("pc.ram", GiB), 0],
-    ["pc-q35-10.0", block("mem0", GiB), 0],
+    ["virt-10.0", block("mem0", GiB), GiB],
     ["raspi3b", block("ram", GiB), 0],
     ["pc-q35-10.0", block("pc.ram", GiB), GiB],
     ["virt-10.0", block("mach-virt.ram", GiB), 0],
     ["pc-q35-10.0", block("pc.ram", 2048 * GiB), 0],
+    ["pc-q35-10.0", block("0000:00:02.0/vga.vram", GiB), 0],
   ])("says what it does not know: %s", (machine, one, address) => {
     expect(guestAddress(machine, [one], address)).toEqual({ problem: expect.any(String) });
+  });
+
+  it("takes the memory backend that there is for the machine's own, and none of several", () => {
+    const blocks = [
+      block("mem0", 4 * GiB),
+      block("pc.bios", 0x40000),
+      block("/rom@etc/acpi/tables", 0x20000),
+    ];
+    expect(guestAddress("pc-q35-10.0", blocks, 5 * GiB)).toMatchObject({ block: "mem0", offset: 3 * GiB });
+    const nodes = [block("node0", GiB), block("node1", GiB)];
+    expect(guestAddress("pc-q35-10.0", nodes, 0)).toEqual({ problem: expect.any(String) });
   });
 });
