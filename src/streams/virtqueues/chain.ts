@@ -61,7 +61,7 @@ interface Entry extends Descriptor {
 }
 
 /** A table of descriptors in memory: the ring's, or an indirect one. */
-export abstract class DescriptorTable {
+abstract class DescriptorTable {
   readonly size: number;
   protected readonly reader: Reader;
   private readonly memory: RingMemory;
