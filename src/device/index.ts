@@ -120,6 +120,7 @@ export type {
   QueueFeatures,
   QueuePlace,
   QueuePosition,
+  RingDescriptor,
   UsedBuffer,
 } from "./rings/queue.js";
 export { START as QUEUE_START } from "./rings/queue.js";

@@ -6,6 +6,7 @@ import { copyBytes } from "../memory/copy.js";
 import { GuestAddressError, type GuestMemory, guestAddress, type Segment } from "../memory/guest-memory.js";
 import type { DescriptorTable } from "./descriptor-table.js";
 import { RingFault } from "./fault.js";
+import type { RingDescriptor } from "./queue.js";
 
 /**
  * No chain may describe more than 2^32 bytes; one less is what the length in a used ring can say.
@@ -23,14 +24,23 @@ export class DescriptorChain {
   readonly descriptors: number;
   readonly readableLength: number;
   readonly writableLength: number;
+  /** What the ring said of it, where the queue keeps that for a successor (see PackedDeviceQueue); else nothing. */
+  readonly ring: readonly RingDescriptor[];
   private readonly memory: GuestMemory;
   /** Those that the device reads, then those that it writes. */
   private readonly segments: readonly Segment[];
   private readonly readableSegments: number;
   private writtenLength = 0;
 
-  constructor(memory: GuestMemory, id: number, descriptors: number, parts: ChainParts) {
+  constructor(
+    memory: GuestMemory,
+    id: number,
+    descriptors: number,
+    parts: ChainParts,
+    ring: readonly RingDescriptor[] = NOT_KEPT,
+  ) {
     this.memory = memory;
+    this.ring = ring;
     this.id = id;
     this.descriptors = descriptors;
     this.segments = parts.segments;
@@ -136,6 +146,8 @@ export class DescriptorChain {
   }
 }
 
+const NOT_KEPT: readonly RingDescriptor[] = [];
+
 /** `wanted` bytes of segments, from `start` on. */
 function piecesOf(segments: readonly Segment[], start: number, wanted: number): Uint8Array[] {
   const pieces: Uint8Array[] = [];
@@ -228,13 +240,13 @@ export function areaOf(
 }
 
 /**
- * Turns `table` to the indirect descriptors that the descriptor loaded last in `outer` points to; they may lie anywhere.
+ * Turns `table` to the indirect descriptors that the descriptor `outer` points to; they may lie anywhere.
  * Gives how many they are. @throws RingFault when there is no such memory.
  */
 export function aimIndirect(
   table: DescriptorTable,
   memory: GuestMemory,
-  outer: DescriptorTable,
+  outer: Pick<RingDescriptor, "address" | "length">,
   entry: number,
 ): number {
   const { address, length } = outer;

@@ -13,7 +13,14 @@ import { RingFault } from "./fault.js";
 import { InOrder } from "./in-order.js";
 import { OwnedBuffers } from "./owned.js";
 import { PackedAreas, usedFlags } from "./packed-areas.js";
-import { type DeviceQueue, type QueueFeatures, type QueuePlace, type QueuePosition, START } from "./queue.js";
+import {
+  type DeviceQueue,
+  type QueueFeatures,
+  type QueuePlace,
+  type QueuePosition,
+  type RingDescriptor,
+  START,
+} from "./queue.js";
 
 const { VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE, VIRTQ_DESC_F_INDIRECT } = PvirtqDescFlags;
 
@@ -34,9 +41,11 @@ export class PackedDeviceQueue implements DeviceQueue {
   /** Where the first of the used descriptors is that the driver does not see yet, and its flags. */
   private hidden: number | undefined;
   private hiddenFlags = 0;
+  private readonly keeps: boolean;
 
   /**
-   * `position`: where the device goes on, when the queue comes from elsewhere.
+   * `position`: where the device goes on, when the queue comes from elsewhere. `keeps`: chains say what the ring said of
+   * them, so that another one can `reopen` them.
    * @throws RingFault when the queue cannot lie where `place` says.
    */
   constructor(
@@ -44,6 +53,7 @@ export class PackedDeviceQueue implements DeviceQueue {
     place: QueuePlace,
     features: QueueFeatures = {},
     position: QueuePosition = START,
+    keeps = false,
   ) {
     if (position.available >= place.size || position.used >= place.size) {
       throw new RingFault("index", `a position behind the end of a ring of ${place.size}`);
@@ -64,6 +74,15 @@ export class PackedDeviceQueue implements DeviceQueue {
     this.available = { slot: position.available, wrap: position.availableWrap };
     this.used = { slot: position.used, wrap: position.usedWrap };
     this.considered = this.used;
+    this.keeps = keeps;
+  }
+
+  /**
+   * Whether the driver's descriptor still stands at a place of a ring that nobody has open.
+   * @throws RingFault when the queue cannot lie where `place` says.
+   */
+  static isAvailableIn(memory: GuestMemory, place: QueuePlace, slot: number, wrap: boolean): boolean {
+    return isAvailable(new PackedAreas(memory, place).loadFlags(slot), wrap);
   }
 
   get position(): QueuePosition {
@@ -81,38 +100,56 @@ export class PackedDeviceQueue implements DeviceQueue {
 
   take(): DescriptorChain | undefined {
     if (!this.isReady()) return undefined;
-    const { table, parts } = this;
+    const { table } = this;
     const { size } = this.place;
-    parts.begin();
+    this.parts.begin();
+    const kept: RingDescriptor[] | undefined = this.keeps ? [] : undefined;
     let position = this.available;
     for (let count = 1; ; count++) {
       if (count > size) throw new RingFault("loop", `a chain of more than ${size} descriptors`);
       table.load(position.slot);
-      const { flags, tail: id } = table;
+      const { address, length, flags, tail: id } = table;
       const last = (flags & VIRTQ_DESC_F_NEXT) === 0;
-      if ((flags & VIRTQ_DESC_F_INDIRECT) !== 0) {
-        if (!this.indirect) throw new RingFault("indirect", "an indirect table where none may be");
-        if (!last || count > 1) throw new RingFault("indirect", "an indirect table within a chain");
-        this.gather(aimIndirect(this.indirectTable, this.memory, table, PVIRTQ_DESC_SIZE));
-      } else {
-        parts.add(table.address, table.length, (flags & VIRTQ_DESC_F_WRITE) !== 0);
-      }
+      this.add(table, last && count === 1);
+      kept?.push({ address, length, flags, id });
       position = advance(position, 1, size);
       if (!last) continue;
-      if (this.taken.has(id)) throw new RingFault("ownership", `buffer ${id} is made available twice`);
-      this.taken.add(id);
-      this.inOrder?.took(id);
       this.available = position;
-      return new DescriptorChain(this.memory, id, count, parts);
+      return this.chainOf(id, count, kept);
     }
   }
 
   /**
    * A packed ring does not say where the descriptors of a buffer stand that the device has taken: they may be
-   * overwritten. So all must be given back before a packed queue moves.
+   * overwritten. So all must be given back before a packed queue moves, unless somebody has kept them (`kept`).
+   * @throws RingFault likewise when they are no buffer.
    */
-  reopen(id: number): DescriptorChain {
-    throw new RingFault("ownership", `buffer ${id} of a packed virtqueue cannot be found again`);
+  reopen(id: number, kept: readonly RingDescriptor[] = []): DescriptorChain {
+    if (kept.length === 0) {
+      throw new RingFault("ownership", `buffer ${id} of a packed virtqueue cannot be found again`);
+    }
+    this.parts.begin();
+    for (const descriptor of kept) this.add(descriptor, kept.length === 1);
+    return this.chainOf(id, kept.length, this.keeps ? kept : undefined);
+  }
+
+  private chainOf(id: number, count: number, kept: readonly RingDescriptor[] | undefined): DescriptorChain {
+    if (this.taken.has(id)) throw new RingFault("ownership", `buffer ${id} is made available twice`);
+    this.taken.add(id);
+    this.inOrder?.took(id);
+    return new DescriptorChain(this.memory, id, count, this.parts, kept);
+  }
+
+  /** A descriptor of the buffer that is gathered; `isOnly`: there is no other. */
+  private add(descriptor: Omit<RingDescriptor, "id">, isOnly: boolean): void {
+    const { address, length, flags } = descriptor;
+    if ((flags & VIRTQ_DESC_F_INDIRECT) === 0) {
+      this.parts.add(address, length, (flags & VIRTQ_DESC_F_WRITE) !== 0);
+      return;
+    }
+    if (!this.indirect) throw new RingFault("indirect", "an indirect table where none may be");
+    if (!isOnly) throw new RingFault("indirect", "an indirect table within a chain");
+    this.gather(aimIndirect(this.indirectTable, this.memory, descriptor, PVIRTQ_DESC_SIZE));
   }
 
   give(chain: DescriptorChain, more = false): void {

@@ -21,6 +21,18 @@ export interface QueueFeatures {
   readonly inOrder?: boolean;
 }
 
+/** A descriptor as the driver has put it into a ring. */
+export interface RingDescriptor {
+  /** Guest-physical. From 2^53 on it is not exact, and in no memory. */
+  readonly address: number;
+  /** In bytes. */
+  readonly length: number;
+  /** `PvirtqDescFlags` or `VirtqDescFlags`. */
+  readonly flags: number;
+  /** Of a packed ring: the id of the buffer. */
+  readonly id: number;
+}
+
 /** Where a device stands in a queue: what has to move with it. */
 export interface QueuePosition {
   /** The next available entry: a free-running index (split), or an offset in the ring (packed). */

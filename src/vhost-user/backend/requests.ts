@@ -2,8 +2,6 @@
 import type { VhostVringState } from "../../../generated/vhost/uapi.js";
 import {
   encodeVhostUserBackendRequestMessage,
-  VhostDeviceStateDirection,
-  VhostDeviceStatePhase,
   VhostUserBackendRequest,
   type VhostUserConfig,
   type VhostUserFrontendRequestPayloadBody,
@@ -11,7 +9,6 @@ import {
   type VhostUserInflight,
   type VhostUserLogBase,
   VhostUserProtocolFeature,
-  type VhostUserTransferDeviceState,
   type VhostUserVringBase,
   type VhostUserVringFd,
 } from "../../../generated/vhost-user/messages.js";
@@ -22,21 +19,15 @@ import { HOST_IS_LITTLE } from "../host.js";
 import { protocolFeaturesOf, queueNumber } from "../protocol-features.js";
 import type { Descriptor, Mapping, System } from "../system/index.js";
 import type { BackendEvent } from "./events.js";
-import { InflightRegion, inflightSize } from "./inflight.js";
+import { InflightRegion, inflightSize } from "./inflight/region.js";
 import { MAX_MEMORY_SLOTS, mapped } from "./memory-table.js";
 import { Refusal } from "./refusal.js";
 import type { SessionOptions } from "./session.js";
-import { readState, writeState } from "./state-transfer.js";
+import { StateTransfer } from "./state-transfer.js";
 import { VhostUserDevice } from "./vhost-user-device.js";
 import type { Vring } from "./vring.js";
 
 const { VHOST_USER_PROTOCOL_F_CONFIG } = VhostUserProtocolFeature;
-const { VHOST_TRANSFER_STATE_PHASE_STOPPED } = VhostDeviceStatePhase;
-const TRANSFERS: ReadonlyMap<number, "save" | "load"> = new Map<number, "save" | "load">([
-  [VhostDeviceStateDirection.VHOST_TRANSFER_STATE_DIRECTION_SAVE, "save"],
-  [VhostDeviceStateDirection.VHOST_TRANSFER_STATE_DIRECTION_LOAD, "load"],
-]);
-
 /** Far above every device's. */
 const MAX_INFLIGHT_QUEUE_SIZE = 32768;
 
@@ -57,9 +48,7 @@ export class RequestHandler {
   private inflight: Mapping | undefined;
   /** The second channel, for requests of the back-end. */
   private backendChannel: Descriptor | undefined;
-  /** The latest transfer of state: whether all went well. */
-  private transfer: Promise<boolean> | undefined;
-  private transferring: Descriptor | undefined;
+  private readonly transfer: StateTransfer;
 
   constructor(type: DeviceType, system: System, options: SessionOptions) {
     this.system = system;
@@ -70,6 +59,7 @@ export class RequestHandler {
       onEvent: this.onEvent,
       onConfigChange: () => this.tellConfigChange(),
     });
+    this.transfer = new StateTransfer(this.device, this.onEvent);
   }
 
   hasProtocol(feature: bigint): boolean {
@@ -78,12 +68,12 @@ export class RequestHandler {
 
   /** Nothing that is waited for comes any more. */
   cancel(): void {
-    this.transferring?.close();
+    this.transfer.cancel();
   }
 
   async close(): Promise<void> {
     this.cancel();
-    await this.transfer;
+    await this.transfer.isGood;
     await this.device.close();
   }
 
@@ -191,12 +181,12 @@ export class RequestHandler {
       case "vhostUserSetBackendReqFd":
         return this.setBackendChannel(descriptors.shift());
       case "vhostUserSetDeviceStateFd": {
-        this.beginTransfer(body.value, descriptors[0]);
+        this.transfer.begin(body.value, descriptors[0]);
         descriptors.shift();
         return { body: { case: body.case, value: { error: 0, nofd: 1 } } };
       }
       case "vhostUserCheckDeviceState": {
-        const isGood = (await this.transfer) === true;
+        const isGood = await this.transfer.isGood;
         return { body: { case: body.case, value: { value: isGood ? 0n : 1n } } };
       }
       default:
@@ -265,18 +255,17 @@ export class RequestHandler {
     await this.device.undisturbed(() => vring.stop());
     if (wasRunning) this.onEvent({ kind: "stopped", queue: index });
     const { available, used, availableWrap, usedWrap } = vring.position;
-    const value: VhostUserVringBase =
-      (this.features & VirtioFeature.VIRTIO_F_RING_PACKED) === 0n
-        ? { split: { index, availIdx: available } }
-        : {
-            packed: {
-              index,
-              availIdx: available,
-              availWrapCounter: availableWrap ? 1 : 0,
-              usedIdx: used,
-              usedWrapCounter: usedWrap ? 1 : 0,
-            },
-          };
+    const value: VhostUserVringBase = this.isPacked
+      ? {
+          packed: {
+            index,
+            availIdx: available,
+            availWrapCounter: availableWrap ? 1 : 0,
+            usedIdx: used,
+            usedWrapCounter: usedWrap ? 1 : 0,
+          },
+        }
+      : { split: { index, availIdx: available } };
     return { body: { case: "vhostUserGetVringBase", value } };
   }
 
@@ -317,15 +306,15 @@ export class RequestHandler {
     }
   }
 
-  /** Packed virtqueues have no region here: QEMU takes a reply without one for that. */
+  private get isPacked(): boolean {
+    return (this.features & VirtioFeature.VIRTIO_F_RING_PACKED) !== 0n;
+  }
+
   private getInflight({ numQueues, queueSize }: VhostUserInflight): Answer {
-    if ((this.features & VirtioFeature.VIRTIO_F_RING_PACKED) !== 0n) {
-      throw new Refusal("packed virtqueues are not tracked");
-    }
     if (numQueues > this.device.vrings.length || numQueues === 0 || queueSize > MAX_INFLIGHT_QUEUE_SIZE) {
       throw new Refusal(`an inflight region for ${numQueues} virtqueues of ${queueSize}`);
     }
-    const mmapSize = inflightSize(numQueues, queueSize);
+    const mmapSize = inflightSize(numQueues, queueSize, this.isPacked);
     const descriptor = this.system.memfd("vhost-user-inflight", mmapSize);
     const tail = { case: "padding", value: new Uint8Array(4) } as const;
     const value = { mmapSize: BigInt(mmapSize), mmapOffset: 0n, numQueues, queueSize, tail };
@@ -343,7 +332,7 @@ export class RequestHandler {
       descriptor,
       mmapOffset,
       mmapSize,
-      (bytes) => new InflightRegion(bytes, numQueues, queueSize),
+      (bytes) => new InflightRegion(bytes, numQueues, queueSize, this.isPacked),
     );
     const before = this.inflight;
     await this.device.undisturbed(() => this.device.setInflight(region));
@@ -378,45 +367,5 @@ export class RequestHandler {
     const payload = { body: { case: "vhostUserBackendConfigChangeMsg", value: undefined } } as const;
     const message = { request, version: 1, reply: 0, needReply: 0, payload };
     this.backendChannel.write(encodeVhostUserBackendRequestMessage(message, HOST_IS_LITTLE));
-  }
-
-  /** The descriptor is taken over when nothing is thrown. @throws Refusal */
-  private beginTransfer(
-    { direction, phase }: VhostUserTransferDeviceState,
-    descriptor: Descriptor | undefined,
-  ): void {
-    const transfer = TRANSFERS.get(direction);
-    if (transfer === undefined || phase !== VHOST_TRANSFER_STATE_PHASE_STOPPED) {
-      throw new Refusal(`a transfer in direction ${direction}, phase ${phase}`);
-    }
-    if (descriptor === undefined) throw new Refusal("no descriptor");
-    if (this.transferring?.isOpen === true) throw new Refusal("another transfer is going on");
-    this.checkStopped();
-    this.transferring = descriptor;
-    this.transfer = (transfer === "save" ? this.saveTo(descriptor) : this.loadFrom(descriptor)).then(
-      () => true,
-      (error: Error) => {
-        this.onEvent({ kind: "transfer-failed", error });
-        return false;
-      },
-    );
-  }
-
-  private checkStopped(): void {
-    const running = this.device.vrings.find(({ started }) => started);
-    if (running !== undefined) throw new Refusal(`virtqueue ${running.index} is running`);
-  }
-
-  private async saveTo(descriptor: Descriptor): Promise<void> {
-    const bytes = await writeState(descriptor, this.device.save());
-    this.onEvent({ kind: "saved", bytes });
-  }
-
-  private async loadFrom(descriptor: Descriptor): Promise<void> {
-    const { bytes, state } = await readState(descriptor, this.device.save());
-    // The front-end had all the time that it took to write the state.
-    this.checkStopped();
-    this.device.restore(state);
-    this.onEvent({ kind: "loaded", bytes, state });
   }
 }

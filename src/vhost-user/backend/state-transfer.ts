@@ -1,80 +1,76 @@
-/**
- * The device's state on its way through a pipe: the internal state of a device type that has one, in that type's format,
- * because the front-end moves everything else; of others a draft device context, the same bytes that the administration
- * command gives. Both ways take as long as the other side likes, and the device goes on meanwhile.
- */
-import { decodeVirtioDevCtx } from "../../../generated/virtio/device-context.js";
-import { DeviceContextReader, type DeviceState, writeDeviceContext } from "../../device/index.js";
-import { WireError } from "../../runtime/index.js";
+/** The transfer of the device's state that a front-end has asked for: one at a time, while no virtqueue runs. */
+import {
+  VhostDeviceStateDirection,
+  VhostDeviceStatePhase,
+  type VhostUserTransferDeviceState,
+} from "../../../generated/vhost-user/messages.js";
 import type { Descriptor } from "../system/index.js";
+import type { BackendEvent } from "./events.js";
+import { Refusal } from "./refusal.js";
+import { readState, writeState } from "./state-pipe.js";
+import type { VhostUserDevice } from "./vhost-user-device.js";
 
-/** More than any device's; what a front-end may make this process hold. @unit bytes */
-const MAX_STATE = 64 * 1024 * 1024;
-const PIECE = 64 * 1024;
+const { VHOST_TRANSFER_STATE_PHASE_STOPPED } = VhostDeviceStatePhase;
+const DIRECTIONS: ReadonlyMap<number, "save" | "load"> = new Map<number, "save" | "load">([
+  [VhostDeviceStateDirection.VHOST_TRANSFER_STATE_DIRECTION_SAVE, "save"],
+  [VhostDeviceStateDirection.VHOST_TRANSFER_STATE_DIRECTION_LOAD, "load"],
+]);
 
-/** Writes to the end, and closes. @throws SystemCallError, e.g. EPIPE when the other side has gone */
-export async function writeState(descriptor: Descriptor, state: DeviceState): Promise<Uint8Array> {
-  try {
-    const bytes = state.internal ?? writeDeviceContext(state);
-    descriptor.setNonBlocking();
-    for (let at = 0; at < bytes.length; ) {
-      const written = descriptor.write(bytes.subarray(at, at + PIECE));
-      if (written === undefined) await descriptor.ready("writable");
-      else at += written;
+export class StateTransfer {
+  private readonly device: VhostUserDevice;
+  private readonly onEvent: (event: BackendEvent) => void;
+  private latest: Promise<boolean> = Promise.resolve(false);
+  private descriptor: Descriptor | undefined;
+
+  constructor(device: VhostUserDevice, onEvent: (event: BackendEvent) => void) {
+    this.device = device;
+    this.onEvent = onEvent;
+  }
+
+  /** Whether all of the latest one went well, once it is over; no when there was none. */
+  get isGood(): Promise<boolean> {
+    return this.latest;
+  }
+
+  /** Nobody waits for its end any more. */
+  cancel(): void {
+    this.descriptor?.close();
+  }
+
+  /** The descriptor is taken over when nothing is thrown. @throws Refusal */
+  begin({ direction, phase }: VhostUserTransferDeviceState, descriptor: Descriptor | undefined): void {
+    const way = DIRECTIONS.get(direction);
+    if (way === undefined || phase !== VHOST_TRANSFER_STATE_PHASE_STOPPED) {
+      throw new Refusal(`a transfer in direction ${direction}, phase ${phase}`);
     }
-    return bytes;
-  } finally {
-    descriptor.close();
+    if (descriptor === undefined) throw new Refusal("no descriptor");
+    if (this.descriptor?.isOpen === true) throw new Refusal("another transfer is going on");
+    this.checkStopped();
+    this.descriptor = descriptor;
+    this.latest = (way === "save" ? this.saveTo(descriptor) : this.loadFrom(descriptor)).then(
+      () => true,
+      (error: Error) => {
+        this.onEvent({ kind: "transfer-failed", error });
+        return false;
+      },
+    );
   }
-}
 
-/** What was read, and what it means. */
-export interface ReadState {
-  readonly bytes: Uint8Array;
-  readonly state: DeviceState;
-}
-
-/**
- * Reads to the end, and closes. What the bytes leave out is as in `base`.
- * @throws RangeError when the bytes are no whole context, or not one for this device; SystemCallError
- */
-export async function readState(descriptor: Descriptor, base: DeviceState): Promise<ReadState> {
-  try {
-    descriptor.setNonBlocking();
-    const bytes = await readAll(descriptor);
-    return {
-      bytes,
-      state: base.internal === undefined ? decodeState(bytes, base) : { ...base, internal: bytes },
-    };
-  } finally {
-    descriptor.close();
+  private checkStopped(): void {
+    const running = this.device.vrings.find(({ started }) => started);
+    if (running !== undefined) throw new Refusal(`virtqueue ${running.index} is running`);
   }
-}
 
-async function readAll(descriptor: Descriptor): Promise<Uint8Array> {
-  const pieces: Uint8Array[] = [];
-  const piece = new Uint8Array(PIECE);
-  for (let size = 0; ; ) {
-    const length = descriptor.read(piece);
-    if (length === undefined) await descriptor.ready("readable");
-    else if (length === 0) return Buffer.concat(pieces, size);
-    else {
-      size += length;
-      if (size > MAX_STATE) throw new RangeError(`a state of more than ${MAX_STATE} bytes`);
-      pieces.push(piece.slice(0, length));
-    }
+  private async saveTo(descriptor: Descriptor): Promise<void> {
+    const bytes = await writeState(descriptor, this.device.save());
+    this.onEvent({ kind: "saved", bytes });
   }
-}
 
-/** @throws RangeError */
-function decodeState(bytes: Uint8Array, base: DeviceState): DeviceState {
-  const reader = new DeviceContextReader(base);
-  try {
-    for (const field of decodeVirtioDevCtx(bytes, base.deviceType).fields) reader.take(field);
-  } catch (error) {
-    if (error instanceof WireError)
-      throw new RangeError(`the state is damaged: ${error.message}`, { cause: error });
-    throw error;
+  private async loadFrom(descriptor: Descriptor): Promise<void> {
+    const { bytes, state } = await readState(descriptor, this.device.save());
+    // The front-end had all the time that it took to write the state.
+    this.checkStopped();
+    this.device.restore(state);
+    this.onEvent({ kind: "loaded", bytes, state });
   }
-  return reader.result;
 }

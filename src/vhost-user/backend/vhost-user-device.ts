@@ -11,11 +11,12 @@ import {
   type DeviceType,
   GuestMemory,
 } from "../../device/index.js";
+import { NO_VECTOR } from "../../device/member/device-state.js";
 import { verifyState } from "../../device/member/verify-state.js";
 import type { DirtyLog } from "../../streams/index.js";
 import type { System } from "../system/index.js";
 import type { BackendEvent } from "./events.js";
-import type { InflightRegion } from "./inflight.js";
+import type { InflightRegion } from "./inflight/region.js";
 import { MemoryTable } from "./memory-table.js";
 import { type RingSurroundings, Vring } from "./vring.js";
 
@@ -279,7 +280,7 @@ export class VhostUserDevice implements DevicePort {
       deviceFeatureSelect: 0,
       driverFeatureSelect: 0,
       queueSelect: 0,
-      configMsixVector: 0xffff,
+      configMsixVector: NO_VECTOR,
       configGeneration: 0,
       queues: this.vrings.map((vring) => vring.save()),
       config: this.type.config(),

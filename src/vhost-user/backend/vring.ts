@@ -10,22 +10,24 @@ import {
   type DeviceQueue,
   GuestMemory,
   PackedDeviceQueue,
+  QUEUE_START,
+  type QueueFeatures,
   type QueuePlace,
   type QueuePosition,
   type QueueState,
   RingFault,
   SplitDeviceQueue,
 } from "../../device/index.js";
+import { NO_VECTOR } from "../../device/member/device-state.js";
 import type { DirtyLog } from "../../streams/index.js";
 import type { Descriptor } from "../system/index.js";
-import type { InflightQueue } from "./inflight.js";
+import { PackedInflight } from "./inflight/packed.js";
+import { SplitInflight } from "./inflight/split.js";
 import type { MemoryTable } from "./memory-table.js";
+import { Refusal } from "./refusal.js";
 import { RingLog } from "./ring-log.js";
 
-/** No vector: interrupts go through an eventfd here. */
-const NO_VECTOR = 0xffff;
 const MAX_SIZE = 32768;
-const START: QueuePosition = { available: 0, used: 0, availableWrap: true, usedWrap: true };
 
 /** What all rings of a device have in common when they are opened. */
 export interface RingSurroundings {
@@ -53,9 +55,9 @@ export class Vring {
   /** Heads of the buffers that the device had taken where its state comes from. */
   inherited: readonly number[] = [];
   /** Where it goes on, when it is not open. */
-  position: QueuePosition = START;
+  position: QueuePosition = QUEUE_START;
   addresses: VhostVringAddr | undefined;
-  inflight: InflightQueue | undefined;
+  inflight: SplitInflight | PackedInflight | undefined;
   ring: DeviceQueue | undefined;
   kick: Descriptor | undefined;
   call: Descriptor | undefined;
@@ -102,15 +104,37 @@ export class Vring {
       memory.observe(new RingLog(log, used, onMissed));
     }
     this.latest = place;
-    if (packed) {
-      this.ring = new PackedDeviceQueue(memory, place, surroundings, this.position);
+    return packed
+      ? this.openPacked(memory, place, surroundings)
+      : this.openSplit(memory, place, surroundings);
+  }
+
+  private openPacked(memory: GuestMemory, place: QueuePlace, features: QueueFeatures): DescriptorChain[] {
+    const { inflight } = this;
+    if (inflight === undefined) {
+      this.ring = new PackedDeviceQueue(memory, place, features, this.position);
       return [];
     }
+    if (!(inflight instanceof PackedInflight)) throw new Refusal("an inflight region of split virtqueues");
+    // The front-end cannot know where a predecessor stood: a packed ring does not show it.
+    const { position, buffers } = inflight.begin(this.size, this.position, (slot, wrap) =>
+      PackedDeviceQueue.isAvailableIn(memory, place, slot, wrap),
+    );
+    const ring = new PackedDeviceQueue(memory, place, features, position, true);
+    this.ring = ring;
+    return buffers.map(({ id, descriptors }) => ring.reopen(id, descriptors));
+  }
+
+  private openSplit(memory: GuestMemory, place: QueuePlace, features: QueueFeatures): DescriptorChain[] {
+    const { inflight } = this;
+    if (inflight !== undefined && !(inflight instanceof SplitInflight)) {
+      throw new Refusal("an inflight region of packed virtqueues");
+    }
     const { used } = SplitDeviceQueue.positionIn(memory, place);
-    const left = this.inflight?.begin(this.size, used);
+    const left = inflight?.begin(this.size, used);
     // What a predecessor has left decides where to go on: the front-end cannot know it.
     const available = left === undefined ? this.position.available : (used + left.length) & 0xffff;
-    const ring = new SplitDeviceQueue(memory, place, surroundings, { ...START, available, used });
+    const ring = new SplitDeviceQueue(memory, place, features, { ...QUEUE_START, available, used });
     this.ring = ring;
     const heads = left ?? this.inherited;
     this.inherited = [];
@@ -119,7 +143,7 @@ export class Vring {
 
   take(): DescriptorChain | undefined {
     const chain = this.ring?.take();
-    if (chain !== undefined) this.inflight?.took(chain.id);
+    if (chain !== undefined) this.inflight?.took(chain);
     return chain;
   }
 
@@ -133,7 +157,7 @@ export class Vring {
     // One by one: the region tells of a single buffer whether the used index shows it.
     inflight.using(chain.id);
     ring.give(chain);
-    inflight.used(chain.id, ring.position.used);
+    inflight.usedBy(chain.id, ring.position.used);
   }
 
   /** Closes the ring and keeps where it stands. All buffers have been given back. */
@@ -165,6 +189,7 @@ export class Vring {
     const { latest, ring, addresses } = this;
     return {
       size: this.size,
+      // Interrupts go through an eventfd here.
       msixVector: NO_VECTOR,
       enabled: latest !== undefined,
       descriptorArea: BigInt(latest?.descriptorArea ?? 0),

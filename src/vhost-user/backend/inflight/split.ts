@@ -1,55 +1,15 @@
-/**
- * The inflight region: which buffers of split virtqueues are taken and not yet used, in memory that outlives this process.
- * The front-end keeps it, so a successor finds what was going on when its predecessor was killed, at any instruction.
- * @source QEMU 10.0.2, docs/interop/vhost-user.rst, Inflight I/O tracking
- */
+/** The inflight region of one split virtqueue: a bit for each head that the device has, and the order of taking. */
 import {
-  sizeofVhostUserAlignedQueueRegionSplit,
   VHOST_USER_INFLIGHT_VERSION,
   type VhostUserDescStateSplitView,
-  VhostUserInflightSplitAlignedView,
   type VhostUserQueueRegionSplitView,
-} from "../../../generated/vhost-user/inflight.js";
-import { HOST_IS_LITTLE } from "../host.js";
-import { Refusal } from "./refusal.js";
+} from "../../../../generated/vhost-user/inflight.js";
+import type { DescriptorChain } from "../../../device/index.js";
+import { Refusal } from "../refusal.js";
+import type { InflightQueue } from "./queue.js";
 
-/** Bytes of a region, as libvhost-user lays it out. */
-export function inflightSize(queues: number, queueSize: number): number {
-  const desc = Array.from({ length: queueSize }, () => ({ inflight: 0, next: 0, counter: 0n }));
-  const queue = { features: 0n, version: 0, descNum: 0, lastBatchHead: 0, usedIdx: 0, desc };
-  return queues * sizeofVhostUserAlignedQueueRegionSplit({ queue }, queueSize, HOST_IS_LITTLE);
-}
-
-/** All of a region. */
-export class InflightRegion {
-  private readonly queues: readonly InflightQueue[];
-
-  /** @throws Refusal when it is too small. */
-  constructor(bytes: Uint8Array, queues: number, queueSize: number) {
-    const wanted = inflightSize(queues, queueSize);
-    if (bytes.length < wanted) {
-      throw new Refusal(`an inflight region of ${bytes.length} bytes, wanted are ${wanted}`);
-    }
-    const view = new VhostUserInflightSplitAlignedView(
-      bytes.subarray(0, wanted),
-      0,
-      queues,
-      queueSize,
-      HOST_IS_LITTLE,
-    );
-    this.queues = Array.from(
-      { length: queues },
-      (_, i) => new InflightQueue(view.queues(i).queue, queueSize),
-    );
-  }
-
-  queue(index: number): InflightQueue | undefined {
-    return this.queues[index];
-  }
-}
-
-/** The part of one virtqueue. The front-end can write to it at any time: nothing is taken for true but bits and order. */
-export class InflightQueue {
+/** Nothing of the region is taken for true but bits and order. */
+export class SplitInflight implements InflightQueue {
   private readonly region: VhostUserQueueRegionSplitView;
   private readonly entries: readonly VhostUserDescStateSplitView[];
   private counter = 0n;
@@ -91,14 +51,13 @@ export class InflightQueue {
     return left.map(({ head }) => head);
   }
 
-  took(head: number): void {
+  took({ id: head }: DescriptorChain): void {
     const entry = this.entries[head];
     if (entry === undefined) return;
     entry.counter = BigInt.asUintN(64, this.counter++);
     entry.inflight = 1;
   }
 
-  /** The used index is about to show the buffer. */
   using(head: number): void {
     const entry = this.entries[head];
     if (entry === undefined) return;
@@ -106,8 +65,7 @@ export class InflightQueue {
     this.region.lastBatchHead = head;
   }
 
-  /** It does now. */
-  used(head: number, usedIndex: number): void {
+  usedBy(head: number, usedIndex: number): void {
     const entry = this.entries[head];
     if (entry === undefined) return;
     entry.inflight = 0;
