@@ -65,6 +65,9 @@ const EDITS: readonly (readonly [file: string, text: string])[] = [
   ["c.wire", `${C}struct c_late { c_list list; }\nstruct c_later { c_late late; }\n`],
   ["c.wire", `${C}struct c_later { c_list list; }\n`],
   ["a.wire", A],
+  // A struct that stays as it was comes to say how long another one is.
+  ["d.wire", "module d big;\nstruct d_head { u16 n; }\nstruct d_alone { d_head head; u32 x; }\n"],
+  ["d.wire", "module d big;\nstruct d_head { u16 n; }\nstruct d_alone { d_head head; u8 x[head.n]; }\n"],
 ];
 
 describe("a project", () => {
@@ -111,7 +114,7 @@ describe("a project", () => {
       save(file, text);
       before = project.generate();
     }
-  });
+  }, 300_000);
 
   it("lets schemas import the shipped ones, and generates only its own", () => {
     const { dir, schemas, save } = sandbox();

@@ -2,15 +2,16 @@
  * Which fields determine a layout: something is sized or chosen by them. A view lets nobody set them in place, because
  * the bytes behind them would then mean something else.
  */
-import type { Expr, Field, Module } from "../../schema/ir.js";
+import type { Decl, Expr, Field, Module } from "../../schema/ir.js";
 import { expressionsOf, flatten } from "../members.js";
 import { fieldsOf } from "./expressions.js";
 
-const known = new WeakMap<Module, ReadonlySet<Field>>();
+/** By the declarations: a compiler that follows edits gives a module others, and keeps the module. */
+const known = new WeakMap<readonly Decl[], ReadonlySet<Field>>();
 
 /** The fields that determine a layout in this module. Those of nested structs count as well (`hdr.length`). */
 export function determiningFields(module: Module): ReadonlySet<Field> {
-  let found = known.get(module);
+  let found = known.get(module.decls);
   if (found === undefined) {
     const structs = module.decls.filter((decl) => decl.kind === "struct");
     found = new Set(
@@ -25,7 +26,7 @@ export function determiningFields(module: Module): ReadonlySet<Field> {
           .flat();
       }),
     );
-    known.set(module, found);
+    known.set(module.decls, found);
   }
   return found;
 }
