@@ -69,6 +69,11 @@ export function checkEnum(scope: Scope, syntax: EnumSyntax): Enum | undefined {
 export function checkFlags(scope: Scope, syntax: FlagsSyntax): Flags | undefined {
   const int = scalar(scope, syntax.scalar);
   if (!int) return undefined;
+  if (int.signed) {
+    const { text, span } = syntax.scalar;
+    scope.error("unknown-name", span, `\`${text}\` is not an unsigned integer type, and masks have no sign`);
+    return undefined;
+  }
   const parent = syntax.extends && scope.lookup(syntax.extends.text);
   if (syntax.extends && parent?.kind !== "flags") {
     scope.unknown(syntax.extends, "a flag set");

@@ -2,7 +2,7 @@
  * Checks expressions: resolves names, settles on a representation (number, bigint, bool) and computes the range of every
  * part, so that arithmetic that could leave the exact range is refused here and not discovered at run time.
  */
-import { assuming, type Facts, isSettled, NO_FACTS } from "./facts.js";
+import { assuming, type Facts, isSettled, NO_FACTS, valuesKnown } from "./facts.js";
 import type { Expr, Field, Interval, IntType, Param, Rep } from "./ir.js";
 import { MAX_SAFE, rangeOf, rawRange, type Scalar, scalarOf } from "./scalars.js";
 import { constantValue, type Scope } from "./scope.js";
@@ -41,7 +41,7 @@ export function checkExpr(scope: Scope, around: Surroundings, syntax: ExprSyntax
 export function checkCondition(scope: Scope, around: Surroundings, syntax: ExprSyntax): Expr | undefined {
   const checker = new Checker(scope, around);
   const expr = checker.check(syntax);
-  return expr && checker.asBool(expr);
+  return expr && checker.condition(expr, syntax.span);
 }
 
 /** A constant expression: no fields, no parameters. */
@@ -67,6 +67,14 @@ export function checkLength(
   if (!expr) return undefined;
   if (expr.rep === "bool") {
     scope.error("not-a-number", syntax.span, `${what} must be an integer, not a condition`);
+    return undefined;
+  }
+  if (expr.kind === "int" && (expr.rep === "bigint" || expr.value < 0n)) {
+    const [code, wrong] =
+      expr.value < 0n
+        ? ["negative-length", "it cannot be negative"]
+        : ["too-large", "no input holds so many"];
+    scope.error(code, syntax.span, `${what} is ${expr.value}: ${wrong}`);
     return undefined;
   }
   if (expr.rep === "bigint") {
@@ -168,7 +176,8 @@ class Checker {
         const arg = this.check(syntax.arg);
         if (!arg) return undefined;
         if (syntax.op === "!") {
-          const truth = this.asBool(arg);
+          const truth = this.condition(arg, syntax.arg.span);
+          if (!truth) return undefined;
           if (truth.kind === "bool") return { kind: "bool", value: !truth.value, rep: "bool" };
           return { kind: "unary", op: "!", arg: truth, rep: "bool", range: BOOL };
         }
@@ -180,13 +189,14 @@ class Checker {
         const test = this.check(syntax.test);
         const then = this.knowing(test, true, () => this.check(syntax.then));
         const otherwise = this.knowing(test, false, () => this.check(syntax.else));
-        if (!test || !then || !otherwise) return undefined;
+        const condition = test && this.condition(test, syntax.test.span);
+        if (!condition || !then || !otherwise) return undefined;
         const sides = this.unify(then, otherwise, syntax.span);
         if (!sides) return undefined;
         const [left, right] = sides;
         return {
           kind: "conditional",
-          test: this.asBool(test),
+          test: condition,
           then: left,
           else: right,
           rep: left.rep,
@@ -196,7 +206,16 @@ class Checker {
     }
   }
 
-  asBool(expr: Expr): Expr {
+  /** An expression where a condition is wanted. Undefined after a diagnostic: its result must not be known. */
+  condition(expr: Expr, span: Span): Expr | undefined {
+    const condition = this.asBool(expr);
+    if (condition === expr || condition.kind !== "binary" || !this.isConstant(condition)) return condition;
+    const isZero = intervalOf(expr).max === 0n || valuesKnown(this.facts, expr)?.has(0n) === true;
+    this.scope.error("constant-condition", span, `this is ${isZero ? "always" : "never"} zero here`);
+    return undefined;
+  }
+
+  private asBool(expr: Expr): Expr {
     if (expr.rep === "bool") return expr;
     if (expr.kind === "int") return { kind: "bool", value: expr.value !== 0n, rep: "bool" };
     const zero: Expr = {
@@ -292,6 +311,8 @@ class Checker {
   }
 
   private sizeOf(type: Name): Expr | undefined {
+    const scalar = scalarOf(type.text);
+    if (scalar) return literal(BigInt(scalar.bits / 8), `sizeof(${type.text})`);
     const meaning = this.scope.lookup(type.text);
     if (!meaning) {
       this.scope.unknown(type, "a type");
@@ -345,7 +366,9 @@ class Checker {
     const right = this.knowing(left, truth, () => this.check(rightSyntax));
     if (!left || !right) return undefined;
     if (op === "&&" || op === "||") {
-      const [a, b] = [this.asBool(left), this.asBool(right)];
+      const a = this.condition(left, leftSyntax.span);
+      const b = this.knowing(left, truth, () => this.condition(right, rightSyntax.span));
+      if (!a || !b) return undefined;
       return { kind: "binary", op, left: a, right: b, rep: "bool", range: BOOL };
     }
     if ((op === "==" || op === "!=") && left.rep === "bool" && right.rep === "bool") {
@@ -364,15 +387,12 @@ class Checker {
       case "<":
       case "<=":
       case ">":
-      case ">=":
-        if (
-          !this.canDiffer(op, a.range, b.range) ||
-          isSettled(this.facts, { ...typed, rep: "bool", range: BOOL })
-        ) {
-          this.scope.error("constant-condition", span, "this comparison always has the same result");
-          return undefined;
-        }
-        return { ...typed, rep: "bool", range: BOOL };
+      case ">=": {
+        const comparison = { ...typed, rep: "bool", range: BOOL } as const;
+        if (!this.isConstant(comparison)) return comparison;
+        this.scope.error("constant-condition", span, "this comparison always has the same result");
+        return undefined;
+      }
       case "+":
         return this.bounded(
           { ...typed, rep: a.rep, range: { min: a.range.min + b.range.min, max: a.range.max + b.range.max } },
@@ -430,10 +450,11 @@ class Checker {
       case "|":
       case "^": {
         const width = a.rep === "bigint" ? 64 : 32;
-        if (!this.fitsBits(a, width, leftSyntax.span) || !this.fitsBits(b, width, rightSyntax.span))
+        const [x, y] = [complementIn(a, leftSyntax, width), complementIn(b, rightSyntax, width)];
+        if (!this.fitsBits(x, width, leftSyntax.span) || !this.fitsBits(y, width, rightSyntax.span))
           return undefined;
-        const top = op === "&" ? min(a.range.max, b.range.max) : fill(a.range.max | b.range.max);
-        return { ...typed, rep: a.rep, range: { min: 0n, max: top } };
+        const top = op === "&" ? min(x.range.max, y.range.max) : fill(x.range.max | y.range.max);
+        return { ...typed, left: x, right: y, rep: a.rep, range: { min: 0n, max: top } };
       }
     }
   }
@@ -487,8 +508,8 @@ class Checker {
   /** Gives both sides the same representation. Literals take that of the other side. */
   private unify(left: Expr, right: Expr, span: Span): readonly [Expr, Expr] | undefined {
     if (left.rep === right.rep) return [left, right];
-    if (left.kind === "int" && right.rep !== "bool") return [withRep(left, right.rep), right];
-    if (right.kind === "int" && left.rep !== "bool") return [left, withRep(right, left.rep)];
+    if (isLiteral(left) && right.rep !== "bool") return [withRep(left, right.rep), right];
+    if (isLiteral(right) && left.rep !== "bool") return [left, withRep(right, left.rep)];
     const message =
       left.rep === "bool" || right.rep === "bool"
         ? "one side is a condition and the other an integer"
@@ -519,6 +540,12 @@ class Checker {
     return undefined;
   }
 
+  /** Whether the result of a comparison follows from what its sides can be. */
+  private isConstant(comparison: Expr & { readonly kind: "binary" }): boolean {
+    const { op, left, right } = comparison;
+    return !this.canDiffer(op, intervalOf(left), intervalOf(right)) || isSettled(this.facts, comparison);
+  }
+
   private canDiffer(op: string, a: Interval, b: Interval): boolean {
     switch (op) {
       case "==":
@@ -540,8 +567,24 @@ function literal(value: bigint, hint?: string): Expr {
   return { kind: "int", value, rep, range: { min: value, max: value }, hint };
 }
 
-function withRep(expr: Extract<Expr, { kind: "int" }>, rep: Rep): Expr {
-  return { ...expr, rep };
+/** Integers that are written out, or a choice between such: they have no representation of their own. */
+function isLiteral(expr: Expr): boolean {
+  if (expr.kind === "conditional") return isLiteral(expr.then) && isLiteral(expr.else);
+  return expr.kind === "int";
+}
+
+/** A literal in the representation of what it stands beside. */
+export function withRep(expr: Expr, rep: Rep): Expr {
+  if (expr.kind === "conditional")
+    return { ...expr, then: withRep(expr.then, rep), else: withRep(expr.else, rep), rep };
+  return expr.kind === "int" ? { ...expr, rep } : expr;
+}
+
+/** `~0x3` as the operand of a bit operator: the complement within the bits that the operator works on. */
+function complementIn(expr: Typed, syntax: ExprSyntax, width: number): Typed {
+  if (expr.kind !== "int" || syntax.kind !== "unary" || syntax.op !== "~") return expr;
+  const value = expr.value & rawRange(width, false).max;
+  return { ...expr, value, range: { min: value, max: value } };
 }
 
 function compare(op: BinaryOperator, a: bigint, b: bigint): boolean {

@@ -3,7 +3,7 @@
  * comparison with any other value is a mistake, and TypeScript, which draws the same conclusions, would refuse the code
  * that is generated from it.
  */
-import type { Expr } from "./ir.js";
+import type { Enum, Expr } from "./ir.js";
 
 /** The values that something can still have, by its path in the struct. */
 export type Facts = ReadonlyMap<string, ReadonlySet<bigint>>;
@@ -22,8 +22,8 @@ export function assuming(facts: Facts, condition: Expr, truth: boolean): Facts {
   }
   const compared = comparedIn(condition);
   if (compared === undefined) return facts;
-  const { path, value } = compared;
-  const known = facts.get(path);
+  const { path, value, subject } = compared;
+  const known = facts.get(path) ?? fewValuesOf(subject);
   if ((op === "==") === truth) return new Map(facts).set(path, new Set([value]));
   if (known === undefined) return facts;
   return new Map(facts).set(path, new Set([...known].filter((other) => other !== value)));
@@ -41,11 +41,23 @@ export function valuesKnown(facts: Facts, expr: Expr): ReadonlySet<bigint> | und
   return path === undefined ? undefined : facts.get(path);
 }
 
-/** Whether the comparison is with a value that can no longer be: its result is known. */
+/** Whether the result of the comparison is known: its value can no longer be, is the only one left, or never was one. */
 export function isSettled(facts: Facts, comparison: Expr): boolean {
   const compared = comparedIn(comparison);
   if (compared === undefined) return false;
-  return facts.get(compared.path)?.has(compared.value) === false;
+  const { path, value, subject } = compared;
+  const left = facts.get(path);
+  if (left !== undefined) return !left.has(value) || left.size === 1;
+  const values = valuesOfField(subject);
+  return values !== undefined && !values.some((each) => value >= each.value && value <= each.to);
+}
+
+/** What a field of a closed enum can be. Parameters of one are given whatever an expression makes. */
+function valuesOfField(expr: Expr): Enum["members"] | undefined {
+  const field = expr.kind === "field" ? expr.path[expr.path.length - 1] : undefined;
+  if (field?.type.kind !== "int" && field?.type.kind !== "bits") return undefined;
+  const { meaning } = field.type;
+  return meaning?.kind === "enum" && meaning.closed ? meaning.members : undefined;
 }
 
 /** Of each, what both know of it. */
@@ -58,12 +70,24 @@ function either(one: Facts, other: Facts): Facts {
   return both;
 }
 
+/** A closed enum of more members than these is told apart by a switch, not by comparisons. */
+const MAX_MEMBERS = 16;
+
+/** All that a field of a closed enum can be, where that is little. */
+function fewValuesOf(expr: Expr): ReadonlySet<bigint> | undefined {
+  const members = valuesOfField(expr);
+  const isFew = members && members.length <= MAX_MEMBERS && members.every(({ value, to }) => value === to);
+  return isFew ? new Set(members.map(({ value }) => value)) : undefined;
+}
+
 /** `==` or `!=` of a field or a parameter and a constant. */
-function comparedIn(expr: Expr): { readonly path: string; readonly value: bigint } | undefined {
+function comparedIn(
+  expr: Expr,
+): { readonly path: string; readonly value: bigint; readonly subject: Expr } | undefined {
   if (expr.kind !== "binary" || (expr.op !== "==" && expr.op !== "!=")) return undefined;
   const [subject, constant] = expr.right.kind === "int" ? [expr.left, expr.right] : [expr.right, expr.left];
   const path = pathOf(subject);
-  return path === undefined || constant.kind !== "int" ? undefined : { path, value: constant.value };
+  return path === undefined || constant.kind !== "int" ? undefined : { path, value: constant.value, subject };
 }
 
 /** The names of fields and parameters are different ones within a struct. */

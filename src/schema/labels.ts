@@ -42,6 +42,10 @@ export class Labels {
       );
       return [];
     }
+    if (this.values && !this.values.some(({ value, to: end }) => from.value <= end && to.value >= value)) {
+      this.scope.error("unreachable-case", span, "the closed enum of the tag has no such value");
+      return [];
+    }
     const { possible } = this;
     const few = valuesOf([{ from: from.value, to: to.value }]);
     if (possible && few?.some((value) => !possible.has(value))) {

@@ -5,7 +5,7 @@ import { checkCondition, checkConstant, checkExpr, checkLength } from "./express
 import { assuming, chosen } from "./facts.js";
 import type { Expr, Field, FieldType, Param, Role, Struct, WhereNode } from "./ir.js";
 import { Labels, valuesOf } from "./labels.js";
-import { contains, intType, rawRange, scalarOf } from "./scalars.js";
+import { contains, intType, rangeOf, rawRange, scalarOf } from "./scalars.js";
 import { docOf, type Scope } from "./scope.js";
 import type {
   BitsSyntax,
@@ -39,7 +39,8 @@ class MemberChecker {
   private readonly struct: StructDraft;
   private readonly taken = new Map<string, Span>();
   private conditional = false;
-  private reservedCount = 0;
+  /** How many names of each kind have been made up. */
+  private readonly madeUp = new Map<"reserved" | "slack", number>();
 
   constructor(context: StructContext) {
     this.context = context;
@@ -146,8 +147,9 @@ class MemberChecker {
   /** What is left of an `at_most` range: bytes that are there when there are any. */
   private slack(span: Span): Item {
     const type: FieldType = { kind: "bytes", count: { kind: "rest" } };
-    const field = this.conditionally(() => this.newField("slack", type, { kind: "value" }, NO_DOC, span));
-    this.take("slack", span);
+    const name = this.nameFor("slack");
+    const field = this.conditionally(() => this.newField(name, type, { kind: "value" }, NO_DOC, span));
+    this.take(name, span);
     return { kind: "optional", body: [{ kind: "field", field, span }], line: this.scope.line(span), span };
   }
 
@@ -163,7 +165,7 @@ class MemberChecker {
     syntax: FieldSyntax,
     take: (name: string) => void,
   ): Omit<ArmItem, "span"> | undefined {
-    const name = syntax.name?.text ?? this.reservedName();
+    const name = syntax.name?.text ?? this.nameFor("reserved");
     const type = checkFieldType(this.context, syntax);
     const role = this.role(syntax, type);
     take(name);
@@ -213,10 +215,12 @@ class MemberChecker {
     this.taken.set(name, span);
   }
 
-  private reservedName(): string {
+  /** `reserved`, `reserved1`, … for what the schema gives no name. */
+  private nameFor(kind: "reserved" | "slack"): string {
     for (;;) {
-      const name = this.reservedCount === 0 ? "reserved" : `reserved${this.reservedCount}`;
-      this.reservedCount++;
+      const number = this.madeUp.get(kind) ?? 0;
+      this.madeUp.set(kind, number + 1);
+      const name = number === 0 ? kind : `${kind}${number}`;
       if (!this.taken.has(name)) return name;
     }
   }
@@ -233,12 +237,12 @@ class MemberChecker {
         );
         return undefined;
       }
-      if (!contains(rawRange(type.int.bits, type.int.signed), constant.value)) {
-        this.scope.error(
-          "value-range",
-          syntax.value.span,
-          `${constant.value} does not fit into ${type.int.bits} bits`,
-        );
+      const { bits, signed } = type.int;
+      if (!contains(rangeOf(type.int), constant.value)) {
+        const space = contains(rawRange(bits, signed), constant.value)
+          ? "a number: without `as number` it does"
+          : `${bits} bits`;
+        this.scope.error("value-range", syntax.value.span, `${constant.value} does not fit into ${space}`);
         return undefined;
       }
       return { kind: "constant", value: constant.value };
@@ -286,7 +290,7 @@ class MemberChecker {
         return [];
       }
       const shift = syntax.msb ? int.bits - used - bits : used;
-      const name = member.name?.text ?? this.reservedName();
+      const name = member.name?.text ?? this.nameFor("reserved");
       this.take(name, member.name?.span ?? member.span);
       const type: FieldType = {
         kind: "bits",

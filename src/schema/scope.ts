@@ -31,6 +31,7 @@ export class Scope {
   private readonly later: Map<string, Span>;
   /** Names that a diagnostic has been about already: what uses them is not to blame. */
   private readonly broken = new Set<string>();
+  private readonly said = new Set<string>();
   private readonly lineStarts: readonly number[];
 
   constructor(syntax: ModuleSyntax, module: Module, report: Diagnostic[]) {
@@ -42,6 +43,10 @@ export class Scope {
   }
 
   error(code: string, span: Span, message: string, related?: Diagnostic["related"]): void {
+    // What a table is a shorthand for is made several times of one text.
+    const what = `${span.start} ${code} ${message}`;
+    if (this.said.has(what)) return;
+    this.said.add(what);
     this.report.push({ code, message, file: this.syntax.file, span, related });
   }
 
@@ -117,7 +122,10 @@ export class Scope {
     } else if (this.broken.has(name.text)) {
       return;
     } else if (later) {
-      const message = `\`${name.text}\` is used before it is declared`;
+      const message =
+        later.start < name.span.start
+          ? `\`${name.text}\` is used inside itself: there is no recursion`
+          : `\`${name.text}\` is used before it is declared`;
       this.error("forward-reference", name.span, message, this.here(later, "declared here"));
     } else {
       const close = nearest(name.text, this.names.keys());

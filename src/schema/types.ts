@@ -1,7 +1,7 @@
 /** Types of fields: from syntax to the IR, with dimensions, arguments and byte orders. */
 import type { StructContext } from "./context.js";
-import { checkCondition, checkExpr, checkLength, intervalOf } from "./expressions.js";
-import type { Argument, Count, Enum, Expr, FieldType, Flags, Param, Size, Struct } from "./ir.js";
+import { checkCondition, checkExpr, checkLength, intervalOf, withRep } from "./expressions.js";
+import type { Argument, Count, Enum, FieldType, Flags, Param, Size, Struct } from "./ir.js";
 import { contains, intType, rangeOf, type Scalar, scalarOf } from "./scalars.js";
 import type { Scope } from "./scope.js";
 import { sizeOfType } from "./sizes.js";
@@ -9,6 +9,9 @@ import type { DimSyntax, ExprSyntax, FieldSyntax, Name, Span } from "./syntax.js
 
 /** A single constant-size member larger than this is a slip, not a format. */
 const MAX_CONSTANT_SIZE = 16 * 1024 * 1024;
+
+/** Each is a loop inside the loop before in what is generated. */
+const MAX_DIMENSIONS = 8;
 
 /** Undefined after a diagnostic. */
 export function checkFieldType(context: StructContext, syntax: FieldSyntax): FieldType | undefined {
@@ -28,6 +31,11 @@ class TypeChecker {
     const base = this.baseType(syntax);
     if (!base) return undefined;
     const dims = [...syntax.dims];
+    const oneTooMany = dims[MAX_DIMENSIONS];
+    if (oneTooMany) {
+      this.scope.error("limit", oneTooMany.span, `an array may have at most ${MAX_DIMENSIONS} dimensions`);
+      return undefined;
+    }
     let type: FieldType;
     if (base.kind === "text" || (base.kind === "int" && isByte(syntax, base))) {
       const inner = dims.pop();
@@ -179,7 +187,7 @@ class TypeChecker {
     const expr = checkExpr(this.scope, this.context.around(), syntax);
     if (!expr) return undefined;
     const wanted = param.type.int;
-    const adapted: Expr = expr.kind === "int" ? { ...expr, rep: wanted.rep } : expr;
+    const adapted = withRep(expr, wanted.rep);
     const range = intervalOf(adapted);
     const fits = contains(rangeOf(wanted), range.min) && contains(rangeOf(wanted), range.max);
     if (adapted.rep !== wanted.rep || !fits) {

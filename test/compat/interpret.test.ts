@@ -4,12 +4,12 @@ import { describe, expect, it } from "vitest";
 import { interpret, type Leaf } from "../../src/compat/interpret.js";
 import { type FieldValue, Reader, type Site, type Visitor } from "../../src/runtime/index.js";
 import { compile, type Struct } from "../../src/schema/index.js";
-import { type Codec, codecOf, load, seed } from "../properties/drawn.js";
+import { type Codec, codecOf, consistentSchemas, load, seed } from "../properties/drawn.js";
 import { Noise } from "../properties/noise.js";
-import { type Sample, schemaArbitrary } from "../properties/schema-arbitrary.js";
+import type { Sample } from "../properties/schema-arbitrary.js";
 
 async function everySample(check: (struct: Struct, sample: Sample, codec: Codec) => void): Promise<void> {
-  const property = fc.asyncProperty(schemaArbitrary(), async (schema) => {
+  const property = fc.asyncProperty(consistentSchemas(), async (schema) => {
     const module = await load(schema);
     const { program } = compile([{ file: "test.wire", text: schema.text }]);
     for (const drawn of schema.structs) {

@@ -112,6 +112,7 @@ function rangeMember(scope: Scope, scalar: Scalar, form: RangeForm, inside: () =
   const capped = scalar.bits === 64 && form.more > 0n;
   const length = integerType(scope, { scalar, asNumber: true });
   const body = inside();
+  const slackName = form.atMost ? scope.slackName() : "";
   scope.see({
     text: name,
     min: form.more < 0n ? -form.more : 0n,
@@ -135,7 +136,7 @@ function rangeMember(scope: Scope, scalar: Scalar, form: RangeForm, inside: () =
         const { value: _, ...counter } = fieldPart(name, length.encoded(size, message));
         const claims = capped ? [] : [overstated(length, message)];
         const held = joined({ ...counter, value: {}, flaws: [...counter.flaws, ...claims] }, part);
-        const more = slack.length === 0 ? {} : { slack: Uint8Array.from(slack) };
+        const more = slack.length === 0 ? {} : { [slackName]: Uint8Array.from(slack) };
         return { ...held, value: { ...held.value, ...more }, bytes: [...held.bytes, ...slack] };
       }),
   };
@@ -174,12 +175,9 @@ export function limitedRange(inner: Construct): Construct {
       inner: fc.array(inner, { minLength: 1, maxLength: 2 }),
       slack: fc.integer({ min: 0, max: 4 }),
     })
-    .map(({ scalar, more, inner: constructs, slack }) => (scope) => {
-      // What is left over has one name: a struct has room for it once.
-      const atMost = !scope.hasSlack;
-      scope.hasSlack = true;
-      return [rangeMember(scope, scalar, { atMost, more, slack }, () => build(constructs, scope))];
-    });
+    .map(({ scalar, more, inner: constructs, slack }) => (scope) => [
+      rangeMember(scope, scalar, { atMost: true, more, slack }, () => build(constructs, scope)),
+    ]);
 }
 
 /** Optional members at the end, and perhaps what comes after even them. */

@@ -216,10 +216,10 @@ export class Scope {
   readonly orders: readonly string[];
   /** Something in it is read in an order that the caller must give. */
   usesOrder = false;
-  hasSlack = false;
   hasBody = false;
   private readonly visible: Integer[];
   private reserved = 0;
+  private slacks = 0;
 
   constructor(
     module: ModuleScope,
@@ -255,6 +255,13 @@ export class Scope {
   reservedName(): string {
     const name = this.reserved === 0 ? "reserved" : `reserved${this.reserved}`;
     this.reserved++;
+    return name;
+  }
+
+  /** What the bytes that are left over of a range are called. */
+  slackName(): string {
+    const name = this.slacks === 0 ? "slack" : `slack${this.slacks}`;
+    this.slacks++;
     return name;
   }
 

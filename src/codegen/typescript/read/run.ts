@@ -185,16 +185,6 @@ export class RunReader {
       this.reservedInteger(field, value, here);
       return;
     }
-    if (role.kind === "constant") {
-      const expected = literal(role.value, type.int.rep, 16);
-      this.body.out.when(
-        code`(${value}) !== ${expected}`,
-        code`throw reader.error("constant", ${JSON.stringify(field.name)}, ${here});`,
-      );
-      if (this.kept.isReferenced(field))
-        this.body.out.line(`const ${this.body.context.local(field)} = ${expected};`);
-      return;
-    }
     this.kept.keep(field, this.fixed.guarded(type, value, here, field.name));
   }
 }

@@ -1,10 +1,10 @@
 /** Derived fields: what they measure is written behind them, so some can be written only afterwards. */
-import type { Expr, Field, IntType, Measured, Node, RangeNode, Slot, WhereNode } from "../../../schema/ir.js";
+import type { Expr, Field, Measured, Node, RangeNode, WhereNode } from "../../../schema/ir.js";
 import { membersOf } from "../../members.js";
 import { code, type Part } from "../../printer.js";
 import type { Body } from "../body.js";
 import { fieldsOf } from "../expressions.js";
-import { rawInteger, writeInteger } from "../integers.js";
+import { writeInteger } from "../integers.js";
 import { easilyMeasured, measuredNumber, repOf, stepped } from "../nested.js";
 import { schemaLine } from "../subject.js";
 import { checkFits, fitOf } from "./fits.js";
@@ -12,7 +12,6 @@ import { checkFits, fitOf } from "./fits.js";
 /** A derived field that can be written only when what it measures has been. */
 interface Patch {
   readonly field: Field;
-  readonly slot: Slot;
   readonly at: Part;
 }
 
@@ -72,13 +71,13 @@ export class DerivedFields {
   }
 
   /** Prints the value of a derived field, or sees to it that it is written when what it measures has been. */
-  prepare(field: Field, slot: Slot, at: Part): void {
+  prepare(field: Field, at: Part): void {
     const local = this.body.context.local(field);
     if (field.role.kind !== "derived") return;
     const { of, steps } = field.role;
     const measurable = easilyMeasured(of);
     if (measurable === undefined) {
-      this.patches.set(measuredNode(of), { field, slot, at });
+      this.patches.set(measuredNode(of), { field, at });
       this.pending.add(field);
       return;
     }
@@ -109,14 +108,15 @@ export class DerivedFields {
       return;
     }
     const { out, context } = this.body;
-    const { field, slot, at } = patch;
-    if (field.role.kind !== "derived") throw new Error(`${field.name} is not derived`);
+    const { field, at } = patch;
+    const { role, type } = field;
+    if (role.kind !== "derived" || type.kind !== "int") throw new Error(`${field.name} is not derived`);
     const start = this.body.variables.claim("from");
     out.line(`const ${start} = writer.at;`);
     print();
     const size = code`writer.at - ${start}`;
     this.checkDivisions(field, size, at);
-    const { steps } = field.role;
+    const { steps } = role;
     const local = context.local(field);
     out.line(
       code`const ${local} = ${stepped(steps.length === 0 ? size : code`(${size})`, steps, repOf(field))};`,
@@ -128,21 +128,7 @@ export class DerivedFields {
       checkFits(this.body, fitOf(context, field, 0), at);
     }
     for (const node of constraints) where(node);
-    if (field.type.kind === "bits" && slot.kind === "bits") this.patchBits(field, slot, at);
-    else if (field.type.kind === "int")
-      out.line(writeInteger(field.type.int, "writer.view", at, local, context));
-  }
-
-  private patchBits(field: Field, slot: Slot & { kind: "bits" }, at: Part): void {
-    if (field.type.kind !== "bits") return;
-    const big = slot.int.bits === 64;
-    const int: IntType = { ...slot.int, signed: false, rep: big ? "bigint" : "number" };
-    const local = this.body.context.local(field);
-    const wide = big && field.type.int.rep === "number" ? `BigInt(${local})` : local;
-    const { shift } = field.type;
-    const shifted = shift === 0 ? wide : `(${wide} << ${shift}${big ? "n" : ""})`;
-    const bits = rawInteger(int, "writer.view", at, this.body.context);
-    this.body.out.line(writeInteger(int, "writer.view", at, code`${bits} | ${shifted}`, this.body.context));
+    out.line(writeInteger(type.int, "writer.view", at, local, context));
   }
 }
 

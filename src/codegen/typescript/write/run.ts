@@ -35,7 +35,7 @@ export class RunWriter {
 
   slots(run: RunNode, at: string, view: string): void {
     for (const slot of run.slots) {
-      for (const field of fieldsOfSlot(slot)) this.prepare(field, slot, place(at, slot.offset));
+      for (const field of fieldsOfSlot(slot)) this.prepare(field, place(at, slot.offset));
     }
     const fits = run.slots.flatMap((slot) =>
       fieldsOfSlot(slot)
@@ -90,11 +90,11 @@ export class RunWriter {
   }
 
   /** Makes sure that there is a value to write. */
-  private prepare(field: Field, slot: Slot, at: Part): void {
+  private prepare(field: Field, at: Part): void {
     this.places.set(field, at);
     if (field.conditional && field.role.kind === "value")
       this.presence.missing(field, field.name, field.line);
-    this.derived.prepare(field, slot, at);
+    this.derived.prepare(field, at);
   }
 
   /** What is written for a number: a zero as long as it is not known. */
