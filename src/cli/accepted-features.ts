@@ -1,7 +1,10 @@
 /** The features that the guest's driver has accepted, out of the section of a virtio device. */
 import type { VirtioDeviceId } from "../../generated/virtio/ids.js";
-import { type Leaf, PathError, printPath, Query } from "../inspect/index.js";
-import { virtioDeviceOf } from "../streams/index.js";
+import type { Leaf } from "../inspect/leaves.js";
+import { printPath } from "../inspect/path.js";
+import { PathError } from "../inspect/pattern.js";
+import { Query } from "../inspect/query.js";
+import { virtioDeviceOf } from "../streams/qemu/virtio/devices.js";
 import { blame, readCapture } from "./capture.js";
 import { openInput } from "./input.js";
 import { type Io, UsageError } from "./io.js";

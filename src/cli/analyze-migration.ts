@@ -1,7 +1,8 @@
 /** `virtwire inspect --compat analyze-migration`: what QEMU's own script prints, for scripts that read its output. */
 import { type DumpPart, MigrationDump } from "../inspect/analyze-migration/index.js";
-import { describeFault, hex } from "../inspect/index.js";
-import type { Description } from "../streams/index.js";
+import { describeFault } from "../inspect/fault-text.js";
+import { hex } from "../inspect/report.js";
+import type { Description } from "../streams/qemu/description.js";
 import type { Input } from "./input.js";
 import { Batch, EXIT, type Io } from "./io.js";
 import { Progress } from "./progress.js";

@@ -1,23 +1,16 @@
 /** Reads a capture for a verb: finds out which kind it is, and pushes it through the inspection of that kind. */
 import type { ArgsDef } from "citty";
-import {
-  type BorrowedDescription,
-  CAPTURE_KINDS,
-  type CaptureInspection,
-  type CaptureKind,
-  DETECTION_SIZE,
-  describeFault,
-  detectKind,
-  deviceByName,
-  hex,
-  openInspection,
-  type Sink,
-  type Summary,
-} from "../inspect/index.js";
-import { type Description, findDescription } from "../streams/index.js";
+import { deviceByName } from "../inspect/device-names.js";
+import { describeFault } from "../inspect/fault-text.js";
+import type { BorrowedDescription, CaptureInspection } from "../inspect/inspection.js";
+import { CAPTURE_KINDS, type CaptureKind, DETECTION_SIZE } from "../inspect/kinds.js";
+import { hex, type Sink, type Summary } from "../inspect/report.js";
+import type { Description } from "../streams/qemu/description.js";
+import { findDescription } from "../streams/qemu/tail.js";
 import { behind, type Source } from "./containers/source.js";
 import { withWrappers } from "./containers/summary.js";
 import type { Input } from "./input.js";
+import { detect, openInspection } from "./inspections.js";
 import { type Io, UsageError } from "./io.js";
 import { Progress } from "./progress.js";
 
@@ -64,12 +57,12 @@ export async function readCapture(
   const progress = new Progress(io, { size: input.size });
   let prefix = new Uint8Array(0);
   let inspection: CaptureInspection | undefined;
-  const start = (): string | undefined => {
-    const kind = options.as === undefined ? detectKind(prefix) : { kind: options.as as CaptureKind };
+  const start = async (): Promise<string | undefined> => {
+    const kind = options.as === undefined ? await detect(prefix) : { kind: options.as as CaptureKind };
     if (kind.kind === "unsupported") return `not supported: ${kind.what}`;
     if (kind.kind === "unknown")
       return prefix.length === 0 ? "empty" : "no kind of capture that is known (see --as)";
-    inspection = openInspection(kind.kind, open(kind.kind), {
+    inspection = await openInspection(kind.kind, open(kind.kind), {
       withFields: options.withFields,
       lendsFields: options.lendsFields,
       description: kind.kind === "qemu-stream" ? describe(input) : undefined,
@@ -94,10 +87,10 @@ export async function readCapture(
     }
     prefix = joined(prefix, chunk);
     if (prefix.length < DETECTION_SIZE) continue;
-    refusal = start();
+    refusal = await start();
     if (refusal !== undefined) break;
   }
-  if (inspection === undefined && refusal === undefined) refusal = start();
+  if (inspection === undefined && refusal === undefined) refusal = await start();
   progress.end();
   if (inspection !== undefined) return withWrappers(inspection.end(), input);
   const { damage } = input;

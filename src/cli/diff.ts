@@ -1,17 +1,15 @@
 /** `virtwire diff`: compares two captures by what they mean. */
 import type { ArgsDef } from "citty";
 import {
-  type BorrowedDescription,
   compareTrees,
   type Difference,
   differenceJson,
   differenceText,
-  PathError,
-  type Pattern,
-  parsePattern,
-  type Summary,
   ValueTree,
-} from "../inspect/index.js";
+} from "../inspect/diff/index.js";
+import type { BorrowedDescription } from "../inspect/inspection.js";
+import { PathError, type Pattern, parsePattern } from "../inspect/pattern.js";
+import type { Summary } from "../inspect/report.js";
 import { optionValues } from "./arguments.js";
 import { blame, captureArgs, deviceId, readCapture } from "./capture.js";
 import { openInput, refuseToReadTwice } from "./input.js";

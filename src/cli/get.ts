@@ -1,6 +1,11 @@
 /** `virtwire get`: prints the values of a capture that paths name. */
 import type { ArgsDef } from "citty";
-import { JsonLeaves, type Leaf, PathError, printPath, Query, valueText } from "../inspect/index.js";
+import { JsonLeaves } from "../inspect/json.js";
+import type { Leaf } from "../inspect/leaves.js";
+import { printPath } from "../inspect/path.js";
+import { PathError } from "../inspect/pattern.js";
+import { Query } from "../inspect/query.js";
+import { valueText } from "../inspect/values.js";
 import { blame, captureArgs, deviceId, readCapture } from "./capture.js";
 import { openInput } from "./input.js";
 import { Batch, EXIT, type Io, UsageError } from "./io.js";

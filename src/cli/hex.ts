@@ -1,6 +1,8 @@
 /** `virtwire hex`: shows the bytes of a capture beside the fields that they belong to. */
 import type { ArgsDef } from "citty";
-import { type BorrowedDescription, DumpPlan, dumpLines, PathError, rangeTitle } from "../inspect/index.js";
+import { DumpPlan, dumpLines, rangeTitle } from "../inspect/hexdump.js";
+import type { BorrowedDescription } from "../inspect/inspection.js";
+import { PathError } from "../inspect/pattern.js";
 import { blame, captureArgs, deviceId, readCapture } from "./capture.js";
 import { openSeekable, type SeekableInput } from "./input.js";
 import { Batch, EXIT, type Io, UsageError } from "./io.js";

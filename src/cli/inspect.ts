@@ -1,21 +1,15 @@
 /** `virtwire inspect`: explains a captured stream. */
 import type { ArgsDef } from "citty";
 import type { DumpPart } from "../inspect/analyze-migration/index.js";
-import {
-  type CaptureKind,
-  ChartRenderer,
-  JsonLinesRenderer,
-  JsonRenderer,
-  type Sink,
-  type Summary,
-  TextRenderer,
-} from "../inspect/index.js";
-import { analyzeMigration } from "./analyze-migration.js";
+import { ChartRenderer } from "../inspect/chart.js";
+import { JsonLinesRenderer, JsonRenderer } from "../inspect/json.js";
+import type { CaptureKind } from "../inspect/kinds.js";
+import type { Sink, Summary } from "../inspect/report.js";
+import { TextRenderer } from "../inspect/text.js";
 import { countFlag } from "./arguments.js";
 import { blame, type CaptureOptions, captureArgs, describe, deviceId, readCapture } from "./capture.js";
 import { type Input, openInput, refuseToReadTwice } from "./input.js";
 import { Batch, EXIT, type Io, UsageError, wantsColour } from "./io.js";
-import { inspectMigration } from "./migration.js";
 import { borrowDescription, schemaFromArgs } from "./schema-from.js";
 import { defineVerb, type Verb } from "./verb.js";
 
@@ -113,12 +107,15 @@ async function inspect(given: InspectArguments, rawArgs: readonly string[], io: 
     const withFields = given.format !== "text" || verbosity > 0;
     const lendsFields = given.format !== "text";
     const options = { as: undefined, device, withFields, lendsFields, borrowed };
+    const { inspectMigration } = await import("./migration.js");
     return inspectMigration(given.files, options, given, verbosity, io);
   }
   const input = openInput(given.file, io, { snapshot: given.snapshot });
   try {
-    if (given.compat !== undefined)
+    if (given.compat !== undefined) {
+      const { analyzeMigration } = await import("./analyze-migration.js");
       return await analyzeMigration(input, given.dump ?? "state", describe(input), io);
+    }
     return await read(input, given, { device, borrowed }, verbosity, io);
   } finally {
     input.close();

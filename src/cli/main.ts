@@ -2,6 +2,7 @@
 /** The `virtwire` command: the process around `run`. */
 import { readSync } from "node:fs";
 import { isatty } from "node:tty";
+import { optimizeLater } from "./engine.js";
 import { run } from "./run.js";
 import { standardError, standardOutput } from "./standard-streams.js";
 
@@ -27,6 +28,7 @@ async function* readStandardInput(): AsyncGenerator<Uint8Array> {
   }
 }
 
+optimizeLater();
 const [outIsTerminal, errIsTerminal] = [isatty(1), isatty(2)];
 
 process.exitCode = await run(process.argv.slice(2), {

@@ -1,7 +1,9 @@
 /** `--schema-from`: takes the description of the devices from another stream, or from a dump of QEMU's vmstates. */
 import type { ArgsDef } from "citty";
-import type { BorrowedDescription } from "../inspect/index.js";
-import { type Description, QemuStreamParser, readDescription, readVmstateDump } from "../streams/index.js";
+import type { BorrowedDescription } from "../inspect/inspection.js";
+import { type Description, readDescription } from "../streams/qemu/description.js";
+import { QemuStreamParser } from "../streams/qemu/parser.js";
+import { readVmstateDump } from "../streams/qemu/vmstate-dump.js";
 import { describe } from "./capture.js";
 import { type Input, openInput, refuseToReadTwice } from "./input.js";
 import { type Io, UsageError } from "./io.js";

@@ -3,6 +3,7 @@
 export { type DumpPart, type DumpSummary, MigrationDump } from "./analyze-migration/index.js";
 export { ChartRenderer } from "./chart.js";
 export { ConversationInspection, nameOf } from "./conversation.js";
+export { type Detection, detectKind } from "./detect.js";
 export { deviceByName, deviceTitle } from "./device-names.js";
 export {
   compareTrees,
@@ -46,8 +47,7 @@ export {
   CAPTURE_TITLES,
   type CaptureKind,
   DETECTION_SIZE,
-  type Detection,
-  detectKind,
+  magicKind,
 } from "./kinds.js";
 export type { Leaf } from "./leaves.js";
 export type { LentFields } from "./lent-fields.js";

@@ -1,24 +1,7 @@
-/** What a capture is, told by its first bytes. */
-
+/** The kinds of captures, and those of them that say so themselves in their first bytes. */
 import { QEMU_CPR_FILE_MAGIC } from "../../generated/qemu/cpr.js";
 import { MULTIFD_MAGIC } from "../../generated/qemu/multifd.js";
 import { QEMU_VM_FILE_MAGIC } from "../../generated/qemu/stream.js";
-import {
-  readVirtiovfMigrationHeader,
-  scanVirtiovfMigrationHeader,
-  VirtiovfMigfHeaderFlags,
-  VirtiovfMigfHeaderTag,
-} from "../../generated/vfio/virtio-stream.js";
-import { scanVirtioDevCtxFieldTlv } from "../../generated/virtio/device-context.js";
-import { scanVirtioDevPart } from "../../generated/virtio/device-parts.js";
-import { VirtioDeviceId } from "../../generated/virtio/ids.js";
-import { Reader } from "../runtime/index.js";
-import { type ContainerKind, containerKind } from "../streams/containers/kinds.js";
-import { isPreemptChannel } from "../streams/qemu/preempt.js";
-import { isResumedMain } from "../streams/qemu/resumed.js";
-import { isReturnPath } from "../streams/qemu/return-path.js";
-import { recordingForm } from "../streams/vhost-user/form.js";
-import { readFieldCount } from "../streams/virtio/context.js";
 
 /** The kinds that can be read to the end. */
 export type CaptureKind =
@@ -46,119 +29,18 @@ export const CAPTURE_TITLES: Readonly<Record<CaptureKind, string>> = {
 
 export const CAPTURE_KINDS = Object.keys(CAPTURE_TITLES) as CaptureKind[];
 
-export type Detection =
-  | { readonly kind: CaptureKind }
-  /** Recognised, but not readable: `what` names it and says what to do. */
-  | { readonly kind: "unsupported"; readonly what: string }
-  | { readonly kind: "unknown" };
-
 /** How many bytes make every decision that more could make. */
 export const DETECTION_SIZE = 4096;
 
-/** `prefix` holds the first `DETECTION_SIZE` bytes, or all where there are fewer. */
-export function detectKind(prefix: Uint8Array): Detection {
-  if (startsWith(prefix, be32(QEMU_VM_FILE_MAGIC))) return { kind: "qemu-stream" };
-  if (startsWith(prefix, be32(MULTIFD_MAGIC))) return { kind: "qemu-multifd" };
-  if (startsWith(prefix, be32(QEMU_CPR_FILE_MAGIC))) return { kind: "qemu-cpr" };
-  const form = recordingForm(prefix);
-  if (form !== undefined && form !== "raw") return { kind: "vhost-user" };
-  const container = containerKind(prefix);
-  if (container !== undefined) return { kind: "unsupported", what: CONTAINERS[container] };
-  for (const { magic, what } of FOREIGN) {
-    if (startsWith(prefix, magic)) return { kind: "unsupported", what };
-  }
-  if (isResumedMain(prefix)) return { kind: "unsupported", what: RESUMED };
-  // Five kinds without a magic number: the one that makes sense of what is there, element after element, is it.
-  if (isVfioStream(prefix)) return { kind: "vfio-stream" };
-  if (isChain(new Reader(prefix, { strict: true }), scanPart)) return { kind: "device-parts" };
-  if (isContext(prefix)) return { kind: "device-context" };
-  if (isReturnPath(prefix)) return { kind: "qemu-return-path" };
-  if (isPreemptChannel(prefix)) return { kind: "qemu-preempt" };
-  // Messages have no magic number either, and their headers ask for less than the kinds above.
-  if (form === "raw") return { kind: "vhost-user" };
-  return { kind: "unknown" };
+/** What needs no look at more than a magic number. */
+export function magicKind(prefix: Uint8Array): CaptureKind | undefined {
+  if (startsWith(prefix, be32(QEMU_VM_FILE_MAGIC))) return "qemu-stream";
+  if (startsWith(prefix, be32(MULTIFD_MAGIC))) return "qemu-multifd";
+  return startsWith(prefix, be32(QEMU_CPR_FILE_MAGIC)) ? "qemu-cpr" : undefined;
 }
 
-const RESUMED =
-  "what the source sent after a postcopy migration was taken up again, without the stream that it goes on from (ram takes both)";
-
-/** What is left to say of a wrapper that nobody has taken off. */
-const CONTAINERS: Readonly<Record<ContainerKind, string>> = {
-  gzip: "compressed by gzip: unpack it first",
-  zstd: "compressed by zstd: unpack it first",
-  xz: "compressed by xz: unpack it first",
-  bzip2: "compressed by bzip2: unpack it first",
-  lzop: "compressed by lzop: unpack it first (lzop -dc FILE | virtwire inspect -)",
-  libvirt: "a libvirt save image: the QEMU stream inside it must be cut out first",
-  qcow2: "a qcow2 image, which is read by its tables: give the file itself, unpacked",
-};
-
-const FOREIGN: readonly { readonly magic: readonly number[]; readonly what: string }[] = [
-  { magic: ascii("{"), what: "JSON text that is no recorded vhost-user session" },
-  { magic: ascii("["), what: "JSON text that is no recorded vhost-user session" },
-];
-
-type Scan = (reader: Reader) => boolean;
-
-const scanTlv: Scan = (reader) => scanVirtioDevCtxFieldTlv(reader, VirtioDeviceId.VIRTIO_ID_INVALID);
-const scanPart: Scan = (reader) => scanVirtioDevPart(reader, VirtioDeviceId.VIRTIO_ID_INVALID);
-
-/** No element claims more than this, so a random length betrays itself. */
-const MAX_ELEMENT = 2 ** 32;
-
-/** A capture may be damaged, and still be of a kind: this many sound elements are no accident. */
-const CONVINCING = 2;
-
-/** Whether elements follow one another from the cursor up to where the prefix ends or cuts one. */
-function isChain(reader: Reader, scan: Scan): boolean {
-  let whole = 0;
-  while (reader.at < reader.end) {
-    const at = reader.at;
-    if (!scan(reader)) {
-      const { fault } = reader;
-      if (fault === undefined || whole >= CONVINCING) return whole >= CONVINCING;
-      // Inside the first element little has been checked: it must be the prefix that ends, behind more than a number.
-      const cut = fault.code === "truncated" && (fault.need ?? 0) < MAX_ELEMENT;
-      return cut && (whole > 0 || (fault.offset > at && fault.path.includes(".")));
-    }
-    whole++;
-  }
-  return whole > 0;
-}
-
-/** Records may be larger than the prefix: the parts inside the first one with parts decide. */
-function isVfioStream(prefix: Uint8Array): boolean {
-  const reader = new Reader(prefix, { strict: true });
-  let whole = 0;
-  while (true) {
-    const at = reader.at;
-    if (!scanVirtiovfMigrationHeader(reader)) return whole > 0 && reader.fault?.code === "truncated";
-    const body = reader.at;
-    reader.at = at;
-    const { recordSize, flags, tag } = readVirtiovfMigrationHeader(reader);
-    if (tag === VirtiovfMigfHeaderTag.VIRTIOVF_MIGF_HEADER_TAG_DEVICE_DATA) {
-      return isChain(new Reader(prefix.subarray(body, body + recordSize), { strict: true }), scanPart);
-    }
-    if (flags !== VirtiovfMigfHeaderFlags.VIRTIOVF_MIGF_HEADER_FLAGS_TAG_OPTIONAL) return false;
-    whole++;
-    reader.at = body + recordSize;
-    if (reader.at >= reader.end) return whole >= CONVINCING;
-  }
-}
-
-function isContext(prefix: Uint8Array): boolean {
-  const reader = new Reader(prefix, { strict: true });
-  const count = readFieldCount(reader, VirtioDeviceId.VIRTIO_ID_INVALID);
-  if (count === undefined) return false;
-  return count === 0 ? reader.at === reader.end : isChain(reader, scanTlv);
-}
-
-function startsWith(bytes: Uint8Array, magic: readonly number[]): boolean {
+export function startsWith(bytes: Uint8Array, magic: readonly number[]): boolean {
   return bytes.length >= magic.length && magic.every((byte, i) => bytes[i] === byte);
-}
-
-function ascii(text: string): number[] {
-  return [...text].map((character) => character.charCodeAt(0));
 }
 
 function be32(value: number): number[] {

@@ -1,7 +1,8 @@
 /** What a wrapper says of what is in it, for the summary. */
 import { libvirtSaveFormatName } from "../../../generated/capture/libvirt.js";
-import type { Fact } from "../../inspect/index.js";
-import { type LibvirtImage, libvirtTexts, type MachineSnapshot } from "../../streams/index.js";
+import type { Fact } from "../../inspect/report.js";
+import { type LibvirtImage, libvirtTexts } from "../../streams/containers/libvirt.js";
+import type { MachineSnapshot } from "../../streams/containers/qcow2.js";
 
 export interface Wrapper {
   readonly kind: string;

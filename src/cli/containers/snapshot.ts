@@ -1,6 +1,6 @@
 /** Which snapshot of a qcow2 image is meant. */
-import { printable } from "../../inspect/index.js";
-import type { MachineSnapshot } from "../../streams/index.js";
+import { printable } from "../../inspect/report.js";
+import type { MachineSnapshot } from "../../streams/containers/qcow2.js";
 import { UsageError } from "../io.js";
 
 /** Of the names that are offered. */

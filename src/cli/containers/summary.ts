@@ -1,5 +1,6 @@
 /** Adds to the summary of a capture what it was wrapped in. */
-import { FaultList, type Summary, verdictOf } from "../../inspect/index.js";
+import { verdictOf } from "../../inspect/fault-text.js";
+import { FaultList, type Summary } from "../../inspect/report.js";
 import type { Input } from "../input.js";
 
 export function withWrappers(summary: Summary, { wrappers, damage }: Input): Summary {

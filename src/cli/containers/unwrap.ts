@@ -4,13 +4,9 @@
  */
 import { LIBVIRT_SAVE_HEADER_SIZE, LibvirtSaveFormat } from "../../../generated/capture/libvirt.js";
 import { type Fault, WireError } from "../../runtime/index.js";
-import {
-  CONTAINER_MAGIC_SIZE,
-  containerKind,
-  type LibvirtImage,
-  Qcow2Image,
-  readLibvirtImage,
-} from "../../streams/index.js";
+import { CONTAINER_MAGIC_SIZE, containerKind } from "../../streams/containers/kinds.js";
+import { type LibvirtImage, readLibvirtImage } from "../../streams/containers/libvirt.js";
+import { Qcow2Image } from "../../streams/containers/qcow2.js";
 import { unbzip2 } from "./bzip2.js";
 import { ContainerDamage } from "./damage.js";
 import { libvirtFacts, snapshotFacts, type Wrapper } from "./facts.js";
