@@ -99,6 +99,21 @@ export class MigrationCheck {
     this.comparePages(main, summary, blocks);
     this.compareRequests(blocks);
     if (this.of("qemu-return-path").length > 0) this.comparePongs(main);
+    this.compareCheckpoints(summary);
+  }
+
+  /** The secondary takes what the primary sends, and the connection may end behind any message. */
+  private compareCheckpoints(main: Summary): void {
+    const sent = fact(main, "checkpoint_count");
+    for (const { index, summary } of this.of("qemu-return-path")) {
+      const taken = fact(summary, "checkpoint_count");
+      const loaded = fact(summary, "loaded_checkpoints") ?? 0;
+      if (taken === undefined && sent === undefined) continue;
+      const [begun = 0, whole = 0] = [sent, fact(main, "whole_checkpoints")];
+      if ((taken ?? 0) <= begun && loaded <= whole && whole - loaded <= 1) continue;
+      const detail = `the secondary has loaded ${loaded} checkpoints and begun ${taken ?? 0}, the primary has sent ${whole} of ${begun}`;
+      this.wrong("constraint", index, 0, detail);
+    }
   }
 
   /** Every channel takes part in every round, and their numbers have no gaps. */

@@ -1,8 +1,11 @@
 /** Inspects the return path of a QEMU migration: what the destination said, which pages it asked for, and how it ended. */
+import { walkColoMessage } from "../../generated/qemu/colo.js";
 import { type QemuRpMessage, walkQemuRpMessage } from "../../generated/qemu/return-path.js";
 import { type Fault, Reader } from "../runtime/index.js";
 import { streamFault } from "../streams/faults.js";
+import { coloMessageName } from "../streams/qemu/colo.js";
 import {
+  type ReturnPathColoEvent,
   type ReturnPathEvent,
   type ReturnPathMessageEvent,
   ReturnPathParser,
@@ -70,7 +73,9 @@ export class ReturnPathInspection implements CaptureInspection {
       faultCount: this.faults.count,
       verdict: verdictOf(
         this.faults,
-        "clean: every byte is accounted for, and the destination reports success",
+        this.parser.checkpoints === undefined
+          ? "clean: every byte is accounted for, and the destination reports success"
+          : "complete: every byte is accounted for",
       ),
     };
   }
@@ -86,6 +91,9 @@ export class ReturnPathInspection implements CaptureInspection {
           bitmap_size: event.bitmapSize,
           received_pages: event.received,
         });
+        break;
+      case "colo-message":
+        this.coloMessage(event);
         break;
       case "gap":
         this.emit("gap", "unreadable", elementPath("gaps", this.gaps++), event.at, event.size, {});
@@ -127,6 +135,23 @@ export class ReturnPathInspection implements CaptureInspection {
     );
   }
 
+  private coloMessage({ index, at, bytes, message }: ReturnPathColoEvent): void {
+    const tree = new TreeBuilder(at);
+    walkColoMessage(new Reader(bytes, { base: at }), tree);
+    const name = coloMessageName(message.message);
+    count(this.types, name, at, bytes.length);
+    const path = elementPath("messages", index);
+    this.emit(
+      "colo-message",
+      name,
+      path,
+      at,
+      bytes.length,
+      { index },
+      this.withFields ? tree.roots : undefined,
+    );
+  }
+
   private note({ data: { body } }: QemuRpMessage, index: number, at: number): void {
     if (body.case === "migRpMsgShut") {
       const { value } = body.value;
@@ -151,19 +176,10 @@ export class ReturnPathInspection implements CaptureInspection {
 
   private facts(): Fact[] {
     const { shut, pongs, requests } = this;
+    const { checkpoints } = this.parser;
     const facts: Fact[] = [
       { key: "message_count", label: "messages", value: sum(this.types, (row) => row.count) },
-      {
-        key: "shut",
-        label: "result",
-        value: shut ?? "missing",
-        text:
-          shut === undefined
-            ? "unknown: no SHUT was sent"
-            : shut === 0
-              ? "success (SHUT 0)"
-              : `failure (SHUT ${shut})`,
-      },
+      ...(checkpoints === undefined ? [resultOf(shut)] : checkpointFacts(checkpoints)),
     ];
     if (pongs.length > 0) facts.push({ key: "pongs", label: "pongs", value: pongs });
     if (requests.size > 0) {
@@ -197,6 +213,25 @@ export class ReturnPathInspection implements CaptureInspection {
 function failure(index: number, at: number, value: number): Fault {
   const detail = `${value}: the destination ended with an error`;
   return streamFault("qemu/return-path.wire", "constraint", `messages[${index}].value`, at, detail);
+}
+
+function resultOf(shut: number | undefined): Fact {
+  const text =
+    shut === undefined
+      ? "unknown: no SHUT was sent"
+      : shut === 0
+        ? "success (SHUT 0)"
+        : `failure (SHUT ${shut})`;
+  return { key: "shut", label: "result", value: shut ?? "missing", text };
+}
+
+/** With COLO there is no end that the destination would report. */
+function checkpointFacts({ begun, loaded }: { readonly begun: number; readonly loaded: number }): Fact[] {
+  const text = `${begun}, ${begun === loaded ? "all" : loaded} of them loaded`;
+  return [
+    { key: "checkpoint_count", label: "checkpoints", value: begun, text },
+    { key: "loaded_checkpoints", label: "loaded", value: loaded },
+  ];
 }
 
 function answerOf({ data: { body } }: QemuRpMessage): number | undefined {

@@ -52,7 +52,8 @@ export class TextRenderer implements Sink {
   finish(summary: Summary, write: Write): void {
     for (const line of this.summaryLines(summary)) write(`${line}\n`);
     if (this.options.verbosity === 0) return;
-    const records = this.records.sort((a, b) => a.at - b.at);
+    // A checkpoint has no bytes of its own, and is a heading to what it begins with.
+    const records = this.records.sort((a, b) => a.at - b.at || a.size - b.size);
     for (const record of records) this.writeRecord(record, write);
     if (this.dropped > 0) write(`\n${this.dropped} more records (use --format jsonl to see all)\n`);
   }

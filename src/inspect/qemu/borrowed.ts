@@ -21,8 +21,9 @@ import { fitState } from "../../streams/qemu/vmstate-fit.js";
 import type { BorrowedDescription } from "../inspection.js";
 import { FaultCollector, type Node, TreeBuilder } from "../node.js";
 
-/** Sections that a note names. */
+/** Sections that a note names, and that are counted. */
 const MAX_NAMED = 5;
+const MAX_LISTED = 10_000;
 
 export interface BorrowedReading {
   /** When they were asked for. */
@@ -84,7 +85,12 @@ export class Borrowed {
 
   /** What became of it. */
   notes(): string[] {
-    const notes = [`sections read as ${this.from} describes them: ${this.read}`];
+    return [`sections read as ${this.from} describes them: ${this.read}`, ...this.misfits()];
+  }
+
+  /** What stayed bytes. */
+  misfits(): string[] {
+    const notes: string[] = [];
     if (this.unfit.count > 0) notes.push(`shown as bytes, not as ${this.from} describes: ${this.unfit.text}`);
     if (this.strange.count > 0) notes.push(`shown as bytes, not in ${this.from}: ${this.strange.text}`);
     return notes;
@@ -123,18 +129,20 @@ function amongDumped({ states }: VmstateDump): LookUp {
   };
 }
 
-/** Names a few and counts the rest: a hostile stream has sections without end. */
+/** Names a few and counts the rest: a hostile stream has sections without end, and checkpoints repeat theirs. */
 class Listed {
-  count = 0;
-  private readonly first: string[] = [];
+  private readonly names = new Set<string>();
+
+  get count(): number {
+    return this.names.size;
+  }
 
   add(name: string): void {
-    this.count++;
-    if (this.first.length < MAX_NAMED) this.first.push(name);
+    if (this.names.size < MAX_LISTED) this.names.add(name);
   }
 
   get text(): string {
-    const rest = this.count - this.first.length;
-    return `${this.first.join(", ")}${rest > 0 ? ` and ${rest} more` : ""}`;
+    const rest = this.count - MAX_NAMED;
+    return `${[...this.names].slice(0, MAX_NAMED).join(", ")}${rest > 0 ? ` and ${rest} more` : ""}`;
   }
 }

@@ -21,7 +21,7 @@ import { placed } from "../fault-place.js";
 import { featureMeaning } from "../features.js";
 import { type LentFields, SizeCollector } from "../lent-fields.js";
 import { FaultCollector, type MeaningOf, type Node, TreeBuilder } from "../node.js";
-import type { Borrowed } from "./borrowed.js";
+import { Borrowed } from "./borrowed.js";
 import { MAX_ROWS, type Row } from "./rows.js";
 
 const SCHEMA = "qemu/stream.wire";
@@ -63,6 +63,7 @@ export class Devices {
   private waitingBytes = 0;
   private states: Map<string, StateDescription> | undefined;
   private known: Description | undefined;
+  private again: Borrowed | undefined;
 
   /**
    * `report` is called once for each device taken, in order. `borrowed` is asked when it is sure that the stream describes
@@ -92,6 +93,40 @@ export class Devices {
   take(event: SectionEvent, row: Row): void {
     if (this.states === undefined && this.waiting.length < MAX_ROWS) this.wait(event, row);
     else this.check(event, event.body, row);
+  }
+
+  /**
+   * A device of a checkpoint. Its lists and subsections may be others than when it was described: what does not fit stays
+   * bytes, but for virtio devices, which say themselves what they are.
+   */
+  takeAgain(event: SectionEvent, row: Row, onMisfit: () => void): void {
+    const { name, versionId } = event;
+    if (this.known !== undefined) {
+      this.again ??= new Borrowed({ from: "the stream's own description", description: this.known });
+    }
+    const read = this.again?.fields(
+      event,
+      event.body,
+      { name, versionId, machine: this.machine },
+      this.mode !== "checked",
+    );
+    if (read === undefined && this.again !== undefined) onMisfit();
+    if (read === undefined && readsUndescribed(name)) this.read(event, event.body, row, undefined, []);
+    else
+      this.report({
+        event,
+        row,
+        fields: read?.fields,
+        lent: undefined,
+        faults: [],
+        note: undefined,
+        virtio: read?.virtio,
+      });
+  }
+
+  /** What the devices of checkpoints hold that could not be read. */
+  misfits(): string[] {
+    return this.again?.misfits() ?? [];
   }
 
   /** A description was found, or none will come: nothing waits any longer. */
@@ -135,11 +170,6 @@ export class Devices {
       this.report({ event, row, fields, lent: undefined, faults, note: undefined, virtio });
       return;
     }
-    const virtio = new VirtioFields(section);
-    let fields: readonly Node[] | undefined;
-    let lent: LentFields | undefined;
-    let nodes: readonly Node[] | undefined;
-    let note: string | undefined;
     if (this.states !== undefined && state === undefined) {
       const detail = `the description has no device ${name}, instance ${instanceId}`;
       faults.push(streamFault(SCHEMA, "missing", name, event.at, detail));
@@ -147,6 +177,24 @@ export class Devices {
       this.described.add(deviceKey(name, instanceId));
       checkVersion(event, state, faults);
     }
+    this.read(event, body, row, state, faults);
+  }
+
+  /** Reads the body, as `state` describes it or as virtio devices lay it out, and reports the device. */
+  private read(
+    event: SectionEvent,
+    body: Uint8Array | undefined,
+    row: Row,
+    state: StateDescription | undefined,
+    faults: Fault[],
+  ): void {
+    const { name, versionId } = event;
+    const section: VirtioSection = { name, versionId, machine: this.machine };
+    const virtio = new VirtioFields(section);
+    let fields: readonly Node[] | undefined;
+    let lent: LentFields | undefined;
+    let nodes: readonly Node[] | undefined;
+    let note: string | undefined;
     if (body !== undefined) {
       const visitor = this.visitorFor(event);
       const left = walkBody(event, body, state, virtio, visitor);

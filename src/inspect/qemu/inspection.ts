@@ -1,16 +1,18 @@
 /** Inspects a QEMU migration stream: turns what the parser finds into records, and tells at the end what it was. */
-import { walkQemuVmRecord } from "../../../generated/qemu/stream.js";
-import { Reader } from "../../runtime/index.js";
+import { QemuVmCmd, walkQemuVmRecord } from "../../../generated/qemu/stream.js";
+import { type Fault, Reader } from "../../runtime/index.js";
 import { streamFault } from "../../streams/faults.js";
 import { readDescription } from "../../streams/qemu/description.js";
 import type {
   CommandEvent,
   ConfigurationEvent,
   DescriptionEvent,
+  EofEvent,
   QemuEvent,
   SectionEvent,
 } from "../../streams/qemu/events.js";
 import { QemuStreamParser } from "../../streams/qemu/parser.js";
+import { placed } from "../fault-place.js";
 import { verdictOf } from "../fault-text.js";
 import type { CaptureInspection, InspectOptions } from "../inspection.js";
 import { CAPTURE_TITLES } from "../kinds.js";
@@ -18,6 +20,7 @@ import { TreeBuilder } from "../node.js";
 import { elementPath, member, type Path } from "../path.js";
 import type { CaptureRecord, Sink, Summary } from "../report.js";
 import { Borrowed } from "./borrowed.js";
+import { CheckpointRows } from "./checkpoints.js";
 import { type DeviceReport, Devices } from "./devices.js";
 import { streamFacts } from "./facts.js";
 import { StreamFaults } from "./faults.js";
@@ -40,10 +43,12 @@ export class QemuInspection implements CaptureInspection {
   private readonly faults = new StreamFaults();
   private readonly rows = new SectionRows();
   private readonly virtio = new VirtioRows();
+  private readonly checkpoints = new CheckpointRows();
   private readonly commands = new Map<number, number>();
   private readonly notes: string[] = [];
   private readonly records = { commands: 0, packages: 0, gaps: 0 };
   private configuration: ConfigurationEvent | undefined;
+  private misfits: readonly string[] = [];
   private size = 0;
   private flushes = 0;
   private readonly seen = { end: false, description: false, package: false, background: false };
@@ -76,6 +81,8 @@ export class QemuInspection implements CaptureInspection {
     this.parser.end();
     this.release();
     if (this.borrowed !== undefined) this.tellBorrowed(this.borrowed);
+    this.misfits = this.devices.misfits();
+    this.notes.push(...this.misfits);
     this.checkWhole();
     return this.summary();
   }
@@ -114,9 +121,7 @@ export class QemuInspection implements CaptureInspection {
         this.section(event);
         break;
       case "eof":
-        this.seen.end = true;
-        this.seen.background = event.background;
-        this.plain("eof", "QEMU_VM_EOF", [member("eof")], event);
+        this.eof(event);
         break;
       case "description":
         this.description(event);
@@ -124,10 +129,48 @@ export class QemuInspection implements CaptureInspection {
       case "gap":
         this.plain("gap", "unreadable", elementPath("gaps", this.records.gaps++), event);
         break;
+      case "checkpoint-begin":
+        // No description follows any more.
+        this.release();
+        this.checkpoints.begin(event);
+        break;
+      case "checkpoint-end":
+        this.putGiven(this.checkpoints.end(event));
+        break;
+      case "colo-message":
+        this.putGiven(this.checkpoints.message(event, this.withFields));
+        break;
       case "fault":
-        this.faults.add(event.fault);
+        this.fault(event.fault);
         break;
     }
+  }
+
+  private eof(event: EofEvent): void {
+    const path = this.checkpoints.eofPath();
+    this.plain("eof", "QEMU_VM_EOF", path ?? [member("eof")], event);
+    if (path !== undefined) return;
+    this.seen.end = true;
+    this.seen.background = event.background;
+  }
+
+  private fault(fault: Fault): void {
+    this.checkpoints.blame();
+    // What is wrong with a checkpoint as a whole has its place already.
+    const isSum = fault.path.endsWith(".state_size");
+    if (fault.path.startsWith("checkpoints["))
+      this.faults.addPlaced(isSum ? this.checkpoints.blameSum(fault) : fault);
+    else if (
+      fault.code === "truncated" &&
+      fault.path.startsWith("record") &&
+      this.checkpoints.path !== undefined
+    )
+      this.faults.addPlaced(placed(fault, "", { path: this.checkpoints.path }));
+    else this.faults.add(fault);
+  }
+
+  private putGiven(record: CaptureRecord | undefined): void {
+    if (record !== undefined) this.put(record);
   }
 
   private release(): void {
@@ -154,6 +197,7 @@ export class QemuInspection implements CaptureInspection {
   private command(event: CommandEvent): void {
     const { cmd, data } = event.command;
     this.commands.set(cmd, (this.commands.get(cmd) ?? 0) + 1);
+    if (cmd === QemuVmCmd.MIG_CMD_ENABLE_COLO) this.checkpoints.isExpected = true;
     const tree = this.withFields ? new TreeBuilder(event.at) : undefined;
     if (tree !== undefined) walkQemuVmRecord(new Reader(event.bytes, { base: event.at }), tree);
     this.put({
@@ -169,26 +213,37 @@ export class QemuInspection implements CaptureInspection {
   }
 
   private section(event: SectionEvent): void {
-    const row = this.rows.count(event);
+    const again = this.checkpoints.section(event);
+    const row = again ?? this.rows.count(event);
     this.flushes += event.ram?.flushes ?? 0;
-    if (event.phase === "full") this.devices.take(event, row);
+    if (event.phase === "full" && again !== undefined) {
+      this.devices.takeAgain(event, row, () => this.checkpoints.misfit(event, row.path));
+    } else if (event.phase === "full") this.devices.take(event, row);
     else {
       const path = [...row.path, ...elementPath("parts", row.parts - 1)];
       const { fields, faults = [] } = readLive(event, path, this.withFields) ?? {};
       row.faults += faults.length;
-      for (const fault of faults) this.faults.addPlaced(fault);
+      this.blame(faults);
       this.put(sectionRecord(event, path, fields, faults));
     }
   }
 
   private device({ event, row, fields, lent, faults, note, virtio }: DeviceReport): void {
     row.faults += faults.length;
-    for (const fault of faults) this.faults.addPlaced(fault);
-    if (virtio !== undefined) this.virtio.add(event, virtio);
+    this.blame(faults);
+    // Of what is sent again and again, the table tells once.
+    if (virtio !== undefined && this.checkpoints.path === undefined) this.virtio.add(event, virtio);
     if (note !== undefined && this.notes.length < MAX_NOTES) this.notes.push(note);
     const record = { ...sectionRecord(event, row.path, fields, faults), lent };
     this.faults.pass(record);
     this.sink.late(record);
+  }
+
+  private blame(faults: readonly Fault[]): void {
+    for (const fault of faults) {
+      this.checkpoints.blame();
+      this.faults.addPlaced(fault);
+    }
   }
 
   private description(event: DescriptionEvent): void {
@@ -258,7 +313,9 @@ export class QemuInspection implements CaptureInspection {
     } else if (this.configuration === undefined) {
       this.notes.push(`no description follows: ${this.readable}, sizes of the others not checked`);
     } else {
-      const detail = "the input ends behind EOF, where QEMU writes the description of all devices";
+      const detail = this.checkpoints.isExpected
+        ? "no description stands behind the migration, where QEMU writes that of all devices"
+        : "the input ends behind EOF, where QEMU writes the description of all devices";
       this.faults.add(streamFault(SCHEMA, "truncated", "vmdescription", this.size, detail));
     }
   }
@@ -272,24 +329,30 @@ export class QemuInspection implements CaptureInspection {
   private summary(): Summary {
     const faults = this.faults.list;
     const clean =
-      this.seen.description && !this.seen.background
+      this.seen.description && !this.seen.background && this.misfits.length === 0
         ? "clean: every byte is accounted for, and every device agrees with the description"
         : "complete: every byte is accounted for";
     return {
       kind: "qemu-stream",
       title: CAPTURE_TITLES["qemu-stream"],
       size: this.size,
-      facts: streamFacts({
-        configuration: this.configuration,
-        pageSize:
-          this.pageSizes()[0] ?? this.parser.ram.traits.pageSize ?? this.devices.description?.pageSize,
-        commands: this.commands,
-        borrowed: this.devices.description === undefined ? this.borrowed?.from : undefined,
-        sections: this.rows.sections,
-      }),
-      tables: [this.rows.table(), this.virtio.table(), ramTable(this.parser.ram.blocks.values())].filter(
-        (table) => table.rows.length > 0,
-      ),
+      facts: [
+        ...streamFacts({
+          configuration: this.configuration,
+          pageSize:
+            this.pageSizes()[0] ?? this.parser.ram.traits.pageSize ?? this.devices.description?.pageSize,
+          commands: this.commands,
+          borrowed: this.devices.description === undefined ? this.borrowed?.from : undefined,
+          sections: this.rows.sections,
+        }),
+        ...this.checkpoints.facts(),
+      ],
+      tables: [
+        this.rows.table(),
+        this.virtio.table(),
+        ramTable(this.parser.ram.blocks.values()),
+        this.checkpoints.table(),
+      ].filter((table) => table.rows.length > 0),
       notes: this.notes,
       faults: faults.faults,
       faultCount: faults.count,

@@ -24,7 +24,13 @@ export class SectionRows {
   private readonly rows: Row[] = [];
   private readonly latest = new Map<number, Row>();
   private readonly names = new Set<string>();
+  private readonly base: Path;
   private begun = 0;
+
+  /** `base`: what the sections stand in. */
+  constructor(base: Path = []) {
+    this.base = base;
+  }
 
   /** The row that the event belongs to, which now counts it. */
   count(event: SectionEvent): Row {
@@ -83,12 +89,14 @@ export class SectionRows {
     return row;
   }
 
-  /** A section that is sent once more, as checkpoints do, can only be told from the first by its place. */
+  /** A section that is sent once more can only be told from the first by its place. */
   private pathOf({ name, instanceId }: SectionEvent): Path {
     const position = this.begun++;
-    const path = sectionPath(name, instanceId, position);
+    const path = [...this.base, ...sectionPath(name, instanceId, position)];
     const key = `${instanceId} ${name}`;
-    if (this.names.has(key) || this.names.size === MAX_ROWS) return elementPath("sections", position);
+    if (this.names.has(key) || this.names.size === MAX_ROWS) {
+      return [...this.base, ...elementPath("sections", position)];
+    }
     this.names.add(key);
     return path;
   }

@@ -1,4 +1,5 @@
 /** What a reader of a QEMU migration stream reports, in the order of the bytes. Offsets are from the start of the stream. */
+import type { ColoMessage } from "../../../generated/qemu/colo.js";
 import type { QemuVmCommand } from "../../../generated/qemu/stream.js";
 import type { Fault } from "../../runtime/index.js";
 import type { RamCounts } from "./ram.js";
@@ -11,6 +12,9 @@ export type QemuEvent =
   | SectionEvent
   | EofEvent
   | DescriptionEvent
+  | CheckpointBeginEvent
+  | CheckpointEndEvent
+  | ColoMessageEvent
   | GapEvent
   | FaultEvent;
 
@@ -82,6 +86,29 @@ export interface DescriptionEvent extends Place {
   readonly textAt: number;
   /** JSON. Lent until the listener returns. Undefined when it is larger than the parser's cap or not whole. */
   readonly text: Uint8Array | undefined;
+}
+
+/** A checkpoint of COLO begins: what comes before its end belongs to it. */
+export interface CheckpointBeginEvent extends Place {
+  readonly kind: "checkpoint-begin";
+  readonly index: number;
+}
+
+export interface CheckpointEndEvent extends Place {
+  readonly kind: "checkpoint-end";
+  readonly index: number;
+  readonly beganAt: number;
+  /** Of the devices, as VMSTATE_SIZE gives it. Undefined when it did not come. */
+  readonly stateSize: number | undefined;
+  /** Nothing of it is missing. */
+  readonly complete: boolean;
+}
+
+export interface ColoMessageEvent extends Place {
+  readonly kind: "colo-message";
+  readonly message: ColoMessage;
+  /** The whole message. Lent until the listener returns. */
+  readonly bytes: Uint8Array;
 }
 
 /** Bytes that mean nothing known: skipped after damage, up to where the stream can be read again. */

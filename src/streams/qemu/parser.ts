@@ -20,6 +20,8 @@ import {
 import type { Fault, Reader } from "../../runtime/index.js";
 import { under } from "../faults.js";
 import { Window } from "../window.js";
+import { type BehindEof, behindEof, checkpointAt } from "./checkpoint-signs.js";
+import { Checkpoints } from "./colo.js";
 import { Configuration } from "./configuration.js";
 import {
   type Description,
@@ -32,7 +34,7 @@ import { DescriptionText } from "./description-text.js";
 import type { QemuEvent, SectionPhase } from "./events.js";
 import { qemuFault } from "./faults.js";
 import { liveVersion } from "./handlers.js";
-import { isLoneRecordAt, type StreamContext } from "./plausible.js";
+import { isLoneRecordAt, isRecordAt, type StreamContext } from "./plausible.js";
 import { type RamPageSink, RamParser } from "./ram.js";
 import { RamSection } from "./ram-section.js";
 import { findAnchor } from "./scan.js";
@@ -75,6 +77,7 @@ export class QemuStreamParser {
   private readonly records: PartReader = { read: (reader) => this.record(reader) };
   private part: PartReader = { read: (reader) => this.fileHeader(reader) };
   private packageEnd: number | undefined;
+  private checkpoints: Checkpoints | undefined;
   private sawEof = false;
   private sawConfiguration = false;
   private sawSwitchover = false;
@@ -97,6 +100,8 @@ export class QemuStreamParser {
     this.context = {
       isLive: (id) => this.numbers.isLive(id),
       isKnown: (id) => this.numbers.isKnown(id),
+      isRepeated: (header) => this.numbers.isRepeated(header),
+      colo: undefined,
       ended: false,
       footers: true,
       packageEnd: undefined,
@@ -126,6 +131,7 @@ export class QemuStreamParser {
     this.report.ended = true;
     this.context.ended = true;
     this.window.finish((reader) => this.parse(reader));
+    this.checkpoints?.finish(this.window.at);
   }
 
   /**
@@ -152,12 +158,13 @@ export class QemuStreamParser {
           this.part = this.records;
           break;
         case "over":
-          this.part = { read: (behind) => this.over(behind) };
+          this.part = this.behindMigration() ?? { read: (behind) => this.over(behind) };
           break;
         case "lost":
           this.part = { read: (rest) => this.resync(rest, step.from) };
           break;
         case "cut":
+          this.checkpoints?.cutShort();
           this.fault(step.fault);
           reader.at = reader.end;
           this.part = { read: (behind) => this.over(behind) };
@@ -194,6 +201,10 @@ export class QemuStreamParser {
     const at = reader.at;
     const start = reader.base + at;
     if (this.packageEnd !== undefined && start >= this.packageEnd) return this.endPackage(start);
+    const checkpoint = this.checkpoints && checkpointAt(reader, at, this.context.isKnown, this.report.ended);
+    if (typeof checkpoint === "number") return more(checkpoint);
+    if (this.checkpoints !== undefined && checkpoint === true)
+      return this.interrupted(this.checkpoints, start);
     if (!scanQemuVmRecord(reader)) {
       const fault = reader.fault as Fault;
       const wait = awaited(reader, at, fault, this.report.ended);
@@ -282,6 +293,19 @@ export class QemuStreamParser {
 
   /** EOF is a zero byte, as is most of what a reader out of step comes upon: what follows must confirm it. */
   private eof(reader: Reader, at: number, end: number): Step {
+    if (this.checkpoints !== undefined) {
+      const sound = isRecordAt(reader, at, this.context);
+      const behind = behindEof(reader, end, this.report.ended);
+      if (typeof sound === "number" || typeof behind === "number") {
+        const wanted = Math.max(Number(sound), end - at + (typeof behind === "number" ? behind : 0));
+        reader.at = at;
+        return more(wanted);
+      }
+      if (!sound)
+        return this.misplaced(reader, at, "EOF, but neither a description nor a message of COLO follows");
+      if (this.checkpoints.isOpen || behind !== undefined)
+        return this.coloEof(this.checkpoints, reader, at, end, behind);
+    }
     const isLast = end >= reader.end;
     if (isLast && !this.report.ended) {
       reader.at = at;
@@ -299,13 +323,48 @@ export class QemuStreamParser {
     return isLast ? OVER : ON;
   }
 
+  /** EOF in a stream with checkpoints, with no description behind it. */
+  private coloEof(
+    checkpoints: Checkpoints,
+    reader: Reader,
+    at: number,
+    end: number,
+    behind: BehindEof | undefined,
+  ): Step {
+    const start = reader.base + at;
+    if (checkpoints.isMigrating) {
+      const background = this.numbers.checkEnd(start, this.sawSwitchover, (fault) => this.fault(fault));
+      this.emit({ kind: "eof", at: start, size: end - at, background });
+      this.sawEof = true;
+    } else this.emit({ kind: "eof", at: start, size: end - at, background: false });
+    reader.at = end;
+    checkpoints.eof(start, start + end - at, behind);
+    this.part = checkpoints;
+    return ON;
+  }
+
+  /** A checkpoint begins where a record should. */
+  private interrupted(checkpoints: Checkpoints, start: number): Step {
+    checkpoints.interrupt(start);
+    this.part = checkpoints;
+    return ON;
+  }
+
+  /** What follows the description: nothing, but for checkpoints. */
+  private behindMigration(): PartReader | undefined {
+    this.checkpoints?.start();
+    return this.checkpoints;
+  }
+
   private begin(start: number, reader: Reader, phase: SectionPhase, section: Section): Step {
     const open = { section, phase, at: start, bodyAt: reader.base + reader.at };
     if (section.name === "ram" && section.versionId === liveVersion("ram") && phase !== "full") {
       this.part = new RamSection(open, this.ram, this.context, this.report);
       return ON;
     }
-    const state = phase === "full" ? this.states.get(deviceKey(section.name, section.instanceId)) : undefined;
+    // Lists and subsections may have changed since they were described.
+    const isDescribed = phase === "full" && this.checkpoints?.isOpen !== true;
+    const state = isDescribed ? this.states.get(deviceKey(section.name, section.instanceId)) : undefined;
     const expected = state && describedSize(state);
     this.part = new StateSection(open, expected, this.maxBody, this.context, this.report);
     return ON;
@@ -315,6 +374,12 @@ export class QemuStreamParser {
   private command(start: number, end: number, { cmd, data }: QemuVmCommand): void {
     const { body } = data;
     if (cmd === QemuVmCmd.MIG_CMD_SWITCHOVER_START) this.sawSwitchover = true;
+    if (cmd === QemuVmCmd.MIG_CMD_ENABLE_COLO && this.checkpoints === undefined) {
+      const detail = "COLO is switched on behind the first section";
+      if (this.numbers.hasBegun) this.fault(qemuFault("constraint", "command.cmd", start, detail));
+      this.checkpoints = new Checkpoints(this.report, () => this.numbers.reopenAll());
+      this.context.colo = this.checkpoints;
+    }
     if (body.case === "migCmdPackaged") {
       if (this.packageEnd !== undefined) {
         this.fault(qemuFault("tag", "command.cmd", start, "a package inside a package"));
@@ -377,6 +442,9 @@ export class QemuStreamParser {
   }
 
   private emit(event: QemuEvent): void {
+    if (event.kind === "section" && event.name === "ram" && event.phase === "end") {
+      this.checkpoints?.memory(event.at + event.size);
+    }
     if (event.kind === "configuration") {
       const { traits } = this.ram;
       if (event.targetPageBits !== undefined) traits.pageSize = 2 ** event.targetPageBits;

@@ -5,10 +5,12 @@
 import {
   QemuVmCmd,
   QemuVmSection,
+  type QemuVmSectionHeader,
   readQemuVmRecord,
   scanQemuVmRecord,
 } from "../../../generated/qemu/stream.js";
 import type { Reader } from "../../runtime/index.js";
+import { type BehindEof, behindEof } from "./checkpoint-signs.js";
 import { liveVersion } from "./handlers.js";
 
 export interface StreamContext {
@@ -16,6 +18,10 @@ export interface StreamContext {
   readonly isLive: (sectionId: number) => boolean;
   /** Sections that have been seen. */
   readonly isKnown: (sectionId: number) => boolean;
+  /** A section with this very head has been seen. */
+  readonly isRepeated: (header: QemuVmSectionHeader) => boolean;
+  /** COLO: checkpoints follow the migration, with the same sections once more. Whether a zero byte is EOF. */
+  readonly colo: { accepts(end: number, behind: BehindEof | undefined): boolean } | undefined;
   /** No more bytes will come. */
   readonly ended: boolean;
   /** Sections end with footers. Machine types before 2.4 write none. */
@@ -85,8 +91,16 @@ function isHeader(sectionId: number, name: string, versionId: number): boolean {
   );
 }
 
-/** An EOF byte is a zero, the commonest byte there is: only the end of the input or a description behind it count. */
+/**
+ * An EOF byte is a zero, the commonest byte there is: only the end of the input, a description or a message of COLO behind
+ * it count.
+ */
 function endsStream(reader: Reader, start: number, after: number, context: StreamContext): Plausible {
+  if (context.colo !== undefined) {
+    const behind = behindEof(reader, after, context.ended);
+    if (typeof behind === "number") return behind + after - start;
+    if (context.colo.accepts(reader.base + after, behind)) return true;
+  }
   if (after === reader.end) return context.ended ? true : after - start + 1;
   reader.at = after;
   if (!scanQemuVmRecord(reader)) {
@@ -114,7 +128,8 @@ export function isLoneRecordAt(reader: Reader, at: number, context: StreamContex
   const { head } = readQemuVmRecord(reader);
   reader.at = cursor;
   if (head.case === "start") return liveVersion(head.value.idstr.text) !== undefined;
-  return head.case !== "full" || !context.isKnown(head.value.sectionId);
+  if (head.case !== "full" || !context.isKnown(head.value.sectionId)) return true;
+  return context.colo !== undefined && context.isRepeated(head.value);
 }
 
 export interface Footer {
@@ -151,5 +166,15 @@ export function footerAt(
     return undefined;
   const plausible = isRecordAt(reader, next, context);
   if (typeof plausible === "number") return next - at + plausible;
-  return { next, sound: plausible };
+  return { next, sound: plausible || (context.ended && isCutRecord(reader, next)) };
+}
+
+/** Whether the input ends inside the head of a record that begins at `at`. */
+function isCutRecord(reader: Reader, at: number): boolean {
+  const { at: cursor } = reader;
+  reader.at = at;
+  const whole = scanQemuVmRecord(reader);
+  reader.at = cursor;
+  const type = reader.bytes[at];
+  return !whole && reader.fault?.code === "truncated" && type !== QemuVmSection.QEMU_VM_VMDESCRIPTION;
 }

@@ -363,8 +363,7 @@ export class RamParser {
     }
     // The input may end inside the very first page.
     const [likely = 0] = PAGE_SIZES;
-    if (reader.end - reader.at < Math.max(...PAGE_SIZES))
-      return this.lacks(reader, likely, "page data", likely);
+    if (reader.end - reader.at < likely) return this.lacks(reader, likely, "page data", likely);
     return {
       kind: "fault",
       fault: this.at(reader, reader.at, "constraint", "no page size makes sense of what follows this record"),

@@ -1,9 +1,10 @@
 /**
  * A push parser for the return path of a QEMU migration: what the destination tells the source. Messages delimit themselves;
- * behind RECV_BITMAP stands a bitmap that its length does not count.
+ * behind RECV_BITMAP stands a bitmap that its length does not count. With COLO, those of the secondary follow, or are all.
  *
  * Memory: one message, at most 516 bytes, besides one chunk. Bitmaps are counted and passed over.
  */
+import type { ColoMessage } from "../../../generated/qemu/colo.js";
 import {
   QEMU_RP_BITMAP_END_SIZE,
   QEMU_RP_BITMAP_HEAD_SIZE,
@@ -20,6 +21,8 @@ import { type ElementCodec, takeElement } from "../elements.js";
 import { streamFault, under } from "../faults.js";
 import { Window } from "../window.js";
 import { bitsSet } from "./bits.js";
+import { coloMessageName } from "./colo.js";
+import { ColoAnswers } from "./colo-answers.js";
 
 const SCHEMA = "qemu/return-path.wire";
 const CODEC: ElementCodec = { scan: scanQemuRpMessage, walk: walkQemuRpMessage, schema: SCHEMA };
@@ -29,6 +32,7 @@ const CONVINCING = 2;
 export type ReturnPathEvent =
   | ReturnPathMessageEvent
   | ReturnPathBitmapEvent
+  | ReturnPathColoEvent
   /** Bytes that cannot be read, up to where messages follow one another again. */
   | { readonly kind: "gap"; readonly at: number; readonly size: number }
   | { readonly kind: "fault"; readonly fault: Fault };
@@ -65,6 +69,16 @@ export interface ReturnPathBitmapEvent {
   readonly received: number;
 }
 
+/** A message of the secondary of COLO. */
+export interface ReturnPathColoEvent {
+  readonly kind: "colo-message";
+  readonly index: number;
+  readonly at: number;
+  /** The whole message. Lent until the listener returns. */
+  readonly bytes: Uint8Array;
+  readonly message: ColoMessage;
+}
+
 interface OpenBitmap {
   readonly at: number;
   readonly block: string;
@@ -75,6 +89,7 @@ interface OpenBitmap {
 
 export class ReturnPathParser {
   private readonly listener: (event: ReturnPathEvent) => void;
+  private readonly colo = new ColoAnswers();
   private readonly window = new Window();
   private mode: "message" | "bitmap-head" | "bitmap" | "bitmap-end" | "resync" = "message";
   private index = 0;
@@ -96,12 +111,22 @@ export class ReturnPathParser {
   end(): void {
     this.ended = true;
     this.window.finish((reader) => this.parse(reader));
-    if (!this.shut && this.mode !== "resync") {
+    const { lacking } = this.colo;
+    if (this.colo.isOpen) {
+      if (lacking === undefined || this.mode === "resync") return;
+      const detail = `the input ends inside a checkpoint, without ${coloMessageName(lacking)}`;
+      this.fault(streamFault(SCHEMA, "truncated", `messages[${this.index}]`, this.window.at, detail));
+    } else if (!this.shut && this.mode !== "resync") {
       const detail = "the input ends without MIG_RP_MSG_SHUT";
       this.fault(
         streamFault(SCHEMA, "truncated", `messages[${this.index}]`, this.window.at, detail, undefined),
       );
     }
+  }
+
+  /** Of COLO, when the secondary has said that it is ready: how many it has begun to take, and how many it has loaded. */
+  get checkpoints(): { readonly begun: number; readonly loaded: number } | undefined {
+    return this.colo.isOpen ? this.colo.checkpoints : undefined;
   }
 
   private parse(reader: Reader): number {
@@ -130,6 +155,13 @@ export class ReturnPathParser {
   private message(reader: Reader): number {
     const at = reader.at;
     if (at === reader.end) return 1;
+    if (this.colo.isOpen) return this.coloMessage(reader);
+    const begins = this.shut ? false : this.colo.beginsAt(reader, this.ended);
+    if (typeof begins === "number") return begins;
+    if (begins) {
+      this.colo.isOpen = true;
+      return 0;
+    }
     const path = `messages[${this.index}]`;
     const step = takeElement(reader, CODEC, path);
     if (step.kind === "wanted" && !this.ended) return step.bytes;
@@ -151,6 +183,27 @@ export class ReturnPathParser {
     this.listener({ kind: "message", index: this.index, at: reader.base + at, bytes, message, request });
     if (message !== undefined) this.follow(message);
     if (this.mode === "message") this.index++;
+    return 0;
+  }
+
+  private coloMessage(reader: Reader): number {
+    const { at } = reader;
+    const path = `messages[${this.index}]`;
+    const answer = this.colo.take(reader, this.ended);
+    if (answer.kind === "wanted") return answer.bytes;
+    if (answer.kind === "none") {
+      const detail = `no message of the secondary; ${coloMessageName(answer.expected)} comes here`;
+      const isShort = reader.end - at < 4;
+      this.fault(streamFault(SCHEMA, isShort ? "truncated" : "constraint", path, reader.base + at, detail));
+      return this.lost(reader);
+    }
+    const { message, expected } = answer;
+    if (expected !== undefined) {
+      const detail = `${coloMessageName(message.message)}, where ${coloMessageName(expected)} comes`;
+      this.fault(streamFault(SCHEMA, "constraint", path, reader.base + at, detail));
+    }
+    const bytes = reader.bytes.subarray(at, reader.at);
+    this.listener({ kind: "colo-message", index: this.index++, at: reader.base + at, bytes, message });
     return 0;
   }
 
@@ -260,6 +313,7 @@ export class ReturnPathParser {
   /** 0: sound messages follow one another from the cursor on. −1: they do not. Else how many bytes it takes to tell. */
   private chain(reader: Reader): number {
     const { at, end, depth } = reader;
+    if (this.colo.isOpen) return this.colo.chainAt(reader, at, this.ended);
     let found = 0;
     while (found < CONVINCING && !(this.ended && found > 0 && reader.at === end)) {
       if (!scanQemuRpMessage(reader)) {
@@ -288,7 +342,7 @@ export function isReturnPath(prefix: Uint8Array): boolean {
   let messages = 0;
   let faults = 0;
   const parser = new ReturnPathParser((event) => {
-    if (event.kind === "message") messages++;
+    if (event.kind === "message" || event.kind === "colo-message") messages++;
     else if (event.kind === "fault") faults++;
   });
   parser.push(prefix);

@@ -18,6 +18,8 @@ export interface Section {
 
 export class SectionNumbers {
   private readonly live = new Map<number, Section>();
+  /** Every section that was live, for COLO. */
+  private readonly begun = new Map<number, Section>();
   private readonly known = new Map<number, Section>();
   private started = 0;
   /** The section that ended last. */
@@ -30,6 +32,15 @@ export class SectionNumbers {
 
   isKnown(id: number): boolean {
     return this.known.has(id);
+  }
+
+  get hasBegun(): boolean {
+    return this.known.size > 0;
+  }
+
+  isRepeated({ sectionId, idstr, instanceId, versionId }: QemuVmSectionHeader): boolean {
+    const known = this.known.get(sectionId);
+    return known?.name === idstr.text && known.instanceId === instanceId && known.versionId === versionId;
   }
 
   /** A section begins at `start`. */
@@ -70,6 +81,11 @@ export class SectionNumbers {
     this.ended = undefined;
   }
 
+  /** A checkpoint begins: every live section may have another last part. */
+  reopenAll(): void {
+    for (const [id, section] of this.begun) this.live.set(id, section);
+  }
+
   /**
    * What the end of the stream, at `start`, leaves open. True when that is every live section: a background snapshot ends
    * none, and does not announce the switch-over either. `switched`: that was announced.
@@ -102,6 +118,9 @@ export class SectionNumbers {
       if (phase === "start" || other.name !== section.name || other.instanceId !== section.instanceId) {
         const detail = `${other.name} has the number ${section.id} already`;
         fault(qemuFault("constraint", path, start, detail));
+      } else if (other.versionId !== section.versionId) {
+        const detail = `version ${section.versionId}, the same section had ${other.versionId} before`;
+        fault(qemuFault("constraint", `${section.name}.version_id`, start, detail));
       }
     } else if (this.known.size === MAX_SECTIONS) {
       fault(qemuFault("limit", path, start, `more than ${MAX_SECTIONS} sections`));
@@ -120,6 +139,7 @@ export class SectionNumbers {
       fault(qemuFault("constraint", `${name}.version_id`, start, detail));
     }
     if (this.live.size < MAX_SECTIONS) this.live.set(section.id, section);
+    if (this.begun.size < MAX_SECTIONS) this.begun.set(section.id, section);
     this.started++;
     if (name !== "ram") return;
     this.hasRam = true;
