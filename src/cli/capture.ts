@@ -104,7 +104,7 @@ export async function readCapture(
  * The chunks of an input but for what `skip` passes over, where the input can be read anywhere: the pages of a mapped-ram
  * file are nearly all of it, many of them holes on the disk that reading would fill with zeroes first.
  */
-async function* skimmed(input: Input, skip: (limit: number) => number): AsyncGenerator<Uint8Array> {
+export async function* skimmed(input: Input, skip: (limit: number) => number): AsyncGenerator<Uint8Array> {
   const size = input.read === undefined ? undefined : input.size;
   let at = 0;
   let rest: Source | undefined = input;

@@ -38,7 +38,7 @@ const VERBS: Readonly<Record<string, Entry>> = {
   diff: {
     group: "A migration has failed",
     about: "Compare two captures by section and field.",
-    load: async (io) => (await import("./diff.js")).diffVerb(io),
+    load: async (io) => (await import("./diff/index.js")).diffVerb(io),
   },
   features: {
     group: "A migration has failed",

@@ -6,12 +6,25 @@ export { ConversationInspection, nameOf } from "./conversation.js";
 export { type Detection, detectKind } from "./detect.js";
 export { deviceByName, deviceTitle } from "./device-names.js";
 export {
+  type BlockDifference,
+  blockPath,
+  compareMemory,
   compareTrees,
   type Difference,
   differenceJson,
   differenceText,
+  isDifferent,
+  isUnder,
+  type MemorySide,
+  type MemoryTextOptions,
+  type PageChange,
+  type PageRun,
+  type PageRuns,
   type Part,
+  type ReadPage,
   ValueTree,
+  writeBlockJson,
+  writeBlockText,
 } from "./diff/index.js";
 export {
   type Capture,

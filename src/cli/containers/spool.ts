@@ -1,5 +1,5 @@
 /** Gives bytes that only flow a place each: they go to a temporary file, which vanishes with the process. */
-import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
+import { closeSync, ftruncateSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -26,12 +26,12 @@ export class Spool {
     for (let at = 0; at < chunk.length; ) {
       const end = Math.min(chunk.length, at + HOLE - ((this.length + at) % HOLE));
       if (end - at === HOLE && Buffer.compare(chunk.subarray(at, end), ZEROES) === 0) {
-        this.write(chunk.subarray(from, at), this.length + from);
+        this.put(chunk.subarray(from, at), this.length + from);
         from = end;
       }
       at = end;
     }
-    this.write(chunk.subarray(from), this.length + from);
+    this.put(chunk.subarray(from), this.length + from);
     this.length += chunk.length;
   }
 
@@ -44,8 +44,20 @@ export class Spool {
     closeSync(this.fd);
   }
 
-  private write(bytes: Uint8Array, position: number): void {
+  put(bytes: Uint8Array, position: number): void {
     for (let at = 0; at < bytes.length; )
       at += writeSync(this.fd, bytes, at, bytes.length - at, position + at);
+  }
+
+  /** Fewer bytes where the file ends. */
+  read(position: number, size: number): Uint8Array {
+    const bytes = new Uint8Array(size);
+    let at = 0;
+    while (at < size) {
+      const got = readSync(this.fd, bytes, at, size - at, position + at);
+      if (got === 0) break;
+      at += got;
+    }
+    return bytes.subarray(0, at);
   }
 }

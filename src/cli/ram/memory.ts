@@ -8,7 +8,7 @@ import {
   RamImageBuilder,
   type StreamTarget,
 } from "../../streams/index.js";
-import { describe } from "../capture.js";
+import { describe, skimmed } from "../capture.js";
 import { openSeekable, refuseToReadTwice, type SeekableInput } from "../input.js";
 import { type Io, UsageError } from "../io.js";
 import { Progress } from "../progress.js";
@@ -64,7 +64,12 @@ async function load(inputs: readonly SeekableInput[], io: Io): Promise<GuestMemo
     const input = inputs[index];
     if (input === undefined) return;
     const progress = new Progress(io, { size: input.size });
-    for await (const chunk of input.chunks()) {
+    const skip = (limit: number): number => {
+      const skipped = target.skip?.(limit) ?? 0;
+      progress.advance(skipped);
+      return skipped;
+    };
+    for await (const chunk of skimmed(input, skip)) {
       progress.advance(chunk.length);
       target.push(chunk);
     }

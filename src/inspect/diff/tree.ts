@@ -5,9 +5,10 @@
  */
 import { eachLeaf, type Leaf } from "../leaves.js";
 import { fieldsOf } from "../lent-fields.js";
-import { type Path, printPath, type Step } from "../path.js";
-import { Match, type Pattern } from "../pattern.js";
+import { member, type Path, printPath, type Step } from "../path.js";
+import type { Pattern } from "../pattern.js";
 import type { CaptureRecord, Cell, Sink, Summary } from "../report.js";
+import { blockPath, isUnder } from "./block-path.js";
 
 /** More values than the devices of any machine have; a hostile file may have more than fit into memory. */
 const MAX_VALUES = 4_000_000;
@@ -50,7 +51,7 @@ export class ValueTree implements Sink {
     // Iterations come and go with time; the summary has what they amount to.
     if (phase === "part" || phase === "end") return;
     const path = phase === "start" ? record.path.slice(0, 2) : record.path;
-    if (this.isIgnored(path)) return;
+    if (isUnder(path, this.ignored)) return;
     const last = path[path.length - 1];
     const inList = last?.kind === "index";
     const { attributes } = record;
@@ -84,19 +85,13 @@ export class ValueTree implements Sink {
   }
 
   private counter(block: string, key: string, cell: Cell | undefined): void {
-    const path: Path = [
-      { kind: "name", name: "sections", keyed: false, number: 0 },
-      { kind: "name", name: "ram", keyed: true, number: 0 },
-      { kind: "name", name: "blocks", keyed: false, number: 0 },
-      { kind: "name", name: block, keyed: true, number: 0 },
-      { kind: "name", name: key, keyed: false, number: 0 },
-    ];
+    const path: Path = [...blockPath(block), member(key)];
     if (cell?.value === undefined) return;
     this.add(this.root, 0, { path, value: cell.value, node: undefined, at: undefined, size: undefined });
   }
 
   private add(base: Branch, depth: number, leaf: Leaf): void {
-    if (this.isIgnored(leaf.path)) return;
+    if (isUnder(leaf.path, this.ignored)) return;
     if (this.size === MAX_VALUES) {
       this.overflow = true;
       return;
@@ -125,17 +120,6 @@ export class ValueTree implements Sink {
     const count = this.counts.get(list) ?? 0;
     this.counts.set(list, count + 1);
     return `${name}#${count}`;
-  }
-
-  private isIgnored(path: Path): boolean {
-    if (this.ignored.length === 0) return false;
-    let match = Match.start(this.ignored);
-    for (const step of path) {
-      if (match.accepted.length > 0) return true;
-      match = match.next(step);
-      if (match.isOver) return false;
-    }
-    return match.accepted.length > 0;
   }
 }
 

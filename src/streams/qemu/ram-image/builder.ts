@@ -12,6 +12,8 @@ import { MainPages } from "./main-pages.js";
 /** Takes the bytes of one stream. */
 export interface StreamTarget {
   push(chunk: Uint8Array): void;
+  /** How many bytes, at most `limit`, need not be pushed: nobody looks at them. */
+  skip?(limit: number): number;
   /** The input is over. */
   end(): void;
 }
@@ -89,6 +91,7 @@ export class RamImageBuilder {
   private targetOf(parser: QemuStreamParser, goesOn: boolean): StreamTarget {
     return {
       push: (chunk) => parser.push(chunk),
+      skip: (limit) => parser.skip(limit),
       end: () => {
         if (goesOn) return;
         parser.end();

@@ -3,5 +3,5 @@ export { type BuilderOptions, RamImageBuilder, type StreamTarget } from "./build
 export { type PageContent, PageReader, type ReadAt } from "./content.js";
 export { type GuestPlace, guestBytes, guestPlace, type UnpackedPages } from "./guest-bytes.js";
 export type { BlockCoverage, ImageBlock, RamImage } from "./image.js";
-export { guestAddress, type MemoryPlace } from "./memory-map.js";
+export { addressesOf, guestAddress, type MappedRange, type MemoryPlace } from "./memory-map.js";
 export { ChannelUnpacker, type UnpackHandler } from "./unpack.js";

@@ -42,37 +42,80 @@ const MACHINES: readonly Machine[] = [
   { names: /^pseries/, block: "ppc_spapr.ram", base: 0 },
 ];
 
+/** A stretch of guest-physical addresses that is a stretch of a block. */
+export interface MappedRange {
+  readonly address: number;
+  readonly size: number;
+}
+
+interface Piece extends MappedRange {
+  readonly block: string;
+  readonly offset: number;
+  readonly hasVgaHole?: boolean | undefined;
+}
+
 export function guestAddress(
   machine: string | undefined,
   blocks: readonly ImageBlock[],
   address: number,
 ): MemoryPlace {
+  const map = mapOf(machine, blocks);
+  if ("problem" in map) return map;
+  for (const piece of map.pieces) {
+    const within = address - piece.address;
+    if (within < 0 || within >= piece.size) continue;
+    const offset = piece.offset + within;
+    const note =
+      piece.hasVgaHole && offset >= VGA_AT && offset < MiB
+        ? "what the guest sees from 0xa0000 to 0xfffff is up to its chipset; this is the memory behind"
+        : undefined;
+    return { block: piece.block, offset, note };
+  }
+  return { problem: `no memory at 0x${address.toString(16)} in the map of ${machine}` };
+}
+
+/** Where the guest sees bytes of a block; nothing where the map does not have them, or is not known. */
+export function addressesOf(
+  machine: string | undefined,
+  blocks: readonly ImageBlock[],
+  block: string,
+  offset: number,
+  size: number,
+): MappedRange[] {
+  const map = mapOf(machine, blocks);
+  if ("problem" in map) return [];
+  return map.pieces.flatMap((piece) => {
+    const from = Math.max(offset, piece.offset);
+    const to = Math.min(offset + size, piece.offset + piece.size);
+    if (piece.block !== block || from >= to) return [];
+    return [{ address: piece.address + from - piece.offset, size: to - from }];
+  });
+}
+
+type MemoryMap = { readonly pieces: readonly Piece[] } | { readonly problem: string };
+
+function mapOf(machine: string | undefined, blocks: readonly ImageBlock[]): MemoryMap {
   if (machine === undefined) return { problem: "the stream does not name the machine: use BLOCK+OFFSET" };
   const sizes = new Map(blocks.map(({ name, usedLength }) => [name, usedLength]));
   const known = machineOf(machine, sizes);
   if (known === undefined) {
     return { problem: `the memory map of ${machine} with these blocks is not known: use BLOCK+OFFSET` };
   }
-  const size = sizes.get(known.block) ?? 0;
-  const low = known.low?.(size, machine) ?? size;
-  if (known.low !== undefined && size - low + 4 * GiB > HOLE_AT) {
+  const { block, base, hasVgaHole } = known;
+  const size = sizes.get(block) ?? 0;
+  if (known.low === undefined) return { pieces: [{ block, offset: 0, address: base, size, hasVgaHole }] };
+  const low = known.low(size, machine);
+  if (size - low + 4 * GiB > HOLE_AT) {
     return { problem: "where so much memory lies depends on the processor: use BLOCK+OFFSET" };
   }
-  const at = address - known.base;
-  if (at >= 0 && at < low) {
-    const note =
-      known.hasVgaHole && at >= VGA_AT && at < MiB
-        ? "what the guest sees from 0xa0000 to 0xfffff is up to its chipset; this is the memory behind"
-        : undefined;
-    return { block: known.block, offset: at, note };
-  }
-  if (known.low !== undefined) {
-    const above = address - 4 * GiB;
-    if (above >= 0 && above < size - low) return { block: known.block, offset: low + above, note: undefined };
-    const bios = sizes.get("pc.bios") ?? 0;
-    if (above < 0 && -above <= bios) return { block: "pc.bios", offset: bios + above, note: undefined };
-  }
-  return { problem: `no memory at 0x${address.toString(16)} in the map of ${machine}` };
+  const bios = sizes.get("pc.bios") ?? 0;
+  return {
+    pieces: [
+      { block, offset: 0, address: base, size: low, hasVgaHole },
+      { block, offset: low, address: 4 * GiB, size: size - low },
+      { block: "pc.bios", offset: 0, address: 4 * GiB - bios, size: bios },
+    ],
+  };
 }
 
 /**

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { guestAddress } from "../../../../src/streams/index.js";
+import { addressesOf, guestAddress } from "../../../../src/streams/index.js";
 
 const GiB = 2 ** 30;
 const block = (name: string, usedLength: number) => ({ name, usedLength, pageSize: 4096 });
@@ -19,6 +19,19 @@ describe("guest-physical addresses", () => {
       block: "pc.ram",
       offset,
     });
+  });
+
+  it("are found from the block as well, in two pieces where the memory is split", () => {
+    const blocks = [block("pc.ram", 4 * GiB), block("pc.bios", 0x40000)];
+    const found = (name: string, offset: number, size: number) =>
+      addressesOf("pc-q35-10.0", blocks, name, offset, size);
+    expect(found("pc.ram", 2 * GiB - 16, 48)).toEqual([
+      { address: 2 * GiB - 16, size: 16 },
+      { address: 4 * GiB, size: 32 },
+    ]);
+    expect(found("pc.bios", 0x3fff0, 16)).toEqual([{ address: 4 * GiB - 16, size: 16 }]);
+    expect(found("vga.vram", 0, 16)).toEqual([]);
+    expect(addressesOf(undefined, blocks, "pc.ram", 0, 16)).toEqual([]);
   });
 
   it("begins where the machine says", () => {

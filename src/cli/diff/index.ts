@@ -1,4 +1,4 @@
-/** `virtwire diff`: compares two captures by what they mean. */
+/** `virtwire diff`: compares two captures by what they mean; the memories of two guests are memory.ts. */
 import type { ArgsDef } from "citty";
 import {
   compareTrees,
@@ -6,16 +6,16 @@ import {
   differenceJson,
   differenceText,
   ValueTree,
-} from "../inspect/diff/index.js";
-import type { BorrowedDescription } from "../inspect/inspection.js";
-import { PathError, type Pattern, parsePattern } from "../inspect/pattern.js";
-import type { Summary } from "../inspect/report.js";
-import { optionValues } from "./arguments.js";
-import { blame, captureArgs, deviceId, readCapture } from "./capture.js";
-import { openInput, refuseToReadTwice } from "./input.js";
-import { Batch, EXIT, type Io, UsageError } from "./io.js";
-import { borrowDescription, schemaFromArgs } from "./schema-from.js";
-import { defineVerb, type Verb } from "./verb.js";
+} from "../../inspect/diff/index.js";
+import type { BorrowedDescription } from "../../inspect/inspection.js";
+import { PathError, type Pattern, parsePattern } from "../../inspect/pattern.js";
+import type { Summary } from "../../inspect/report.js";
+import { optionValues } from "../arguments.js";
+import { blame, captureArgs, deviceId, readCapture } from "../capture.js";
+import { openInput, refuseToReadTwice } from "../input.js";
+import { Batch, EXIT, type Io, UsageError } from "../io.js";
+import { borrowDescription, schemaFromArgs } from "../schema-from.js";
+import { defineVerb, type Verb } from "../verb.js";
 
 const args = {
   first: { type: "positional", description: "A capture, or - for standard input.", required: true },
@@ -24,6 +24,25 @@ const args = {
     type: "string",
     valueHint: "PATH",
     description: "Leave out what this path or pattern names, and all below it. May be given several times.",
+  },
+  memory: {
+    type: "boolean",
+    description: "Compare what the pages of the guests' memories hold, and nothing else.",
+  },
+  verbose: {
+    type: "boolean",
+    alias: "v",
+    description: "With --memory: show all ranges, and of each page the first bytes that differ.",
+  },
+  "first-channel": {
+    type: "string",
+    valueHint: "FILE",
+    description: "With --memory: another channel of the first migration. May be given several times.",
+  },
+  "second-channel": {
+    type: "string",
+    valueHint: "FILE",
+    description: "With --memory: another channel of the second. May be given several times.",
   },
   schema: {
     type: "boolean",
@@ -42,6 +61,8 @@ const args = {
 const examples = [
   "virtwire diff good.mig bad.mig --ignore 'sections[timer]' --ignore '**.timer*'",
   "virtwire diff --schema qemu-9.mig qemu-10.mig",
+  "virtwire diff --memory before.mig after.mig --ignore 'sections[ram].blocks[vga.vram]'",
+  "virtwire diff --memory -v precopy.mig main.bin --second-channel ch0.bin --second-channel ch1.bin",
   "virtwire diff a.mig b.mig --format jsonl | jq -r 'select(.gone) | .path, .gone[]'",
 ];
 
@@ -56,11 +77,25 @@ export function diffVerb(io: Io): Verb {
       malformed: "one of them is damaged; what can be read is compared",
     },
     run: async (
-      { first, second, schema, format, as, device, snapshot, "schema-from": schemaFrom },
+      { first, second, memory, verbose, schema, format, as, device, snapshot, "schema-from": schemaFrom },
       rawArgs,
     ) => {
-      refuseToReadTwice([first, second, schemaFrom]);
       const ignored = optionValues(rawArgs, "ignore").map(patternOf);
+      const channels = [optionValues(rawArgs, "first-channel"), optionValues(rawArgs, "second-channel")];
+      const [ofFirst = [], ofSecond = []] = channels;
+      refuseToReadTwice([first, second, schemaFrom, ...ofFirst, ...ofSecond]);
+      if (memory === true) {
+        if (schema === true || as !== undefined || device !== undefined || schemaFrom !== undefined)
+          throw new UsageError(
+            "--memory compares pages: --schema, --as, --device and --schema-from do not go with it",
+          );
+        const sides = { first: [first, ...ofFirst], second: [second, ...ofSecond], snapshot };
+        // Only who asks for it waits for what reads memory.
+        const { diffMemory } = await import("./memory.js");
+        return diffMemory(sides, ignored, { detailed: verbose === true, format }, io);
+      }
+      if (verbose === true || ofFirst.length + ofSecond.length > 0)
+        throw new UsageError("--verbose, --first-channel and --second-channel go with --memory");
       const borrowed = await borrowDescription(schemaFrom, [first, second], io, snapshot);
       const given = { as, device: device === undefined ? undefined : deviceId(device), snapshot, borrowed };
       return diff([first, second], ignored, { schema: schema === true, format }, given, io);
@@ -110,7 +145,9 @@ async function diff(
   if (format === "text") {
     batch.write(`${verdict(all, counts)}\n`);
     if (kind === "qemu-stream" && !schema)
-      batch.write("note: of memory, sizes and numbers of pages are compared, not what the pages hold\n");
+      batch.write(
+        "note: of memory, sizes and numbers of pages are compared; --memory compares what the pages hold\n",
+      );
   } else {
     const { changed } = counts;
     batch.write(
