@@ -42,7 +42,7 @@ const house: Readonly<Record<string, Room>> = {
   },
   cli: {
     rooms: ["schema", "codegen", "compat", "project", ...codec, "vhost-user", "transfer", "demo", "plugin"],
-    packages: ["citty", "fzstd", "unbzip2-stream", "xz-decompress"],
+    packages: ["citty", "unbzip2-stream", "xxhash-wasm", "xz-decompress"],
     node: true,
   },
 };

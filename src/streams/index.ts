@@ -3,6 +3,8 @@ export { CONTAINER_MAGIC_SIZE, type ContainerKind, containerKind } from "./conta
 export { type LibvirtImage, libvirtTexts, readLibvirtImage } from "./containers/libvirt.js";
 export { type LzopHandler, LzopParser } from "./containers/lzop.js";
 export { type MachineSnapshot, Qcow2Image, type ReadImage } from "./containers/qcow2.js";
+export { type Hash64, ZstdUnpacker } from "./containers/zstd.js";
+export { type ZstdEvent, type ZstdFrameEvent, ZstdFrames } from "./containers/zstd-frames.js";
 export { type DestinationOptions, MigrationDestination } from "./migration/destination.js";
 export { BlockPages, type PageState } from "./migration/pages.js";
 export { IncomingPostcopy, POSTCOPY, type PostcopyEvent, type PostcopyState } from "./migration/postcopy.js";

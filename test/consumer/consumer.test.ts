@@ -74,6 +74,7 @@ describe("the example project, with the packed package", () => {
       "fflate",
       "fzstd",
       "unbzip2-stream",
+      "xxhash-wasm",
       "xz-decompress",
     ]);
     expect(Object.keys(optionalDependencies)).toEqual(["koffi"]);

@@ -1,41 +1,52 @@
-/** Unpacks zstd: Node's zlib cannot before version 22. The library does not look at checksums. */
-import { Decompress } from "fzstd";
+/** Unpacks zstd, several frames in a row too, block by block: Node's zlib cannot before version 22. */
+import xxhash from "xxhash-wasm";
+import { describeFault } from "../../inspect/index.js";
+import { type ZstdEvent, ZstdFrames, ZstdUnpacker } from "../../streams/index.js";
 import { ContainerDamage } from "./damage.js";
 import type { Source } from "./source.js";
 
-/** The library unpacks all that it is given at once. A block of 4 bytes can hold 128 KiB: 16 MiB are the most this makes. */
-const STEP = 512;
-
 export async function* unzstd(source: Source): AsyncGenerator<Uint8Array> {
-  let unpacked: Uint8Array[] = [];
-  let produced = 0;
-  const stream = new Decompress((chunk) => {
-    produced += chunk.length;
-    if (chunk.length > 0) unpacked.push(chunk);
-  });
+  const { create64 } = await xxhash();
   let consumed = 0;
-  const push = (bytes: Uint8Array, isLast: boolean): ContainerDamage | undefined => {
-    try {
-      stream.push(bytes, isLast);
-      return undefined;
-    } catch (error) {
-      const detail = error instanceof Error ? error.message : String(error);
-      return new ContainerDamage("zstd", "constraint", detail, consumed, produced);
-    }
-  };
-  for await (const chunk of source.chunks()) {
-    // The library keeps what it is given until a block is whole: a copy, for the chunk is only valid until the next.
-    const copy = chunk.slice();
-    for (let at = 0; at < copy.length; at += STEP) {
-      const piece = copy.subarray(at, at + STEP);
-      consumed += piece.length;
-      const damage = push(piece, false);
+  let produced = 0;
+  let unpacked: Uint8Array[] = [];
+  let events: ZstdEvent[] = [];
+  const frames = new ZstdFrames((event) => {
+    // What is lent is gone when the listener returns.
+    events.push("bytes" in event ? { ...event, bytes: event.bytes.slice() } : event);
+  });
+  const unpacker = new ZstdUnpacker(
+    (bytes) => {
+      produced += bytes.length;
+      unpacked.push(bytes);
+    },
+    () => create64(),
+  );
+  // A block of 4 bytes can hold 128 KiB: what comes out of one is handed on before the next is unpacked.
+  function* unpack(): Generator<Uint8Array> {
+    for (const event of events) {
+      if (event.kind === "fault") {
+        const { fault } = event;
+        throw new ContainerDamage("zstd", fault.code, describeFault(fault), consumed, produced);
+      }
+      let damage: ContainerDamage | undefined;
+      try {
+        unpacker.event(event);
+      } catch (error) {
+        const detail = error instanceof Error ? error.message : String(error);
+        damage = new ContainerDamage("zstd", "constraint", detail, consumed, produced);
+      }
       yield* unpacked;
       unpacked = [];
       if (damage !== undefined) throw damage;
     }
+    events = [];
   }
-  const damage = push(new Uint8Array(0), true);
-  yield* unpacked;
-  if (damage !== undefined) throw damage;
+  for await (const chunk of source.chunks()) {
+    consumed += chunk.length;
+    frames.push(chunk);
+    yield* unpack();
+  }
+  frames.end();
+  yield* unpack();
 }

@@ -139,6 +139,7 @@ describe("what a capture is wrapped in", () => {
     for (const [kind, content, where] of [
       ["gzip", gzipSync(PLAIN), "check"],
       ["xz", XZ, "fails its checksum"],
+      ["zstd", ZSTD, "bytes come out of a frame of"],
       ["bzip2", BZIP2, "damaged"],
       ["lzop", LZOP.subarray(0, -7513), "members"],
     ] as const) {

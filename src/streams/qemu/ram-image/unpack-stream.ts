@@ -3,12 +3,15 @@
  * unpack all before it.
  */
 import { Unzlib } from "fflate";
-import { Decompress } from "fzstd";
 import type { MultifdRamPacket } from "../../../../generated/qemu/multifd.js";
-import type { MultifdPagesEvent } from "../multifd-events.js";
+import { ZstdUnpacker } from "../../containers/zstd.js";
+import { ZstdFrames } from "../../containers/zstd-frames.js";
+import type { MultifdCompression, MultifdPagesEvent } from "../multifd-events.js";
 import type { PageSource, PageTarget } from "./page-source.js";
 
 const MAX_WAITING = 64;
+/** zlib makes a thousandfold of what it is given at most, all at once. */
+const STEP = 1 << 14;
 
 interface Inflater {
   push(bytes: Uint8Array): void;
@@ -43,15 +46,22 @@ export class StreamPages implements PageSource {
     this.waiting.push({ packet, first: this.announced });
     this.announced += packet.normalPages;
     if (this.page.length !== pageSize) this.page = new Uint8Array(pageSize);
+    this.inflater ??= this.open(compression);
+  }
+
+  private open(compression: MultifdCompression): Inflater {
     const take = (bytes: Uint8Array): void => this.unpacked(bytes);
-    this.inflater ??= compression === "zlib" ? new Unzlib(take) : new Decompress(take);
+    if (compression === "zlib") return new Unzlib(take);
+    const unpacker = new ZstdUnpacker(take);
+    return new ZstdFrames((event) => unpacker.event(event));
   }
 
   data(bytes: Uint8Array): void {
-    if (this.failed) return;
     try {
-      // The libraries keep what they are given until they can use it.
-      this.inflater?.push(bytes.slice());
+      for (let at = 0; at < bytes.length && !this.failed; at += STEP) {
+        // The libraries keep what they are given until they can use it.
+        this.inflater?.push(bytes.slice(at, at + STEP));
+      }
     } catch (error) {
       this.fail(error instanceof Error ? error.message : String(error));
     }
@@ -64,14 +74,13 @@ export class StreamPages implements PageSource {
 
   private unpacked(bytes: Uint8Array): void {
     let at = 0;
-    while (at < bytes.length && this.ordinal < this.announced) {
+    while (at < bytes.length) {
+      if (this.ordinal === this.announced) throw new Error("more comes out of it than the packets announce");
       const taken = Math.min(bytes.length - at, this.page.length - this.filled);
       this.page.set(bytes.subarray(at, at + taken), this.filled);
       at += taken;
       this.filled += taken;
-      if (this.filled === this.page.length) {
-        this.deliver();
-      }
+      if (this.filled === this.page.length) this.deliver();
     }
   }
 
