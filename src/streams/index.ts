@@ -38,7 +38,7 @@ export type {
   MultifdPagesEvent,
 } from "./qemu/multifd-events.js";
 export { type QemuStreamOptions, QemuStreamParser } from "./qemu/parser.js";
-export type { RamBlock, RamCounts } from "./qemu/ram.js";
+export type { RamBlock, RamCounts } from "./qemu/ram/blocks.js";
 export * from "./qemu/ram-image/index.js";
 export { isResumedMain } from "./qemu/resumed.js";
 export {

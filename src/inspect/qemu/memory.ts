@@ -1,5 +1,5 @@
 /** What the summary and the records tell of guest memory. */
-import type { RamBlock, RamCounts } from "../../streams/qemu/ram.js";
+import type { RamBlock, RamCounts } from "../../streams/qemu/ram/blocks.js";
 import type { Cell, Scalar, Table } from "../report.js";
 
 export function ramTable(ramBlocks: Iterable<RamBlock>): Table {

@@ -17,7 +17,7 @@ import type { CommandEvent, QemuEvent } from "../qemu/events.js";
 import { qemuFault } from "../qemu/faults.js";
 import { QemuStreamParser } from "../qemu/parser.js";
 import { PreemptParser } from "../qemu/preempt.js";
-import type { RamBlock } from "../qemu/ram.js";
+import type { RamBlock } from "../qemu/ram/blocks.js";
 import { PageRequests } from "./page-requests.js";
 import { IncomingPostcopy, postcopyEvent } from "./postcopy.js";
 import { DestinationStatus } from "./status.js";

@@ -2,7 +2,7 @@
 import type { ColoMessage } from "../../../generated/qemu/colo.js";
 import type { QemuVmCommand } from "../../../generated/qemu/stream.js";
 import type { Fault } from "../../runtime/index.js";
-import type { RamCounts } from "./ram.js";
+import type { RamCounts } from "./ram/blocks.js";
 
 export type QemuEvent =
   | FileHeaderEvent

@@ -2,7 +2,7 @@
 import { QemuVmSection, readQemuVmRecord, scanQemuVmRecord } from "../../../generated/qemu/stream.js";
 import type { Reader } from "../../runtime/index.js";
 import type { SectionBound, SectionEvent, SectionPhase } from "./events.js";
-import type { RamCounts } from "./ram.js";
+import type { RamCounts } from "./ram/blocks.js";
 import type { Section } from "./sections.js";
 
 export interface OpenSection {

@@ -15,7 +15,8 @@ import {
 } from "../../../generated/qemu/ram.js";
 import { type Fault, Reader } from "../../runtime/index.js";
 import { Window } from "../window.js";
-import { type RamBlock, RamParser } from "./ram.js";
+import type { RamBlock } from "./ram/blocks.js";
+import { RamParser } from "./ram/parser.js";
 
 /** The head of a page has been read; its content follows. */
 export interface PreemptPageEvent {

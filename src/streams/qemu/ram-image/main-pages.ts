@@ -3,7 +3,7 @@
  * records MULTIFD_FLUSH, or, from sources that send none, by the parts of the section.
  */
 import type { QemuVmCommand } from "../../../../generated/qemu/stream.js";
-import type { RamBlock, RamPageSink } from "../ram.js";
+import type { RamBlock, RamPageSink } from "../ram/blocks.js";
 import type { Arrival, RamImage } from "./image.js";
 import { ZERO_CODE } from "./location.js";
 

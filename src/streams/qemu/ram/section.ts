@@ -1,12 +1,12 @@
 /** Reads one part of the section of guest memory: the records of the pages, which say themselves where they end. */
-import type { Reader } from "../../runtime/index.js";
-import type { SectionBound } from "./events.js";
-import { qemuFault } from "./faults.js";
-import { type OpenSection, ownFooterAt, sectionEvent } from "./open-section.js";
-import type { StreamContext } from "./plausible.js";
-import type { RamParser } from "./ram.js";
-import { findAnchor } from "./scan.js";
-import { cut, lost, more, ON, RECORD, type Report, type Step } from "./step.js";
+import type { Reader } from "../../../runtime/index.js";
+import type { SectionBound } from "../events.js";
+import { qemuFault } from "../faults.js";
+import { type OpenSection, ownFooterAt, sectionEvent } from "../open-section.js";
+import type { StreamContext } from "../plausible.js";
+import { findAnchor } from "../scan.js";
+import { cut, lost, more, ON, RECORD, type Report, type Step } from "../step.js";
+import type { RamParser } from "./parser.js";
 
 export class RamSection {
   private readonly open: OpenSection;
