@@ -2,7 +2,8 @@
 
 export { type DumpPart, type DumpSummary, MigrationDump } from "./analyze-migration/index.js";
 export { ChartRenderer } from "./chart.js";
-export { ConversationInspection, nameOf } from "./conversation.js";
+export { nameOf } from "./conversation/fields.js";
+export { ConversationInspection } from "./conversation/inspection.js";
 export { type Detection, detectKind } from "./detect.js";
 export { deviceByName, deviceTitle } from "./device-names.js";
 export {

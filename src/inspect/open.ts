@@ -1,5 +1,5 @@
 /** One way in for all kinds of captures. */
-import { ConversationInspection } from "./conversation.js";
+import { ConversationInspection } from "./conversation/inspection.js";
 import { CprInspection } from "./cpr.js";
 import { DeviceContextInspection, DevicePartsInspection, VfioStreamInspection } from "./elements.js";
 import type { CaptureInspection, InspectOptions } from "./inspection.js";

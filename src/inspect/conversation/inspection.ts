@@ -1,17 +1,7 @@
 /** Inspects vhost-user conversations: every message with its fields, what has been agreed on, and which rules are broken. */
+import { VirtioDeviceId } from "../../../generated/virtio/ids.js";
+import type { Fault } from "../../runtime/index.js";
 import {
-  vhostUserProtocolFeatureBits,
-  vhostUserProtocolFeatureNames,
-  walkVhostUserBackendRequestPayload,
-  walkVhostUserBackendRequestReply,
-  walkVhostUserFrontendRequestPayload,
-  walkVhostUserFrontendRequestReply,
-  walkVhostUserHeader,
-} from "../../generated/vhost-user/messages.js";
-import { VirtioDeviceId } from "../../generated/virtio/ids.js";
-import { type Fault, Reader } from "../runtime/index.js";
-import {
-  backendFormat,
   type ConversationEvent,
   ConversationParser,
   type Finding,
@@ -21,43 +11,23 @@ import {
   type Piece,
   type Recording,
   recordingForm,
-  type Session,
   type StateContents,
   type VhostUserMessage,
-} from "../streams/index.js";
-import { placed } from "./fault-place.js";
-import { verdictOf } from "./fault-text.js";
-import { featureMeaning, featureNames, featureTables } from "./features.js";
-import { type FlagTables, setFlags } from "./flags.js";
-import type { CaptureInspection, InspectOptions } from "./inspection.js";
-import { CAPTURE_TITLES, DETECTION_SIZE } from "./kinds.js";
-import { type Node, TreeBuilder } from "./node.js";
-import { elementPath } from "./path.js";
-import {
-  type Cell,
-  type Fact,
-  FaultList,
-  hex,
-  type Scalar,
-  type Sink,
-  type Summary,
-  type Table,
-} from "./report.js";
+} from "../../streams/index.js";
+import { placed } from "../fault-place.js";
+import { verdictOf } from "../fault-text.js";
+import type { CaptureInspection, InspectOptions } from "../inspection.js";
+import { CAPTURE_TITLES, DETECTION_SIZE } from "../kinds.js";
+import { elementPath } from "../path.js";
+import { type Fact, FaultList, type Scalar, type Sink, type Summary } from "../report.js";
+import { fieldsOf, NOTHING_KNOWN, nameOf, stateFields } from "./fields.js";
+import { agreed, brokenTable, requestsTable, sessionsTable, type Talk } from "./summary.js";
 
 /** Broken rules repeat themselves; all are counted. */
 const MAX_FINDINGS = 1000;
 const MAX_NOTES = 20;
 /** Each holds a message of either side and the requests that wait. */
 const MAX_SESSIONS = 4096;
-
-/** One connection of those that the recording holds. */
-interface Talk {
-  /** Undefined where the recording knows of one only. */
-  readonly name: string | undefined;
-  readonly parser: ConversationParser;
-  messages: number;
-  findings: number;
-}
 
 export class ConversationInspection implements CaptureInspection {
   /** The first `MAX_FINDINGS`. */
@@ -117,9 +87,9 @@ export class ConversationInspection implements CaptureInspection {
       size: this.size,
       facts: [{ key: "message_count", label: "messages", value: messages }, ...this.facts()],
       tables: [
-        ...(this.talks.size > 1 ? [this.sessions()] : []),
-        ...(messages === 0 ? [] : [this.requests()]),
-        ...(findingCount === 0 ? [] : [this.broken()]),
+        ...(this.talks.size > 1 ? [sessionsTable([...this.talks.values()], this.device)] : []),
+        ...(messages === 0 ? [] : [requestsTable(this.counts)]),
+        ...(findingCount === 0 ? [] : [brokenTable(this.findings)]),
       ],
       notes: this.notes,
       faults: faults.faults,
@@ -288,157 +258,16 @@ export class ConversationInspection implements CaptureInspection {
     facts.push({ key: "broken_rule_count", label: "broken rules", value: this.findingCount });
     return facts;
   }
-
-  private sessions(): Table {
-    const talks = [...this.talks.values()];
-    return {
-      key: "sessions",
-      title: "sessions",
-      columns: [
-        { key: "session", label: "session" },
-        { key: "messages", label: "messages", right: true },
-        { key: "broken_rules", label: "broken rules", right: true },
-        { key: "queue_num", label: "queues", right: true },
-        { key: "features", label: "features", right: true },
-        { key: "protocol_features", label: "protocol features", right: true },
-      ],
-      rows: talks.map(({ name = "", messages, findings, parser: { session } }) => [
-        { value: name },
-        { value: messages },
-        { value: findings },
-        { value: session.queueCount ?? "", text: String(session.queueCount ?? "") },
-        mask(session.features, featureTables(this.device)),
-        mask(session.protocolFeatures, PROTOCOL_FEATURES),
-      ]),
-      weights: talks.map(({ messages, findings }) => findings * 2 ** 32 + messages),
-      briefs: talks.map(({ name = "" }) => name),
-    };
-  }
-
-  private requests(): Table {
-    const rows = [...this.counts];
-    return {
-      key: "requests",
-      title: "requests",
-      columns: [
-        { key: "request", label: "request" },
-        { key: "count", label: "count", right: true },
-      ],
-      rows: rows.map(([name, count]) => [{ value: name }, { value: count }]),
-      weights: rows.map(([, count]) => count),
-      briefs: rows.map(([name]) => name),
-    };
-  }
-
-  private broken(): Table {
-    const { findings } = this;
-    return {
-      key: "broken_rules",
-      title: "broken rules",
-      columns: [
-        { key: "rule", label: "broken rule" },
-        { key: "message", label: "message", right: true },
-        { key: "request", label: "request" },
-        { key: "detail", label: "how" },
-      ],
-      rows: findings.map(({ rule, message, detail }) => [
-        { value: rule.id },
-        { value: message.index },
-        { value: nameOf(message) },
-        { value: detail },
-      ]),
-      weights: findings.map((_, index) => -index),
-      briefs: findings.map(({ rule }) => rule.id),
-    };
-  }
-}
-
-/** What a session has agreed on. */
-function agreed(session: Session, device: VirtioDeviceId): Fact[] {
-  const facts: Fact[] = [];
-  const flags = (
-    key: string,
-    label: string,
-    value: bigint | undefined,
-    names: (value: bigint) => string[],
-    tables: FlagTables,
-  ) => {
-    if (value === undefined) return;
-    const said = names(value);
-    const text = `${hex(value)} ${said.join(" ")}`;
-    facts.push({ key, label, value: said, text, flags: setFlags(value, tables) });
-  };
-  const { features, protocolFeatures } = session;
-  flags("features", "features", features, (mask) => featureNames(device, mask), featureTables(device));
-  flags(
-    "protocol_features",
-    "protocol features",
-    protocolFeatures,
-    vhostUserProtocolFeatureNames,
-    PROTOCOL_FEATURES,
-  );
-  if (session.queueCount !== undefined) {
-    facts.push({ key: "queue_num", label: "queues", value: session.queueCount });
-  }
-  return facts;
-}
-
-const PROTOCOL_FEATURES: FlagTables = { tables: [vhostUserProtocolFeatureBits], first: 0 };
-
-function mask(value: bigint | undefined, tables: FlagTables): Cell {
-  return value === undefined ? { value: "" } : { value, text: hex(value), flags: setFlags(value, tables) };
 }
 
 function of({ name }: Talk): string {
   return name === undefined ? "" : `${name}: `;
 }
 
-/** What a message is called, also where its number stands for no request. */
-export function nameOf({ row, header }: VhostUserMessage): string {
-  return row?.name ?? `request ${header.request}`;
-}
-
 function rulesOf(found: readonly Finding[]): Readonly<Record<string, readonly Scalar[]>> {
   return found.length === 0
     ? {}
     : { rules: found.map(({ rule }) => rule.id), broken: found.map(({ detail }) => detail) };
-}
-
-function fieldsOf(message: VhostUserMessage, device: VirtioDeviceId): readonly Node[] {
-  const { channel, isReply, negotiated, row, header, body, fault } = message;
-  const { features, protocolFeatures, littleEndian } = negotiated;
-  const tree = new TreeBuilder(message.at, featureMeaning(device));
-  const reader = new Reader(message.bytes);
-  walkVhostUserHeader(reader, tree, littleEndian);
-  // What postcopy puts in the place of a region is no fault, and has no layout of its own.
-  if (row !== undefined && body === undefined && fault === undefined) return tree.roots;
-  const { request } = header;
-  if (channel === "backend") {
-    const walk = isReply ? walkVhostUserBackendRequestReply : walkVhostUserBackendRequestPayload;
-    walk(reader, tree, request, littleEndian);
-  } else {
-    const walk = isReply ? walkVhostUserFrontendRequestReply : walkVhostUserFrontendRequestPayload;
-    walk(reader, tree, request, features, protocolFeatures, littleEndian);
-  }
-  // The case of a message is named as its request is, which differs from message to message: no path could be written.
-  return tree.roots.map((node) => (node.children === undefined ? node : { ...node, name: "payload" }));
-}
-
-interface StateFields {
-  /** The name of the struct in its schema; undefined when no format that is known fits. */
-  readonly type: string | undefined;
-  readonly fields: readonly Node[] | undefined;
-}
-
-const NOTHING_KNOWN: StateFields = { type: undefined, fields: undefined };
-
-function stateFields(bytes: Uint8Array, device: VirtioDeviceId): StateFields {
-  const reader = new Reader(bytes);
-  const format = backendFormat(reader, device);
-  if (format === undefined) return NOTHING_KNOWN;
-  const tree = new TreeBuilder(0, featureMeaning(device));
-  format.walk(reader, tree);
-  return { type: format.type, fields: tree.roots };
 }
 
 function plural(count: number, name: string): string {
