@@ -8,6 +8,7 @@ import { virtioDeviceOf } from "../streams/qemu/virtio/devices.js";
 import { blame, readCapture } from "./capture.js";
 import { openInput } from "./input.js";
 import { type Io, UsageError } from "./io.js";
+import { asUsage } from "./refusal.js";
 
 export interface AcceptedFeatures {
   readonly device: VirtioDeviceId;
@@ -26,24 +27,23 @@ const FIELDS: ReadonlyMap<string, bigint> = new Map([
 ]);
 const WORD = 32n;
 
-/** `path` names one section. Throws `UsageError` when that is no virtio device, or several. */
+/** `path` names one section. Undefined: nothing can be read, and that has been said. Throws `UsageError` when that is no virtio device, or several. */
 export async function acceptedFeatures(
   file: string,
   path: string,
   snapshot: string | undefined,
   io: Io,
-): Promise<AcceptedFeatures> {
+): Promise<AcceptedFeatures | undefined> {
   const found: Found = new Map();
-  let damaged = true;
-  const query = queryOf(path, (leaf) => take(leaf, found));
+  let damaged: boolean;
+  const query = asUsage([PathError], () => new Query([path], (leaf) => take(leaf, found)));
   const input = openInput(file, io, { snapshot });
   try {
     const options = { as: undefined, device: undefined, withFields: true, lendsFields: true };
     const summary = await readCapture(input, options, () => query, io);
-    if (summary !== undefined) {
-      blame(input, summary, io);
-      damaged = summary.faultCount > 0;
-    }
+    if (summary === undefined) return undefined;
+    blame(input, summary, io);
+    damaged = summary.faultCount > 0;
   } finally {
     input.close();
   }
@@ -73,12 +73,4 @@ function take({ path, value, node }: Leaf, found: Found): void {
 
 function isNumber(value: Leaf["value"]): value is number | bigint {
   return typeof value === "number" || typeof value === "bigint";
-}
-
-function queryOf(path: string, visit: (leaf: Leaf) => void): Query {
-  try {
-    return new Query([path], visit);
-  } catch (error) {
-    throw error instanceof PathError ? new UsageError(error.message) : error;
-  }
 }

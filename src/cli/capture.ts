@@ -34,6 +34,16 @@ export const captureArgs = {
   },
 } as const satisfies ArgsDef;
 
+/** What the user says of a capture. */
+export interface CaptureArguments {
+  readonly as: string | undefined;
+  readonly device: number | undefined;
+  /** Of a qcow2 image. */
+  readonly snapshot: string | undefined;
+  /** Of another stream, for a QEMU stream without a description. */
+  readonly borrowed: BorrowedDescription | undefined;
+}
+
 export interface CaptureOptions {
   readonly as: string | undefined;
   readonly device: number | undefined;

@@ -13,6 +13,7 @@ import { blame, captureArgs, readCapture } from "./capture.js";
 import { type Input, openInput, openSeekable, type SeekableInput } from "./input.js";
 import { Batch, EXIT, type Io, UsageError } from "./io.js";
 import { refuseToOverwrite, rewrite } from "./output.js";
+import { asUsage, asUsageLater } from "./refusal.js";
 import { defineVerb, type Verb } from "./verb.js";
 
 const args = {
@@ -43,6 +44,9 @@ const examples = [
   "virtwire edit vm.mig --set 'sections[timer].cpu_clock_offset=0' --drop 'serial#1' -o out.mig",
 ];
 
+/** What cannot be done is for the user to put right. */
+const REFUSALS = [EditError, PathError, OverlapError];
+
 interface EditArguments {
   readonly file: string;
   readonly out: string;
@@ -70,7 +74,7 @@ async function edit(given: EditArguments, io: Io): Promise<number> {
     throw new UsageError("nothing to do: --set or --drop is missing");
   refuseToOverwrite([given.file], given.out);
   const assignments = given.sets.map(assignmentOf);
-  const plan = asUsage(() => new EditPlan(assignments, given.drops));
+  const plan = asUsage(REFUSALS, () => new EditPlan(assignments, given.drops));
   const input = await openSeekable(given.file, io, { snapshot: given.snapshot });
   try {
     return await editInput(input, plan, assignments, given, io);
@@ -86,13 +90,13 @@ async function editInput(
   given: EditArguments,
   io: Io,
 ): Promise<number> {
-  const before = await asUsageLater(inspectWith(input, plan, io));
+  const before = await asUsageLater(REFUSALS, inspectWith(input, plan, io));
   if (before === undefined) return EXIT.malformed;
   if (before.kind !== "qemu-stream") throw new UsageError(`${given.file} is no migration stream`);
   await rewrite(
     input,
     given.out,
-    asUsage(() => plan.patches()),
+    asUsage(REFUSALS, () => plan.patches()),
   );
   let check = new EditPlan(assignments, []);
   let after = await inspectResult(given.out, check, io);
@@ -100,7 +104,7 @@ async function editInput(
     await rewrite(
       input,
       given.out,
-      asUsage(() => plan.patches(true)),
+      asUsage(REFUSALS, () => plan.patches(true)),
     );
     check = new EditPlan(assignments, []);
     after = await inspectResult(given.out, check, io);
@@ -146,26 +150,4 @@ function report(plan: EditPlan, after: Summary, { file, out }: EditArguments, io
   for (const note of plan.notes) batch.write(`note     ${note}\n`);
   batch.write(`verdict  ${after.verdict}\n`);
   batch.flush();
-}
-
-/** What cannot be done is for the user to put right. */
-function asUsage<T>(act: () => T): T {
-  try {
-    return act();
-  } catch (error) {
-    throw refusal(error);
-  }
-}
-
-async function asUsageLater<T>(act: Promise<T>): Promise<T> {
-  try {
-    return await act;
-  } catch (error) {
-    throw refusal(error);
-  }
-}
-
-function refusal(error: unknown): unknown {
-  const isRefusal = error instanceof EditError || error instanceof PathError || error instanceof OverlapError;
-  return isRefusal ? new UsageError(error.message) : error;
 }

@@ -49,6 +49,7 @@ export function featuresVerb(io: Io): Verb {
           throw new UsageError(`which device of ${first}? A path says it, e.g. 'sections[*virtio-net]'`);
         if (protocol || device !== undefined) throw new UsageError("a stream says itself what the device is");
         const accepted = await acceptedFeatures(first, second, snapshot, io);
+        if (accepted === undefined) return EXIT.malformed;
         const result = show(accepted.mask, third, { device: accepted.device }, format, io);
         return accepted.damaged ? EXIT.malformed : result;
       }

@@ -10,6 +10,7 @@ import { ClashError, type Generated, Project } from "../project/project.js";
 import { watchFolder } from "../project/watch.js";
 import { formatDiagnostic, type SchemaFile } from "../schema/index.js";
 import { EXIT, type Io, UsageError } from "./io.js";
+import { asUsage } from "./refusal.js";
 import { unifiedDiff } from "./unified-diff.js";
 import { defineVerb, type Verb } from "./verb.js";
 
@@ -79,7 +80,7 @@ function gen(given: GenArguments, io: Io): number | Promise<number> {
     runtime: given.runtime,
   });
   if (given.watch) return watch(project, given, io);
-  const generated = asUsage(() => project.generate());
+  const generated = asUsage([ClashError], () => project.generate());
   if (generated.schemas.length === 0) throw new UsageError(noSchema(given.dir));
   report(generated, io);
   const { files } = generated;
@@ -129,7 +130,7 @@ function check(out: string, wanted: Files, io: Io): number {
 
 /** `known`: what it has written before. */
 function write(out: string, wanted: Files, known: Files, io: Io, since = ""): void {
-  const { written, removed } = asUsage(() => writeFiles(out, wanted, known));
+  const { written, removed } = writeFiles(out, wanted, known);
   const gone = removed === 0 ? "" : `, ${removed} removed`;
   io.err(`${wanted.size} files in ${out}: ${written} written${gone}${since}\n`);
 }
@@ -137,14 +138,14 @@ function write(out: string, wanted: Files, known: Files, io: Io, since = ""): vo
 /** Goes on after mistakes in the schemas; ends when it is interrupted, and when their folder is gone. */
 async function watch(project: Project, { dir, out }: GenArguments, io: Io): Promise<number> {
   // It stands before the first reading: no change falls between the two.
-  const changes = asUsage(() => watchFolder(dir));
+  const changes = watchFolder(dir);
   const interrupted = io.interrupted().then(changes.close);
   try {
     let known: Files = new Map();
     let seen: readonly SchemaFile[] | undefined;
     do {
       const start = performance.now();
-      const generated = asUsage(() => project.generate());
+      const generated = asUsage([ClashError], () => project.generate());
       const { files, schemas } = generated;
       // Something else in the folder has changed: the output, perhaps.
       if (seen !== undefined && sameTexts(seen, schemas)) continue;
@@ -167,15 +168,4 @@ function sameTexts(before: readonly SchemaFile[], after: readonly SchemaFile[]):
     before.length === after.length &&
     before.every(({ file, text }, i) => file === after[i]?.file && text === after[i]?.text)
   );
-}
-
-/** What the file system refuses is for the user to put right, and so is a choice of targets that clash. */
-function asUsage<T>(act: () => T): T {
-  try {
-    return act();
-  } catch (error) {
-    if (error instanceof ClashError || (error instanceof Error && "syscall" in error))
-      throw new UsageError(error.message);
-    throw error;
-  }
 }

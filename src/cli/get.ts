@@ -9,6 +9,7 @@ import { valueText } from "../inspect/values.js";
 import { blame, captureArgs, deviceId, readCapture } from "./capture.js";
 import { openInput } from "./input.js";
 import { Batch, EXIT, type Io, UsageError } from "./io.js";
+import { asUsage } from "./refusal.js";
 import { borrowDescription, schemaFromArgs } from "./schema-from.js";
 import { defineVerb, type Verb } from "./verb.js";
 
@@ -71,11 +72,12 @@ async function get(given: GetArguments, io: Io): Promise<number> {
   const batch = new Batch(io.out);
   const rawValues: string[] = [];
   const json = format === "json" || format === "jsonl" ? new JsonLeaves(io.out, format) : undefined;
-  const query = queryOf(paths, (leaf) => {
+  const visit = (leaf: Leaf): void => {
     if (json !== undefined) json.leaf(leaf);
     else if (format === "text") batch.write(`${lineOf(leaf)}\n`);
     else if (query.found === 1) rawValues.push(rawText(leaf));
-  });
+  };
+  const query = asUsage([PathError], () => new Query(paths, visit));
   const device = given.device === undefined ? undefined : deviceId(given.device);
   const borrowed = await borrowDescription(given.schemaFrom, [file], io, snapshot);
   const options = { as, device, withFields: true, lendsFields: true, borrowed };
@@ -93,14 +95,6 @@ async function get(given: GetArguments, io: Io): Promise<number> {
     return summary.faultCount > 0 ? EXIT.malformed : query.found > 0 ? EXIT.ok : EXIT.differs;
   } finally {
     input.close();
-  }
-}
-
-function queryOf(paths: readonly string[], visit: (leaf: Leaf) => void): Query {
-  try {
-    return new Query(paths, visit);
-  } catch (error) {
-    throw error instanceof PathError ? new UsageError(error.message) : error;
   }
 }
 

@@ -1,6 +1,6 @@
 /** What `virtwire VERB --help` prints, as wide as the terminal is. */
 import type { ArgsDef } from "citty";
-import { wrapped } from "../inspect/index.js";
+import { wrapped } from "../inspect/wrapped.js";
 import { EXIT } from "./io.js";
 
 export interface HelpPage {

@@ -1,11 +1,11 @@
 /** `virtwire hex`: shows the bytes of a capture beside the fields that they belong to. */
 import type { ArgsDef } from "citty";
 import { DumpPlan, dumpLines, rangeTitle } from "../inspect/hexdump.js";
-import type { BorrowedDescription } from "../inspect/inspection.js";
 import { PathError } from "../inspect/pattern.js";
-import { blame, captureArgs, deviceId, readCapture } from "./capture.js";
+import { blame, type CaptureArguments, captureArgs, deviceId, readCapture } from "./capture.js";
 import { openSeekable, type SeekableInput } from "./input.js";
 import { Batch, EXIT, type Io, UsageError } from "./io.js";
+import { asUsage } from "./refusal.js";
 import { borrowDescription, schemaFromArgs } from "./schema-from.js";
 import { defineVerb, type Verb } from "./verb.js";
 
@@ -49,13 +49,6 @@ export function hexVerb(io: Io): Verb {
   });
 }
 
-interface CaptureArguments {
-  readonly as: string | undefined;
-  readonly device: number | undefined;
-  readonly snapshot: string | undefined;
-  readonly borrowed: BorrowedDescription | undefined;
-}
-
 async function hex(
   file: string,
   paths: readonly string[],
@@ -63,7 +56,7 @@ async function hex(
   { snapshot, ...given }: CaptureArguments,
   io: Io,
 ): Promise<number> {
-  const plan = planOf(paths);
+  const plan = asUsage([PathError], () => new DumpPlan(paths));
   const input = await openSeekable(file, io, { snapshot });
   try {
     const summary = await readCapture(
@@ -106,12 +99,4 @@ function widthOf(text: string): number {
   if (!/^\d+$/.test(text) || width < 1 || width > 64)
     throw new UsageError("--width is a number from 1 to 64");
   return width;
-}
-
-function planOf(paths: readonly string[]): DumpPlan {
-  try {
-    return new DumpPlan(paths);
-  } catch (error) {
-    throw error instanceof PathError ? new UsageError(error.message) : error;
-  }
 }

@@ -11,7 +11,8 @@ const WIDTH = 100;
 export function featureLines(comparison: FeatureComparison): string[] {
   const { first, second, space, features } = comparison;
   const lines = [...heading(comparison), ""];
-  if (second === undefined) return [...lines, ...listing("", features, space)];
+  if (second === undefined)
+    return [...lines, ...(features.length === 0 ? ["no feature"] : listing("", features, space))];
   const onlyFirst = features.filter(({ inSecond }) => !inSecond);
   const onlySecond = features.filter(({ inFirst }) => !inFirst);
   const both = features.filter(({ inFirst, inSecond }) => inFirst && inSecond);

@@ -184,7 +184,8 @@ export class ReturnPathInspection implements CaptureInspection {
     if (pongs.length > 0) facts.push({ key: "pongs", label: "pongs", value: pongs });
     if (requests.size > 0) {
       const bytes = sum(requests, (row) => row.bytes);
-      const text = `${sum(requests, (row) => row.count)} requests for ${bytes} bytes`;
+      const count = sum(requests, (row) => row.count);
+      const text = `${count} ${count === 1 ? "request" : "requests"} for ${bytes} bytes`;
       facts.push({ key: "requested_bytes", label: "pages asked", value: bytes, text });
     }
     return facts;

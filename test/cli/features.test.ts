@@ -55,6 +55,15 @@ it("refuses what is no mask, and no device", async () => {
   expect((await virtwire(["features", "0x1", "--device", "net", "--protocol"])).code).toBe(2);
 });
 
+it("says that there is none", async () => {
+  expect((await virtwire(["features", "0"])).out).toMatch(/\n\nno feature\n$/);
+});
+
+it("gives 4, and the reason alone, for a file that is no capture", async () => {
+  const { code, out, err } = await virtwire(["features", "README.md", "sections[*]"]);
+  expect([code, out, err]).toEqual([4, "", "README.md: no kind of capture that is known (see --as)\n"]);
+});
+
 it("takes the features that a driver has accepted out of a migration stream", async () => {
   const capture = fileURLToPath(new URL("../captures/x86-q35-net-blk.bin", import.meta.url));
   // The description of the stream, by QEMU's own script: guest_features of virtio-blk are 0x44, the high half is 1.

@@ -15,6 +15,7 @@ import { WireError } from "../../runtime/index.js";
 import { captureArgs } from "../capture.js";
 import { EXIT, type Io, UsageError } from "../io.js";
 import { refuseToOverwrite, rewrite } from "../output.js";
+import { asUsage } from "../refusal.js";
 import { defineVerb, type Verb } from "../verb.js";
 import { type ConversionReport, lostOf, reportJson, reportText } from "./report.js";
 import { readSource, type SourceState } from "./source.js";
@@ -76,6 +77,9 @@ const examples = [
   "virtwire convert blk.parts --device blk --to device-context -o blk.ctx",
 ];
 
+/** What the formats, or the stream, cannot take is for the user to put right. */
+const REFUSALS = [EditError, RangeError, WireError];
+
 interface Given {
   readonly files: readonly string[];
   readonly device: string;
@@ -123,7 +127,7 @@ const TITLES: Readonly<Record<StateFormat, string>> = {
 };
 
 function intoFile(source: SourceState, to: StateFormat, given: Given, io: Io): number {
-  const { bytes, losses } = asUsage(() => writeState(source.state, to));
+  const { bytes, losses } = asUsage(REFUSALS, () => writeState(source.state, to));
   const report = reportOf(source, `${given.out}: ${TITLES[to]}, ${bytes.length} bytes`, {
     losses: [...losses, ...source.own],
     assumed: [],
@@ -137,8 +141,10 @@ function intoStream(source: SourceState, given: Given, io: Io): Promise<number> 
   const { into = "", intoDevice = given.device, out, snapshot } = given;
   return withStreamDevice({ files: [into], snapshot }, intoDevice, io, async (found) => {
     const { device, finder, memory, input } = found;
-    const written = asUsage(() => writeQemuState(device.bytes, device.section, source.state, memory));
-    const patches = asUsage((): readonly Patch[] => replaceDevice(device, written.bytes, finder));
+    const written = asUsage(REFUSALS, () =>
+      writeQemuState(device.bytes, device.section, source.state, memory),
+    );
+    const patches = asUsage(REFUSALS, (): readonly Patch[] => replaceDevice(device, written.bytes, finder));
     const title = `${out}: ${into} with another state of ${device.section.name} (${written.bytes.length} bytes)`;
     const report = reportOf(source, title, written);
     if (!isAllowed(report, given, io)) return EXIT.differs;
@@ -182,14 +188,4 @@ function maskOf(text: string | undefined): bigint | undefined {
   if (text === undefined) return undefined;
   if (!/^(?:0x[0-9a-f]+|\d+)$/i.test(text)) throw new UsageError(`--device-features: ${text} is no mask`);
   return BigInt(text);
-}
-
-/** What the formats, or the stream, cannot take is for the user to put right. */
-function asUsage<T>(act: () => T): T {
-  try {
-    return act();
-  } catch (error) {
-    const isRefusal = error instanceof EditError || error instanceof RangeError || error instanceof WireError;
-    throw isRefusal ? new UsageError(error.message) : error;
-  }
 }

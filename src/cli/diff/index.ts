@@ -7,13 +7,13 @@ import {
   differenceText,
   ValueTree,
 } from "../../inspect/diff/index.js";
-import type { BorrowedDescription } from "../../inspect/inspection.js";
 import { PathError, type Pattern, parsePattern } from "../../inspect/pattern.js";
 import type { Summary } from "../../inspect/report.js";
 import { optionValues } from "../arguments.js";
-import { blame, captureArgs, deviceId, readCapture } from "../capture.js";
+import { blame, type CaptureArguments, captureArgs, deviceId, readCapture } from "../capture.js";
 import { openInput, refuseToReadTwice } from "../input.js";
 import { Batch, EXIT, type Io, UsageError } from "../io.js";
+import { asUsage } from "../refusal.js";
 import { borrowDescription, schemaFromArgs } from "../schema-from.js";
 import { defineVerb, type Verb } from "../verb.js";
 
@@ -80,7 +80,9 @@ export function diffVerb(io: Io): Verb {
       { first, second, memory, verbose, schema, format, as, device, snapshot, "schema-from": schemaFrom },
       rawArgs,
     ) => {
-      const ignored = optionValues(rawArgs, "ignore").map(patternOf);
+      const ignored = optionValues(rawArgs, "ignore").map((text) =>
+        asUsage([PathError], () => parsePattern(text), "--ignore "),
+      );
       const channels = [optionValues(rawArgs, "first-channel"), optionValues(rawArgs, "second-channel")];
       const [ofFirst = [], ofSecond = []] = channels;
       refuseToReadTwice([first, second, schemaFrom, ...ofFirst, ...ofSecond]);
@@ -106,13 +108,6 @@ export function diffVerb(io: Io): Verb {
 interface DiffOptions {
   readonly schema: boolean;
   readonly format: string;
-}
-
-interface CaptureArguments {
-  readonly as: string | undefined;
-  readonly device: number | undefined;
-  readonly snapshot: string | undefined;
-  readonly borrowed: BorrowedDescription | undefined;
 }
 
 interface Side {
@@ -193,12 +188,4 @@ function verdict(all: number, counts: Readonly<Record<Difference["kind"], number
     `${counts["only-second"]} only in the second`,
   ];
   return `${all} ${all === 1 ? "difference" : "differences"}: ${parts.join(", ")}`;
-}
-
-function patternOf(text: string): Pattern {
-  try {
-    return parsePattern(text);
-  } catch (error) {
-    throw error instanceof PathError ? new UsageError(`--ignore ${error.message}`) : error;
-  }
 }
