@@ -4,7 +4,8 @@
  * that is nearly right is worse than none, so a library states its limits before anything is printed.
  */
 import type { Case, Field, Module, Program, Struct, SwitchNode } from "../schema/ir.js";
-import { flatten, membersOf } from "./members.js";
+import { allNodes } from "../schema/structure.js";
+import { membersOf } from "./members.js";
 import { camelCase, GLOBAL_NAMES, ProgramNames, RESERVED_WORDS, Scope } from "./names.js";
 import type { GenerateOptions, OutputFile, Target } from "./output.js";
 import { type Import, type Part, Printer } from "./printer.js";
@@ -176,7 +177,7 @@ function printStruct(out: Printer, struct: Struct, library: Library, context: De
 /** Constraints, and enums that refuse other values. */
 function conditionsOf(struct: Struct): string[] {
   const texts: string[] = [];
-  for (const node of flatten(struct.nodes)) if (node.kind === "where") texts.push(`\`${node.text}\``);
+  for (const node of allNodes(struct.nodes)) if (node.kind === "where") texts.push(`\`${node.text}\``);
   for (const field of struct.fields) {
     const { type } = field;
     if (type.kind !== "int" && type.kind !== "bits") continue;

@@ -1,15 +1,6 @@
 /** Walks over the nodes of a struct that more than one printer needs. */
-import type {
-  Argument,
-  Case,
-  Expr,
-  Field,
-  FieldType,
-  Node,
-  RunNode,
-  Struct,
-  SwitchNode,
-} from "../schema/ir.js";
+import type { Case, Field, Node, RunNode, Struct, SwitchNode } from "../schema/ir.js";
+import { allNodes } from "../schema/structure.js";
 
 /** A property of the decoded value: a field, or the union of a switch. */
 export type Member =
@@ -81,75 +72,7 @@ export function armsOf(
 
 /** Every run, however deep, arms of switches included. */
 export function runsOf(nodes: readonly Node[]): RunNode[] {
-  return flatten(nodes).filter((node) => node.kind === "run");
-}
-
-/** Every node in the order of the bytes, those inside ranges, conditions and arms behind the node that holds them. */
-export function flatten(nodes: readonly Node[]): Node[] {
-  return nodes.flatMap((node) => [node, ...flatten(childrenOf(node))]);
-}
-
-function childrenOf(node: Node): readonly Node[] {
-  switch (node.kind) {
-    case "range":
-    case "optional":
-      return node.body;
-    case "if":
-      return [...node.then, ...node.else];
-    case "switch": {
-      const arms = node.cases.flatMap((each) => each.arm?.nodes ?? []);
-      return node.default.kind === "refuse" ? arms : [...arms, ...node.default.arm.nodes];
-    }
-    default:
-      return [];
-  }
-}
-
-/** Every expression in the struct, arguments of nested structs included. */
-export function expressionsOf(struct: Struct): Expr[] {
-  return flatten(struct.nodes).flatMap((node): Expr[] => {
-    switch (node.kind) {
-      case "run":
-        return node.slots.flatMap((slot) =>
-          slot.kind === "field" ? expressionsOfType(slot.field.type) : [],
-        );
-      case "field":
-        return expressionsOfType(node.field.type);
-      case "range":
-        return [node.length];
-      case "if":
-      case "where":
-        return [node.condition];
-      case "switch":
-        return node.default.kind === "skip" ? [node.on, node.default.condition] : [node.on];
-      case "optional":
-        return [];
-    }
-  });
-}
-
-function expressionsOfType(type: FieldType): Expr[] {
-  switch (type.kind) {
-    case "int":
-    case "bits":
-      return [];
-    case "struct":
-      return argumentExpressions(type.args);
-    case "array":
-      return [...countExpressions(type.count), ...expressionsOfType(type.element)];
-    case "bytes":
-    case "text":
-      return countExpressions(type.count);
-  }
-}
-
-function countExpressions(count: (FieldType & { kind: "array" })["count"]): Expr[] {
-  if (count.kind === "while") return [count.condition];
-  return count.kind === "expr" || count.kind === "bytes" ? [count.expr] : [];
-}
-
-function argumentExpressions(args: readonly Argument[]): Expr[] {
-  return args.flatMap((arg) => (arg.kind === "expr" ? [arg.expr] : []));
+  return allNodes(nodes).filter((node) => node.kind === "run");
 }
 
 /**
@@ -174,7 +97,7 @@ function unconditional(nodes: readonly Node[]): Node[] {
 
 /** Reserved fields that say whether an optional body is there, so that not even zeros may be left out. */
 export function presenceFieldsOf(nodes: readonly Node[]): Field[] {
-  return flatten(nodes).flatMap((node) => {
+  return allNodes(nodes).flatMap((node) => {
     const presence = node.kind === "optional" ? presenceOf(node.body) : [];
     return presence.flatMap((member) =>
       member.kind === "field" && member.field.role.kind === "reserved" ? [member.field] : [],

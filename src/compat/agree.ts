@@ -3,9 +3,9 @@
  * versions know must be the same.
  */
 import type { Field, FieldType, Struct, SwitchNode } from "../schema/ir.js";
-import { isChoice, type Leaf, type Reading } from "./interpret.js";
+import { allFields, allNodes, innermost } from "../schema/structure.js";
 import { meaningIn } from "./meaning.js";
-import { allFields, allNodes, innermost } from "./structure.js";
+import { isChoice, type Leaf, type Reading } from "./reading.js";
 
 export interface Disagreement {
   readonly kind: "refused" | "value" | "meaning" | "missing" | "surplus" | "length";

@@ -1,9 +1,11 @@
 /** What made-up messages hold: values that the schemas mention, values at the edges, and a little noise. */
 import type { Enum, Flags, Param, Struct } from "../schema/ir.js";
+import { partsOf } from "../schema/reads.js";
+import { allFields, allNodes, closureOf, expressionsOf, innermost } from "../schema/structure.js";
 import type { Choices } from "./compose.js";
-import type { Arguments, Subject } from "./interpret.js";
+import type { Subject } from "./frame.js";
 import { meaningIn } from "./meaning.js";
-import { allFields, allNodes, closureOf, expressionsOf, innermost, partsOf } from "./structure.js";
+import type { Arguments } from "./reading.js";
 
 /** Integers that the structs compare with, choose by or give names to, and their neighbours. */
 export function mentionedIntegers(structs: readonly Struct[]): readonly bigint[] {

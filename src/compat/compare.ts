@@ -1,12 +1,12 @@
 /** Compares two versions of a schema: finds what changed, and for each change whom it breaks, with a witness. */
-
 import type { Program, Struct } from "../schema/ir.js";
+import { allFields, closureOf, structsOf } from "../schema/structure.js";
 import type { Disagreement } from "./agree.js";
-import { type Change, changesBetween } from "./changes.js";
+import type { Change } from "./changes/change.js";
+import { changesBetween } from "./changes/index.js";
 import { meaningOf } from "./items.js";
 import type { Profile } from "./profiles.js";
 import { RULES, type RuleId } from "./rules.js";
-import { allFields, closureOf, structsOf } from "./structure.js";
 import { type Side, type Witness, WitnessSearch } from "./witness.js";
 
 /** `unproven`: the kind of change breaks something or the profile forbids it, but no bytes were found that show it. */

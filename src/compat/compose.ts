@@ -3,9 +3,12 @@
  * before it is read; what counts or measures something is written when that is there.
  */
 import type { Expr, Field, IntType, Node, Step, Struct } from "../schema/ir.js";
+import { partsOf } from "../schema/reads.js";
+import { allNodes, expressionsOfCount } from "../schema/structure.js";
 import { evaluate } from "./evaluate.js";
-import { type Arguments, type Frame, Interpreter, type Subject } from "./interpret.js";
-import { allNodes, expressionsOfCount, partsOf } from "./structure.js";
+import type { Frame, Subject } from "./frame.js";
+import { Interpreter } from "./interpret.js";
+import type { Arguments } from "./reading.js";
 
 /** Decides what a message holds. */
 export interface Choices {

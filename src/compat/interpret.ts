@@ -11,60 +11,17 @@ import type {
   FieldType,
   IntType,
   Node,
-  Order,
   Param,
   RunNode,
   Slot,
   Struct,
   SwitchNode,
 } from "../schema/ir.js";
-import { evaluate, type Scope } from "./evaluate.js";
+import { looksAhead, partsOf } from "../schema/reads.js";
+import { evaluate } from "./evaluate.js";
+import { Frame, type Subject } from "./frame.js";
 import { meaningOf } from "./meaning.js";
-import { partsOf } from "./structure.js";
-
-/** Values of parameters by name: truth values are 0 and 1, an order is 1 for little-endian. */
-export type Arguments = ReadonlyMap<string, bigint>;
-
-/** One value of the message, or the choice that a switch made. */
-export interface Leaf {
-  /** In the schema's names, e.g. `entries[3].flags`. */
-  readonly path: string;
-  readonly at: number;
-  readonly size: number;
-  readonly value: bigint | Uint8Array | string;
-  /** What the value is called: a member of an enum, flags that are set, the case of a switch. */
-  readonly names: readonly string[];
-  /** Kept, not understood: reserved bytes, and what the default of a switch keeps. */
-  readonly opaque: boolean;
-  /** Under `optional`. */
-  readonly optional: boolean;
-}
-
-/** The value of a leaf is the name of a case. */
-export function isChoice(value: Leaf["value"]): value is string {
-  return typeof value === "string";
-}
-
-export interface InterpretedFault {
-  readonly code: "truncated" | "overrun" | "trailing" | "constraint" | "constant" | "enum" | "tag" | "range";
-  readonly path: string;
-  readonly offset: number;
-}
-
-export interface Reading {
-  readonly leaves: readonly Leaf[];
-  /** How many bytes the value took, up to the fault if there is one. */
-  readonly size: number;
-  readonly fault: InterpretedFault | undefined;
-}
-
-export interface InterpretOptions {
-  /**
-   * Reads as the extension rules of device contexts ask for: what a range has behind the members that are known is
-   * passed over, and a member that would begin at the end of its range is not there.
-   */
-  readonly extensible?: boolean;
-}
+import type { Arguments, InterpretedFault, InterpretOptions, Leaf, Reading } from "./reading.js";
 
 /** Reads the value at the start of the bytes. Bytes behind it are no fault: `size` tells how many there are. */
 export function interpret(
@@ -88,60 +45,6 @@ class Faulty extends Error {
 
 /** Extensible reading: the range ends where a member would begin. */
 class Ended extends Error {}
-
-/** What lies behind the place that the interpreter has come to. */
-interface Ahead {
-  left(): number;
-  integer(size: number, little: boolean, signed: boolean): bigint;
-}
-
-/** What expressions can refer to in one struct. */
-export class Frame implements Scope {
-  readonly values = new Map<Field, bigint>();
-  readonly nested = new Map<Field, Frame>();
-  /** Where the fields begin. */
-  readonly places = new Map<Field, number>();
-  readonly start: number;
-  private readonly params: ReadonlyMap<Param, bigint>;
-  private readonly ahead: Ahead;
-
-  constructor(params: ReadonlyMap<Param, bigint>, start: number, ahead: Ahead) {
-    this.params = params;
-    this.start = start;
-    this.ahead = ahead;
-  }
-
-  field(path: readonly Field[]): bigint {
-    const [first, ...rest] = path;
-    if (first === undefined) return 0n;
-    // Extensible reading leaves members out, and what is not there counts as zero.
-    if (rest.length === 0) return this.values.get(first) ?? 0n;
-    return this.nested.get(first)?.field(rest) ?? 0n;
-  }
-
-  param(param: Param): bigint {
-    return this.params.get(param) ?? 0n;
-  }
-
-  remaining(): bigint {
-    return BigInt(this.ahead.left());
-  }
-
-  peek(int: IntType): bigint {
-    return this.ahead.integer(int.bits / 8, this.isLittle(int.order), int.signed);
-  }
-
-  isLittle(order: Order): boolean {
-    return typeof order === "string" ? order === "little" : this.param(order) !== 0n;
-  }
-}
-
-/** A field where it stands: the name that faults and leaves give it, and how it is to be taken. */
-export interface Subject {
-  readonly field: Field;
-  readonly path: string;
-  readonly frame: Frame;
-}
 
 export class Interpreter {
   protected bytes: Uint8Array;
@@ -478,7 +381,7 @@ export class Interpreter {
   }
 
   private choice(node: SwitchNode, frame: Frame): void {
-    if (readsRemaining(node.on)) this.beforeRest(1);
+    if (looksAhead(node.on)) this.beforeRest(1);
     const tag = evaluate(node.on, frame);
     const chosen = node.cases.find(({ labels }) => labels.some(({ from, to }) => tag >= from && tag <= to));
     if (chosen !== undefined) {
@@ -519,20 +422,4 @@ function argument(arg: Argument | undefined, frame: Frame): bigint {
   if (arg === undefined) return 0n;
   if (arg.kind === "expr") return evaluate(arg.expr, frame);
   return frame.isLittle(arg.order) ? 1n : 0n;
-}
-
-function readsRemaining(expr: Expr): boolean {
-  switch (expr.kind) {
-    case "remaining":
-    case "peek":
-      return true;
-    case "unary":
-      return readsRemaining(expr.arg);
-    case "binary":
-      return readsRemaining(expr.left) || readsRemaining(expr.right);
-    case "conditional":
-      return [expr.test, expr.then, expr.else].some(readsRemaining);
-    default:
-      return false;
-  }
 }

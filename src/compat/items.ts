@@ -1,8 +1,8 @@
 /** What a struct consists of, one line of the schema after the other, each with the facets in which it can change. */
 import type { Enum, Field, Flags, Node, Struct } from "../schema/ir.js";
+import { innermost } from "../schema/structure.js";
 import { baseText, countText, expressionText } from "./describe.js";
 import { meaningIn } from "./meaning.js";
-import { innermost } from "./structure.js";
 
 export interface Item {
   readonly kind: "field" | "arm" | "range" | "switch" | "where";

@@ -1,5 +1,5 @@
 /** What a format promises about its own growth, beyond what its bytes say. */
-import type { Change } from "./changes.js";
+import type { Change } from "./changes/change.js";
 import type { RuleId } from "./rules.js";
 
 export interface Profile {

@@ -1,5 +1,5 @@
 /** Comparisons as text for people and as JSON for programs. */
-import type { Change, Place } from "./changes.js";
+import type { Change, Place } from "./changes/change.js";
 import type { Comparison, Finding, Verdict } from "./compare.js";
 import { RULES } from "./rules.js";
 import type { Witness } from "./witness.js";

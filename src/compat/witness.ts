@@ -3,7 +3,8 @@ import type { Struct } from "../schema/ir.js";
 import { type Disagreement, disagreements } from "./agree.js";
 import { mentionedIntegers, SeededChoices } from "./choices.js";
 import { compose } from "./compose.js";
-import { type Arguments, interpret, isChoice, type Reading } from "./interpret.js";
+import { interpret } from "./interpret.js";
+import { type Arguments, isChoice, type Reading } from "./reading.js";
 
 /** Who breaks: old readers, of what the new version writes; or old data, in the hands of new readers. */
 export type Side = "oldReaders" | "oldData";

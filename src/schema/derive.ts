@@ -3,8 +3,8 @@
  * nobody has to keep a length in step with what it measures.
  */
 import type { Draft } from "./draft.js";
-import { fieldsOf } from "./expressions.js";
 import type { Count, Expr, Field, FieldType, Measured, Node, Step } from "./ir.js";
+import { fieldsOf } from "./reads.js";
 
 /**
  * One block: the members of a struct, or of a branch of a condition. A field can be derived only from something in its

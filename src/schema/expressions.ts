@@ -3,7 +3,9 @@
  * part, so that arithmetic that could leave the exact range is refused here and not discovered at run time.
  */
 import { assuming, type Facts, isSettled, NO_FACTS, valuesKnown } from "./facts.js";
-import type { Expr, Field, Interval, IntType, Param, Rep } from "./ir.js";
+import type { Expr, Field, Interval, IntType, Param } from "./ir.js";
+import { compare, complementIn, isLiteral, literal, type Operand, withRep } from "./literals.js";
+import { BOOL, canDiffer, corners, fill, hull, intervalOf, min, negate } from "./ranges.js";
 import { MAX_SAFE, rangeOf, rawRange, type Scalar, scalarOf } from "./scalars.js";
 import { constantValue, type Scope } from "./scope.js";
 import type { BinaryOperator, ExprSyntax, Name, Span } from "./syntax.js";
@@ -29,8 +31,6 @@ const NOTHING: Surroundings = {
   remaining: false,
   peek: undefined,
 };
-
-type Typed = Exclude<Expr, { kind: "bool" }>;
 
 /** Undefined after a diagnostic. */
 export function checkExpr(scope: Scope, around: Surroundings, syntax: ExprSyntax): Expr | undefined {
@@ -95,57 +95,6 @@ export function checkLength(
     return undefined;
   }
   return expr;
-}
-
-export function intervalOf(expr: Expr): Interval {
-  return expr.kind === "bool" ? { min: 0n, max: 1n } : expr.range;
-}
-
-/** The fields that an expression reads. */
-export function fieldsOf(expr: Expr): Field[] {
-  switch (expr.kind) {
-    case "field":
-      return expr.path.slice(0, 1);
-    case "unary":
-      return fieldsOf(expr.arg);
-    case "binary":
-      return [...fieldsOf(expr.left), ...fieldsOf(expr.right)];
-    case "conditional":
-      return [...fieldsOf(expr.test), ...fieldsOf(expr.then), ...fieldsOf(expr.else)];
-    default:
-      return [];
-  }
-}
-
-export function usesRemaining(expr: Expr): boolean {
-  switch (expr.kind) {
-    case "remaining":
-      return true;
-    case "unary":
-      return usesRemaining(expr.arg);
-    case "binary":
-      return usesRemaining(expr.left) || usesRemaining(expr.right);
-    case "conditional":
-      return usesRemaining(expr.test) || usesRemaining(expr.then) || usesRemaining(expr.else);
-    default:
-      return false;
-  }
-}
-
-/** How many bytes beyond the cursor an expression looks at: 0 when it does not. */
-export function peekedBytes(expr: Expr): number {
-  switch (expr.kind) {
-    case "peek":
-      return expr.int.bits / 8;
-    case "unary":
-      return peekedBytes(expr.arg);
-    case "binary":
-      return Math.max(peekedBytes(expr.left), peekedBytes(expr.right));
-    case "conditional":
-      return Math.max(...[expr.test, expr.then, expr.else].map(peekedBytes));
-    default:
-      return 0;
-  }
 }
 
 class Checker {
@@ -499,7 +448,7 @@ class Checker {
     }
   }
 
-  private isInteger(expr: Expr, span: Span): expr is Typed {
+  private isInteger(expr: Expr, span: Span): expr is Operand {
     if (expr.rep !== "bool") return true;
     this.scope.error("not-a-number", span, "this is a condition, not an integer");
     return false;
@@ -518,14 +467,14 @@ class Checker {
     return undefined;
   }
 
-  private fitsBits(expr: Typed, width: number, span: Span): boolean {
+  private fitsBits(expr: Operand, width: number, span: Span): boolean {
     const top = rawRange(width, false).max;
     if (expr.range.min >= 0n && expr.range.max <= top) return true;
     this.scope.error("bit-operation", span, `bit operators need ${width} bits or less here, and no sign`);
     return false;
   }
 
-  private bounded<T extends Typed>(expr: T, span: Span): T | undefined {
+  private bounded<T extends Operand>(expr: T, span: Span): T | undefined {
     if (expr.rep !== "number" || (expr.range.min >= -MAX_SAFE && expr.range.max <= MAX_SAFE)) return expr;
     this.scope.error(
       "arithmetic-overflow",
@@ -543,90 +492,6 @@ class Checker {
   /** Whether the result of a comparison follows from what its sides can be. */
   private isConstant(comparison: Expr & { readonly kind: "binary" }): boolean {
     const { op, left, right } = comparison;
-    return !this.canDiffer(op, intervalOf(left), intervalOf(right)) || isSettled(this.facts, comparison);
+    return !canDiffer(op, intervalOf(left), intervalOf(right)) || isSettled(this.facts, comparison);
   }
-
-  private canDiffer(op: string, a: Interval, b: Interval): boolean {
-    switch (op) {
-      case "==":
-      case "!=":
-        return a.max >= b.min && b.max >= a.min && !(a.min === a.max && b.min === b.max);
-      case "<":
-      case ">=":
-        return a.min < b.max && a.max >= b.min;
-      default:
-        return a.min <= b.max && a.max > b.min;
-    }
-  }
-}
-
-const BOOL: Interval = { min: 0n, max: 1n };
-
-function literal(value: bigint, hint?: string): Expr {
-  const rep: Rep = value >= -MAX_SAFE && value <= MAX_SAFE ? "number" : "bigint";
-  return { kind: "int", value, rep, range: { min: value, max: value }, hint };
-}
-
-/** Integers that are written out, or a choice between such: they have no representation of their own. */
-function isLiteral(expr: Expr): boolean {
-  if (expr.kind === "conditional") return isLiteral(expr.then) && isLiteral(expr.else);
-  return expr.kind === "int";
-}
-
-/** A literal in the representation of what it stands beside. */
-export function withRep(expr: Expr, rep: Rep): Expr {
-  if (expr.kind === "conditional")
-    return { ...expr, then: withRep(expr.then, rep), else: withRep(expr.else, rep), rep };
-  return expr.kind === "int" ? { ...expr, rep } : expr;
-}
-
-/** `~0x3` as the operand of a bit operator: the complement within the bits that the operator works on. */
-function complementIn(expr: Typed, syntax: ExprSyntax, width: number): Typed {
-  if (expr.kind !== "int" || syntax.kind !== "unary" || syntax.op !== "~") return expr;
-  const value = expr.value & rawRange(width, false).max;
-  return { ...expr, value, range: { min: value, max: value } };
-}
-
-function compare(op: BinaryOperator, a: bigint, b: bigint): boolean {
-  switch (op) {
-    case "==":
-      return a === b;
-    case "!=":
-      return a !== b;
-    case "<":
-      return a < b;
-    case "<=":
-      return a <= b;
-    case ">":
-      return a > b;
-    default:
-      return a >= b;
-  }
-}
-
-function corners(a: Interval, b: Interval, f: (x: bigint, y: bigint) => bigint): Interval {
-  const values = [f(a.min, b.min), f(a.min, b.max), f(a.max, b.min), f(a.max, b.max)];
-  return { min: values.reduce(min), max: values.reduce(max) };
-}
-
-function hull(a: Expr, b: Expr): Interval {
-  const [x, y] = [intervalOf(a), intervalOf(b)];
-  return { min: min(x.min, y.min), max: max(x.max, y.max) };
-}
-
-function negate(range: Interval): Interval {
-  return { min: -range.max, max: -range.min };
-}
-
-/** All ones up to the highest bit. */
-function fill(value: bigint): bigint {
-  return (1n << BigInt(value.toString(2).length)) - 1n;
-}
-
-function min(a: bigint, b: bigint): bigint {
-  return a < b ? a : b;
-}
-
-function max(a: bigint, b: bigint): bigint {
-  return a > b ? a : b;
 }

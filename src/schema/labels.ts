@@ -1,7 +1,8 @@
 /** The labels of a switch: none twice, none that the tag cannot be. */
-import { checkConstant, intervalOf } from "./expressions.js";
+import { checkConstant } from "./expressions.js";
 import { Intervals } from "./intervals.js";
 import type { Enum, Expr, Flags, Interval } from "./ir.js";
+import { intervalOf } from "./ranges.js";
 import type { Scope } from "./scope.js";
 import type { ExprSyntax, Span } from "./syntax.js";
 

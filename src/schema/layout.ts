@@ -3,7 +3,6 @@
  * computed here, once, and nothing after this adds sizes up again.
  */
 import type { ArmItem, Draft, Item, SwitchItem } from "./draft.js";
-import { intervalOf, peekedBytes, usesRemaining } from "./expressions.js";
 import type {
   Arm,
   Case,
@@ -19,6 +18,8 @@ import type {
   Struct,
   WhereNode,
 } from "./ir.js";
+import { intervalOf } from "./ranges.js";
+import { peekedBytes, usesRemaining } from "./reads.js";
 import type { Scope } from "./scope.js";
 import { sizeOfType } from "./sizes.js";
 import type { Span } from "./syntax.js";

@@ -1,23 +1,13 @@
 /** Members of a struct: from syntax to items with resolved names and types. Nothing has a place yet. */
 import { StructContext } from "./context.js";
-import type { ArmItem, DefaultItem, Draft, Item, StructDraft, SwitchItem } from "./draft.js";
-import { checkCondition, checkConstant, checkExpr, checkLength } from "./expressions.js";
-import { assuming, chosen } from "./facts.js";
-import type { Expr, Field, FieldType, Param, Role, Struct, WhereNode } from "./ir.js";
-import { Labels, valuesOf } from "./labels.js";
+import type { ArmItem, Draft, Item, StructDraft } from "./draft.js";
+import { checkCondition, checkConstant, checkLength } from "./expressions.js";
+import { assuming } from "./facts.js";
+import type { Field, FieldType, Param, Role, Struct, WhereNode } from "./ir.js";
 import { contains, intType, rangeOf, rawRange, scalarOf } from "./scalars.js";
 import { docOf, type Scope } from "./scope.js";
-import type {
-  BitsSyntax,
-  CaseSyntax,
-  DefaultSyntax,
-  ExprSyntax,
-  FieldSyntax,
-  MemberSyntax,
-  OrderName,
-  Span,
-  SwitchSyntax,
-} from "./syntax.js";
+import { type Fields, SwitchChecker } from "./switches.js";
+import type { BitsSyntax, ExprSyntax, FieldSyntax, MemberSyntax, OrderName, Span } from "./syntax.js";
 import { checkFieldType } from "./types.js";
 
 const NO_DOC = { text: "", notes: [] } as const;
@@ -33,10 +23,11 @@ export function checkMembers(
   return new MemberChecker(new StructContext(scope, struct, order, params)).block(members);
 }
 
-class MemberChecker {
+class MemberChecker implements Fields {
   private readonly context: StructContext;
   private readonly scope: Scope;
   private readonly struct: StructDraft;
+  private readonly switches: SwitchChecker;
   private readonly taken = new Map<string, Span>();
   private conditional = false;
   /** How many names of each kind have been made up. */
@@ -46,6 +37,11 @@ class MemberChecker {
     this.context = context;
     this.scope = context.scope;
     this.struct = context.struct;
+    this.switches = new SwitchChecker(context, this);
+  }
+
+  get isConditional(): boolean {
+    return this.conditional;
   }
 
   block(members: readonly MemberSyntax[]): Item[] {
@@ -110,7 +106,7 @@ class MemberChecker {
         return [{ kind: "optional", body, line: this.scope.line(syntax.span), span: syntax.span }];
       }
       case "switch":
-        return this.switch(syntax);
+        return this.switches.check(syntax);
       case "where": {
         const node = this.where(syntax.condition, undefined);
         return node ? [{ kind: "where", node, span: syntax.span }] : [];
@@ -154,17 +150,14 @@ class MemberChecker {
   }
 
   private field(syntax: FieldSyntax): Item[] {
-    const made = this.fieldAndWhere(syntax, (name) => this.take(name, syntax.name?.span ?? syntax.span));
+    const made = this.make(syntax, (name) => this.take(name, syntax.name?.span ?? syntax.span));
     if (!made) return [];
     const items: Item[] = [{ kind: "field", field: made.field, span: syntax.span }];
     if (made.where) items.push({ kind: "where", node: made.where, span: syntax.span });
     return items;
   }
 
-  private fieldAndWhere(
-    syntax: FieldSyntax,
-    take: (name: string) => void,
-  ): Omit<ArmItem, "span"> | undefined {
+  make(syntax: FieldSyntax, take: (name: string) => void): Omit<ArmItem, "span"> | undefined {
     const name = syntax.name?.text ?? this.nameFor("reserved");
     const type = checkFieldType(this.context, syntax);
     const role = this.role(syntax, type);
@@ -199,7 +192,7 @@ class MemberChecker {
     };
   }
 
-  private take(name: string, span: Span): void {
+  take(name: string, span: Span): void {
     if (this.context.hasParam(name)) {
       this.scope.error("duplicate-field", span, `the struct has a parameter \`${name}\` already`);
     }
@@ -316,93 +309,6 @@ class MemberChecker {
     }
     if (syntax.msb) fields.reverse();
     return [{ kind: "bits", int, fields, span: syntax.span }];
-  }
-
-  private switch(syntax: SwitchSyntax): Item[] {
-    const on = checkExpr(this.scope, this.context.around("remaining"), syntax.on);
-    const name = syntax.name?.text ?? "body";
-    this.take(name, syntax.name?.span ?? syntax.span);
-    const labels = new Labels(this.scope, on, on && this.context.valuesOf(on));
-    const names = new Set<string>();
-    const cases = syntax.cases.flatMap((one) => this.case(one, on, labels, names));
-    const otherwise = this.default(syntax.default, labels, names, syntax);
-    if (!on || !otherwise) return [];
-    if (on.rep === "bool") {
-      this.scope.error("not-a-number", syntax.on.span, "a tag must be an integer: use `if` for a condition");
-      return [];
-    }
-    const head = {
-      name,
-      on,
-      conditional: this.conditional,
-      doc: docOf(syntax.doc),
-      line: this.scope.line(syntax.name?.span ?? syntax.span),
-    };
-    return [{ kind: "switch", head, cases, default: otherwise, span: syntax.span }];
-  }
-
-  private case(
-    syntax: CaseSyntax,
-    on: Expr | undefined,
-    labels: Labels,
-    names: Set<string>,
-  ): SwitchItem["cases"] {
-    const checked = syntax.labels.flatMap((label) => labels.add(label.from, label.to));
-    const values = valuesOf(checked);
-    const arm = this.context.knowing(
-      (facts) => (on && values ? chosen(facts, on, values) : facts),
-      () => syntax.arm && this.arm(syntax.arm, names),
-    );
-    if (syntax.arm && !arm) return [];
-    const first = syntax.labels[0];
-    // A case without an arm is called by its label, in the style of the arms around it.
-    const label = checked[0]?.hint ?? (first ? this.scope.textOf(first.from.span) : "none");
-    const name = arm?.field.name ?? label.toLowerCase();
-    if (!arm) this.takeCase(name, syntax.span, names);
-    return [{ labels: checked, name, arm, line: this.scope.line(syntax.span) }];
-  }
-
-  private arm(syntax: FieldSyntax, names: Set<string>): ArmItem | undefined {
-    // The arms of a switch have names of their own; nothing outside can refer to them.
-    const take = (name: string): void => this.takeCase(name, syntax.span, names);
-    const made = this.context.inBlock(() => this.fieldAndWhere(syntax, take));
-    return made && { ...made, span: syntax.span };
-  }
-
-  private takeCase(name: string, span: Span, names: Set<string>): void {
-    if (names.has(name))
-      this.scope.error("duplicate-field", span, `this switch has a case \`${name}\` already`);
-    names.add(name);
-  }
-
-  private default(
-    syntax: DefaultSyntax | undefined,
-    labels: Labels,
-    names: Set<string>,
-    around: SwitchSyntax,
-  ): DefaultItem | undefined {
-    const line = this.scope.line(syntax?.span ?? around.span);
-    if (!syntax) {
-      if (labels.exhaustive()) return { kind: "refuse", line };
-      this.scope.error(
-        "missing-default",
-        around.span,
-        "say what an unknown tag means: default keep, skip or refuse",
-      );
-      return undefined;
-    }
-    if (labels.exhaustive()) {
-      this.scope.error("unreachable-case", syntax.span, "the cases cover every value already");
-    }
-    if (syntax.kind === "refuse") return { kind: "refuse", line };
-    const arm = this.context.knowing(
-      (facts) => facts,
-      () => this.arm(syntax.arm, names),
-    );
-    if (!arm) return undefined;
-    if (syntax.kind === "keep") return { kind: "keep", arm };
-    const condition = checkCondition(this.scope, this.context.around(), syntax.condition);
-    return condition && { kind: "skip", condition, arm };
   }
 
   private where(syntax: ExprSyntax, field: Field | undefined): WhereNode | undefined {

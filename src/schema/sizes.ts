@@ -1,6 +1,6 @@
 /** Sizes and ranges that follow from types alone. */
-import { intervalOf } from "./expressions.js";
 import type { Count, FieldType, Interval, Size } from "./ir.js";
+import { intervalOf } from "./ranges.js";
 import { rangeOf, rawRange } from "./scalars.js";
 
 /** How many bytes a value of a type takes. */

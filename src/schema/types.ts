@@ -1,7 +1,9 @@
 /** Types of fields: from syntax to the IR, with dimensions, arguments and byte orders. */
 import type { StructContext } from "./context.js";
-import { checkCondition, checkExpr, checkLength, intervalOf, withRep } from "./expressions.js";
+import { checkCondition, checkExpr, checkLength } from "./expressions.js";
 import type { Argument, Count, Enum, FieldType, Flags, Param, Size, Struct } from "./ir.js";
+import { withRep } from "./literals.js";
+import { intervalOf } from "./ranges.js";
 import { contains, intType, rangeOf, type Scalar, scalarOf } from "./scalars.js";
 import type { Scope } from "./scope.js";
 import { sizeOfType } from "./sizes.js";

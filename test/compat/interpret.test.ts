@@ -1,7 +1,8 @@
 /** The interpreter against generated code, over random schemas: two ways from the IR to the meaning of bytes. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { interpret, type Leaf } from "../../src/compat/interpret.js";
+import { interpret } from "../../src/compat/interpret.js";
+import type { Leaf } from "../../src/compat/reading.js";
 import { type FieldValue, Reader, type Site, type Visitor } from "../../src/runtime/index.js";
 import { compile, type Struct } from "../../src/schema/index.js";
 import { type Codec, codecOf, consistentSchemas, load, seed } from "../properties/drawn.js";

@@ -3,8 +3,8 @@
  * careless (a short buffer passes for a whole one), the definition adds the check; what is listed here has no remedy.
  */
 import type { Expr, FieldType, Node, Slot, Struct, SwitchNode } from "../../schema/ir.js";
+import { looksAhead, pathsOf } from "../../schema/reads.js";
 import { armsOf } from "../members.js";
-import { fieldsOf, readsRemaining } from "../typescript/expressions.js";
 
 const known = new WeakMap<Struct, { readonly why: string | undefined }>();
 
@@ -41,7 +41,7 @@ function inNode(node: Node): string | undefined {
 }
 
 function inSwitch(node: SwitchNode): string | undefined {
-  if (readsRemaining(node.on))
+  if (looksAhead(node.on))
     return `what ${node.name} is depends on how many bytes are left, which binary-parser cannot tell`;
   const arms = armsOf(node).flatMap(({ field }) => (field === undefined ? [] : [field]));
   return firstOf(arms, ({ name, type }) => {
@@ -94,7 +94,7 @@ function lengthsOf(type: FieldType): Expr[] {
 }
 
 function readsFields(expr: Expr): boolean {
-  return fieldsOf(expr).length > 0;
+  return pathsOf(expr).length > 0;
 }
 
 function untilFalse(name: string): string {

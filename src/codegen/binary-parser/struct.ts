@@ -16,10 +16,11 @@ import type {
   Struct,
   SwitchNode,
 } from "../../schema/ir.js";
+import { pathsOf } from "../../schema/reads.js";
 import type { DefinitionContext } from "../definitions.js";
 import { camelCase } from "../names.js";
 import { code, join, type Part, type Printer } from "../printer.js";
-import { type Environment, expression, fieldsOf, literal } from "../typescript/expressions.js";
+import { type Environment, expression, literal } from "../typescript/expressions.js";
 import type { SupportName } from "./support.js";
 
 export function printParser(out: Printer, struct: Struct, context: DefinitionContext): void {
@@ -296,7 +297,7 @@ class ParserWriter {
 
   /** The type of what an expression reads, as far as it reads it. */
   private thisOf(...exprs: readonly Expr[]): string | undefined {
-    const paths = exprs.flatMap(fieldsOf);
+    const paths = exprs.flatMap(pathsOf);
     if (paths.length === 0) return undefined;
     return shapeOf(
       paths.map((path) => ({ names: path.map((field) => this.property(field)), type: typeOf(path) })),

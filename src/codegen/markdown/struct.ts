@@ -11,7 +11,8 @@ import type {
   Struct,
   SwitchNode,
 } from "../../schema/ir.js";
-import { armsOf, flatten } from "../members.js";
+import { allNodes } from "../../schema/structure.js";
+import { armsOf } from "../members.js";
 import { sizeText } from "../typescript/docs.js";
 import { expressionText, numberText } from "./expression.js";
 import { linkTo } from "./links.js";
@@ -25,7 +26,7 @@ export function structLines(struct: Struct): string[] {
   const table = new MemberTable(struct);
   table.add(struct.nodes, 0);
   const facts = [`${capital(sizeText(struct.size))}.`, ...parameterTexts(struct)];
-  const nodes = flatten(struct.nodes);
+  const nodes = allNodes(struct.nodes);
   const bits = nodes.flatMap((node) =>
     node.kind === "run" ? node.slots.flatMap((slot) => bitLines(node, slot)) : [],
   );
@@ -56,7 +57,7 @@ class MemberTable {
   constructor(struct: Struct) {
     this.module = struct.module;
     this.wheres = new Map(
-      flatten(struct.nodes).flatMap((node) =>
+      allNodes(struct.nodes).flatMap((node) =>
         node.kind === "where" && node.field !== undefined ? [[node.field, node.text]] : [],
       ),
     );

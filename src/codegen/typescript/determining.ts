@@ -3,8 +3,8 @@
  * the bytes behind them would then mean something else.
  */
 import type { Decl, Expr, Field, Module } from "../../schema/ir.js";
-import { expressionsOf, flatten } from "../members.js";
-import { fieldsOf } from "./expressions.js";
+import { pathsOf } from "../../schema/reads.js";
+import { allNodes, expressionsOf } from "../../schema/structure.js";
 
 /** By the declarations: a compiler that follows edits gives a module others, and keeps the module. */
 const known = new WeakMap<readonly Decl[], ReadonlySet<Field>>();
@@ -18,11 +18,11 @@ export function determiningFields(module: Module): ReadonlySet<Field> {
       structs.flatMap((struct) => {
         // A constraint only refuses: nothing moves when it looks at another value.
         const constraints = new Set<Expr>(
-          flatten(struct.nodes).flatMap((node) => (node.kind === "where" ? [node.condition] : [])),
+          allNodes(struct.nodes).flatMap((node) => (node.kind === "where" ? [node.condition] : [])),
         );
         return expressionsOf(struct)
           .filter((expr) => !constraints.has(expr))
-          .flatMap(fieldsOf)
+          .flatMap(pathsOf)
           .flat();
       }),
     );

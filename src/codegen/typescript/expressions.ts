@@ -3,6 +3,7 @@
  * operators work on 32 signed bits, so each is used only where the ranges of the operands make it exact.
  */
 import type { BinaryOp, Expr, Field, Interval, IntType, Param } from "../../schema/ir.js";
+import { peekedBytes } from "../../schema/reads.js";
 import type { Part } from "../printer.js";
 
 /** How the place where an expression is printed gets at what the expression refers to. */
@@ -60,11 +61,6 @@ export function negation(expr: Expr, env: Environment): Part {
   return ["!", wrapped(print(expr, env), LEVEL.unary)];
 }
 
-/** The expression reads `remaining`, or what follows: it can be told on decode only. */
-export function readsRemaining(expr: Expr): boolean {
-  return some(expr, (each) => each.kind === "remaining" || each.kind === "peek");
-}
-
 /** The test before each element of an array that goes on while a condition holds. */
 export function goesOn(condition: Expr, env: Environment): Part {
   const peeked = peekedBytes(condition);
@@ -72,43 +68,6 @@ export function goesOn(condition: Expr, env: Environment): Part {
   const loose = condition.kind === "conditional" || (condition.kind === "binary" && condition.op === "||");
   const test = expression(condition, env);
   return [there, " && ", loose ? ["(", test, ")"] : test];
-}
-
-function peekedBytes(expr: Expr): number {
-  let most = 0;
-  some(expr, (each) => {
-    if (each.kind === "peek") most = Math.max(most, each.int.bits / 8);
-    return false;
-  });
-  return most;
-}
-
-/** Every field path that the expression reads. */
-export function fieldsOf(expr: Expr): (readonly Field[])[] {
-  const paths: (readonly Field[])[] = [];
-  some(expr, (each) => {
-    if (each.kind === "field") paths.push(each.path);
-    return false;
-  });
-  return paths;
-}
-
-function some(expr: Expr, test: (expr: Expr) => boolean): boolean {
-  if (test(expr)) return true;
-  switch (expr.kind) {
-    case "unary":
-      return some(expr.arg, test);
-    case "binary": {
-      const left = some(expr.left, test);
-      return some(expr.right, test) || left;
-    }
-    case "conditional": {
-      const parts = [expr.test, expr.then, expr.else].map((each) => some(each, test));
-      return parts.includes(true);
-    }
-    default:
-      return false;
-  }
 }
 
 /** Sizes and limits that are round in hexadecimal read better there. */

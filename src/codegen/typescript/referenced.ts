@@ -1,9 +1,9 @@
 /** What the expressions of a struct refer to, and the variables that hold it while the struct is gone through. */
 import type { Field, Struct } from "../../schema/ir.js";
-import { expressionsOf, flatten } from "../members.js";
+import { pathsOf } from "../../schema/reads.js";
+import { allNodes, expressionsOf } from "../../schema/structure.js";
 import { camelCase } from "../names.js";
 import type { Variables } from "./context.js";
-import { fieldsOf } from "./expressions.js";
 
 /** A field inside nested structs, and the variable that holds its value. */
 export interface NestedField {
@@ -20,7 +20,7 @@ export class Referenced {
 
   /** Claims the variables for what lies inside nested structs. */
   constructor(struct: Struct, variables: Variables) {
-    const paths = expressionsOf(struct).flatMap(fieldsOf);
+    const paths = expressionsOf(struct).flatMap(pathsOf);
     this.fields = new Set(paths.filter((path) => path.length === 1).flat());
     const deep = new Map(paths.filter((path) => path.length > 1).map((path) => [pathText(path), path]));
     this.nested = [...deep].map(([text, path]) => ({
@@ -28,7 +28,7 @@ export class Referenced {
       local: variables.claim(camelCase(text.replaceAll(".", "_"))),
     }));
     this.constrained = new Set(
-      flatten(struct.nodes).flatMap((node) =>
+      allNodes(struct.nodes).flatMap((node) =>
         node.kind === "where" && node.field !== undefined ? [node.field] : [],
       ),
     );

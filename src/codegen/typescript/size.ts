@@ -9,10 +9,12 @@ import type {
   Struct,
   SwitchNode,
 } from "../../schema/ir.js";
-import { armsOf, flatten, isKept, type Member, presenceOf } from "../members.js";
+import { looksAhead } from "../../schema/reads.js";
+import { allNodes } from "../../schema/structure.js";
+import { armsOf, isKept, type Member, presenceOf } from "../members.js";
 import { code, join, type Part, type Printer } from "../printer.js";
 import type { StructContext, Variables } from "./context.js";
-import { type Environment, expression, literal, readsRemaining } from "./expressions.js";
+import { type Environment, expression, literal } from "./expressions.js";
 import { printFunction } from "./function.js";
 import { easilyMeasured, measuredNumber, nestedProperty, repOf, stepped } from "./nested.js";
 
@@ -172,7 +174,7 @@ class StructSizer {
       this.nodes(nodes);
     };
     const isEmpty = (nodes: readonly Node[]): boolean =>
-      flatten(nodes).every((node) => node.kind === "where");
+      allNodes(nodes).every((node) => node.kind === "where");
     if (isEmpty(then) && isEmpty(otherwise)) return;
     out.line("if (", test, ") {");
     out.indented(() => body(then));
@@ -185,7 +187,7 @@ class StructSizer {
 
   /** What depends on the bytes left cannot be told here: the value says it by what it has. */
   private condition(expr: Expr, then: readonly Node[]): Part {
-    return readsRemaining(expr) ? this.anyGiven(presenceOf(then)) : expression(expr, this.env);
+    return looksAhead(expr) ? this.anyGiven(presenceOf(then)) : expression(expr, this.env);
   }
 
   private anyGiven(members: readonly Member[]): Part {
@@ -249,7 +251,7 @@ class StructSizer {
         return String(count.value);
       case "expr":
       case "bytes": {
-        if (readsRemaining(count.expr)) return "0";
+        if (looksAhead(count.expr)) return "0";
         return expression(count.expr, this.env);
       }
       default:

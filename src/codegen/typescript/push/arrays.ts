@@ -1,11 +1,12 @@
 /** Arrays: their elements are handed on one by one. */
 import type { Field, FieldType } from "../../../schema/ir.js";
+import { looksAhead } from "../../../schema/reads.js";
 import { camelCase, SCHEMA_FILE } from "../../names.js";
 import { code } from "../../printer.js";
 import { needsCheck } from "../checks.js";
 import { constantCount } from "../constant-size.js";
 import type { Variables } from "../context.js";
-import { negation, rangeOf, readsRemaining } from "../expressions.js";
+import { negation, rangeOf } from "../expressions.js";
 import { isInexact, isWideNumber, rawInteger } from "../integers.js";
 import { FixedReader } from "../read/fixed.js";
 import { closedEnumOf } from "../types.js";
@@ -80,7 +81,7 @@ export class ArrayStates {
         if (batch !== undefined) out.line(whole);
         out.block(`while (${isLent ? "this.left > 0 || " : ""}!this.atEnd(reader))`, () => {
           if (count.kind === "while") {
-            if (readsRemaining(count.condition)) this.machine.needRemaining(field.name, ", this.#index");
+            if (looksAhead(count.condition)) this.machine.needRemaining(field.name, ", this.#index");
             out.when(negation(count.condition, this.machine.env), "break;");
           }
           next();

@@ -1,6 +1,7 @@
 /** The interface through which a push parser hands on what it has read: a method for each member of the stream. */
 import type { Field, Struct } from "../../../schema/ir.js";
-import { armsOf, flatten, isKept, membersOf } from "../../members.js";
+import { allNodes } from "../../../schema/structure.js";
+import { armsOf, isKept, membersOf } from "../../members.js";
 import { camelCase, PROTOTYPE_NAMES, pascalCase, Scope } from "../../names.js";
 import { code, type Printer } from "../../printer.js";
 import type { StructContext } from "../context.js";
@@ -139,7 +140,7 @@ function reportedFields(struct: Struct): Field[] {
 /** Arrays whose elements are reported one by one: those that do not lie in a run. */
 function arraysOf(struct: Struct): Set<Field> {
   return new Set(
-    flatten(struct.nodes).flatMap((node) =>
+    allNodes(struct.nodes).flatMap((node) =>
       node.kind === "field" && node.field.type.kind === "array" ? [node.field] : [],
     ),
   );

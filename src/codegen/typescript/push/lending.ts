@@ -3,13 +3,14 @@
  * come, at the end of a struct that is otherwise of constant size.
  */
 import type { Arm, Expr, Field, Node, Param, RunNode, Struct, SwitchNode } from "../../../schema/ir.js";
+import { looksAhead } from "../../../schema/reads.js";
 import { isKept } from "../../members.js";
 import { SCHEMA_FILE } from "../../names.js";
 import { code, type Part, type Printer } from "../../printer.js";
 import type { Body } from "../body.js";
 import { printChoice } from "../choice.js";
 import type { StructContext } from "../context.js";
-import { type Environment, expression, readsRemaining } from "../expressions.js";
+import { type Environment, expression } from "../expressions.js";
 import { printFunction } from "../function.js";
 import { place } from "../integers.js";
 import { descend, rawValue } from "../memory.js";
@@ -91,7 +92,7 @@ function lendableStruct(struct: Struct): Lendable | undefined {
       ...inside.cases.map(({ arm }) => arm),
       inside.default.kind === "refuse" ? undefined : inside.default.arm,
     ];
-    if (!arms.some(isBytes) || readsRemaining(inside.on)) return undefined;
+    if (!arms.some(isBytes) || looksAhead(inside.on)) return undefined;
     return { ...shared, ...range, choice: inside };
   }
   return inside !== undefined && isRestOfBytes(inside)

@@ -9,11 +9,12 @@ import type {
   SwitchNode,
   WhereNode,
 } from "../../../schema/ir.js";
+import { looksAhead } from "../../../schema/reads.js";
 import { camelCase, SCHEMA_FILE } from "../../names.js";
 import { code, type Printer } from "../../printer.js";
 import { printChoice } from "../choice.js";
 import type { StructContext } from "../context.js";
-import { expression, negation, readsRemaining } from "../expressions.js";
+import { expression, negation } from "../expressions.js";
 import { descend, rawValue } from "../memory.js";
 import { ArrayStates } from "./arrays.js";
 import type { PushHandler } from "./handler.js";
@@ -140,7 +141,7 @@ export class PushStates {
     const { out } = this.machine;
     const arms = new Map<unknown, Label>();
     this.machine.state(entry, `${camelCase(node.name)}Choice`, () => {
-      if (readsRemaining(node.on)) this.machine.needRemaining(node.name);
+      if (looksAhead(node.on)) this.machine.needRemaining(node.name);
       printChoice(this.machine.body(), node, {
         arm: (_, arm) => out.line(`this.state = ${(arms.get(arm) ?? exit).number};`),
         refuse: () => {

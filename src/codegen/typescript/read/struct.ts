@@ -1,11 +1,13 @@
 /** The body of a reader: one part of the struct after the other, then the object. */
 import type { Node, RangeNode, SwitchNode, WhereNode } from "../../../schema/ir.js";
-import { expressionsOf, valueMembersOf } from "../../members.js";
+import { pathsOf } from "../../../schema/reads.js";
+import { expressionsOf } from "../../../schema/structure.js";
+import { valueMembersOf } from "../../members.js";
 import { code, type Part, type Printer } from "../../printer.js";
 import { type Body, readingEnvironment } from "../body.js";
 import { printChoice } from "../choice.js";
 import type { StructContext } from "../context.js";
-import { expression, fieldsOf, literal, negation } from "../expressions.js";
+import { expression, literal, negation } from "../expressions.js";
 import { FixedReader } from "./fixed.js";
 import { KeptValues } from "./kept.js";
 import { RunReader } from "./run.js";
@@ -20,7 +22,7 @@ export class StructReader {
   constructor(out: Printer, context: StructContext) {
     this.body = { out, context, variables: context.variables(), env: readingEnvironment(context) };
     const first = expressionsOf(context.struct)
-      .flatMap(fieldsOf)
+      .flatMap(pathsOf)
       .flatMap((path) => path.slice(0, 1));
     this.kept = new KeptValues(this.body, new Set(first));
     const fixed = new FixedReader(this.body);

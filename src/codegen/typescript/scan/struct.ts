@@ -1,6 +1,6 @@
 /** The body of a scanner: one part of the struct after the other. */
 import type { Field, Node, RangeNode, RunNode, SwitchNode, WhereNode } from "../../../schema/ir.js";
-import { flatten } from "../../members.js";
+import { allNodes } from "../../../schema/structure.js";
 import { SCHEMA_FILE } from "../../names.js";
 import { code, type Printer } from "../../printer.js";
 import { printChoice } from "../choice.js";
@@ -37,7 +37,7 @@ export class StructScanner {
     const { nodes } = this.body.context.struct;
     if (
       nodes[0]?.kind !== "run" &&
-      flatten(nodes).some((node) => node.kind === "where" && node.field === undefined)
+      allNodes(nodes).some((node) => node.kind === "where" && node.field === undefined)
     ) {
       this.start = this.body.variables.claim("start");
       this.body.out.line(`const ${this.start} = reader.at;`);

@@ -14,7 +14,8 @@ import type {
   Struct,
   SwitchNode,
 } from "../../../schema/ir.js";
-import { armsOf, flatten } from "../../members.js";
+import { allNodes } from "../../../schema/structure.js";
+import { armsOf } from "../../members.js";
 import { camelCase, PROTOTYPE_NAMES, Scope } from "../../names.js";
 import { code, type Part, type Printer } from "../../printer.js";
 import { isConstantSize } from "../constant-size.js";
@@ -280,7 +281,7 @@ export class ViewPlaces implements Environment {
     const fields = arms.flatMap(({ field }) => (field === undefined ? [] : [field]));
     if (conditional || fields.some((field) => field.offset === undefined))
       this.starts.set(node, this.memo(`${name}At`, "0"));
-    if (flatten([node]).some((each) => each.kind === "field"))
+    if (allNodes([node]).some((each) => each.kind === "field"))
       this.ends.set(node, this.memo(`${name}End`, "0"));
     for (const { from, arm } of chosenArms(node)) {
       this.nodes(arm.nodes, { conditional, arm: { node, name: this.context.caseName(from ?? arm.field) } });

@@ -1,8 +1,9 @@
 /** Ranges: the body of each is a function of its own, so that the walk goes on behind what is broken in it. */
 import type { Node, RangeNode } from "../../../schema/ir.js";
-import { expressionsOf, membersOf } from "../../members.js";
+import { pathsOf } from "../../../schema/reads.js";
+import { expressionsOf } from "../../../schema/structure.js";
+import { membersOf } from "../../members.js";
 import { pascalCase } from "../../names.js";
-import { fieldsOf } from "../expressions.js";
 import { mentions, type Prelude, printFunction } from "../function.js";
 import { repOf } from "../nested.js";
 import type { Local, WalkBody } from "./body.js";
@@ -47,7 +48,7 @@ export class RangeWalker {
     const inside = new Set(expressionsOf({ ...struct, nodes: body }));
     const outside = expressionsOf(struct).filter((expr) => !inside.has(expr));
     const kept = new Map<string, Local>();
-    for (const path of outside.flatMap(fieldsOf)) {
+    for (const path of outside.flatMap(pathsOf)) {
       const [first] = path;
       const last = path[path.length - 1];
       if (first === undefined || last === undefined || !fields.has(first)) continue;

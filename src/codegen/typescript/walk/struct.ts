@@ -1,6 +1,6 @@
 /** The body of a walk: one part of the struct after the other. */
 import type { Node, Struct, SwitchNode, WhereNode } from "../../../schema/ir.js";
-import { flatten } from "../../members.js";
+import { allNodes } from "../../../schema/structure.js";
 import { code, type Printer } from "../../printer.js";
 import { printChoice } from "../choice.js";
 import type { StructContext } from "../context.js";
@@ -50,7 +50,7 @@ export class StructWalker {
   }
 
   private whole({ nodes }: Struct): void {
-    if (flatten(nodes).some((node) => node.kind === "where" && node.field === undefined)) {
+    if (allNodes(nodes).some((node) => node.kind === "where" && node.field === undefined)) {
       this.start = this.body.declare(this.body.variables.claim("start"), "number", "reader.at");
     }
     this.nodes(nodes);

@@ -1,9 +1,9 @@
 /** Derived fields: what they measure is written behind them, so some can be written only afterwards. */
 import type { Expr, Field, Measured, Node, RangeNode, WhereNode } from "../../../schema/ir.js";
+import { pathsOf } from "../../../schema/reads.js";
 import { membersOf } from "../../members.js";
 import { code, type Part } from "../../printer.js";
 import type { Body } from "../body.js";
-import { fieldsOf } from "../expressions.js";
 import { writeInteger } from "../integers.js";
 import { easilyMeasured, measuredNumber, repOf, stepped } from "../nested.js";
 import { schemaLine } from "../subject.js";
@@ -63,7 +63,7 @@ export class DerivedFields {
 
   /** Keeps a constraint for later when it is about a field whose value is not known yet. */
   postpones(node: WhereNode): boolean {
-    const waitsFor = fieldsOf(node.condition)
+    const waitsFor = pathsOf(node.condition)
       .flat()
       .find((field) => this.pending.has(field));
     if (waitsFor !== undefined) this.postponed.push({ node, waitsFor });

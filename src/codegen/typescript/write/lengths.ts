@@ -1,9 +1,10 @@
 /** How much there is of a value: it must be what the other fields say, where it is not they that follow it. */
 import type { Expr, Field, FieldType } from "../../../schema/ir.js";
+import { looksAhead } from "../../../schema/reads.js";
 import { SCHEMA_FILE } from "../../names.js";
 import { code, type Part } from "../../printer.js";
 import type { Body } from "../body.js";
-import { expression, negation, readsRemaining } from "../expressions.js";
+import { expression, negation } from "../expressions.js";
 import { pathText, type Subject } from "../subject.js";
 import type { DerivedFields } from "./derived.js";
 
@@ -36,12 +37,12 @@ export class Lengths {
         this.check(value, String(count.value), unit, what, "writer.at");
         break;
       case "expr":
-        if (!readsRemaining(count.expr)) this.check(value, this.number(count.expr), unit, what, "writer.at");
+        if (!looksAhead(count.expr)) this.check(value, this.number(count.expr), unit, what, "writer.at");
         break;
       case "bytes": {
         // Elements of different sizes are counted when they have been written.
         if (
-          readsRemaining(count.expr) ||
+          looksAhead(count.expr) ||
           (type.kind === "array" && type.elementSize.min !== type.elementSize.max)
         )
           break;
@@ -53,7 +54,7 @@ export class Lengths {
       }
       case "while":
         // Where the condition does not depend on what is left, it says "all" or "none".
-        if (!readsRemaining(count.condition)) {
+        if (!looksAhead(count.condition)) {
           const error = code`${this.body.context.module.runtime("wrongLength")}(writer, ${pathText(what)}, writer.at, ${SCHEMA_FILE}, ${what.line}, 0, ${value}.length, "${unit}")`;
           this.body.out.when(
             code`${value}.length > 0 && ${negation(count.condition, this.body.env)}`,

@@ -8,13 +8,14 @@ import type {
   SwitchNode,
   WhereNode,
 } from "../../../schema/ir.js";
+import { looksAhead } from "../../../schema/reads.js";
 import { armsOf, isKept, presenceOf, valueMembersOf } from "../../members.js";
 import { SCHEMA_FILE } from "../../names.js";
 import { code, type Part, type Printer } from "../../printer.js";
 import type { Body } from "../body.js";
 import { printChoice } from "../choice.js";
 import type { StructContext } from "../context.js";
-import { type Environment, expression, literal, negation, readsRemaining } from "../expressions.js";
+import { type Environment, expression, literal, negation } from "../expressions.js";
 import { nestedValue, repOf } from "../nested.js";
 import { schemaLine } from "../subject.js";
 import { DerivedFields } from "./derived.js";
@@ -115,7 +116,7 @@ export class StructWriter {
   private condition(node: IfNode): void {
     const { out } = this.body;
     const presence = presenceOf(node.then);
-    if (!readsRemaining(node.condition)) out.line("if (", expression(node.condition, this.body.env), ") {");
+    if (!looksAhead(node.condition)) out.line("if (", expression(node.condition, this.body.env), ") {");
     else out.line("if (", this.presence.anyGiven(presence), ") {");
     out.indented(() => {
       for (const member of valueMembersOf(node.else)) this.presence.unexpected(member);
@@ -165,7 +166,7 @@ export class StructWriter {
   }
 
   private where(node: WhereNode): void {
-    if (readsRemaining(node.condition) || this.derived.postpones(node)) return;
+    if (looksAhead(node.condition) || this.derived.postpones(node)) return;
     const at = (node.field === undefined ? undefined : this.places.get(node.field)) ?? "writer.at";
     const name = JSON.stringify(node.field?.name ?? "");
     this.body.out.when(
@@ -181,7 +182,7 @@ export class StructWriter {
 
   private range(node: RangeNode): void {
     const { out } = this.body;
-    const exact = !this.derived.isMeasured(node) && !readsRemaining(node.length);
+    const exact = !this.derived.isMeasured(node) && !looksAhead(node.length);
     this.measuring(node, () => {
       if (!exact) {
         this.nodes(node.body);
@@ -222,7 +223,7 @@ export class StructWriter {
   }
 
   private choice(node: SwitchNode): void {
-    if (readsRemaining(node.on)) {
+    if (looksAhead(node.on)) {
       this.choiceByName(node);
       return;
     }

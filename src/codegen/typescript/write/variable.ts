@@ -1,9 +1,9 @@
 /** Fields of a size that is not constant. */
 import type { Field, FieldType } from "../../../schema/ir.js";
-import { flatten } from "../../members.js";
+import { looksAhead } from "../../../schema/reads.js";
+import { allNodes } from "../../../schema/structure.js";
 import { code, type Part } from "../../printer.js";
 import type { Body } from "../body.js";
-import { readsRemaining } from "../expressions.js";
 import { elementOf, type Subject, wholeOf } from "../subject.js";
 import type { DerivedFields } from "./derived.js";
 import { type FixedWriter, withView, writeReserved } from "./fixed.js";
@@ -78,7 +78,7 @@ export class VariableWriter {
   }
 
   private isConstrained(field: Field): boolean {
-    return flatten(this.body.context.struct.nodes).some(
+    return allNodes(this.body.context.struct.nodes).some(
       (node) => node.kind === "where" && node.field === field,
     );
   }
@@ -86,7 +86,7 @@ export class VariableWriter {
   private reservedBytes(field: Field, { count }: FieldType & { kind: "bytes" }, value: string): void {
     const known =
       (count.kind === "expr" || count.kind === "bytes") &&
-      !readsRemaining(count.expr) &&
+      !looksAhead(count.expr) &&
       !this.derived.isMeasured(field);
     const size = this.body.variables.claim("size");
     this.body.out.line(
@@ -113,7 +113,7 @@ export class VariableWriter {
     const item = this.body.variables.claim("item");
     const i = this.body.variables.claim("i");
     const exact =
-      type.count.kind === "bytes" && !this.derived.isMeasured(field) && !readsRemaining(type.count.expr);
+      type.count.kind === "bytes" && !this.derived.isMeasured(field) && !looksAhead(type.count.expr);
     const from = exact ? this.body.variables.claim("from") : "";
     if (exact) out.line(`const ${from} = writer.at;`);
     out.line(`let ${i} = 0;`);

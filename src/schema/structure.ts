@@ -1,5 +1,5 @@
-/** Walks over the parts of a struct: what it is made of, what it holds, and which integers it knows by heart. */
-import type { Argument, Count, Expr, Field, FieldType, Node, Program, Struct } from "../schema/ir.js";
+/** Walks over the parts of a struct: what it is made of, and what it holds. */
+import type { Argument, Count, Expr, Field, FieldType, Node, Program, Struct } from "./ir.js";
 
 /** Every node in the order of the bytes, those inside ranges, conditions and arms behind the node that holds them. */
 export function allNodes(nodes: readonly Node[]): Node[] {
@@ -91,18 +91,4 @@ function expressionsOfType(type: FieldType): readonly Expr[] {
 export function expressionsOfCount(count: Count): readonly Expr[] {
   if (count.kind === "expr" || count.kind === "bytes") return [count.expr];
   return count.kind === "while" ? [count.condition] : [];
-}
-
-/** The expression and all that it is made of. */
-export function partsOf(expr: Expr): Expr[] {
-  switch (expr.kind) {
-    case "unary":
-      return [expr, ...partsOf(expr.arg)];
-    case "binary":
-      return [expr, ...partsOf(expr.left), ...partsOf(expr.right)];
-    case "conditional":
-      return [expr, ...[expr.test, expr.then, expr.else].flatMap(partsOf)];
-    default:
-      return [expr];
-  }
 }
