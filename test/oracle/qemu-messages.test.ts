@@ -54,7 +54,10 @@ function literals(code: string): Literal[] {
 }
 
 describe.runIf(source !== undefined)("the known messages are QEMU's own", () => {
-  const ofQemu = messages.filter((message) => message.source.project === "QEMU");
+  // The source is that of QEMU 10.0. What came later is proved by what a newer QEMU said: see log.test.ts.
+  const ofQemu = messages.filter(
+    ({ source: { project }, since }) => project === "QEMU" && since === undefined,
+  );
 
   it.each(ofQemu.map((message) => [message.id, message] as const))("%s", (_, message) => {
     const code = readFileSync(join(source ?? "", message.source.file), "utf8");

@@ -110,7 +110,7 @@ const FAILURES: readonly Failure[] = [
   {
     name: "a missing device",
     destination: { noRng: true },
-    qemu: /Unknown savevm section or instance '0000:00:03\.0\/virtio-rng' 0/,
+    qemu: /Unknown (savevm )?section or instance '0000:00:03\.0\/virtio-rng' 0/,
     explained: [
       /a device that the destination does not have/,
       /sections\["0000:00:03\.0\/virtio-rng"\]: section/,
@@ -119,7 +119,7 @@ const FAILURES: readonly Failure[] = [
   {
     name: "one serial port less",
     destination: { serials: 1 },
-    qemu: /Unknown savevm section or instance 'serial' 1/,
+    qemu: /Unknown (savevm )?section or instance 'serial' 1/,
     explained: [/the stream has instances 0, 1 of serial/, /sections\["serial"#1\]: section/],
   },
   {
@@ -172,7 +172,7 @@ const FAILURES: readonly Failure[] = [
   {
     name: "a file that is cut short",
     damage: cutInMemory,
-    qemu: /section id \d+\(ram\)/,
+    qemu: /section id \d+\(ram\)|Failed to load vmstate version_id: 4, ret: -5/,
     explained: [
       /:0x4[0-9a-f]{4}: this stream is damaged: sections\["ram"\]\.parts\[\d+\]: truncated: .*: in page data/,
     ],

@@ -26,6 +26,8 @@ export interface Log {
 /** No message comes near it; patterns are not made for lines without end. */
 const MAX_LINE = 4096;
 const MAX_LINES = 100_000;
+/** The message that ends a failure. */
+const END = "load-failed";
 /** How far the lines that name the device stand from the one that says what is wrong. */
 const NEAR = 12;
 
@@ -36,15 +38,17 @@ interface Recognizer {
 
 /** The most telling first. */
 const RECOGNIZERS: readonly Recognizer[] = messages
-  .map((message) => ({
-    message,
-    format: new Format(
-      message.enough ?? message.format,
-      message.values,
-      message.source.project === "QEMU" ? "c" : "rust",
-      message.isWholeLine === true,
-    ),
-  }))
+  .flatMap((message) =>
+    [...(message.later ?? []), message.enough ?? message.format].map((format) => ({
+      message,
+      format: new Format(
+        format,
+        message.values,
+        message.source.project === "QEMU" ? "c" : "rust",
+        message.isWholeLine === true,
+      ),
+    })),
+  )
   .sort((a, b) => b.format.weight - a.format.weight);
 
 export function readLog(text: string): Log {
@@ -75,9 +79,10 @@ function recognize(line: string): Pick<Sighting, "message" | "values" | "text">[
     const text = message.isWholeLine === true ? bare : line.slice(match.from);
     found.push({ message, values: match.values, text, from: match.from });
   }
-  return found
-    .sort((a, b) => a.from - b.from)
-    .map(({ message, values, text }) => ({ message, values, text }));
+  found.sort((a, b) => a.from - b.from);
+  // From QEMU 10.2 on the last line says the others' messages behind its own, from the outside in: the other way round.
+  if (found.length > 1 && found[0]?.message.id === END) found.reverse();
+  return found.map(({ message, values, text }) => ({ message, values, text }));
 }
 
 /** Time stamps, the program, the option that it is about, and what the line is for QEMU or libvirt. */
@@ -122,5 +127,5 @@ function subjectOf(sighting: Omit<Sighting, "subject" | "names"> | undefined): S
 }
 
 function isEnd(sighting: Omit<Sighting, "subject" | "names"> | undefined): boolean {
-  return sighting?.message.id === "load-failed";
+  return sighting?.message.id === END;
 }

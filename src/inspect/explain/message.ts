@@ -10,6 +10,10 @@ export interface Message {
    * Rust's `format!`.
    */
   readonly format: string;
+  /** How later versions of QEMU word it, with the values in the same order. */
+  readonly later?: readonly string[];
+  /** The first version of QEMU that is known to say it, when older ones do not. */
+  readonly since?: string;
   /** The part of the format that is enough to recognise the message: people shorten what they paste. */
   readonly enough?: string;
   /** It says so little that it must be the whole line behind the usual prefixes. */

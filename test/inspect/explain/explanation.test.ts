@@ -66,6 +66,16 @@ describe("features", () => {
     );
     expect(causes[causes.length - 1]).toContain("--device");
   });
+
+  it("QEMU 11.1 prints the features without those that are lacking: the stream tells which they are", () => {
+    const file = captureOf(q35);
+    // The guest's firmware has accepted 0x100000044 of the disk's.
+    const log =
+      "Features 0x00000000000000000000000100000040 unsupported. Allowed features: 0x00000000000000000000010179006e50\n" +
+      "qemu-system-x86_64: load of migration failed: Invalid argument: error while loading state for instance 0x0 of device '0000:00:02.0/virtio-blk': Failed to load element of type virtio for virtio";
+    expect(first(log, { file }).causes[0]).toContain("bit 2: VIRTIO_BLK_F_SEG_MAX");
+    expect(first(log).causes[0]).toContain("QEMU 11");
+  });
 });
 
 describe("fields inside virtio devices", () => {

@@ -19,6 +19,17 @@ export const LINES: Readonly<Record<string, string>> = {
   "device-failed":
     "2025-11-07T10:00:00.000000Z qemu-system-x86_64: error while loading state for instance 0x0 of device '0000:00:03.0/virtio-net'",
   "section-failed": "qemu-kvm: error while loading state section id 2(ram)",
+  "footer-failed": "qemu-system-x86_64: Section footer error, section_id: 38",
+  "live-section-failed": "qemu-system-x86_64: Failed to load vmstate version_id: 4, ret: -5",
+  "section-id-unreadable": "qemu-system-x86_64: Failed to read section ID: -5",
+  "stream-error": "qemu-system-x86_64: loadvm failed: stream error: -5",
+  "element-failed": "qemu-system-x86_64: Failed to load element of type pci config for config",
+  "hook-failed":
+    "qemu-system-x86_64: post load hook failed for: configuration/uuid, version_id: 1, minimum_version: 1, ret: -22",
+  "subsection-unknown":
+    "qemu-system-x86_64: VM subsection 'virtio/128bit_features' in 'virtio' does not exist",
+  "subsection-failed":
+    "qemu-system-x86_64: Loading VM subsection 'configuration/uuid' in 'configuration' failed: ",
   "not-a-stream": "qemu-system-x86_64: Not a migration stream",
   "stream-version": "qemu-system-x86_64: Unsupported migration stream version",
   "configuration-missing": "qemu-system-x86_64: Configuration section missing",

@@ -107,3 +107,77 @@ describe("a log", () => {
     expect(performance.now() - start).toBeLessThan(5000);
   });
 });
+
+/** What QEMU 11.1.3 said when migrations to it failed: messages are put behind one another. */
+describe("a log of QEMU 11.1", () => {
+  const failed = "qemu-system-x86_64: load of migration failed: Invalid argument: ";
+
+  it.each([
+    [
+      "another number of queues",
+      [
+        "qemu-system-x86_64: get_pci_config_device: Bad config data: i=0x9a read: 1 device: 4 cmask: ff wmask: 0 w1cmask:0",
+        "qemu-system-x86_64: Failed to load element of type pci config for config",
+        `${failed}error while loading state for instance 0x0 of device '0000:00:02.0/virtio-blk': Failed to load element of type virtio for virtio`,
+      ],
+      ["pci-config", "element-failed", "element-failed", "device-failed", "load-failed"],
+      "0000:00:02.0/virtio-blk",
+    ],
+    [
+      "a missing device",
+      [
+        `${failed}Unknown section or instance '0000:00:03.0/virtio-rng' 0. Make sure that your current VM setup matches your saved VM setup, including any hotplugged devices`,
+      ],
+      ["section-unknown", "load-failed"],
+      "0000:00:03.0/virtio-rng",
+    ],
+    [
+      "another machine type",
+      [
+        `${failed}post load hook failed for: configuration, version_id: 1, minimum_version: 0: Machine type received is 'pc-q35-10.0' and local is 'pc-i440fx-10.0'`,
+      ],
+      ["machine-type", "hook-failed", "load-failed"],
+      undefined,
+    ],
+    [
+      "a feature that is lacking",
+      [
+        "Features 0x00000000000000000000000100000044 unsupported. Allowed features: 0x00000000000000000000010179006e54",
+        `${failed}error while loading state for instance 0x0 of device '0000:00:02.0/virtio-blk': Failed to load element of type virtio for virtio`,
+      ],
+      ["virtio-features", "element-failed", "device-failed", "load-failed"],
+      "0000:00:02.0/virtio-blk",
+    ],
+    [
+      "another guest by its UUID",
+      [
+        "qemu-system-x86_64: UUID received is 12345678-1234-5678-9abc-def012345678 and local is 22345678-1234-5678-9abc-def012345678",
+        `${failed}Loading VM subsection 'configuration/uuid' in 'configuration' failed: post load hook failed for: configuration/uuid, version_id: 1, minimum_version: 1, ret: -22`,
+      ],
+      ["uuid", "hook-failed", "subsection-failed", "load-failed"],
+      undefined,
+    ],
+    [
+      "a file that is cut short",
+      [
+        "qemu-system-x86_64: load of migration failed: Input/output error: Failed to load vmstate version_id: 4, ret: -5",
+      ],
+      ["live-section-failed", "load-failed"],
+      undefined,
+    ],
+    [
+      "a footer that was lost",
+      [
+        "qemu-system-x86_64: Missing section footer for 0000:00:01.0/virtio-net",
+        `${failed}Section footer error, section_id: 38`,
+      ],
+      ["footer-missing", "footer-failed", "load-failed"],
+      "0000:00:01.0/virtio-net",
+    ],
+  ])("about %s is understood from the inside out", (_, lines, ids, section) => {
+    const { sightings, unknown } = readLog(lines.join("\n"));
+    expect(unknown).toEqual([]);
+    expect(sightings.map(({ message }) => message.id)).toEqual(ids);
+    expect(sightings[0]?.subject.section).toBe(section);
+  });
+});

@@ -21,10 +21,14 @@ const WRONG_LENGTH =
 const COMPARE =
   "Compare the two QEMU versions and machine types, and the properties of that device on both sides; with --other and a stream that the destination itself has saved, the differences are listed.";
 
+const END_AT_SOURCE =
+  "Look for the reason at the source (its log, query-migrate) and in the network: the destination only saw the end. With a file: it is cut short.";
+
 export const streamMessages: readonly Message[] = [
   {
     id: "section-type",
     format: "Unknown savevm section type %d",
+    later: ["Unknown section type %d"],
     values: ["type"],
     source: savevm("qemu_loadvm_state_main"),
     meaning: "Where a record has to begin, the destination found a byte that begins none.",
@@ -37,6 +41,7 @@ export const streamMessages: readonly Message[] = [
     format:
       "Unknown savevm section or instance '%s' %u. Make sure that your current VM setup matches your saved VM setup, including any hotplugged devices",
     enough: "Unknown savevm section or instance '%s' %u",
+    later: ["Unknown section or instance '%s' %u"],
     values: ["section", "instance"],
     source: savevm("qemu_loadvm_section_start_full"),
     meaning: "The stream holds the state of a device that the destination does not have.",
@@ -49,14 +54,12 @@ export const streamMessages: readonly Message[] = [
   {
     id: "section-id-unknown",
     format: "Unknown savevm section %d",
+    later: ["Unknown section %d"],
     values: ["id"],
     source: savevm("qemu_loadvm_section_part_end"),
     meaning: "A part of a live section came whose number no section has been opened with.",
     remedy: `${WRONG_LENGTH} ${COMPARE}`,
-    places: (values, scene) =>
-      (scene.file?.sections ?? [])
-        .filter(({ id }) => id === values.number("id"))
-        .map((section) => sectionPlace(scene.file as Capture, section)),
+    places: sectionPlaces,
   },
   {
     id: "section-version",
@@ -104,13 +107,23 @@ export const streamMessages: readonly Message[] = [
     places: (_, scene) => framingPlaces(scene),
   },
   {
+    id: "footer-failed",
+    isFollowUp: true,
+    since: "11.1",
+    format: "Section footer error, section_id: %d",
+    values: ["id"],
+    source: savevm("qemu_loadvm_section_start_full"),
+    meaning: "The footer of this section was missing or wrong. The line before says what stood in its place.",
+    remedy: "Look at the lines before this one.",
+    places: sectionPlaces,
+  },
+  {
     id: "footer-unreadable",
     format: "%s: Read section footer failed: %d",
     values: ["function", "error"],
     source: savevm("check_section_footer"),
     meaning: "The stream ended, or the connection failed, where a footer has to stand.",
-    remedy:
-      "Look for the reason at the source (its log, query-migrate) and in the network: the destination only saw the end. With a file: it is cut short.",
+    remedy: END_AT_SOURCE,
     causes: (values) => errnoCauses(values.number("error")),
     places: (_, scene) => damagePlaces(scene.file),
   },
@@ -136,6 +149,47 @@ export const streamMessages: readonly Message[] = [
       "Look at the lines before this one. When there are none, the connection was lost or the file is cut short inside this section.",
     subject: (values) => ({ section: values.text("section") }),
     places: (_, scene) => subjectPlaces(scene),
+  },
+  {
+    id: "live-section-failed",
+    since: "11.1",
+    format: "Failed to load vmstate version_id: %d, ret: %d",
+    values: ["version", "error"],
+    source: savevm("vmstate_load"),
+    isFollowUp: true,
+    meaning:
+      "A part of a live section (memory, most often) was refused, or the stream ended inside it. The number is the version of the section, not what is wrong.",
+    remedy:
+      "Look at the lines before this one. When there are none, the connection was lost or the file is cut short.",
+    causes: (values) => errnoCauses(values.number("error")),
+    places: (_, scene) => damagePlaces(scene.file),
+  },
+  {
+    id: "section-id-unreadable",
+    since: "11.1",
+    format: "Failed to read section ID: %d",
+    values: ["error"],
+    source: savevm("qemu_loadvm_section_start_full"),
+    meaning: "The stream ended, or the connection failed, where the head of a section has to stand.",
+    remedy: END_AT_SOURCE,
+    causes: (values) => errnoCauses(values.number("error")),
+    places: (_, scene) => damagePlaces(scene.file),
+  },
+  {
+    id: "stream-error",
+    since: "11.1",
+    format: "loadvm failed: stream error: %d",
+    later: [
+      "Error while loading vmstate: stream error: %d",
+      "Failed to load VM process command: stream error: %d",
+      "Failed to load section ID: stream error: %d",
+    ],
+    values: ["error"],
+    source: savevm("qemu_loadvm_state_main"),
+    meaning: "The stream ended, or the connection failed, in the middle of it.",
+    remedy: END_AT_SOURCE,
+    causes: (values) => errnoCauses(values.number("error")),
+    places: (_, scene) => damagePlaces(scene.file),
   },
   {
     id: "not-a-stream",
@@ -274,6 +328,8 @@ export const streamMessages: readonly Message[] = [
     id: "load-failed",
     isFollowUp: true,
     format: "load of migration failed: %s",
+    // The first error behind the last: it is a message of its own.
+    later: ["load of migration failed: %s: "],
     values: ["error"],
     source: { project: "QEMU", file: "migration/migration.c", function: "process_incoming_migration_co" },
     meaning: "The destination gives up. The lines before say why.",
@@ -283,6 +339,14 @@ export const streamMessages: readonly Message[] = [
     places: (_, scene) => damagePlaces(scene.file),
   },
 ];
+
+/** The section whose number the message says. */
+function sectionPlaces(values: Values, { file }: Scene): Place[] {
+  if (file === undefined) return [];
+  return file.sections
+    .filter(({ id }) => id === values.number("id"))
+    .map((section) => sectionPlace(file, section));
+}
 
 /** What the last line's error text tells. */
 const ERRORS: readonly (readonly [text: string, cause: string])[] = [

@@ -4,8 +4,9 @@ import { deviceOfMask } from "../../features.js";
 import { hex } from "../../report.js";
 import { bitTexts } from "../devices.js";
 import { valuePlaces } from "../field-places.js";
+import { findFields } from "../fields.js";
 import type { Message, Source } from "../message.js";
-import { type Scene, subjectPlaces } from "../scene.js";
+import { type Scene, sectionsOf, subjectPlaces } from "../scene.js";
 import type { Values } from "../values.js";
 
 const virtio = (name: string): Source => ({ project: "QEMU", file: "hw/virtio/virtio.c", function: name });
@@ -24,7 +25,7 @@ export const virtioMessages: readonly Message[] = [
       "Start the destination with the device properties and the machine type of the source. Where the host decides (vhost, tap offloads), turn the feature off at the source by its property: that takes effect when the guest has restarted.",
     causes: featureCauses,
     places: (values, scene) =>
-      valuePlaces(scene, ["guest_features"], values.big("features"), "what the guest has accepted"),
+      valuePlaces(scene, ["guest_features"], acceptedFeatures(values, scene), "what the guest has accepted"),
   },
   {
     id: "net-vnet-header",
@@ -133,15 +134,33 @@ const ORIGINS: readonly (readonly [mask: bigint, origin: string])[] = [
   [1n << 29n, "VIRTIO_F_EVENT_IDX: property event_idx, or a vhost back-end without it."],
 ];
 
-function featureCauses(values: Values, { subject, device }: Scene): string[] {
+/**
+ * What the guest has accepted. QEMU 11.1 prints the number without the bits that the destination lacks, the very ones that
+ * are asked for; the stream has them all.
+ */
+function acceptedFeatures(values: Values, { file, subject }: Scene): bigint {
   const features = values.big("features");
+  const [section] = subject.section === undefined ? [] : sectionsOf(file, subject.section);
+  if ((features & ~values.big("allowed")) !== 0n || section === undefined) return features;
+  const saved = (...names: string[]): bigint | undefined => {
+    const [found] = findFields(section, ({ name }) => names.includes(name));
+    const value = found?.node.value;
+    return typeof value === "bigint" || typeof value === "number" ? BigInt(value) : undefined;
+  };
+  const low = saved("guest_features") ?? saved("guest_features_lo");
+  return low === undefined ? features : low | ((saved("guest_features_hi") ?? 0n) << 64n);
+}
+
+function featureCauses(values: Values, scene: Scene): string[] {
+  const { subject, device } = scene;
+  const features = acceptedFeatures(values, scene);
   const allowed = values.big("allowed");
   const lacking = features & ~allowed;
   const unused = allowed & ~features;
   const type = device ?? deviceOfMask(features | allowed);
   const causes = [
     lacking === 0n
-      ? "Every bit is allowed: one of the numbers is not whole."
+      ? "Every bit is allowed: one of the numbers is not whole, or QEMU 11 has left out the bits that are lacking. With the stream, they are looked up there."
       : `accepted by the guest, not offered by the destination: ${bitTexts(lacking, type).join("; ")}`,
   ];
   if (subject.state === "virtio-net" || type !== undefined || device !== undefined)

@@ -1,4 +1,5 @@
 /** Messages about the fields of a device's state. */
+import { fieldPlaces } from "../field-places.js";
 import type { Message, Source } from "../message.js";
 import { subjectPlaces } from "../scene.js";
 
@@ -48,6 +49,59 @@ export const vmstateMessages: readonly Message[] = [
     source: vmstate("vmstate_load_state"),
     meaning: "This field of this state was refused. The line before says why.",
     remedy: "Look at the lines before this one.",
+    subject: (values) => ({ state: values.text("state") }),
+    places: (_, scene) => subjectPlaces(scene),
+  },
+  {
+    id: "element-failed",
+    isFollowUp: true,
+    since: "11.1",
+    format: "Failed to load element of type %s for %s",
+    values: ["type", "field"],
+    source: vmstate("vmstate_load_state"),
+    meaning: "This field was refused. The line before says why, the last line in which device it is.",
+    remedy: "Look at the lines before this one.",
+    places: (_, scene) => subjectPlaces(scene),
+  },
+  {
+    id: "hook-failed",
+    isFollowUp: true,
+    since: "11.1",
+    format: "post load hook failed for: %s, version_id: %d, minimum_version: %d",
+    later: ["pre load hook failed for: '%s', version_id: %d, minimum version_id: %d"],
+    values: ["state", "version", "minimum"],
+    source: vmstate("vmstate_load_state"),
+    meaning:
+      "What was loaded of this state was refused as a whole. The message behind it, or the line before, says why.",
+    remedy: "Look at the lines before this one.",
+    subject: (values) => ({ state: values.text("state") }),
+    places: (_, scene) => subjectPlaces(scene),
+  },
+  {
+    id: "subsection-unknown",
+    since: "11.1",
+    format: "VM subsection '%s' in '%s' does not exist",
+    values: ["subsection", "state"],
+    source: vmstate("vmstate_subsection_load"),
+    meaning: "The source sent a subsection of this state that the destination does not know.",
+    remedy:
+      "Start the source with a machine type that both have: its compatibility properties leave the subsection out. Or migrate to a QEMU that is at least as new.",
+    subject: (values) => ({ state: values.text("state") }),
+    causes: (values) => [
+      `${values.text("subsection")} came with a newer QEMU, or with a property that only the source's device has`,
+    ],
+    places: (values, scene) =>
+      fieldPlaces(scene, ({ name }) => name === values.text("subsection"), "the subsection"),
+  },
+  {
+    id: "subsection-failed",
+    isFollowUp: true,
+    since: "11.1",
+    format: "Loading VM subsection '%s' in '%s' failed",
+    values: ["subsection", "state"],
+    source: vmstate("vmstate_subsection_load"),
+    meaning: "This subsection was refused. What stands behind says why.",
+    remedy: "Look at the messages behind it, and at the lines before.",
     subject: (values) => ({ state: values.text("state") }),
     places: (_, scene) => subjectPlaces(scene),
   },
