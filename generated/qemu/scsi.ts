@@ -33,6 +33,7 @@ import {
   wrongLength,
 } from "../../src/runtime/index.js";
 import {
+  type QemuHostAbi,
   type QemuVirtqueueRequest,
   QemuVirtqueueRequestView,
   readQemuVirtqueueRequest,
@@ -1890,8 +1891,8 @@ export function walkQemuScsiDiskRequest(
 }
 
 /**
- * `struct qemu_scsi_request`: 25 to 2199023353409 bytes.
- * `virtio`: the controller is a virtio-scsi device. `emulated`: see qemu_scsi_disk_request. `host`, `packed`: see
+ * `struct qemu_scsi_request`: 25 to 2199023386181 bytes.
+ * `virtio`: the controller is a virtio-scsi device. `emulated`: see qemu_scsi_disk_request. `host`, `abi`, `packed`: see
  * qemu_virtqueue_request.
  * @see QEMU 10.0.2, hw/scsi/scsi-bus.c, put_scsi_req; hw/scsi/virtio-scsi.c, virtio_scsi_save_request
  */
@@ -1914,7 +1915,7 @@ export interface QemuScsiRequest {
    */
   vq?: number | undefined;
   /**
-   * 16 to 98324 bytes at offset 29.
+   * 12 to 131096 bytes at offset 29.
    * Undefined where the condition of the schema does not hold.
    */
   request?: QemuVirtqueueRequest | undefined;
@@ -1931,6 +1932,7 @@ export function readQemuScsiRequest(
   virtio: boolean,
   emulated: boolean,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   packed: boolean,
 ): QemuScsiRequest {
   const { view } = reader;
@@ -1944,7 +1946,7 @@ export function readQemuScsiRequest(
     const at2 = reader.take(4);
     vq = view.getUint32(at2, false);
     if (vq >= 1022) throw reader.error("constraint", "vq", at2);
-    request = readQemuVirtqueueRequest(reader, hostLittleEndian, packed);
+    request = readQemuVirtqueueRequest(reader, hostLittleEndian, abi, packed);
   }
   const disk = readQemuScsiDiskRequest(reader, cdb.opcode, more === 2, emulated, cdb.length6, cdb.length10);
   return {
@@ -1968,16 +1970,17 @@ export function decodeQemuScsiRequest(
   virtio: boolean,
   emulated: boolean,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   packed: boolean,
 ): QemuScsiRequest {
   const reader = readerOf(source);
   const { at, end, depth } = reader;
   try {
-    const value = readQemuScsiRequest(reader, virtio, emulated, hostLittleEndian, packed);
+    const value = readQemuScsiRequest(reader, virtio, emulated, hostLittleEndian, abi, packed);
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanQemuScsiRequest(reader.rewind(at, end, depth), virtio, emulated, hostLittleEndian, packed) && ended(reader, source, FILE, 113), reader);
+    throw explain(error, scanQemuScsiRequest(reader.rewind(at, end, depth), virtio, emulated, hostLittleEndian, abi, packed) && ended(reader, source, FILE, 113), reader);
   }
 }
 
@@ -2003,6 +2006,7 @@ export function scanQemuScsiRequest(
   virtio: boolean,
   emulated: boolean,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   packed: boolean,
 ): boolean {
   const { view } = reader;
@@ -2022,7 +2026,7 @@ export function scanQemuScsiRequest(
     reader.at = at2 + 4;
     const vq = view.getUint32(at2, false);
     if (vq >= 1022) return reader.fail("constraint", "vq", at2, FILE, 121, "vq < 1022");
-    if (!scanQemuVirtqueueRequest(reader, hostLittleEndian, packed)) return reader.inside("request");
+    if (!scanQemuVirtqueueRequest(reader, hostLittleEndian, abi, packed)) return reader.inside("request");
   }
   if (!scanQemuScsiDiskRequest(reader, cdbOpcode, more === 2, emulated, cdbLength6, cdbLength10)) {
     return reader.inside("disk");
@@ -2039,10 +2043,11 @@ export function checkQemuScsiRequest(
   virtio: boolean,
   emulated: boolean,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   packed: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanQemuScsiRequest(reader, virtio, emulated, hostLittleEndian, packed) && ended(reader, source, FILE, 113), reader);
+  return verdict(scanQemuScsiRequest(reader, virtio, emulated, hostLittleEndian, abi, packed) && ended(reader, source, FILE, 113), reader);
 }
 
 /**
@@ -2054,13 +2059,14 @@ export function sizeofQemuScsiRequest(
   virtio: boolean,
   emulated: boolean,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   packed: boolean,
 ): number {
   let size = 25;
   if (virtio) {
     size += 4;
     if (value.request !== undefined) {
-      size += sizeofQemuVirtqueueRequest(value.request, hostLittleEndian, packed);
+      size += sizeofQemuVirtqueueRequest(value.request, hostLittleEndian, abi, packed);
     }
   }
   size += sizeofQemuScsiDiskRequest(value.disk, value.cdb.opcode, value.more === 2, emulated, value.cdb.length6, value.cdb.length10);
@@ -2077,6 +2083,7 @@ export function writeQemuScsiRequest(
   virtio: boolean,
   emulated: boolean,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   packed: boolean,
 ): void {
   const { more, cdb, tag, lun, vq, request, disk } = value;
@@ -2109,7 +2116,7 @@ export function writeQemuScsiRequest(
     if (vq >= 1022) throw broken(writer, "vq", at2, FILE, 121, "vq < 1022");
     if (request === undefined) throw missing(writer, "request", FILE, 122);
     try {
-      writeQemuVirtqueueRequest(writer, request, hostLittleEndian, packed);
+      writeQemuVirtqueueRequest(writer, request, hostLittleEndian, abi, packed);
     } catch (error) {
       throw inside(error, "request");
     }
@@ -2134,15 +2141,16 @@ export function encodeQemuScsiRequest(
   virtio: boolean,
   emulated: boolean,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   packed: boolean,
 ): Uint8Array {
-  const writer = new Writer(sizeofQemuScsiRequest(value, virtio, emulated, hostLittleEndian, packed));
-  writeQemuScsiRequest(writer, value, virtio, emulated, hostLittleEndian, packed);
+  const writer = new Writer(sizeofQemuScsiRequest(value, virtio, emulated, hostLittleEndian, abi, packed));
+  writeQemuScsiRequest(writer, value, virtio, emulated, hostLittleEndian, abi, packed);
   return writer.written();
 }
 
 /**
- * A `qemu_scsi_request` (25 to 2199023353409 bytes) where it lies in memory: fields in any order, nothing is copied.
+ * A `qemu_scsi_request` (25 to 2199023386181 bytes) where it lies in memory: fields in any order, nothing is copied.
  * What holds further fields comes as a view of its own, a new object at each call.
  * Setters check that a value fits its field, not the constraints of the schema: those are for `check…`.
  */
@@ -2150,6 +2158,7 @@ export class QemuScsiRequestView extends View {
   readonly #virtio: boolean;
   readonly #emulated: boolean;
   readonly #hostLittleEndian: boolean;
+  readonly #abi: QemuHostAbi;
   readonly #packed: boolean;
   #vqAt = -1;
   #requestAt = -1;
@@ -2164,18 +2173,20 @@ export class QemuScsiRequestView extends View {
     virtio: boolean,
     emulated: boolean,
     hostLittleEndian: boolean,
+    abi: QemuHostAbi,
     packed: boolean,
   ) {
     super(source);
     this.#virtio = virtio;
     this.#emulated = emulated;
     this.#hostLittleEndian = hostLittleEndian;
+    this.#abi = abi;
     this.#packed = packed;
     this.moveTo(at);
   }
 
   override moveTo(at: number): this {
-    if (!scanQemuScsiRequest(this.$aim(at), this.#virtio, this.#emulated, this.#hostLittleEndian, this.#packed)) {
+    if (!scanQemuScsiRequest(this.$aim(at), this.#virtio, this.#emulated, this.#hostLittleEndian, this.#abi, this.#packed)) {
       throw this.$refused();
     }
     this.$at = at;
@@ -2232,12 +2243,12 @@ export class QemuScsiRequestView extends View {
   }
 
   /**
-   * 16 to 98324 bytes at offset 29.
+   * 12 to 131096 bytes at offset 29.
    * Undefined where the condition of the schema does not hold.
    */
   get request(): QemuVirtqueueRequestView | undefined {
     if (this.#requestAt < 0) return undefined;
-    return new QemuVirtqueueRequestView(this.$within(this.#requestEnd), this.#requestAt, this.#hostLittleEndian, this.#packed);
+    return new QemuVirtqueueRequestView(this.$within(this.#requestEnd), this.#requestAt, this.#hostLittleEndian, this.#abi, this.#packed);
   }
 
   /** Up to 2199023255056 bytes. */
@@ -2253,7 +2264,9 @@ export class QemuScsiRequestView extends View {
       this.#vqAt = reader.at;
       reader.take(4);
       this.#requestAt = reader.at;
-      if (!scanQemuVirtqueueRequest(reader, this.#hostLittleEndian, this.#packed)) throw this.$refused();
+      if (!scanQemuVirtqueueRequest(reader, this.#hostLittleEndian, this.#abi, this.#packed)) {
+        throw this.$refused();
+      }
       this.#requestEnd = reader.at;
     }
     this.#diskAt = reader.at;
@@ -2289,6 +2302,7 @@ export function walkQemuScsiRequest(
   virtio: boolean,
   emulated: boolean,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   packed: boolean,
 ): boolean {
   const { view } = reader;
@@ -2325,7 +2339,7 @@ export function walkQemuScsiRequest(
       return reader.fail("constraint", "vq", at2, FILE, 121, "vq < 1022") || report(reader, visitor);
     }
     visitor.open(QEMU_SCSI_REQUEST_SITES.request, -1, reader.at);
-    const whole = walkQemuVirtqueueRequest(reader, visitor, hostLittleEndian, packed);
+    const whole = walkQemuVirtqueueRequest(reader, visitor, hostLittleEndian, abi, packed);
     visitor.close(reader.at);
     if (!whole) return false;
   }
@@ -2355,11 +2369,12 @@ export function readQemuScsiRequests(
   virtio: boolean,
   emulated: boolean,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   packed: boolean,
 ): QemuScsiRequests {
   const { view } = reader;
   const inFlight: QemuScsiRequest[] = [];
-  while (reader.at < reader.end && reader.view.getUint8(reader.at) !== 0) inFlight.push(readQemuScsiRequest(reader, virtio, emulated, hostLittleEndian, packed));
+  while (reader.at < reader.end && reader.view.getUint8(reader.at) !== 0) inFlight.push(readQemuScsiRequest(reader, virtio, emulated, hostLittleEndian, abi, packed));
   const at = reader.take(1);
   if (view.getUint8(at) !== 0x0) throw reader.error("constant", "end", at);
   return { inFlight };
@@ -2375,16 +2390,17 @@ export function decodeQemuScsiRequests(
   virtio: boolean,
   emulated: boolean,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   packed: boolean,
 ): QemuScsiRequests {
   const reader = readerOf(source);
   const { at, end, depth } = reader;
   try {
-    const value = readQemuScsiRequests(reader, virtio, emulated, hostLittleEndian, packed);
+    const value = readQemuScsiRequests(reader, virtio, emulated, hostLittleEndian, abi, packed);
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanQemuScsiRequests(reader.rewind(at, end, depth), virtio, emulated, hostLittleEndian, packed) && ended(reader, source, FILE, 128), reader);
+    throw explain(error, scanQemuScsiRequests(reader.rewind(at, end, depth), virtio, emulated, hostLittleEndian, abi, packed) && ended(reader, source, FILE, 128), reader);
   }
 }
 
@@ -2399,11 +2415,12 @@ export function scanQemuScsiRequests(
   virtio: boolean,
   emulated: boolean,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   packed: boolean,
 ): boolean {
   const { view } = reader;
   for (let i = 0; reader.at < reader.end && reader.view.getUint8(reader.at) !== 0; i++) {
-    if (!scanQemuScsiRequest(reader, virtio, emulated, hostLittleEndian, packed)) {
+    if (!scanQemuScsiRequest(reader, virtio, emulated, hostLittleEndian, abi, packed)) {
       return reader.inside("in_flight", i);
     }
   }
@@ -2424,10 +2441,11 @@ export function checkQemuScsiRequests(
   virtio: boolean,
   emulated: boolean,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   packed: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanQemuScsiRequests(reader, virtio, emulated, hostLittleEndian, packed) && ended(reader, source, FILE, 128), reader);
+  return verdict(scanQemuScsiRequests(reader, virtio, emulated, hostLittleEndian, abi, packed) && ended(reader, source, FILE, 128), reader);
 }
 
 /**
@@ -2439,10 +2457,11 @@ export function sizeofQemuScsiRequests(
   virtio: boolean,
   emulated: boolean,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   packed: boolean,
 ): number {
   let size = 1;
-  for (const item of value.inFlight) size += sizeofQemuScsiRequest(item, virtio, emulated, hostLittleEndian, packed);
+  for (const item of value.inFlight) size += sizeofQemuScsiRequest(item, virtio, emulated, hostLittleEndian, abi, packed);
   return size;
 }
 
@@ -2456,13 +2475,14 @@ export function writeQemuScsiRequests(
   virtio: boolean,
   emulated: boolean,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   packed: boolean,
 ): void {
   const { inFlight } = value;
   let i = 0;
   try {
     for (const item of inFlight) {
-      writeQemuScsiRequest(writer, item, virtio, emulated, hostLittleEndian, packed);
+      writeQemuScsiRequest(writer, item, virtio, emulated, hostLittleEndian, abi, packed);
       i++;
     }
   } catch (error) {
@@ -2483,10 +2503,11 @@ export function encodeQemuScsiRequests(
   virtio: boolean,
   emulated: boolean,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   packed: boolean,
 ): Uint8Array {
-  const writer = new Writer(sizeofQemuScsiRequests(value, virtio, emulated, hostLittleEndian, packed));
-  writeQemuScsiRequests(writer, value, virtio, emulated, hostLittleEndian, packed);
+  const writer = new Writer(sizeofQemuScsiRequests(value, virtio, emulated, hostLittleEndian, abi, packed));
+  writeQemuScsiRequests(writer, value, virtio, emulated, hostLittleEndian, abi, packed);
   return writer.written();
 }
 
@@ -2499,6 +2520,7 @@ export class QemuScsiRequestsView extends View {
   readonly #virtio: boolean;
   readonly #emulated: boolean;
   readonly #hostLittleEndian: boolean;
+  readonly #abi: QemuHostAbi;
   readonly #packed: boolean;
   #inFlightEnd = 0;
   #inFlightStarts: number[] = [];
@@ -2511,18 +2533,20 @@ export class QemuScsiRequestsView extends View {
     virtio: boolean,
     emulated: boolean,
     hostLittleEndian: boolean,
+    abi: QemuHostAbi,
     packed: boolean,
   ) {
     super(source);
     this.#virtio = virtio;
     this.#emulated = emulated;
     this.#hostLittleEndian = hostLittleEndian;
+    this.#abi = abi;
     this.#packed = packed;
     this.moveTo(at);
   }
 
   override moveTo(at: number): this {
-    if (!scanQemuScsiRequests(this.$aim(at), this.#virtio, this.#emulated, this.#hostLittleEndian, this.#packed)) {
+    if (!scanQemuScsiRequests(this.$aim(at), this.#virtio, this.#emulated, this.#hostLittleEndian, this.#abi, this.#packed)) {
       throw this.$refused();
     }
     this.$at = at;
@@ -2542,7 +2566,7 @@ export class QemuScsiRequestsView extends View {
    */
   inFlight(i: number): QemuScsiRequestView {
     this.$index(i, this.inFlightCount);
-    return new QemuScsiRequestView(this.$within(this.#inFlightEnd), (this.#inFlightStarts[i] as number), this.#virtio, this.#emulated, this.#hostLittleEndian, this.#packed);
+    return new QemuScsiRequestView(this.$within(this.#inFlightEnd), (this.#inFlightStarts[i] as number), this.#virtio, this.#emulated, this.#hostLittleEndian, this.#abi, this.#packed);
   }
 
   /**
@@ -2557,7 +2581,7 @@ export class QemuScsiRequestsView extends View {
     this.#inFlightStarts.length = 0;
     while (reader.at < reader.end && reader.view.getUint8(reader.at) !== 0) {
       this.#inFlightStarts.push(reader.at);
-      if (!scanQemuScsiRequest(reader, this.#virtio, this.#emulated, this.#hostLittleEndian, this.#packed)) {
+      if (!scanQemuScsiRequest(reader, this.#virtio, this.#emulated, this.#hostLittleEndian, this.#abi, this.#packed)) {
         throw this.$refused();
       }
     }
@@ -2581,6 +2605,7 @@ export function walkQemuScsiRequests(
   virtio: boolean,
   emulated: boolean,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   packed: boolean,
 ): boolean {
   const { view } = reader;
@@ -2588,7 +2613,7 @@ export function walkQemuScsiRequests(
   let whole = true;
   for (let i = 0; whole && reader.at < reader.end && reader.view.getUint8(reader.at) !== 0; i++) {
     visitor.open(QEMU_SCSI_REQUESTS_SITES.inFlight, i, reader.at);
-    whole = walkQemuScsiRequest(reader, visitor, virtio, emulated, hostLittleEndian, packed);
+    whole = walkQemuScsiRequest(reader, visitor, virtio, emulated, hostLittleEndian, abi, packed);
     visitor.close(reader.at);
   }
   visitor.close(reader.at);

@@ -8,6 +8,7 @@ import { temporaryFolder, virtwire } from "./harness.js";
 const path = (name: string) => fileURLToPath(new URL(`../captures/${name}`, import.meta.url));
 const IN_FLIGHT = path("virtio-states/in-flight.bin.gz");
 const SERIAL = path("virtio-states/serial.bin.gz");
+const I386 = path("virtio-states/in-flight-i386.bin.gz");
 
 interface Queue {
   readonly index: number;
@@ -57,6 +58,9 @@ describe("virtwire rings", () => {
     [IN_FLIGHT, "0000:00:03.0/virtio-blk", [[0], [0]]],
     [IN_FLIGHT, "0000:00:04.0/virtio-blk", [[0]]],
     [SERIAL, "0000:00:02.0/virtio-console", [[], [], [], [], [], [0]]],
+    [I386, "0000:00:02.0/virtio-blk", [[0, 4]]],
+    [I386, "0000:00:03.0/virtio-blk", [[0], [0]]],
+    [I386, "0000:00:06.0/virtio-console", [[], [], [], [], [], [0]]],
   ])("finds the requests in flight that QEMU has saved: %s, %s", async (file, section, heads) => {
     const device = (await devicesOf(file)).find((one) => one.device === section);
     expect(device?.queues.map((queue) => queue.in_flight.heads)).toEqual(heads);
@@ -68,16 +72,19 @@ describe("virtwire rings", () => {
     expect(parts?.sort()).toEqual(await savedParts(file, section));
   });
 
-  it("finds those of a SCSI controller, which its disk has saved", async () => {
-    const device = (await devicesOf(IN_FLIGHT)).find((one) => one.device === "0000:00:05.0/virtio-scsi");
-    const parts = device?.queues.flatMap(({ in_flight }) =>
-      in_flight.buffers.flatMap(({ descriptors }) => descriptors.map(({ addr }) => String(addr))),
-    );
-    expect(parts?.sort()).toEqual(await savedParts(IN_FLIGHT, "0000:00:05.0/0:0:0/scsi-disk"));
-    // Behind the control queue and the event queue.
-    const busy = device?.queues.filter(({ in_flight }) => in_flight.heads.length > 0);
-    expect(busy?.map(({ index }) => index)).toEqual([3, 4]);
-  });
+  it.each([IN_FLIGHT, I386])(
+    "finds those of a SCSI controller, which its disk has saved: %s",
+    async (file) => {
+      const device = (await devicesOf(file)).find((one) => one.device === "0000:00:05.0/virtio-scsi");
+      const parts = device?.queues.flatMap(({ in_flight }) =>
+        in_flight.buffers.flatMap(({ descriptors }) => descriptors.map(({ addr }) => String(addr))),
+      );
+      expect(parts?.sort()).toEqual(await savedParts(file, "0000:00:05.0/0:0:0/scsi-disk"));
+      // Behind the control queue and the event queue.
+      const busy = device?.queues.filter(({ in_flight }) => in_flight.heads.length > 0);
+      expect(busy?.map(({ index }) => index)).toEqual([3, 4]);
+    },
+  );
 
   it("shows indices, buffers and what the device has saved", async () => {
     const { code, out } = await virtwire(["rings", IN_FLIGHT, "--device", "0000:00:02.0"]);

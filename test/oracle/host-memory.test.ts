@@ -3,13 +3,14 @@
  * both orders, connections of passt. They fill the structures, we must find what they put in.
  */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import {
   decodeQemuVirtqueueElement,
   encodeQemuVirtqueueElement,
+  QemuHostAbi,
 } from "../../generated/qemu/virtio/element.js";
 import { decodePasstState, encodePasstState } from "../../generated/vhost-user/passt-state.js";
 
@@ -59,14 +60,62 @@ describe("a request in flight", () => {
   ] as const)("of a %s-endian host has its fields where C puts them", (name, littleEndian, put) => {
     const bytes = outputOf(`element-${name}`, ELEMENT(put));
     expect(bytes.length).toBe(49_168);
-    const element = decodeQemuVirtqueueElement(bytes, littleEndian);
+    const element = decodeQemuVirtqueueElement(bytes, QemuHostAbi.QEMU_HOST_64, littleEndian);
     expect(element.index).toBe(7);
     expect(element.inAddr.length).toBe(1024);
     expect(element.inAddr.at(-1)).toBe(0x100000n + 1023n);
-    expect(element.inSg.at(-1)).toEqual({ iovBase: 0n, iovLen: 4096n + 1023n });
+    expect(element.inSg?.at(-1)).toEqual({ iovBase: 0n, iovLen: 4096n + 1023n });
     expect(element.outAddr).toEqual([0xfedcba9876543210n]);
     expect(element.outSg).toEqual([{ iovBase: 0x7f0000001000n, iovLen: 16n }]);
-    expect(Buffer.from(encodeQemuVirtqueueElement(element, littleEndian)).equals(bytes)).toBe(true);
+    expect(
+      Buffer.from(encodeQemuVirtqueueElement(element, QemuHostAbi.QEMU_HOST_64, littleEndian)).equals(bytes),
+    ).toBe(true);
+  });
+});
+
+/** The same declarations and values as initialised data, which needs no 32-bit libraries to be linked with. */
+const ELEMENT_DATA = `
+typedef unsigned long long hwaddr;
+struct iovec { void *iov_base; __SIZE_TYPE__ iov_len; };
+typedef struct {
+  unsigned int index, out_num, in_num;
+  hwaddr in_addr[1024], out_addr[1024];
+  struct iovec in_sg[1024], out_sg[1024];
+} VirtQueueElementOld;
+__attribute__((section("element"))) VirtQueueElementOld e = {
+  .index = 7, .out_num = 1, .in_num = 1024,
+  .in_addr = { 0x100000, [1023] = 0xfedcba9876543210 }, .out_addr = { 0x200000 },
+  .in_sg = { { 0, 4096 }, [1023] = { (void *)0x1000, 512 } }, .out_sg = { { 0, 16 } },
+};`;
+
+/** The data that gcc makes of it for another kind of host. */
+function dataOf(name: string, options: readonly string[]): Uint8Array {
+  const file = join(folder, name);
+  writeFileSync(`${file}.c`, ELEMENT_DATA);
+  execFileSync("gcc", [...options, "-w", "-ffreestanding", "-c", "-o", `${file}.o`, `${file}.c`]);
+  execFileSync("objcopy", ["-O", "binary", "-j", "element", `${file}.o`, `${file}.bin`]);
+  return readFileSync(`${file}.bin`);
+}
+
+describe.skipIf(process.arch !== "x64")("a request in flight of a 32-bit host", () => {
+  it.each([
+    ["x86", QemuHostAbi.QEMU_HOST_I386, ["-m32"], 32_780],
+    // What ARM, MIPS and PowerPC do by themselves.
+    ["64-bit integers aligned to 8 bytes", QemuHostAbi.QEMU_HOST_32, ["-m32", "-malign-double"], 32_784],
+    ["pointers of 64 bits", QemuHostAbi.QEMU_HOST_64, ["-m64"], 49_168],
+  ] as const)("has its fields where C puts them: %s", (_, abi, options, size) => {
+    const bytes = dataOf(`element-${abi}`, options);
+    expect(bytes.length).toBe(size);
+    const element = decodeQemuVirtqueueElement(bytes, abi, true);
+    expect(element).toMatchObject({ index: 7, outAddr: [0x200000n] });
+    expect([element.inAddr[0], element.inAddr[1023]]).toEqual([0x100000n, 0xfedcba9876543210n]);
+    const { inSg = element.inSg32 ?? [], outSg = element.outSg32 ?? [] } = element;
+    expect([inSg[0], inSg[1023]].map((one) => [Number(one?.iovBase), Number(one?.iovLen)])).toEqual([
+      [0, 4096],
+      [0x1000, 512],
+    ]);
+    expect(outSg.map(({ iovLen }) => Number(iovLen))).toEqual([16]);
+    expect(Buffer.from(encodeQemuVirtqueueElement(element, abi, true)).equals(bytes)).toBe(true);
   });
 });
 

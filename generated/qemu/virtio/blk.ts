@@ -28,6 +28,7 @@ import {
   verdict,
 } from "../../../src/runtime/index.js";
 import {
+  type QemuHostAbi,
   type QemuVirtqueueRequest,
   QemuVirtqueueRequestView,
   readQemuVirtqueueRequest,
@@ -40,8 +41,8 @@ import {
 const FILE = "qemu/virtio/blk.wire";
 
 /**
- * `struct qemu_virtio_blk_request`: 17 to 98329 bytes.
- * `multiqueue`: the device has more than one queue. `host`, `packed`: see qemu_virtqueue_request.
+ * `struct qemu_virtio_blk_request`: 13 to 131101 bytes.
+ * `multiqueue`: the device has more than one queue. `host`, `abi`, `packed`: see qemu_virtqueue_request.
  * `more` is always 1.
  * @see QEMU 10.0.2, hw/block/virtio-blk.c, virtio_blk_save_device
  */
@@ -53,7 +54,7 @@ export interface QemuVirtioBlkRequest {
    * @since QEMU 2.7
    */
   vqIndex?: number | undefined;
-  /** 16 to 98324 bytes. */
+  /** 12 to 131096 bytes. */
   request: QemuVirtqueueRequest;
 }
 
@@ -64,6 +65,7 @@ export interface QemuVirtioBlkRequest {
 export function readQemuVirtioBlkRequest(
   reader: Reader,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   multiqueue: boolean,
   packed: boolean,
 ): QemuVirtioBlkRequest {
@@ -76,7 +78,7 @@ export function readQemuVirtioBlkRequest(
     vqIndex = view.getUint32(at2, false);
     if (vqIndex >= 1024) throw reader.error("constraint", "vq_index", at2);
   }
-  const request = readQemuVirtqueueRequest(reader, hostLittleEndian, packed);
+  const request = readQemuVirtqueueRequest(reader, hostLittleEndian, abi, packed);
   return { vqIndex, request };
 }
 
@@ -88,17 +90,18 @@ export function readQemuVirtioBlkRequest(
 export function decodeQemuVirtioBlkRequest(
   source: Source,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   multiqueue: boolean,
   packed: boolean,
 ): QemuVirtioBlkRequest {
   const reader = readerOf(source);
   const { at, end, depth } = reader;
   try {
-    const value = readQemuVirtioBlkRequest(reader, hostLittleEndian, multiqueue, packed);
+    const value = readQemuVirtioBlkRequest(reader, hostLittleEndian, abi, multiqueue, packed);
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanQemuVirtioBlkRequest(reader.rewind(at, end, depth), hostLittleEndian, multiqueue, packed) && ended(reader, source, FILE, 10), reader);
+    throw explain(error, scanQemuVirtioBlkRequest(reader.rewind(at, end, depth), hostLittleEndian, abi, multiqueue, packed) && ended(reader, source, FILE, 10), reader);
   }
 }
 
@@ -112,6 +115,7 @@ const QEMU_VIRTIO_BLK_REQUEST_LEAVES2: readonly Leaf[] = [["vq_index", 0, 4, 14]
 export function scanQemuVirtioBlkRequest(
   reader: Reader,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   multiqueue: boolean,
   packed: boolean,
 ): boolean {
@@ -128,7 +132,7 @@ export function scanQemuVirtioBlkRequest(
     const vqIndex = view.getUint32(at2, false);
     if (vqIndex >= 1024) return reader.fail("constraint", "vq_index", at2, FILE, 14, "vq_index < 1024");
   }
-  if (!scanQemuVirtqueueRequest(reader, hostLittleEndian, packed)) return reader.inside("request");
+  if (!scanQemuVirtqueueRequest(reader, hostLittleEndian, abi, packed)) return reader.inside("request");
   return true;
 }
 
@@ -139,11 +143,12 @@ export function scanQemuVirtioBlkRequest(
 export function checkQemuVirtioBlkRequest(
   source: Source,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   multiqueue: boolean,
   packed: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanQemuVirtioBlkRequest(reader, hostLittleEndian, multiqueue, packed) && ended(reader, source, FILE, 10), reader);
+  return verdict(scanQemuVirtioBlkRequest(reader, hostLittleEndian, abi, multiqueue, packed) && ended(reader, source, FILE, 10), reader);
 }
 
 /**
@@ -153,6 +158,7 @@ export function checkQemuVirtioBlkRequest(
 export function sizeofQemuVirtioBlkRequest(
   value: QemuVirtioBlkRequest,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   multiqueue: boolean,
   packed: boolean,
 ): number {
@@ -160,7 +166,7 @@ export function sizeofQemuVirtioBlkRequest(
   if (multiqueue) {
     size += 4;
   }
-  size += sizeofQemuVirtqueueRequest(value.request, hostLittleEndian, packed);
+  size += sizeofQemuVirtqueueRequest(value.request, hostLittleEndian, abi, packed);
   return size;
 }
 
@@ -172,6 +178,7 @@ export function writeQemuVirtioBlkRequest(
   writer: Writer,
   value: QemuVirtioBlkRequest,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   multiqueue: boolean,
   packed: boolean,
 ): void {
@@ -192,7 +199,7 @@ export function writeQemuVirtioBlkRequest(
     if (vqIndex !== undefined) throw unexpected(writer, "vq_index", FILE, 14);
   }
   try {
-    writeQemuVirtqueueRequest(writer, request, hostLittleEndian, packed);
+    writeQemuVirtqueueRequest(writer, request, hostLittleEndian, abi, packed);
   } catch (error) {
     throw inside(error, "request");
   }
@@ -206,21 +213,23 @@ export function writeQemuVirtioBlkRequest(
 export function encodeQemuVirtioBlkRequest(
   value: QemuVirtioBlkRequest,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   multiqueue: boolean,
   packed: boolean,
 ): Uint8Array {
-  const writer = new Writer(sizeofQemuVirtioBlkRequest(value, hostLittleEndian, multiqueue, packed));
-  writeQemuVirtioBlkRequest(writer, value, hostLittleEndian, multiqueue, packed);
+  const writer = new Writer(sizeofQemuVirtioBlkRequest(value, hostLittleEndian, abi, multiqueue, packed));
+  writeQemuVirtioBlkRequest(writer, value, hostLittleEndian, abi, multiqueue, packed);
   return writer.written();
 }
 
 /**
- * A `qemu_virtio_blk_request` (17 to 98329 bytes) where it lies in memory: fields in any order, nothing is copied.
+ * A `qemu_virtio_blk_request` (13 to 131101 bytes) where it lies in memory: fields in any order, nothing is copied.
  * What holds further fields comes as a view of its own, a new object at each call.
  * Setters check that a value fits its field, not the constraints of the schema: those are for `check…`.
  */
 export class QemuVirtioBlkRequestView extends View {
   readonly #hostLittleEndian: boolean;
+  readonly #abi: QemuHostAbi;
   readonly #multiqueue: boolean;
   readonly #packed: boolean;
   #vqIndexAt = -1;
@@ -228,16 +237,24 @@ export class QemuVirtioBlkRequestView extends View {
   #requestEnd = 0;
 
   /** @throws WireError when there is no such value at `at`. */
-  constructor(source: Source, at: number, hostLittleEndian: boolean, multiqueue: boolean, packed: boolean) {
+  constructor(
+    source: Source,
+    at: number,
+    hostLittleEndian: boolean,
+    abi: QemuHostAbi,
+    multiqueue: boolean,
+    packed: boolean,
+  ) {
     super(source);
     this.#hostLittleEndian = hostLittleEndian;
+    this.#abi = abi;
     this.#multiqueue = multiqueue;
     this.#packed = packed;
     this.moveTo(at);
   }
 
   override moveTo(at: number): this {
-    if (!scanQemuVirtioBlkRequest(this.$aim(at), this.#hostLittleEndian, this.#multiqueue, this.#packed)) {
+    if (!scanQemuVirtioBlkRequest(this.$aim(at), this.#hostLittleEndian, this.#abi, this.#multiqueue, this.#packed)) {
       throw this.$refused();
     }
     this.$at = at;
@@ -272,9 +289,9 @@ export class QemuVirtioBlkRequestView extends View {
     this.$view.setUint32(this.#vqIndexAt, value, false);
   }
 
-  /** 16 to 98324 bytes. */
+  /** 12 to 131096 bytes. */
   get request(): QemuVirtqueueRequestView {
-    return new QemuVirtqueueRequestView(this.$within(this.#requestEnd), this.#requestAt, this.#hostLittleEndian, this.#packed);
+    return new QemuVirtqueueRequestView(this.$within(this.#requestEnd), this.#requestAt, this.#hostLittleEndian, this.#abi, this.#packed);
   }
 
   #locate(reader: Reader): void {
@@ -285,7 +302,9 @@ export class QemuVirtioBlkRequestView extends View {
       reader.take(4);
     }
     this.#requestAt = reader.at;
-    if (!scanQemuVirtqueueRequest(reader, this.#hostLittleEndian, this.#packed)) throw this.$refused();
+    if (!scanQemuVirtqueueRequest(reader, this.#hostLittleEndian, this.#abi, this.#packed)) {
+      throw this.$refused();
+    }
     this.#requestEnd = reader.at;
   }
 }
@@ -309,6 +328,7 @@ export function walkQemuVirtioBlkRequest(
   reader: Reader,
   visitor: Visitor,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   multiqueue: boolean,
   packed: boolean,
 ): boolean {
@@ -334,7 +354,7 @@ export function walkQemuVirtioBlkRequest(
     }
   }
   visitor.open(QEMU_VIRTIO_BLK_REQUEST_SITES.request, -1, reader.at);
-  const whole = walkQemuVirtqueueRequest(reader, visitor, hostLittleEndian, packed);
+  const whole = walkQemuVirtqueueRequest(reader, visitor, hostLittleEndian, abi, packed);
   visitor.close(reader.at);
   if (!whole) return false;
   return true;
@@ -359,12 +379,13 @@ export interface QemuVirtioBlk {
 export function readQemuVirtioBlk(
   reader: Reader,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   multiqueue: boolean,
   packed: boolean,
 ): QemuVirtioBlk {
   const { view } = reader;
   const requests: QemuVirtioBlkRequest[] = [];
-  while (reader.at < reader.end && reader.view.getUint8(reader.at) !== 0) requests.push(readQemuVirtioBlkRequest(reader, hostLittleEndian, multiqueue, packed));
+  while (reader.at < reader.end && reader.view.getUint8(reader.at) !== 0) requests.push(readQemuVirtioBlkRequest(reader, hostLittleEndian, abi, multiqueue, packed));
   const at = reader.take(1);
   if (view.getUint8(at) !== 0x0) throw reader.error("constant", "end", at);
   return { requests };
@@ -378,17 +399,18 @@ export function readQemuVirtioBlk(
 export function decodeQemuVirtioBlk(
   source: Source,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   multiqueue: boolean,
   packed: boolean,
 ): QemuVirtioBlk {
   const reader = readerOf(source);
   const { at, end, depth } = reader;
   try {
-    const value = readQemuVirtioBlk(reader, hostLittleEndian, multiqueue, packed);
+    const value = readQemuVirtioBlk(reader, hostLittleEndian, abi, multiqueue, packed);
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanQemuVirtioBlk(reader.rewind(at, end, depth), hostLittleEndian, multiqueue, packed) && ended(reader, source, FILE, 18), reader);
+    throw explain(error, scanQemuVirtioBlk(reader.rewind(at, end, depth), hostLittleEndian, abi, multiqueue, packed) && ended(reader, source, FILE, 18), reader);
   }
 }
 
@@ -401,12 +423,13 @@ const QEMU_VIRTIO_BLK_LEAVES: readonly Leaf[] = [["end", 0, 1, 21]];
 export function scanQemuVirtioBlk(
   reader: Reader,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   multiqueue: boolean,
   packed: boolean,
 ): boolean {
   const { view } = reader;
   for (let i = 0; reader.at < reader.end && reader.view.getUint8(reader.at) !== 0; i++) {
-    if (!scanQemuVirtioBlkRequest(reader, hostLittleEndian, multiqueue, packed)) {
+    if (!scanQemuVirtioBlkRequest(reader, hostLittleEndian, abi, multiqueue, packed)) {
       return reader.inside("requests", i);
     }
   }
@@ -425,11 +448,12 @@ export function scanQemuVirtioBlk(
 export function checkQemuVirtioBlk(
   source: Source,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   multiqueue: boolean,
   packed: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanQemuVirtioBlk(reader, hostLittleEndian, multiqueue, packed) && ended(reader, source, FILE, 18), reader);
+  return verdict(scanQemuVirtioBlk(reader, hostLittleEndian, abi, multiqueue, packed) && ended(reader, source, FILE, 18), reader);
 }
 
 /**
@@ -439,11 +463,12 @@ export function checkQemuVirtioBlk(
 export function sizeofQemuVirtioBlk(
   value: QemuVirtioBlk,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   multiqueue: boolean,
   packed: boolean,
 ): number {
   let size = 1;
-  for (const item of value.requests) size += sizeofQemuVirtioBlkRequest(item, hostLittleEndian, multiqueue, packed);
+  for (const item of value.requests) size += sizeofQemuVirtioBlkRequest(item, hostLittleEndian, abi, multiqueue, packed);
   return size;
 }
 
@@ -455,6 +480,7 @@ export function writeQemuVirtioBlk(
   writer: Writer,
   value: QemuVirtioBlk,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   multiqueue: boolean,
   packed: boolean,
 ): void {
@@ -462,7 +488,7 @@ export function writeQemuVirtioBlk(
   let i = 0;
   try {
     for (const item of requests) {
-      writeQemuVirtioBlkRequest(writer, item, hostLittleEndian, multiqueue, packed);
+      writeQemuVirtioBlkRequest(writer, item, hostLittleEndian, abi, multiqueue, packed);
       i++;
     }
   } catch (error) {
@@ -481,11 +507,12 @@ export function writeQemuVirtioBlk(
 export function encodeQemuVirtioBlk(
   value: QemuVirtioBlk,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   multiqueue: boolean,
   packed: boolean,
 ): Uint8Array {
-  const writer = new Writer(sizeofQemuVirtioBlk(value, hostLittleEndian, multiqueue, packed));
-  writeQemuVirtioBlk(writer, value, hostLittleEndian, multiqueue, packed);
+  const writer = new Writer(sizeofQemuVirtioBlk(value, hostLittleEndian, abi, multiqueue, packed));
+  writeQemuVirtioBlk(writer, value, hostLittleEndian, abi, multiqueue, packed);
   return writer.written();
 }
 
@@ -496,6 +523,7 @@ export function encodeQemuVirtioBlk(
  */
 export class QemuVirtioBlkView extends View {
   readonly #hostLittleEndian: boolean;
+  readonly #abi: QemuHostAbi;
   readonly #multiqueue: boolean;
   readonly #packed: boolean;
   #requestsEnd = 0;
@@ -503,16 +531,24 @@ export class QemuVirtioBlkView extends View {
   #endAt = 0;
 
   /** @throws WireError when there is no such value at `at`. */
-  constructor(source: Source, at: number, hostLittleEndian: boolean, multiqueue: boolean, packed: boolean) {
+  constructor(
+    source: Source,
+    at: number,
+    hostLittleEndian: boolean,
+    abi: QemuHostAbi,
+    multiqueue: boolean,
+    packed: boolean,
+  ) {
     super(source);
     this.#hostLittleEndian = hostLittleEndian;
+    this.#abi = abi;
     this.#multiqueue = multiqueue;
     this.#packed = packed;
     this.moveTo(at);
   }
 
   override moveTo(at: number): this {
-    if (!scanQemuVirtioBlk(this.$aim(at), this.#hostLittleEndian, this.#multiqueue, this.#packed)) {
+    if (!scanQemuVirtioBlk(this.$aim(at), this.#hostLittleEndian, this.#abi, this.#multiqueue, this.#packed)) {
       throw this.$refused();
     }
     this.$at = at;
@@ -533,7 +569,7 @@ export class QemuVirtioBlkView extends View {
    */
   requests(i: number): QemuVirtioBlkRequestView {
     this.$index(i, this.requestsCount);
-    return new QemuVirtioBlkRequestView(this.$within(this.#requestsEnd), (this.#requestsStarts[i] as number), this.#hostLittleEndian, this.#multiqueue, this.#packed);
+    return new QemuVirtioBlkRequestView(this.$within(this.#requestsEnd), (this.#requestsStarts[i] as number), this.#hostLittleEndian, this.#abi, this.#multiqueue, this.#packed);
   }
 
   /**
@@ -548,7 +584,7 @@ export class QemuVirtioBlkView extends View {
     this.#requestsStarts.length = 0;
     while (reader.at < reader.end && reader.view.getUint8(reader.at) !== 0) {
       this.#requestsStarts.push(reader.at);
-      if (!scanQemuVirtioBlkRequest(reader, this.#hostLittleEndian, this.#multiqueue, this.#packed)) {
+      if (!scanQemuVirtioBlkRequest(reader, this.#hostLittleEndian, this.#abi, this.#multiqueue, this.#packed)) {
         throw this.$refused();
       }
     }
@@ -575,6 +611,7 @@ export function walkQemuVirtioBlk(
   reader: Reader,
   visitor: Visitor,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   multiqueue: boolean,
   packed: boolean,
 ): boolean {
@@ -583,7 +620,7 @@ export function walkQemuVirtioBlk(
   let whole = true;
   for (let i = 0; whole && reader.at < reader.end && reader.view.getUint8(reader.at) !== 0; i++) {
     visitor.open(QEMU_VIRTIO_BLK_SITES.requests, i, reader.at);
-    whole = walkQemuVirtioBlkRequest(reader, visitor, hostLittleEndian, multiqueue, packed);
+    whole = walkQemuVirtioBlkRequest(reader, visitor, hostLittleEndian, abi, multiqueue, packed);
     visitor.close(reader.at);
   }
   visitor.close(reader.at);

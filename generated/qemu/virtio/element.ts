@@ -4,8 +4,8 @@
  * A request in flight, as QEMU saves it with a block device, a SCSI request or a console port: taken from the ring of
  * available buffers, not yet given back.
  *
- * It is the memory of a C struct of the source, in the byte order of the source's host, in a stream that is big-endian
- * elsewhere. Only 64-bit hosts are described; on others iovec takes 8 bytes.
+ * It is the memory of a C struct of the source, in the byte order of the source's host and as its compiler lays it out, in a
+ * stream that is big-endian elsewhere. Nothing says which host it was: the length tells, and the zeroes.
  * @see QEMU 10.0.2, hw/virtio/virtio.c, VirtQueueElementOld, qemu_put_virtqueue_element
  */
 import {
@@ -24,6 +24,7 @@ import {
   inside,
   misfit,
   missing,
+  otherConstant,
   readerOf,
   report,
   reportLack,
@@ -38,6 +39,36 @@ const FILE = "qemu/virtio/element.wire";
 
 /** Buffers of either direction that there is room for. */
 export const VIRTQUEUE_MAX_SIZE = 1024;
+
+/**
+ * `enum qemu_host_abi`, 8 bits. Other values are kept as they are.
+ * How the compiler of the source's host lays out pointers and 64-bit integers. 32-bit hosts are deprecated
+ * since QEMU 10.0.
+ * @see psABIs of the processors
+ */
+export const QemuHostAbi = {
+  /** Pointers of 64 bits. */
+  QEMU_HOST_64: 0x0,
+  /** Of 32 bits, 64-bit integers aligned to 8 bytes: ARM, MIPS, PowerPC. */
+  QEMU_HOST_32: 0x1,
+  /** Of 32 bits, 64-bit integers aligned to 4 bytes: x86. */
+  QEMU_HOST_I386: 0x2,
+} as const;
+export type QemuHostAbi = (typeof QemuHostAbi)[keyof typeof QemuHostAbi] | (number & {});
+
+/** The name of a value of `qemu_host_abi`, or undefined when it has none. */
+export function qemuHostAbiName(value: number | bigint): string | undefined {
+  switch (Number(value)) {
+    case 0x0:
+      return "QEMU_HOST_64";
+    case 0x1:
+      return "QEMU_HOST_32";
+    case 0x2:
+      return "QEMU_HOST_I386";
+    default:
+      return undefined;
+  }
+}
 
 /**
  * `struct qemu_iovec`: 16 bytes.
@@ -87,11 +118,11 @@ export function decodeQemuIovec(source: Source, littleEndian: boolean): QemuIove
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanQemuIovec(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 13), reader);
+    throw explain(error, scanQemuIovec(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 25), reader);
   }
 }
 
-const QEMU_IOVEC_LEAVES: readonly Leaf[] = [["iov_base", 0, 8, 16], ["iov_len", 8, 8, 18]];
+const QEMU_IOVEC_LEAVES: readonly Leaf[] = [["iov_base", 0, 8, 28], ["iov_len", 8, 8, 30]];
 
 /** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
 export function scanQemuIovec(reader: Reader, _littleEndian: boolean): boolean {
@@ -107,7 +138,7 @@ export function scanQemuIovec(reader: Reader, _littleEndian: boolean): boolean {
  */
 export function checkQemuIovec(source: Source, littleEndian: boolean): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanQemuIovec(reader, littleEndian) && ended(reader, source, FILE, 13), reader);
+  return verdict(scanQemuIovec(reader, littleEndian) && ended(reader, source, FILE, 25), reader);
 }
 
 /** The size of every `qemu_iovec` in bytes. */
@@ -126,7 +157,7 @@ export function writeQemuIovecAt(writer: Writer, at: number, value: QemuIovec, l
   const { view } = writer;
   const { iovBase, iovLen } = value;
   if (iovBase !== BigInt.asUintN(64, iovBase) || iovLen !== BigInt.asUintN(64, iovLen)) {
-    throw misfit(writer, at, FILE, [["iov_base", 64, 0, 16], ["iov_len", 64, 8, 18]], iovBase, iovLen);
+    throw misfit(writer, at, FILE, [["iov_base", 64, 0, 28], ["iov_len", 64, 8, 30]], iovBase, iovLen);
   }
   view.setBigUint64(at, iovBase, littleEndian);
   view.setBigUint64(at + 8, iovLen, littleEndian);
@@ -182,7 +213,7 @@ export class QemuIovecView extends View {
   }
   set iovBase(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "iov_base", this.$at, FILE, 16, String(value));
+      throw this.$error("range", "iov_base", this.$at, FILE, 28, String(value));
     }
     this.$view.setBigUint64(this.$at, value, this.#littleEndian);
   }
@@ -196,7 +227,7 @@ export class QemuIovecView extends View {
   }
   set iovLen(value: bigint) {
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "iov_len", this.$at + 8, FILE, 18, String(value));
+      throw this.$error("range", "iov_len", this.$at + 8, FILE, 30, String(value));
     }
     this.$view.setBigUint64(this.$at + 8, value, this.#littleEndian);
   }
@@ -206,10 +237,10 @@ const QEMU_IOVEC_SITES = {
   iovBase: {
     name: "iov_base",
     type: "u64",
-    schema: "qemu/virtio/element.wire:16",
+    schema: "qemu/virtio/element.wire:28",
     doc: "An address in the source's own memory, which the destination replaces.",
   },
-  iovLen: { name: "iov_len", type: "u64", schema: "qemu/virtio/element.wire:18", unit: "bytes" },
+  iovLen: { name: "iov_len", type: "u64", schema: "qemu/virtio/element.wire:30", unit: "bytes" },
 } satisfies Record<string, Site>;
 
 /**
@@ -228,13 +259,191 @@ export function walkQemuIovec(reader: Reader, visitor: Visitor, littleEndian: bo
 }
 
 /**
- * `struct qemu_virtqueue_element`: 16 to 98320 bytes.
- * 49,168 bytes, whatever the number of buffers. Entries behind those that are used are zero since QEMU 2.6 and mean
- * nothing; they are kept.
+ * `struct qemu_iovec_32`: 8 bytes.
+ * `qemu_iovec` of a 32-bit host.
+ * @see POSIX, sys/uio.h
+ */
+export interface QemuIovec32 {
+  /** 4 bytes at offset 0. */
+  iovBase: number;
+  /**
+   * 4 bytes at offset 4.
+   * Unit: bytes.
+   */
+  iovLen: number;
+}
+
+/**
+ * Reads the 8 bytes at `at`, which the caller has made sure of.
+ * @param littleEndian The byte order: true for little-endian, false for big-endian.
+ */
+export function readQemuIovec32At(reader: Reader, at: number, littleEndian: boolean): QemuIovec32 {
+  const { view } = reader;
+  return { iovBase: view.getUint32(at, littleEndian), iovLen: view.getUint32(at + 4, littleEndian) };
+}
+
+/**
+ * Reads at the cursor. For structs inside others: its errors have no path. Otherwise, decode.
+ * @param littleEndian The byte order: true for little-endian, false for big-endian.
+ */
+export function readQemuIovec32(reader: Reader, littleEndian: boolean): QemuIovec32 {
+  return readQemuIovec32At(reader, reader.take(8), littleEndian);
+}
+
+/**
+ * Decodes `struct qemu_iovec_32`: the whole of the bytes, or what begins at the cursor of a reader.
+ * @param littleEndian The byte order: true for little-endian, false for big-endian.
+ * @throws WireError when the bytes are no such value.
+ */
+export function decodeQemuIovec32(source: Source, littleEndian: boolean): QemuIovec32 {
+  const reader = readerOf(source);
+  const { at, end, depth } = reader;
+  try {
+    const value = readQemuIovec32(reader, littleEndian);
+    if (reader !== source) reader.finish();
+    return value;
+  } catch (error) {
+    throw explain(error, scanQemuIovec32(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 35), reader);
+  }
+}
+
+const QEMU_IOVEC_32_LEAVES: readonly Leaf[] = [["iov_base", 0, 4, 36], ["iov_len", 4, 4, 38]];
+
+/** Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong. */
+export function scanQemuIovec32(reader: Reader, _littleEndian: boolean): boolean {
+  const at = reader.at;
+  if (8 > reader.end - at) return reader.short(at, QEMU_IOVEC_32_LEAVES, FILE);
+  reader.at = at + 8;
+  return true;
+}
+
+/**
+ * What is wrong with the bytes as `struct qemu_iovec_32`; undefined when nothing is.
+ * @param littleEndian The byte order: true for little-endian, false for big-endian.
+ */
+export function checkQemuIovec32(source: Source, littleEndian: boolean): WireError | undefined {
+  const reader = readerOf(source);
+  return verdict(scanQemuIovec32(reader, littleEndian) && ended(reader, source, FILE, 35), reader);
+}
+
+/** The size of every `qemu_iovec_32` in bytes. */
+export const QEMU_IOVEC_32_SIZE = 8;
+
+/** How many bytes encoding the value takes. */
+export function sizeofQemuIovec32(_value: QemuIovec32, _littleEndian: boolean): number {
+  return 8;
+}
+
+/**
+ * Writes the 8 bytes at `at`, for which the caller has made room.
+ * @param littleEndian The byte order: true for little-endian, false for big-endian.
+ */
+export function writeQemuIovec32At(
+  writer: Writer,
+  at: number,
+  value: QemuIovec32,
+  littleEndian: boolean,
+): void {
+  const { view } = writer;
+  const { iovBase, iovLen } = value;
+  if (iovBase !== iovBase >>> 0 || iovLen !== iovLen >>> 0) {
+    throw misfit(writer, at, FILE, [["iov_base", 32, 0, 36], ["iov_len", 32, 4, 38]], iovBase, iovLen);
+  }
+  view.setUint32(at, iovBase, littleEndian);
+  view.setUint32(at + 4, iovLen, littleEndian);
+}
+
+/**
+ * Writes at the cursor. Offsets in its errors count from the start of the writer's memory.
+ * @param littleEndian The byte order: true for little-endian, false for big-endian.
+ */
+export function writeQemuIovec32(writer: Writer, value: QemuIovec32, littleEndian: boolean): void {
+  writeQemuIovec32At(writer, writer.take(8), value, littleEndian);
+}
+
+/**
+ * Encodes `struct qemu_iovec_32`.
+ * @param littleEndian The byte order: true for little-endian, false for big-endian.
+ * @throws WireError when a part of the value does not fit its field, or breaks a rule of the schema.
+ */
+export function encodeQemuIovec32(value: QemuIovec32, littleEndian: boolean): Uint8Array {
+  const writer = new Writer(QEMU_IOVEC_32_SIZE);
+  writeQemuIovec32(writer, value, littleEndian);
+  return writer.written();
+}
+
+/** A `qemu_iovec_32` (8 bytes) where it lies in memory: fields in any order, nothing is copied. */
+export class QemuIovec32View extends View {
+  readonly #littleEndian: boolean;
+
+  /** @throws WireError when there is no such value at `at`. */
+  constructor(source: Source, at: number, littleEndian: boolean) {
+    super(source);
+    this.#littleEndian = littleEndian;
+    this.moveTo(at);
+  }
+
+  override moveTo(at: number): this {
+    if (!this.$holds(at, 8)) {
+      scanQemuIovec32(this.$aim(at), this.#littleEndian);
+      throw this.$refused();
+    }
+    this.$at = at;
+    this.$end = at + 8;
+    return this;
+  }
+
+  /** 4 bytes at offset 0. */
+  get iovBase(): number {
+    return this.$view.getUint32(this.$at, this.#littleEndian);
+  }
+  set iovBase(value: number) {
+    if (value !== value >>> 0) throw this.$error("range", "iov_base", this.$at, FILE, 36, String(value));
+    this.$view.setUint32(this.$at, value, this.#littleEndian);
+  }
+
+  /**
+   * 4 bytes at offset 4.
+   * Unit: bytes.
+   */
+  get iovLen(): number {
+    return this.$view.getUint32(this.$at + 4, this.#littleEndian);
+  }
+  set iovLen(value: number) {
+    if (value !== value >>> 0) throw this.$error("range", "iov_len", this.$at + 4, FILE, 38, String(value));
+    this.$view.setUint32(this.$at + 4, value, this.#littleEndian);
+  }
+}
+
+const QEMU_IOVEC_32_SITES = {
+  iovBase: { name: "iov_base", type: "u32", schema: "qemu/virtio/element.wire:36" },
+  iovLen: { name: "iov_len", type: "u32", schema: "qemu/virtio/element.wire:38", unit: "bytes" },
+} satisfies Record<string, Site>;
+
+/**
+ * Reports every field of the `qemu_iovec_32` at the cursor. False when it had to end before the value does.
+ * @param littleEndian The byte order: true for little-endian, false for big-endian.
+ */
+export function walkQemuIovec32(reader: Reader, visitor: Visitor, littleEndian: boolean): boolean {
+  const { view } = reader;
+  const at = reader.at;
+  if (4 > reader.end - at) return reportShort(reader, visitor, at, QEMU_IOVEC_32_LEAVES, FILE);
+  visitor.field(QEMU_IOVEC_32_SITES.iovBase, -1, at, 4, view.getUint32(at, littleEndian));
+  if (8 > reader.end - at) return reportShort(reader, visitor, at, QEMU_IOVEC_32_LEAVES, FILE);
+  visitor.field(QEMU_IOVEC_32_SITES.iovLen, -1, at + 4, 4, view.getUint32(at + 4, littleEndian));
+  reader.at = at + 8;
+  return true;
+}
+
+/**
+ * `struct qemu_virtqueue_element`: 12 to 131092 bytes.
+ * 49,168 bytes, whatever the number of buffers; of 32-bit hosts 32,784, of x86 32,780. Entries behind those that are used are
+ * zero since QEMU 2.6 and mean nothing; they are kept.
  *
  * The source refuses nothing in here; a destination aborts when there are more buffers than room for them.
  * `out_num` is not part of the value: encoding derives it.
  * `in_num` is not part of the value: encoding derives it.
+ * `padding` is always 0.
  */
 export interface QemuVirtqueueElement {
   /**
@@ -246,10 +455,11 @@ export interface QemuVirtqueueElement {
    * 4 bytes at offset 12.
    * Aligns what follows.
    * Reserved: kept as it is, zero when left out.
+   * Undefined where the condition of the schema does not hold.
    */
   reserved?: Uint8Array | undefined;
   /**
-   * Up to 8192 bytes at offset 16.
+   * Up to 8192 bytes.
    * Guest addresses of the buffers.
    */
   inAddr: bigint[];
@@ -268,33 +478,83 @@ export interface QemuVirtqueueElement {
   /**
    * Up to 16384 bytes.
    * Their lengths.
+   * Undefined where the condition of the schema does not hold.
    */
-  inSg: QemuIovec[];
+  inSg?: QemuIovec[] | undefined;
   /**
    * Up to 16384 bytes.
    * Reserved: kept as it is, zero when left out.
+   * Undefined where the condition of the schema does not hold.
    */
   inSgUnused?: Uint8Array | undefined;
-  /** Up to 16384 bytes. */
-  outSg: QemuIovec[];
+  /**
+   * Up to 16384 bytes.
+   * Undefined where the condition of the schema does not hold.
+   */
+  outSg?: QemuIovec[] | undefined;
   /**
    * Up to 16384 bytes.
    * Reserved: kept as it is, zero when left out.
+   * Undefined where the condition of the schema does not hold.
    */
   outSgUnused?: Uint8Array | undefined;
+  /**
+   * Up to 8192 bytes.
+   * Their lengths.
+   * Undefined where the condition of the schema does not hold.
+   */
+  inSg32?: QemuIovec32[] | undefined;
+  /**
+   * Up to 8192 bytes.
+   * Reserved: kept as it is, zero when left out.
+   * Undefined where the condition of the schema does not hold.
+   */
+  inSg32Unused?: Uint8Array | undefined;
+  /**
+   * Up to 8192 bytes.
+   * Undefined where the condition of the schema does not hold.
+   */
+  outSg32?: QemuIovec32[] | undefined;
+  /**
+   * Up to 8192 bytes.
+   * Reserved: kept as it is, zero when left out.
+   * Undefined where the condition of the schema does not hold.
+   */
+  outSg32Unused?: Uint8Array | undefined;
 }
 
 /**
  * Reads at the cursor. For structs inside others: its errors have no path. Otherwise, decode.
  * @param littleEndian The byte order: true for little-endian, false for big-endian.
  */
-export function readQemuVirtqueueElement(reader: Reader, littleEndian: boolean): QemuVirtqueueElement {
+export function readQemuVirtqueueElement(
+  reader: Reader,
+  abi: QemuHostAbi,
+  littleEndian: boolean,
+): QemuVirtqueueElement {
   const { view } = reader;
-  const at = reader.take(16);
+  let reserved: Uint8Array | undefined;
+  let inSg: QemuIovec[] | undefined;
+  let inSgUnused: Uint8Array | undefined;
+  let outSg: QemuIovec[] | undefined;
+  let outSgUnused: Uint8Array | undefined;
+  let inSg32: QemuIovec32[] | undefined;
+  let inSg32Unused: Uint8Array | undefined;
+  let outSg32: QemuIovec32[] | undefined;
+  let outSg32Unused: Uint8Array | undefined;
+  const at = reader.take(12);
   const outNum = view.getUint32(at + 4, littleEndian);
   const inNum = view.getUint32(at + 8, littleEndian);
   if (outNum > 0x400 /* VIRTQUEUE_MAX_SIZE */) throw reader.error("constraint", "out_num", at + 4);
   if (inNum > 0x400 /* VIRTQUEUE_MAX_SIZE */) throw reader.error("constraint", "in_num", at + 8);
+  if (abi === 0x0 /* QEMU_HOST_64 */) {
+    const at2 = reader.take(4);
+    reserved = reader.reserved(at2, 4);
+  }
+  if (abi === 0x1 /* QEMU_HOST_32 */) {
+    const at3 = reader.take(4);
+    if (view.getUint32(at3, littleEndian) !== 0x0) throw reader.error("constant", "padding", at3);
+  }
   const start = reader.take(inNum * 8);
   const inAddr: bigint[] = new Array(inNum);
   let next = start;
@@ -303,9 +563,9 @@ export function readQemuVirtqueueElement(reader: Reader, littleEndian: boolean):
     next += 8;
   }
   const size = (0x400 /* VIRTQUEUE_MAX_SIZE */ - inNum) * 8;
-  const at2 = reader.take(size);
-  if (reader.strict && !reader.isZero(at2, size)) throw reader.error("reserved", "in_addr_unused", at2);
-  const inAddrUnused = reader.bytes.subarray(at2, at2 + size);
+  const at4 = reader.take(size);
+  if (reader.strict && !reader.isZero(at4, size)) throw reader.error("reserved", "in_addr_unused", at4);
+  const inAddrUnused = reader.bytes.subarray(at4, at4 + size);
   const start2 = reader.take(outNum * 8);
   const outAddr: bigint[] = new Array(outNum);
   let next2 = start2;
@@ -314,34 +574,64 @@ export function readQemuVirtqueueElement(reader: Reader, littleEndian: boolean):
     next2 += 8;
   }
   const size2 = (0x400 /* VIRTQUEUE_MAX_SIZE */ - outNum) * 8;
-  const at3 = reader.take(size2);
-  if (reader.strict && !reader.isZero(at3, size2)) throw reader.error("reserved", "out_addr_unused", at3);
-  const outAddrUnused = reader.bytes.subarray(at3, at3 + size2);
-  const start3 = reader.take(inNum * 16);
-  const inSg: QemuIovec[] = new Array(inNum);
-  let next3 = start3;
-  for (let i3 = 0; i3 < inNum; i3++) {
-    inSg[i3] = readQemuIovecAt(reader, next3, littleEndian);
-    next3 += 16;
+  const at5 = reader.take(size2);
+  if (reader.strict && !reader.isZero(at5, size2)) throw reader.error("reserved", "out_addr_unused", at5);
+  const outAddrUnused = reader.bytes.subarray(at5, at5 + size2);
+  if (abi === 0x0 /* QEMU_HOST_64 */) {
+    const start3 = reader.take(inNum * 16);
+    const list: QemuIovec[] = new Array(inNum);
+    let next3 = start3;
+    for (let i3 = 0; i3 < inNum; i3++) {
+      list[i3] = readQemuIovecAt(reader, next3, littleEndian);
+      next3 += 16;
+    }
+    inSg = list;
+    const size3 = (0x400 /* VIRTQUEUE_MAX_SIZE */ - inNum) * 0x10 /* sizeof(qemu_iovec) */;
+    const at6 = reader.take(size3);
+    if (reader.strict && !reader.isZero(at6, size3)) throw reader.error("reserved", "in_sg_unused", at6);
+    inSgUnused = reader.bytes.subarray(at6, at6 + size3);
+    const start4 = reader.take(outNum * 16);
+    const list2: QemuIovec[] = new Array(outNum);
+    let next4 = start4;
+    for (let i4 = 0; i4 < outNum; i4++) {
+      list2[i4] = readQemuIovecAt(reader, next4, littleEndian);
+      next4 += 16;
+    }
+    outSg = list2;
+    const size4 = (0x400 /* VIRTQUEUE_MAX_SIZE */ - outNum) * 0x10 /* sizeof(qemu_iovec) */;
+    const at7 = reader.take(size4);
+    if (reader.strict && !reader.isZero(at7, size4)) throw reader.error("reserved", "out_sg_unused", at7);
+    outSgUnused = reader.bytes.subarray(at7, at7 + size4);
   }
-  const size3 = (0x400 /* VIRTQUEUE_MAX_SIZE */ - inNum) * 0x10 /* sizeof(qemu_iovec) */;
-  const at4 = reader.take(size3);
-  if (reader.strict && !reader.isZero(at4, size3)) throw reader.error("reserved", "in_sg_unused", at4);
-  const inSgUnused = reader.bytes.subarray(at4, at4 + size3);
-  const start4 = reader.take(outNum * 16);
-  const outSg: QemuIovec[] = new Array(outNum);
-  let next4 = start4;
-  for (let i4 = 0; i4 < outNum; i4++) {
-    outSg[i4] = readQemuIovecAt(reader, next4, littleEndian);
-    next4 += 16;
+  if (abi !== 0x0 /* QEMU_HOST_64 */) {
+    const start5 = reader.take(inNum * 8);
+    const list3: QemuIovec32[] = new Array(inNum);
+    let next5 = start5;
+    for (let i5 = 0; i5 < inNum; i5++) {
+      list3[i5] = readQemuIovec32At(reader, next5, littleEndian);
+      next5 += 8;
+    }
+    inSg32 = list3;
+    const size5 = (0x400 /* VIRTQUEUE_MAX_SIZE */ - inNum) * 0x8 /* sizeof(qemu_iovec_32) */;
+    const at8 = reader.take(size5);
+    if (reader.strict && !reader.isZero(at8, size5)) throw reader.error("reserved", "in_sg_32_unused", at8);
+    inSg32Unused = reader.bytes.subarray(at8, at8 + size5);
+    const start6 = reader.take(outNum * 8);
+    const list4: QemuIovec32[] = new Array(outNum);
+    let next6 = start6;
+    for (let i6 = 0; i6 < outNum; i6++) {
+      list4[i6] = readQemuIovec32At(reader, next6, littleEndian);
+      next6 += 8;
+    }
+    outSg32 = list4;
+    const size6 = (0x400 /* VIRTQUEUE_MAX_SIZE */ - outNum) * 0x8 /* sizeof(qemu_iovec_32) */;
+    const at9 = reader.take(size6);
+    if (reader.strict && !reader.isZero(at9, size6)) throw reader.error("reserved", "out_sg_32_unused", at9);
+    outSg32Unused = reader.bytes.subarray(at9, at9 + size6);
   }
-  const size4 = (0x400 /* VIRTQUEUE_MAX_SIZE */ - outNum) * 0x10 /* sizeof(qemu_iovec) */;
-  const at5 = reader.take(size4);
-  if (reader.strict && !reader.isZero(at5, size4)) throw reader.error("reserved", "out_sg_unused", at5);
-  const outSgUnused = reader.bytes.subarray(at5, at5 + size4);
   return {
     index: view.getUint32(at, littleEndian),
-    reserved: reader.reserved(at + 12, 4),
+    reserved,
     inAddr,
     inAddrUnused,
     outAddr,
@@ -350,6 +640,10 @@ export function readQemuVirtqueueElement(reader: Reader, littleEndian: boolean):
     inSgUnused,
     outSg,
     outSgUnused,
+    inSg32,
+    inSg32Unused,
+    outSg32,
+    outSg32Unused,
   };
 }
 
@@ -358,80 +652,117 @@ export function readQemuVirtqueueElement(reader: Reader, littleEndian: boolean):
  * @param littleEndian The byte order: true for little-endian, false for big-endian.
  * @throws WireError when the bytes are no such value.
  */
-export function decodeQemuVirtqueueElement(source: Source, littleEndian: boolean): QemuVirtqueueElement {
+export function decodeQemuVirtqueueElement(
+  source: Source,
+  abi: QemuHostAbi,
+  littleEndian: boolean,
+): QemuVirtqueueElement {
   const reader = readerOf(source);
   const { at, end, depth } = reader;
   try {
-    const value = readQemuVirtqueueElement(reader, littleEndian);
+    const value = readQemuVirtqueueElement(reader, abi, littleEndian);
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanQemuVirtqueueElement(reader.rewind(at, end, depth), littleEndian) && ended(reader, source, FILE, 25), reader);
+    throw explain(error, scanQemuVirtqueueElement(reader.rewind(at, end, depth), abi, littleEndian) && ended(reader, source, FILE, 45), reader);
   }
 }
 
 const QEMU_VIRTQUEUE_ELEMENT_LEAVES: readonly Leaf[] = [
-  ["index", 0, 4, 27],
-  ["out_num", 4, 4, 29],
-  ["in_num", 8, 4, 31],
-  ["reserved", 12, 4, 33],
+  ["index", 0, 4, 47],
+  ["out_num", 4, 4, 49],
+  ["in_num", 8, 4, 51],
 ];
+const QEMU_VIRTQUEUE_ELEMENT_LEAVES2: readonly Leaf[] = [["reserved", 0, 4, 53]];
+const QEMU_VIRTQUEUE_ELEMENT_LEAVES3: readonly Leaf[] = [["padding", 0, 4, 56]];
 
 /**
  * Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong.
  * @param littleEndian The byte order: true for little-endian, false for big-endian.
  */
-export function scanQemuVirtqueueElement(reader: Reader, littleEndian: boolean): boolean {
+export function scanQemuVirtqueueElement(reader: Reader, abi: QemuHostAbi, littleEndian: boolean): boolean {
   const { view } = reader;
   const at = reader.at;
-  if (16 > reader.end - at) return reader.short(at, QEMU_VIRTQUEUE_ELEMENT_LEAVES, FILE);
-  reader.at = at + 16;
+  if (12 > reader.end - at) return reader.short(at, QEMU_VIRTQUEUE_ELEMENT_LEAVES, FILE);
+  reader.at = at + 12;
   const outNum = view.getUint32(at + 4, littleEndian);
   const inNum = view.getUint32(at + 8, littleEndian);
-  if (reader.strict && !reader.isZero(at + 12, 4)) {
-    return reader.fail("reserved", "reserved", at + 12, FILE, 33);
-  }
   if (outNum > 0x400 /* VIRTQUEUE_MAX_SIZE */) {
-    return reader.fail("constraint", "out_num", at + 4, FILE, 29, "out_num <= VIRTQUEUE_MAX_SIZE");
+    return reader.fail("constraint", "out_num", at + 4, FILE, 49, "out_num <= VIRTQUEUE_MAX_SIZE");
   }
   if (inNum > 0x400 /* VIRTQUEUE_MAX_SIZE */) {
-    return reader.fail("constraint", "in_num", at + 8, FILE, 31, "in_num <= VIRTQUEUE_MAX_SIZE");
+    return reader.fail("constraint", "in_num", at + 8, FILE, 51, "in_num <= VIRTQUEUE_MAX_SIZE");
+  }
+  if (abi === 0x0 /* QEMU_HOST_64 */) {
+    const at2 = reader.at;
+    if (4 > reader.end - at2) return reader.short(at2, QEMU_VIRTQUEUE_ELEMENT_LEAVES2, FILE);
+    reader.at = at2 + 4;
+    if (reader.strict && !reader.isZero(at2, 4)) return reader.fail("reserved", "reserved", at2, FILE, 53);
+  }
+  if (abi === 0x1 /* QEMU_HOST_32 */) {
+    const at3 = reader.at;
+    if (4 > reader.end - at3) return reader.short(at3, QEMU_VIRTQUEUE_ELEMENT_LEAVES3, FILE);
+    reader.at = at3 + 4;
+    const padding = view.getUint32(at3, littleEndian);
+    if (padding !== 0x0) return otherConstant(reader, "padding", at3, FILE, 56, 0x0, padding);
   }
   const need = inNum * 8;
-  if (need > reader.end - reader.at) return reader.lacks("in_addr", reader.at, need, FILE, 35);
+  if (need > reader.end - reader.at) return reader.lacks("in_addr", reader.at, need, FILE, 58);
   reader.at += need;
   const size = (0x400 /* VIRTQUEUE_MAX_SIZE */ - inNum) * 8;
-  if (size > reader.end - reader.at) return reader.lacks("in_addr_unused", reader.at, size, FILE, 36);
+  if (size > reader.end - reader.at) return reader.lacks("in_addr_unused", reader.at, size, FILE, 59);
   reader.at += size;
   if (reader.strict && !reader.isZero(reader.at - size, size)) {
-    return reader.fail("reserved", "in_addr_unused", reader.at - size, FILE, 36);
+    return reader.fail("reserved", "in_addr_unused", reader.at - size, FILE, 59);
   }
   const need2 = outNum * 8;
-  if (need2 > reader.end - reader.at) return reader.lacks("out_addr", reader.at, need2, FILE, 37);
+  if (need2 > reader.end - reader.at) return reader.lacks("out_addr", reader.at, need2, FILE, 60);
   reader.at += need2;
   const size2 = (0x400 /* VIRTQUEUE_MAX_SIZE */ - outNum) * 8;
-  if (size2 > reader.end - reader.at) return reader.lacks("out_addr_unused", reader.at, size2, FILE, 38);
+  if (size2 > reader.end - reader.at) return reader.lacks("out_addr_unused", reader.at, size2, FILE, 61);
   reader.at += size2;
   if (reader.strict && !reader.isZero(reader.at - size2, size2)) {
-    return reader.fail("reserved", "out_addr_unused", reader.at - size2, FILE, 38);
+    return reader.fail("reserved", "out_addr_unused", reader.at - size2, FILE, 61);
   }
-  const need3 = inNum * 16;
-  if (need3 > reader.end - reader.at) return reader.lacks("in_sg", reader.at, need3, FILE, 40);
-  reader.at += need3;
-  const size3 = (0x400 /* VIRTQUEUE_MAX_SIZE */ - inNum) * 0x10 /* sizeof(qemu_iovec) */;
-  if (size3 > reader.end - reader.at) return reader.lacks("in_sg_unused", reader.at, size3, FILE, 41);
-  reader.at += size3;
-  if (reader.strict && !reader.isZero(reader.at - size3, size3)) {
-    return reader.fail("reserved", "in_sg_unused", reader.at - size3, FILE, 41);
+  if (abi === 0x0 /* QEMU_HOST_64 */) {
+    const need3 = inNum * 16;
+    if (need3 > reader.end - reader.at) return reader.lacks("in_sg", reader.at, need3, FILE, 64);
+    reader.at += need3;
+    const size3 = (0x400 /* VIRTQUEUE_MAX_SIZE */ - inNum) * 0x10 /* sizeof(qemu_iovec) */;
+    if (size3 > reader.end - reader.at) return reader.lacks("in_sg_unused", reader.at, size3, FILE, 65);
+    reader.at += size3;
+    if (reader.strict && !reader.isZero(reader.at - size3, size3)) {
+      return reader.fail("reserved", "in_sg_unused", reader.at - size3, FILE, 65);
+    }
+    const need4 = outNum * 16;
+    if (need4 > reader.end - reader.at) return reader.lacks("out_sg", reader.at, need4, FILE, 66);
+    reader.at += need4;
+    const size4 = (0x400 /* VIRTQUEUE_MAX_SIZE */ - outNum) * 0x10 /* sizeof(qemu_iovec) */;
+    if (size4 > reader.end - reader.at) return reader.lacks("out_sg_unused", reader.at, size4, FILE, 67);
+    reader.at += size4;
+    if (reader.strict && !reader.isZero(reader.at - size4, size4)) {
+      return reader.fail("reserved", "out_sg_unused", reader.at - size4, FILE, 67);
+    }
   }
-  const need4 = outNum * 16;
-  if (need4 > reader.end - reader.at) return reader.lacks("out_sg", reader.at, need4, FILE, 42);
-  reader.at += need4;
-  const size4 = (0x400 /* VIRTQUEUE_MAX_SIZE */ - outNum) * 0x10 /* sizeof(qemu_iovec) */;
-  if (size4 > reader.end - reader.at) return reader.lacks("out_sg_unused", reader.at, size4, FILE, 43);
-  reader.at += size4;
-  if (reader.strict && !reader.isZero(reader.at - size4, size4)) {
-    return reader.fail("reserved", "out_sg_unused", reader.at - size4, FILE, 43);
+  if (abi !== 0x0 /* QEMU_HOST_64 */) {
+    const need5 = inNum * 8;
+    if (need5 > reader.end - reader.at) return reader.lacks("in_sg_32", reader.at, need5, FILE, 71);
+    reader.at += need5;
+    const size5 = (0x400 /* VIRTQUEUE_MAX_SIZE */ - inNum) * 0x8 /* sizeof(qemu_iovec_32) */;
+    if (size5 > reader.end - reader.at) return reader.lacks("in_sg_32_unused", reader.at, size5, FILE, 72);
+    reader.at += size5;
+    if (reader.strict && !reader.isZero(reader.at - size5, size5)) {
+      return reader.fail("reserved", "in_sg_32_unused", reader.at - size5, FILE, 72);
+    }
+    const need6 = outNum * 8;
+    if (need6 > reader.end - reader.at) return reader.lacks("out_sg_32", reader.at, need6, FILE, 73);
+    reader.at += need6;
+    const size6 = (0x400 /* VIRTQUEUE_MAX_SIZE */ - outNum) * 0x8 /* sizeof(qemu_iovec_32) */;
+    if (size6 > reader.end - reader.at) return reader.lacks("out_sg_32_unused", reader.at, size6, FILE, 74);
+    reader.at += size6;
+    if (reader.strict && !reader.isZero(reader.at - size6, size6)) {
+      return reader.fail("reserved", "out_sg_32_unused", reader.at - size6, FILE, 74);
+    }
   }
   return true;
 }
@@ -440,14 +771,45 @@ export function scanQemuVirtqueueElement(reader: Reader, littleEndian: boolean):
  * What is wrong with the bytes as `struct qemu_virtqueue_element`; undefined when nothing is.
  * @param littleEndian The byte order: true for little-endian, false for big-endian.
  */
-export function checkQemuVirtqueueElement(source: Source, littleEndian: boolean): WireError | undefined {
+export function checkQemuVirtqueueElement(
+  source: Source,
+  abi: QemuHostAbi,
+  littleEndian: boolean,
+): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanQemuVirtqueueElement(reader, littleEndian) && ended(reader, source, FILE, 25), reader);
+  return verdict(scanQemuVirtqueueElement(reader, abi, littleEndian) && ended(reader, source, FILE, 45), reader);
 }
 
 /** How many bytes encoding the value takes. */
-export function sizeofQemuVirtqueueElement(value: QemuVirtqueueElement, _littleEndian: boolean): number {
-  return 16 + value.inAddr.length * 8 + (value.inAddrUnused?.length ?? (0x400 /* VIRTQUEUE_MAX_SIZE */ - (value.inAddr.length)) * 8) + value.outAddr.length * 8 + (value.outAddrUnused?.length ?? (0x400 /* VIRTQUEUE_MAX_SIZE */ - (value.outAddr.length)) * 8) + value.inSg.length * 16 + (value.inSgUnused?.length ?? (0x400 /* VIRTQUEUE_MAX_SIZE */ - (value.inAddr.length)) * 0x10 /* sizeof(qemu_iovec) */) + value.outSg.length * 16 + (value.outSgUnused?.length ?? (0x400 /* VIRTQUEUE_MAX_SIZE */ - (value.outAddr.length)) * 0x10 /* sizeof(qemu_iovec) */);
+export function sizeofQemuVirtqueueElement(
+  value: QemuVirtqueueElement,
+  abi: QemuHostAbi,
+  _littleEndian: boolean,
+): number {
+  let size = 12;
+  if (abi === 0x0 /* QEMU_HOST_64 */) {
+    size += 4;
+  }
+  if (abi === 0x1 /* QEMU_HOST_32 */) {
+    size += 4;
+  }
+  size += value.inAddr.length * 8;
+  size += (value.inAddrUnused?.length ?? (0x400 /* VIRTQUEUE_MAX_SIZE */ - (value.inAddr.length)) * 8);
+  size += value.outAddr.length * 8;
+  size += (value.outAddrUnused?.length ?? (0x400 /* VIRTQUEUE_MAX_SIZE */ - (value.outAddr.length)) * 8);
+  if (abi === 0x0 /* QEMU_HOST_64 */) {
+    size += (value.inSg?.length ?? 0) * 16;
+    size += (value.inSgUnused?.length ?? (0x400 /* VIRTQUEUE_MAX_SIZE */ - (value.inAddr.length)) * 0x10 /* sizeof(qemu_iovec) */);
+    size += (value.outSg?.length ?? 0) * 16;
+    size += (value.outSgUnused?.length ?? (0x400 /* VIRTQUEUE_MAX_SIZE */ - (value.outAddr.length)) * 0x10 /* sizeof(qemu_iovec) */);
+  }
+  if (abi !== 0x0 /* QEMU_HOST_64 */) {
+    size += (value.inSg32?.length ?? 0) * 8;
+    size += (value.inSg32Unused?.length ?? (0x400 /* VIRTQUEUE_MAX_SIZE */ - (value.inAddr.length)) * 0x8 /* sizeof(qemu_iovec_32) */);
+    size += (value.outSg32?.length ?? 0) * 8;
+    size += (value.outSg32Unused?.length ?? (0x400 /* VIRTQUEUE_MAX_SIZE */ - (value.outAddr.length)) * 0x8 /* sizeof(qemu_iovec_32) */);
+  }
+  return size;
 }
 
 /**
@@ -457,6 +819,7 @@ export function sizeofQemuVirtqueueElement(value: QemuVirtqueueElement, _littleE
 export function writeQemuVirtqueueElement(
   writer: Writer,
   value: QemuVirtqueueElement,
+  abi: QemuHostAbi,
   littleEndian: boolean,
 ): void {
   const {
@@ -470,82 +833,144 @@ export function writeQemuVirtqueueElement(
     inSgUnused,
     outSg,
     outSgUnused,
+    inSg32,
+    inSg32Unused,
+    outSg32,
+    outSg32Unused,
   } = value;
-  const at = writer.take(16);
+  const at = writer.take(12);
   const { view } = writer;
   const outNum = outAddr.length;
   const inNum = inAddr.length;
   if (index$ !== index$ >>> 0 || outNum !== outNum >>> 0 || inNum !== inNum >>> 0) {
     throw misfit(writer, at, FILE, [
-      ["index", 32, 0, 27],
-      ["out_num", 32, 4, 29],
-      ["in_num", 32, 8, 31],
+      ["index", 32, 0, 47],
+      ["out_num", 32, 4, 49],
+      ["in_num", 32, 8, 51],
     ], index$, outNum, inNum);
   }
   view.setUint32(at, index$, littleEndian);
   view.setUint32(at + 4, outNum, littleEndian);
   view.setUint32(at + 8, inNum, littleEndian);
-  writeReserved(writer, reserved, at + 12, 4, "reserved", FILE, 33);
   if (outNum > 0x400 /* VIRTQUEUE_MAX_SIZE */) {
-    throw broken(writer, "out_num", at + 4, FILE, 29, "out_num <= VIRTQUEUE_MAX_SIZE");
+    throw broken(writer, "out_num", at + 4, FILE, 49, "out_num <= VIRTQUEUE_MAX_SIZE");
   }
   if (inNum > 0x400 /* VIRTQUEUE_MAX_SIZE */) {
-    throw broken(writer, "in_num", at + 8, FILE, 31, "in_num <= VIRTQUEUE_MAX_SIZE");
+    throw broken(writer, "in_num", at + 8, FILE, 51, "in_num <= VIRTQUEUE_MAX_SIZE");
+  }
+  if (abi === 0x0 /* QEMU_HOST_64 */) {
+    const at2 = writer.take(4);
+    writeReserved(writer, reserved, at2, 4, "reserved", FILE, 53);
+  } else {
+    if (reserved !== undefined) throw unexpected(writer, "reserved", FILE, 53);
+  }
+  if (abi === 0x1 /* QEMU_HOST_32 */) {
+    const at3 = writer.take(4);
+    const view3 = writer.view;
+    view3.setUint32(at3, 0x0, littleEndian);
   }
   const start = writer.take(inAddr.length * 8);
-  const view2 = writer.view;
+  const view4 = writer.view;
   let next = start;
   for (const item of inAddr) {
     if (item !== BigInt.asUintN(64, item)) {
-      throw misfit(writer, next, FILE, [[`in_addr[${(next - start) / 8}]`, 64, 0, 35]], item);
+      throw misfit(writer, next, FILE, [[`in_addr[${(next - start) / 8}]`, 64, 0, 58]], item);
     }
-    view2.setBigUint64(next, item, littleEndian);
+    view4.setBigUint64(next, item, littleEndian);
     next += 8;
   }
   const size = ((0x400 /* VIRTQUEUE_MAX_SIZE */ - inNum) * 8);
-  writeReserved(writer, inAddrUnused, writer.take(size), size, "in_addr_unused", FILE, 36);
+  writeReserved(writer, inAddrUnused, writer.take(size), size, "in_addr_unused", FILE, 59);
   const start2 = writer.take(outAddr.length * 8);
-  const view3 = writer.view;
+  const view5 = writer.view;
   let next2 = start2;
   for (const item2 of outAddr) {
     if (item2 !== BigInt.asUintN(64, item2)) {
-      throw misfit(writer, next2, FILE, [[`out_addr[${(next2 - start2) / 8}]`, 64, 0, 37]], item2);
+      throw misfit(writer, next2, FILE, [[`out_addr[${(next2 - start2) / 8}]`, 64, 0, 60]], item2);
     }
-    view3.setBigUint64(next2, item2, littleEndian);
+    view5.setBigUint64(next2, item2, littleEndian);
     next2 += 8;
   }
   const size2 = ((0x400 /* VIRTQUEUE_MAX_SIZE */ - outNum) * 8);
-  writeReserved(writer, outAddrUnused, writer.take(size2), size2, "out_addr_unused", FILE, 38);
-  if (inSg.length !== inNum) {
-    throw wrongLength(writer, "in_sg", writer.at, FILE, 40, inNum, inSg.length, "elements");
-  }
-  const start3 = writer.take(inSg.length * 16);
-  let next3 = start3;
-  try {
-    for (const item3 of inSg) {
-      writeQemuIovecAt(writer, next3, item3, littleEndian);
-      next3 += 16;
+  writeReserved(writer, outAddrUnused, writer.take(size2), size2, "out_addr_unused", FILE, 61);
+  if (abi === 0x0 /* QEMU_HOST_64 */) {
+    if (inSg === undefined) throw missing(writer, "in_sg", FILE, 64);
+    if (inSg.length !== inNum) {
+      throw wrongLength(writer, "in_sg", writer.at, FILE, 64, inNum, inSg.length, "elements");
     }
-  } catch (error) {
-    throw inside(error, "in_sg", (next3 - start3) / 16);
-  }
-  const size3 = ((0x400 /* VIRTQUEUE_MAX_SIZE */ - inNum) * 0x10 /* sizeof(qemu_iovec) */);
-  writeReserved(writer, inSgUnused, writer.take(size3), size3, "in_sg_unused", FILE, 41);
-  if (outSg.length !== outNum) {
-    throw wrongLength(writer, "out_sg", writer.at, FILE, 42, outNum, outSg.length, "elements");
-  }
-  const start4 = writer.take(outSg.length * 16);
-  let next4 = start4;
-  try {
-    for (const item4 of outSg) {
-      writeQemuIovecAt(writer, next4, item4, littleEndian);
-      next4 += 16;
+    const start3 = writer.take(inSg.length * 16);
+    let next3 = start3;
+    try {
+      for (const item3 of inSg) {
+        writeQemuIovecAt(writer, next3, item3, littleEndian);
+        next3 += 16;
+      }
+    } catch (error) {
+      throw inside(error, "in_sg", (next3 - start3) / 16);
     }
-  } catch (error) {
-    throw inside(error, "out_sg", (next4 - start4) / 16);
+    const size3 = ((0x400 /* VIRTQUEUE_MAX_SIZE */ - inNum) * 0x10 /* sizeof(qemu_iovec) */);
+    writeReserved(writer, inSgUnused, writer.take(size3), size3, "in_sg_unused", FILE, 65);
+    if (outSg === undefined) throw missing(writer, "out_sg", FILE, 66);
+    if (outSg.length !== outNum) {
+      throw wrongLength(writer, "out_sg", writer.at, FILE, 66, outNum, outSg.length, "elements");
+    }
+    const start4 = writer.take(outSg.length * 16);
+    let next4 = start4;
+    try {
+      for (const item4 of outSg) {
+        writeQemuIovecAt(writer, next4, item4, littleEndian);
+        next4 += 16;
+      }
+    } catch (error) {
+      throw inside(error, "out_sg", (next4 - start4) / 16);
+    }
+    const size4 = ((0x400 /* VIRTQUEUE_MAX_SIZE */ - outNum) * 0x10 /* sizeof(qemu_iovec) */);
+    writeReserved(writer, outSgUnused, writer.take(size4), size4, "out_sg_unused", FILE, 67);
+  } else {
+    if (inSg !== undefined) throw unexpected(writer, "in_sg", FILE, 64);
+    if (inSgUnused !== undefined) throw unexpected(writer, "in_sg_unused", FILE, 65);
+    if (outSg !== undefined) throw unexpected(writer, "out_sg", FILE, 66);
+    if (outSgUnused !== undefined) throw unexpected(writer, "out_sg_unused", FILE, 67);
   }
-  const size4 = ((0x400 /* VIRTQUEUE_MAX_SIZE */ - outNum) * 0x10 /* sizeof(qemu_iovec) */);
-  writeReserved(writer, outSgUnused, writer.take(size4), size4, "out_sg_unused", FILE, 43);
+  if (abi !== 0x0 /* QEMU_HOST_64 */) {
+    if (inSg32 === undefined) throw missing(writer, "in_sg_32", FILE, 71);
+    if (inSg32.length !== inNum) {
+      throw wrongLength(writer, "in_sg_32", writer.at, FILE, 71, inNum, inSg32.length, "elements");
+    }
+    const start5 = writer.take(inSg32.length * 8);
+    let next5 = start5;
+    try {
+      for (const item5 of inSg32) {
+        writeQemuIovec32At(writer, next5, item5, littleEndian);
+        next5 += 8;
+      }
+    } catch (error) {
+      throw inside(error, "in_sg_32", (next5 - start5) / 8);
+    }
+    const size5 = ((0x400 /* VIRTQUEUE_MAX_SIZE */ - inNum) * 0x8 /* sizeof(qemu_iovec_32) */);
+    writeReserved(writer, inSg32Unused, writer.take(size5), size5, "in_sg_32_unused", FILE, 72);
+    if (outSg32 === undefined) throw missing(writer, "out_sg_32", FILE, 73);
+    if (outSg32.length !== outNum) {
+      throw wrongLength(writer, "out_sg_32", writer.at, FILE, 73, outNum, outSg32.length, "elements");
+    }
+    const start6 = writer.take(outSg32.length * 8);
+    let next6 = start6;
+    try {
+      for (const item6 of outSg32) {
+        writeQemuIovec32At(writer, next6, item6, littleEndian);
+        next6 += 8;
+      }
+    } catch (error) {
+      throw inside(error, "out_sg_32", (next6 - start6) / 8);
+    }
+    const size6 = ((0x400 /* VIRTQUEUE_MAX_SIZE */ - outNum) * 0x8 /* sizeof(qemu_iovec_32) */);
+    writeReserved(writer, outSg32Unused, writer.take(size6), size6, "out_sg_32_unused", FILE, 74);
+  } else {
+    if (inSg32 !== undefined) throw unexpected(writer, "in_sg_32", FILE, 71);
+    if (inSg32Unused !== undefined) throw unexpected(writer, "in_sg_32_unused", FILE, 72);
+    if (outSg32 !== undefined) throw unexpected(writer, "out_sg_32", FILE, 73);
+    if (outSg32Unused !== undefined) throw unexpected(writer, "out_sg_32_unused", FILE, 74);
+  }
 }
 
 /**
@@ -553,19 +978,27 @@ export function writeQemuVirtqueueElement(
  * @param littleEndian The byte order: true for little-endian, false for big-endian.
  * @throws WireError when a part of the value does not fit its field, or breaks a rule of the schema.
  */
-export function encodeQemuVirtqueueElement(value: QemuVirtqueueElement, littleEndian: boolean): Uint8Array {
-  const writer = new Writer(sizeofQemuVirtqueueElement(value, littleEndian));
-  writeQemuVirtqueueElement(writer, value, littleEndian);
+export function encodeQemuVirtqueueElement(
+  value: QemuVirtqueueElement,
+  abi: QemuHostAbi,
+  littleEndian: boolean,
+): Uint8Array {
+  const writer = new Writer(sizeofQemuVirtqueueElement(value, abi, littleEndian));
+  writeQemuVirtqueueElement(writer, value, abi, littleEndian);
   return writer.written();
 }
 
 /**
- * A `qemu_virtqueue_element` (16 to 98320 bytes) where it lies in memory: fields in any order, nothing is copied.
+ * A `qemu_virtqueue_element` (12 to 131092 bytes) where it lies in memory: fields in any order, nothing is copied.
  * What holds further fields comes as a view of its own, a new object at each call.
  * Setters check that a value fits its field, not the constraints of the schema: those are for `check…`.
  */
 export class QemuVirtqueueElementView extends View {
+  readonly #abi: QemuHostAbi;
   readonly #littleEndian: boolean;
+  #reservedAt = -1;
+  #paddingAt = -1;
+  #inAddrAt = 0;
   #inAddrEnd = 0;
   #inAddrUnusedAt = 0;
   #inAddrUnusedEnd = 0;
@@ -573,24 +1006,33 @@ export class QemuVirtqueueElementView extends View {
   #outAddrEnd = 0;
   #outAddrUnusedAt = 0;
   #outAddrUnusedEnd = 0;
-  #inSgAt = 0;
+  #inSgAt = -1;
   #inSgEnd = 0;
-  #inSgUnusedAt = 0;
+  #inSgUnusedAt = -1;
   #inSgUnusedEnd = 0;
-  #outSgAt = 0;
+  #outSgAt = -1;
   #outSgEnd = 0;
-  #outSgUnusedAt = 0;
+  #outSgUnusedAt = -1;
   #outSgUnusedEnd = 0;
+  #inSg32At = -1;
+  #inSg32End = 0;
+  #inSg32UnusedAt = -1;
+  #inSg32UnusedEnd = 0;
+  #outSg32At = -1;
+  #outSg32End = 0;
+  #outSg32UnusedAt = -1;
+  #outSg32UnusedEnd = 0;
 
   /** @throws WireError when there is no such value at `at`. */
-  constructor(source: Source, at: number, littleEndian: boolean) {
+  constructor(source: Source, at: number, abi: QemuHostAbi, littleEndian: boolean) {
     super(source);
+    this.#abi = abi;
     this.#littleEndian = littleEndian;
     this.moveTo(at);
   }
 
   override moveTo(at: number): this {
-    if (!scanQemuVirtqueueElement(this.$aim(at), this.#littleEndian)) throw this.$refused();
+    if (!scanQemuVirtqueueElement(this.$aim(at), this.#abi, this.#littleEndian)) throw this.$refused();
     this.$at = at;
     this.$end = this.$reader.at;
     this.#locate(this.$aim(at));
@@ -605,7 +1047,7 @@ export class QemuVirtqueueElementView extends View {
     return this.$view.getUint32(this.$at, this.#littleEndian);
   }
   set index(value: number) {
-    if (value !== value >>> 0) throw this.$error("range", "index", this.$at, FILE, 27, String(value));
+    if (value !== value >>> 0) throw this.$error("range", "index", this.$at, FILE, 47, String(value));
     this.$view.setUint32(this.$at, value, this.#littleEndian);
   }
 
@@ -631,30 +1073,44 @@ export class QemuVirtqueueElementView extends View {
    * 4 bytes at offset 12.
    * Aligns what follows.
    * Reserved: zero as far as the schema knows.
+   * Undefined where the condition of the schema does not hold.
    */
-  get reserved(): Uint8Array {
-    return this.$bytes(this.$at + 12, this.$at + 16);
+  get reserved(): Uint8Array | undefined {
+    if (this.#reservedAt < 0) return undefined;
+    return this.$bytes(this.#reservedAt, this.#reservedAt + 4);
+  }
+
+  /**
+   * 4 bytes.
+   * The same, and zero: it tells such an element from one of x86 with the number of descriptors in front, which takes as many
+   * bytes.
+   * Undefined where the condition of the schema does not hold.
+   * Read only: always 0x0.
+   */
+  get padding(): number | undefined {
+    if (this.#paddingAt < 0) return undefined;
+    return this.$view.getUint32(this.#paddingAt, this.#littleEndian);
   }
 
   /** How many elements `in_addr` has. */
   get inAddrCount(): number {
-    return (this.#inAddrEnd - (this.$at + 16)) / 8;
+    return (this.#inAddrEnd - this.#inAddrAt) / 8;
   }
 
   /**
-   * Up to 8192 bytes at offset 16.
+   * Up to 8192 bytes.
    * Guest addresses of the buffers.
    * @throws RangeError when there is no such element.
    */
   inAddr(i: number): bigint {
     this.$index(i, this.inAddrCount);
-    return this.$view.getBigUint64(this.$at + 16 + i * 8, this.#littleEndian);
+    return this.$view.getBigUint64(this.#inAddrAt + i * 8, this.#littleEndian);
   }
   setInAddr(i: number, value: bigint): void {
     this.$index(i, this.inAddrCount);
-    const at = this.$at + 16 + i * 8;
+    const at = this.#inAddrAt + i * 8;
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "in_addr", at, FILE, 35, String(value));
+      throw this.$error("range", "in_addr", at, FILE, 58, String(value));
     }
     this.$view.setBigUint64(at, value, this.#littleEndian);
   }
@@ -684,7 +1140,7 @@ export class QemuVirtqueueElementView extends View {
     this.$index(i, this.outAddrCount);
     const at = this.#outAddrAt + i * 8;
     if (value !== BigInt.asUintN(64, value)) {
-      throw this.$error("range", "out_addr", at, FILE, 37, String(value));
+      throw this.$error("range", "out_addr", at, FILE, 60, String(value));
     }
     this.$view.setBigUint64(at, value, this.#littleEndian);
   }
@@ -697,53 +1153,133 @@ export class QemuVirtqueueElementView extends View {
     return this.$bytes(this.#outAddrUnusedAt, this.#outAddrUnusedEnd);
   }
 
-  /** How many elements `in_sg` has. */
-  get inSgCount(): number {
+  /** How many elements `in_sg` has. Undefined where it is not there. */
+  get inSgCount(): number | undefined {
+    if (this.#inSgAt < 0) return undefined;
     return (this.#inSgEnd - this.#inSgAt) / 16;
   }
 
   /**
    * Up to 16384 bytes.
    * Their lengths.
+   * Undefined where the condition of the schema does not hold.
    * @throws RangeError when there is no such element.
    */
   inSg(i: number): QemuIovecView {
-    this.$index(i, this.inSgCount);
+    this.$index(i, this.inSgCount ?? 0);
     return new QemuIovecView(this.$within(this.#inSgAt + i * 16 + 16), this.#inSgAt + i * 16, this.#littleEndian);
   }
 
   /**
    * Up to 16384 bytes.
    * Reserved: zero as far as the schema knows.
+   * Undefined where the condition of the schema does not hold.
    */
-  get inSgUnused(): Uint8Array {
+  get inSgUnused(): Uint8Array | undefined {
+    if (this.#inSgUnusedAt < 0) return undefined;
     return this.$bytes(this.#inSgUnusedAt, this.#inSgUnusedEnd);
   }
 
-  /** How many elements `out_sg` has. */
-  get outSgCount(): number {
+  /** How many elements `out_sg` has. Undefined where it is not there. */
+  get outSgCount(): number | undefined {
+    if (this.#outSgAt < 0) return undefined;
     return (this.#outSgEnd - this.#outSgAt) / 16;
   }
 
   /**
    * Up to 16384 bytes.
+   * Undefined where the condition of the schema does not hold.
    * @throws RangeError when there is no such element.
    */
   outSg(i: number): QemuIovecView {
-    this.$index(i, this.outSgCount);
+    this.$index(i, this.outSgCount ?? 0);
     return new QemuIovecView(this.$within(this.#outSgAt + i * 16 + 16), this.#outSgAt + i * 16, this.#littleEndian);
   }
 
   /**
    * Up to 16384 bytes.
    * Reserved: zero as far as the schema knows.
+   * Undefined where the condition of the schema does not hold.
    */
-  get outSgUnused(): Uint8Array {
+  get outSgUnused(): Uint8Array | undefined {
+    if (this.#outSgUnusedAt < 0) return undefined;
     return this.$bytes(this.#outSgUnusedAt, this.#outSgUnusedEnd);
   }
 
+  /** How many elements `in_sg_32` has. Undefined where it is not there. */
+  get inSg32Count(): number | undefined {
+    if (this.#inSg32At < 0) return undefined;
+    return (this.#inSg32End - this.#inSg32At) / 8;
+  }
+
+  /**
+   * Up to 8192 bytes.
+   * Their lengths.
+   * Undefined where the condition of the schema does not hold.
+   * @throws RangeError when there is no such element.
+   */
+  inSg32(i: number): QemuIovec32View {
+    this.$index(i, this.inSg32Count ?? 0);
+    return new QemuIovec32View(this.$within(this.#inSg32At + i * 8 + 8), this.#inSg32At + i * 8, this.#littleEndian);
+  }
+
+  /**
+   * Up to 8192 bytes.
+   * Reserved: zero as far as the schema knows.
+   * Undefined where the condition of the schema does not hold.
+   */
+  get inSg32Unused(): Uint8Array | undefined {
+    if (this.#inSg32UnusedAt < 0) return undefined;
+    return this.$bytes(this.#inSg32UnusedAt, this.#inSg32UnusedEnd);
+  }
+
+  /** How many elements `out_sg_32` has. Undefined where it is not there. */
+  get outSg32Count(): number | undefined {
+    if (this.#outSg32At < 0) return undefined;
+    return (this.#outSg32End - this.#outSg32At) / 8;
+  }
+
+  /**
+   * Up to 8192 bytes.
+   * Undefined where the condition of the schema does not hold.
+   * @throws RangeError when there is no such element.
+   */
+  outSg32(i: number): QemuIovec32View {
+    this.$index(i, this.outSg32Count ?? 0);
+    return new QemuIovec32View(this.$within(this.#outSg32At + i * 8 + 8), this.#outSg32At + i * 8, this.#littleEndian);
+  }
+
+  /**
+   * Up to 8192 bytes.
+   * Reserved: zero as far as the schema knows.
+   * Undefined where the condition of the schema does not hold.
+   */
+  get outSg32Unused(): Uint8Array | undefined {
+    if (this.#outSg32UnusedAt < 0) return undefined;
+    return this.$bytes(this.#outSg32UnusedAt, this.#outSg32UnusedEnd);
+  }
+
   #locate(reader: Reader): void {
-    reader.take(16);
+    this.#reservedAt = -1;
+    this.#paddingAt = -1;
+    this.#inSgAt = -1;
+    this.#inSgUnusedAt = -1;
+    this.#outSgAt = -1;
+    this.#outSgUnusedAt = -1;
+    this.#inSg32At = -1;
+    this.#inSg32UnusedAt = -1;
+    this.#outSg32At = -1;
+    this.#outSg32UnusedAt = -1;
+    reader.take(12);
+    if (this.#abi === 0x0 /* QEMU_HOST_64 */) {
+      this.#reservedAt = reader.at;
+      reader.take(4);
+    }
+    if (this.#abi === 0x1 /* QEMU_HOST_32 */) {
+      this.#paddingAt = reader.at;
+      reader.take(4);
+    }
+    this.#inAddrAt = reader.at;
     reader.take(this.$view.getUint32(this.$at + 8, this.#littleEndian) * 8);
     this.#inAddrEnd = reader.at;
     this.#inAddrUnusedAt = reader.at;
@@ -755,18 +1291,34 @@ export class QemuVirtqueueElementView extends View {
     this.#outAddrUnusedAt = reader.at;
     reader.take((0x400 /* VIRTQUEUE_MAX_SIZE */ - this.$view.getUint32(this.$at + 4, this.#littleEndian)) * 8);
     this.#outAddrUnusedEnd = reader.at;
-    this.#inSgAt = reader.at;
-    reader.take(this.$view.getUint32(this.$at + 8, this.#littleEndian) * 16);
-    this.#inSgEnd = reader.at;
-    this.#inSgUnusedAt = reader.at;
-    reader.take((0x400 /* VIRTQUEUE_MAX_SIZE */ - this.$view.getUint32(this.$at + 8, this.#littleEndian)) * 0x10 /* sizeof(qemu_iovec) */);
-    this.#inSgUnusedEnd = reader.at;
-    this.#outSgAt = reader.at;
-    reader.take(this.$view.getUint32(this.$at + 4, this.#littleEndian) * 16);
-    this.#outSgEnd = reader.at;
-    this.#outSgUnusedAt = reader.at;
-    reader.take((0x400 /* VIRTQUEUE_MAX_SIZE */ - this.$view.getUint32(this.$at + 4, this.#littleEndian)) * 0x10 /* sizeof(qemu_iovec) */);
-    this.#outSgUnusedEnd = reader.at;
+    if (this.#abi === 0x0 /* QEMU_HOST_64 */) {
+      this.#inSgAt = reader.at;
+      reader.take(this.$view.getUint32(this.$at + 8, this.#littleEndian) * 16);
+      this.#inSgEnd = reader.at;
+      this.#inSgUnusedAt = reader.at;
+      reader.take((0x400 /* VIRTQUEUE_MAX_SIZE */ - this.$view.getUint32(this.$at + 8, this.#littleEndian)) * 0x10 /* sizeof(qemu_iovec) */);
+      this.#inSgUnusedEnd = reader.at;
+      this.#outSgAt = reader.at;
+      reader.take(this.$view.getUint32(this.$at + 4, this.#littleEndian) * 16);
+      this.#outSgEnd = reader.at;
+      this.#outSgUnusedAt = reader.at;
+      reader.take((0x400 /* VIRTQUEUE_MAX_SIZE */ - this.$view.getUint32(this.$at + 4, this.#littleEndian)) * 0x10 /* sizeof(qemu_iovec) */);
+      this.#outSgUnusedEnd = reader.at;
+    }
+    if (this.#abi !== 0x0 /* QEMU_HOST_64 */) {
+      this.#inSg32At = reader.at;
+      reader.take(this.$view.getUint32(this.$at + 8, this.#littleEndian) * 8);
+      this.#inSg32End = reader.at;
+      this.#inSg32UnusedAt = reader.at;
+      reader.take((0x400 /* VIRTQUEUE_MAX_SIZE */ - this.$view.getUint32(this.$at + 8, this.#littleEndian)) * 0x8 /* sizeof(qemu_iovec_32) */);
+      this.#inSg32UnusedEnd = reader.at;
+      this.#outSg32At = reader.at;
+      reader.take(this.$view.getUint32(this.$at + 4, this.#littleEndian) * 8);
+      this.#outSg32End = reader.at;
+      this.#outSg32UnusedAt = reader.at;
+      reader.take((0x400 /* VIRTQUEUE_MAX_SIZE */ - this.$view.getUint32(this.$at + 4, this.#littleEndian)) * 0x8 /* sizeof(qemu_iovec_32) */);
+      this.#outSg32UnusedEnd = reader.at;
+    }
   }
 }
 
@@ -774,56 +1326,82 @@ const QEMU_VIRTQUEUE_ELEMENT_SITES = {
   index$: {
     name: "index",
     type: "u32",
-    schema: "qemu/virtio/element.wire:27",
+    schema: "qemu/virtio/element.wire:47",
     doc: "Descriptor that begins the chain.",
   },
   outNum: {
     name: "out_num",
     type: "u32",
-    schema: "qemu/virtio/element.wire:29",
+    schema: "qemu/virtio/element.wire:49",
     doc: "Buffers that the device reads.",
     role: "derived",
   },
   inNum: {
     name: "in_num",
     type: "u32",
-    schema: "qemu/virtio/element.wire:31",
+    schema: "qemu/virtio/element.wire:51",
     doc: "Buffers that the device writes.",
     role: "derived",
   },
   reserved: {
     name: "reserved",
     type: "u8[4]",
-    schema: "qemu/virtio/element.wire:33",
+    schema: "qemu/virtio/element.wire:53",
     doc: "Aligns what follows.",
     role: "reserved",
+  },
+  padding: {
+    name: "padding",
+    type: "u32",
+    schema: "qemu/virtio/element.wire:56",
+    doc: "The same, and zero:",
+    role: "constant",
   },
   inAddr: {
     name: "in_addr",
     type: "u64[]",
-    schema: "qemu/virtio/element.wire:35",
+    schema: "qemu/virtio/element.wire:58",
     doc: "Guest addresses of the buffers.",
   },
   inAddrUnused: {
     name: "in_addr_unused",
     type: "u8[]",
-    schema: "qemu/virtio/element.wire:36",
+    schema: "qemu/virtio/element.wire:59",
     role: "reserved",
   },
-  outAddr: { name: "out_addr", type: "u64[]", schema: "qemu/virtio/element.wire:37" },
+  outAddr: { name: "out_addr", type: "u64[]", schema: "qemu/virtio/element.wire:60" },
   outAddrUnused: {
     name: "out_addr_unused",
     type: "u8[]",
-    schema: "qemu/virtio/element.wire:38",
+    schema: "qemu/virtio/element.wire:61",
     role: "reserved",
   },
-  inSg: { name: "in_sg", type: "qemu_iovec[]", schema: "qemu/virtio/element.wire:40", doc: "Their lengths." },
-  inSgUnused: { name: "in_sg_unused", type: "u8[]", schema: "qemu/virtio/element.wire:41", role: "reserved" },
-  outSg: { name: "out_sg", type: "qemu_iovec[]", schema: "qemu/virtio/element.wire:42" },
+  inSg: { name: "in_sg", type: "qemu_iovec[]", schema: "qemu/virtio/element.wire:64", doc: "Their lengths." },
+  inSgUnused: { name: "in_sg_unused", type: "u8[]", schema: "qemu/virtio/element.wire:65", role: "reserved" },
+  outSg: { name: "out_sg", type: "qemu_iovec[]", schema: "qemu/virtio/element.wire:66" },
   outSgUnused: {
     name: "out_sg_unused",
     type: "u8[]",
-    schema: "qemu/virtio/element.wire:43",
+    schema: "qemu/virtio/element.wire:67",
+    role: "reserved",
+  },
+  inSg32: {
+    name: "in_sg_32",
+    type: "qemu_iovec_32[]",
+    schema: "qemu/virtio/element.wire:71",
+    doc: "Their lengths.",
+  },
+  inSg32Unused: {
+    name: "in_sg_32_unused",
+    type: "u8[]",
+    schema: "qemu/virtio/element.wire:72",
+    role: "reserved",
+  },
+  outSg32: { name: "out_sg_32", type: "qemu_iovec_32[]", schema: "qemu/virtio/element.wire:73" },
+  outSg32Unused: {
+    name: "out_sg_32_unused",
+    type: "u8[]",
+    schema: "qemu/virtio/element.wire:74",
     role: "reserved",
   },
 } satisfies Record<string, Site>;
@@ -832,10 +1410,14 @@ const QEMU_VIRTQUEUE_ELEMENT_SITES = {
  * Reports every field of the `qemu_virtqueue_element` at the cursor. False when it had to end before the value does.
  * @param littleEndian The byte order: true for little-endian, false for big-endian.
  */
-export function walkQemuVirtqueueElement(reader: Reader, visitor: Visitor, littleEndian: boolean): boolean {
+export function walkQemuVirtqueueElement(
+  reader: Reader,
+  visitor: Visitor,
+  abi: QemuHostAbi,
+  littleEndian: boolean,
+): boolean {
   const { view } = reader;
   const at = reader.at;
-  let sound = 16 <= reader.end - at;
   if (4 > reader.end - at) return reportShort(reader, visitor, at, QEMU_VIRTQUEUE_ELEMENT_LEAVES, FILE);
   visitor.field(QEMU_VIRTQUEUE_ELEMENT_SITES.index$, -1, at, 4, view.getUint32(at, littleEndian));
   if (8 > reader.end - at) return reportShort(reader, visitor, at, QEMU_VIRTQUEUE_ELEMENT_LEAVES, FILE);
@@ -844,116 +1426,187 @@ export function walkQemuVirtqueueElement(reader: Reader, visitor: Visitor, littl
   if (12 > reader.end - at) return reportShort(reader, visitor, at, QEMU_VIRTQUEUE_ELEMENT_LEAVES, FILE);
   const inNum = view.getUint32(at + 8, littleEndian);
   visitor.field(QEMU_VIRTQUEUE_ELEMENT_SITES.inNum, -1, at + 8, 4, inNum);
-  if (16 > reader.end - at) return reportShort(reader, visitor, at, QEMU_VIRTQUEUE_ELEMENT_LEAVES, FILE);
-  visitor.field(QEMU_VIRTQUEUE_ELEMENT_SITES.reserved, -1, at + 12, 4, reader.bytes.subarray(at + 12, at + 16));
-  if (sound && reader.strict && !reader.isZero(at + 12, 4)) {
-    sound = reader.fail("reserved", "reserved", at + 12, FILE, 33) || report(reader, visitor);
-  }
-  reader.at = at + 16;
-  if (!sound) return false;
+  reader.at = at + 12;
   if (outNum > 0x400 /* VIRTQUEUE_MAX_SIZE */) {
-    return reader.fail("constraint", "out_num", at + 4, FILE, 29, "out_num <= VIRTQUEUE_MAX_SIZE") || report(reader, visitor);
+    return reader.fail("constraint", "out_num", at + 4, FILE, 49, "out_num <= VIRTQUEUE_MAX_SIZE") || report(reader, visitor);
   }
   if (inNum > 0x400 /* VIRTQUEUE_MAX_SIZE */) {
-    return reader.fail("constraint", "in_num", at + 8, FILE, 31, "in_num <= VIRTQUEUE_MAX_SIZE") || report(reader, visitor);
+    return reader.fail("constraint", "in_num", at + 8, FILE, 51, "in_num <= VIRTQUEUE_MAX_SIZE") || report(reader, visitor);
+  }
+  if (abi === 0x0 /* QEMU_HOST_64 */) {
+    const at2 = reader.at;
+    let sound = 4 <= reader.end - at2;
+    if (4 > reader.end - at2) return reportShort(reader, visitor, at2, QEMU_VIRTQUEUE_ELEMENT_LEAVES2, FILE);
+    visitor.field(QEMU_VIRTQUEUE_ELEMENT_SITES.reserved, -1, at2, 4, reader.bytes.subarray(at2, at2 + 4));
+    if (sound && reader.strict && !reader.isZero(at2, 4)) {
+      sound = reader.fail("reserved", "reserved", at2, FILE, 53) || report(reader, visitor);
+    }
+    reader.at = at2 + 4;
+    if (!sound) return false;
+  }
+  if (abi === 0x1 /* QEMU_HOST_32 */) {
+    const at3 = reader.at;
+    let sound2 = 4 <= reader.end - at3;
+    if (4 > reader.end - at3) return reportShort(reader, visitor, at3, QEMU_VIRTQUEUE_ELEMENT_LEAVES3, FILE);
+    const padding = view.getUint32(at3, littleEndian);
+    visitor.field(QEMU_VIRTQUEUE_ELEMENT_SITES.padding, -1, at3, 4, padding);
+    if (sound2 && padding !== 0x0) {
+      sound2 = otherConstant(reader, "padding", at3, FILE, 56, 0x0, padding) || report(reader, visitor);
+    }
+    reader.at = at3 + 4;
+    if (!sound2) return false;
   }
   const from = reader.at;
   const need = inNum * 8;
   visitor.open(QEMU_VIRTQUEUE_ELEMENT_SITES.inAddr, -1, reader.at);
   let whole = true;
   for (let i = 0; whole && i < inNum; i++) {
-    const at2 = reader.at;
-    if (8 > reader.end - at2) {
+    const at4 = reader.at;
+    if (8 > reader.end - at4) {
       whole = false;
       break;
     }
-    visitor.field(QEMU_VIRTQUEUE_ELEMENT_SITES.inAddr, i, at2, 8, view.getBigUint64(at2, littleEndian));
-    reader.at = at2 + 8;
+    visitor.field(QEMU_VIRTQUEUE_ELEMENT_SITES.inAddr, i, at4, 8, view.getBigUint64(at4, littleEndian));
+    reader.at = at4 + 8;
   }
   visitor.close(reader.at);
-  if (need > reader.end - from) return reportLack(reader, visitor, "in_addr", from, need, FILE, 35);
+  if (need > reader.end - from) return reportLack(reader, visitor, "in_addr", from, need, FILE, 58);
   if (!whole) return false;
   const from2 = reader.at;
   const size = (0x400 /* VIRTQUEUE_MAX_SIZE */ - inNum) * 8;
-  if (size > reader.end - from2) return reportLack(reader, visitor, "in_addr_unused", from2, size, FILE, 36);
+  if (size > reader.end - from2) return reportLack(reader, visitor, "in_addr_unused", from2, size, FILE, 59);
   reader.at = from2 + size;
   visitor.field(QEMU_VIRTQUEUE_ELEMENT_SITES.inAddrUnused, -1, from2, size, reader.bytes.subarray(from2, reader.at));
   if (reader.strict && !reader.isZero(from2, reader.at - from2)) {
-    return reader.fail("reserved", "in_addr_unused", from2, FILE, 36) || report(reader, visitor);
+    return reader.fail("reserved", "in_addr_unused", from2, FILE, 59) || report(reader, visitor);
   }
   const from3 = reader.at;
   const need2 = outNum * 8;
   visitor.open(QEMU_VIRTQUEUE_ELEMENT_SITES.outAddr, -1, reader.at);
   let whole2 = true;
   for (let i = 0; whole2 && i < outNum; i++) {
-    const at3 = reader.at;
-    if (8 > reader.end - at3) {
+    const at5 = reader.at;
+    if (8 > reader.end - at5) {
       whole2 = false;
       break;
     }
-    visitor.field(QEMU_VIRTQUEUE_ELEMENT_SITES.outAddr, i, at3, 8, view.getBigUint64(at3, littleEndian));
-    reader.at = at3 + 8;
+    visitor.field(QEMU_VIRTQUEUE_ELEMENT_SITES.outAddr, i, at5, 8, view.getBigUint64(at5, littleEndian));
+    reader.at = at5 + 8;
   }
   visitor.close(reader.at);
-  if (need2 > reader.end - from3) return reportLack(reader, visitor, "out_addr", from3, need2, FILE, 37);
+  if (need2 > reader.end - from3) return reportLack(reader, visitor, "out_addr", from3, need2, FILE, 60);
   if (!whole2) return false;
   const from4 = reader.at;
   const size2 = (0x400 /* VIRTQUEUE_MAX_SIZE */ - outNum) * 8;
   if (size2 > reader.end - from4) {
-    return reportLack(reader, visitor, "out_addr_unused", from4, size2, FILE, 38);
+    return reportLack(reader, visitor, "out_addr_unused", from4, size2, FILE, 61);
   }
   reader.at = from4 + size2;
   visitor.field(QEMU_VIRTQUEUE_ELEMENT_SITES.outAddrUnused, -1, from4, size2, reader.bytes.subarray(from4, reader.at));
   if (reader.strict && !reader.isZero(from4, reader.at - from4)) {
-    return reader.fail("reserved", "out_addr_unused", from4, FILE, 38) || report(reader, visitor);
+    return reader.fail("reserved", "out_addr_unused", from4, FILE, 61) || report(reader, visitor);
   }
-  const from5 = reader.at;
-  const need3 = inNum * 16;
-  const inner3 = heeding(reader, visitor, need3 > reader.end - from5);
-  visitor.open(QEMU_VIRTQUEUE_ELEMENT_SITES.inSg, -1, reader.at);
-  let whole3 = true;
-  for (let i = 0; whole3 && i < inNum; i++) {
-    visitor.open(QEMU_VIRTQUEUE_ELEMENT_SITES.inSg, i, reader.at);
-    whole3 = walkQemuIovec(reader, inner3, littleEndian);
+  if (abi === 0x0 /* QEMU_HOST_64 */) {
+    const from5 = reader.at;
+    const need3 = inNum * 16;
+    const inner3 = heeding(reader, visitor, need3 > reader.end - from5);
+    visitor.open(QEMU_VIRTQUEUE_ELEMENT_SITES.inSg, -1, reader.at);
+    let whole3 = true;
+    for (let i = 0; whole3 && i < inNum; i++) {
+      visitor.open(QEMU_VIRTQUEUE_ELEMENT_SITES.inSg, i, reader.at);
+      whole3 = walkQemuIovec(reader, inner3, littleEndian);
+      visitor.close(reader.at);
+    }
     visitor.close(reader.at);
-  }
-  visitor.close(reader.at);
-  if (need3 > reader.end - from5) return reportLack(reader, visitor, "in_sg", from5, need3, FILE, 40);
-  if (!whole3) return false;
-  const from6 = reader.at;
-  const size3 = (0x400 /* VIRTQUEUE_MAX_SIZE */ - inNum) * 0x10 /* sizeof(qemu_iovec) */;
-  if (size3 > reader.end - from6) return reportLack(reader, visitor, "in_sg_unused", from6, size3, FILE, 41);
-  reader.at = from6 + size3;
-  visitor.field(QEMU_VIRTQUEUE_ELEMENT_SITES.inSgUnused, -1, from6, size3, reader.bytes.subarray(from6, reader.at));
-  if (reader.strict && !reader.isZero(from6, reader.at - from6)) {
-    return reader.fail("reserved", "in_sg_unused", from6, FILE, 41) || report(reader, visitor);
-  }
-  const from7 = reader.at;
-  const need4 = outNum * 16;
-  const inner4 = heeding(reader, visitor, need4 > reader.end - from7);
-  visitor.open(QEMU_VIRTQUEUE_ELEMENT_SITES.outSg, -1, reader.at);
-  let whole4 = true;
-  for (let i = 0; whole4 && i < outNum; i++) {
-    visitor.open(QEMU_VIRTQUEUE_ELEMENT_SITES.outSg, i, reader.at);
-    whole4 = walkQemuIovec(reader, inner4, littleEndian);
+    if (need3 > reader.end - from5) return reportLack(reader, visitor, "in_sg", from5, need3, FILE, 64);
+    if (!whole3) return false;
+    const from6 = reader.at;
+    const size3 = (0x400 /* VIRTQUEUE_MAX_SIZE */ - inNum) * 0x10 /* sizeof(qemu_iovec) */;
+    if (size3 > reader.end - from6) {
+      return reportLack(reader, visitor, "in_sg_unused", from6, size3, FILE, 65);
+    }
+    reader.at = from6 + size3;
+    visitor.field(QEMU_VIRTQUEUE_ELEMENT_SITES.inSgUnused, -1, from6, size3, reader.bytes.subarray(from6, reader.at));
+    if (reader.strict && !reader.isZero(from6, reader.at - from6)) {
+      return reader.fail("reserved", "in_sg_unused", from6, FILE, 65) || report(reader, visitor);
+    }
+    const from7 = reader.at;
+    const need4 = outNum * 16;
+    const inner4 = heeding(reader, visitor, need4 > reader.end - from7);
+    visitor.open(QEMU_VIRTQUEUE_ELEMENT_SITES.outSg, -1, reader.at);
+    let whole4 = true;
+    for (let i = 0; whole4 && i < outNum; i++) {
+      visitor.open(QEMU_VIRTQUEUE_ELEMENT_SITES.outSg, i, reader.at);
+      whole4 = walkQemuIovec(reader, inner4, littleEndian);
+      visitor.close(reader.at);
+    }
     visitor.close(reader.at);
+    if (need4 > reader.end - from7) return reportLack(reader, visitor, "out_sg", from7, need4, FILE, 66);
+    if (!whole4) return false;
+    const from8 = reader.at;
+    const size4 = (0x400 /* VIRTQUEUE_MAX_SIZE */ - outNum) * 0x10 /* sizeof(qemu_iovec) */;
+    if (size4 > reader.end - from8) {
+      return reportLack(reader, visitor, "out_sg_unused", from8, size4, FILE, 67);
+    }
+    reader.at = from8 + size4;
+    visitor.field(QEMU_VIRTQUEUE_ELEMENT_SITES.outSgUnused, -1, from8, size4, reader.bytes.subarray(from8, reader.at));
+    if (reader.strict && !reader.isZero(from8, reader.at - from8)) {
+      return reader.fail("reserved", "out_sg_unused", from8, FILE, 67) || report(reader, visitor);
+    }
   }
-  visitor.close(reader.at);
-  if (need4 > reader.end - from7) return reportLack(reader, visitor, "out_sg", from7, need4, FILE, 42);
-  if (!whole4) return false;
-  const from8 = reader.at;
-  const size4 = (0x400 /* VIRTQUEUE_MAX_SIZE */ - outNum) * 0x10 /* sizeof(qemu_iovec) */;
-  if (size4 > reader.end - from8) return reportLack(reader, visitor, "out_sg_unused", from8, size4, FILE, 43);
-  reader.at = from8 + size4;
-  visitor.field(QEMU_VIRTQUEUE_ELEMENT_SITES.outSgUnused, -1, from8, size4, reader.bytes.subarray(from8, reader.at));
-  if (reader.strict && !reader.isZero(from8, reader.at - from8)) {
-    return reader.fail("reserved", "out_sg_unused", from8, FILE, 43) || report(reader, visitor);
+  if (abi !== 0x0 /* QEMU_HOST_64 */) {
+    const from9 = reader.at;
+    const need5 = inNum * 8;
+    const inner5 = heeding(reader, visitor, need5 > reader.end - from9);
+    visitor.open(QEMU_VIRTQUEUE_ELEMENT_SITES.inSg32, -1, reader.at);
+    let whole5 = true;
+    for (let i = 0; whole5 && i < inNum; i++) {
+      visitor.open(QEMU_VIRTQUEUE_ELEMENT_SITES.inSg32, i, reader.at);
+      whole5 = walkQemuIovec32(reader, inner5, littleEndian);
+      visitor.close(reader.at);
+    }
+    visitor.close(reader.at);
+    if (need5 > reader.end - from9) return reportLack(reader, visitor, "in_sg_32", from9, need5, FILE, 71);
+    if (!whole5) return false;
+    const from10 = reader.at;
+    const size5 = (0x400 /* VIRTQUEUE_MAX_SIZE */ - inNum) * 0x8 /* sizeof(qemu_iovec_32) */;
+    if (size5 > reader.end - from10) {
+      return reportLack(reader, visitor, "in_sg_32_unused", from10, size5, FILE, 72);
+    }
+    reader.at = from10 + size5;
+    visitor.field(QEMU_VIRTQUEUE_ELEMENT_SITES.inSg32Unused, -1, from10, size5, reader.bytes.subarray(from10, reader.at));
+    if (reader.strict && !reader.isZero(from10, reader.at - from10)) {
+      return reader.fail("reserved", "in_sg_32_unused", from10, FILE, 72) || report(reader, visitor);
+    }
+    const from11 = reader.at;
+    const need6 = outNum * 8;
+    const inner6 = heeding(reader, visitor, need6 > reader.end - from11);
+    visitor.open(QEMU_VIRTQUEUE_ELEMENT_SITES.outSg32, -1, reader.at);
+    let whole6 = true;
+    for (let i = 0; whole6 && i < outNum; i++) {
+      visitor.open(QEMU_VIRTQUEUE_ELEMENT_SITES.outSg32, i, reader.at);
+      whole6 = walkQemuIovec32(reader, inner6, littleEndian);
+      visitor.close(reader.at);
+    }
+    visitor.close(reader.at);
+    if (need6 > reader.end - from11) return reportLack(reader, visitor, "out_sg_32", from11, need6, FILE, 73);
+    if (!whole6) return false;
+    const from12 = reader.at;
+    const size6 = (0x400 /* VIRTQUEUE_MAX_SIZE */ - outNum) * 0x8 /* sizeof(qemu_iovec_32) */;
+    if (size6 > reader.end - from12) {
+      return reportLack(reader, visitor, "out_sg_32_unused", from12, size6, FILE, 74);
+    }
+    reader.at = from12 + size6;
+    visitor.field(QEMU_VIRTQUEUE_ELEMENT_SITES.outSg32Unused, -1, from12, size6, reader.bytes.subarray(from12, reader.at));
+    if (reader.strict && !reader.isZero(from12, reader.at - from12)) {
+      return reader.fail("reserved", "out_sg_32_unused", from12, FILE, 74) || report(reader, visitor);
+    }
   }
   return true;
 }
 
 /**
- * `struct qemu_virtqueue_request`: 16 to 98324 bytes.
+ * `struct qemu_virtqueue_request`: 12 to 131096 bytes.
  * An element with what a packed ring adds.
  *
  * `packed`: the device offers VIRTIO_F_RING_PACKED, whatever ring the driver uses. QEMU (4.2 to 10.0 at least) then
@@ -967,7 +1620,7 @@ export interface QemuVirtqueueRequest {
    * Undefined where the condition of the schema does not hold.
    */
   ndescs?: number | undefined;
-  /** 16 to 98320 bytes. */
+  /** 12 to 131092 bytes. */
   element: QemuVirtqueueElement;
 }
 
@@ -978,6 +1631,7 @@ export interface QemuVirtqueueRequest {
 export function readQemuVirtqueueRequest(
   reader: Reader,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   packed: boolean,
 ): QemuVirtqueueRequest {
   const { view } = reader;
@@ -986,7 +1640,7 @@ export function readQemuVirtqueueRequest(
     const at = reader.take(4);
     ndescs = view.getUint32(at, false);
   }
-  const element = readQemuVirtqueueElement(reader, hostLittleEndian);
+  const element = readQemuVirtqueueElement(reader, abi, hostLittleEndian);
   return { ndescs, element };
 }
 
@@ -998,20 +1652,21 @@ export function readQemuVirtqueueRequest(
 export function decodeQemuVirtqueueRequest(
   source: Source,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   packed: boolean,
 ): QemuVirtqueueRequest {
   const reader = readerOf(source);
   const { at, end, depth } = reader;
   try {
-    const value = readQemuVirtqueueRequest(reader, hostLittleEndian, packed);
+    const value = readQemuVirtqueueRequest(reader, hostLittleEndian, abi, packed);
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanQemuVirtqueueRequest(reader.rewind(at, end, depth), hostLittleEndian, packed) && ended(reader, source, FILE, 51), reader);
+    throw explain(error, scanQemuVirtqueueRequest(reader.rewind(at, end, depth), hostLittleEndian, abi, packed) && ended(reader, source, FILE, 83), reader);
   }
 }
 
-const QEMU_VIRTQUEUE_REQUEST_LEAVES: readonly Leaf[] = [["ndescs", 0, 4, 53]];
+const QEMU_VIRTQUEUE_REQUEST_LEAVES: readonly Leaf[] = [["ndescs", 0, 4, 85]];
 
 /**
  * Checks what begins at the cursor and moves behind it. False: `reader.fault` says what is wrong.
@@ -1020,6 +1675,7 @@ const QEMU_VIRTQUEUE_REQUEST_LEAVES: readonly Leaf[] = [["ndescs", 0, 4, 53]];
 export function scanQemuVirtqueueRequest(
   reader: Reader,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   packed: boolean,
 ): boolean {
   if (packed) {
@@ -1027,7 +1683,7 @@ export function scanQemuVirtqueueRequest(
     if (4 > reader.end - at) return reader.short(at, QEMU_VIRTQUEUE_REQUEST_LEAVES, FILE);
     reader.at = at + 4;
   }
-  if (!scanQemuVirtqueueElement(reader, hostLittleEndian)) return reader.inside("element");
+  if (!scanQemuVirtqueueElement(reader, abi, hostLittleEndian)) return reader.inside("element");
   return true;
 }
 
@@ -1038,10 +1694,11 @@ export function scanQemuVirtqueueRequest(
 export function checkQemuVirtqueueRequest(
   source: Source,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   packed: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanQemuVirtqueueRequest(reader, hostLittleEndian, packed) && ended(reader, source, FILE, 51), reader);
+  return verdict(scanQemuVirtqueueRequest(reader, hostLittleEndian, abi, packed) && ended(reader, source, FILE, 83), reader);
 }
 
 /**
@@ -1051,13 +1708,14 @@ export function checkQemuVirtqueueRequest(
 export function sizeofQemuVirtqueueRequest(
   value: QemuVirtqueueRequest,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   packed: boolean,
 ): number {
   let size = 0;
   if (packed) {
     size += 4;
   }
-  size += sizeofQemuVirtqueueElement(value.element, hostLittleEndian);
+  size += sizeofQemuVirtqueueElement(value.element, abi, hostLittleEndian);
   return size;
 }
 
@@ -1069,22 +1727,23 @@ export function writeQemuVirtqueueRequest(
   writer: Writer,
   value: QemuVirtqueueRequest,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   packed: boolean,
 ): void {
   const { ndescs, element } = value;
   if (packed) {
     const at = writer.take(4);
     const { view } = writer;
-    if (ndescs === undefined) throw missing(writer, "ndescs", FILE, 53);
+    if (ndescs === undefined) throw missing(writer, "ndescs", FILE, 85);
     if (ndescs !== ndescs >>> 0) {
-      throw misfit(writer, at, FILE, [["ndescs", 32, 0, 53]], ndescs);
+      throw misfit(writer, at, FILE, [["ndescs", 32, 0, 85]], ndescs);
     }
     view.setUint32(at, ndescs, false);
   } else {
-    if (ndescs !== undefined) throw unexpected(writer, "ndescs", FILE, 53);
+    if (ndescs !== undefined) throw unexpected(writer, "ndescs", FILE, 85);
   }
   try {
-    writeQemuVirtqueueElement(writer, element, hostLittleEndian);
+    writeQemuVirtqueueElement(writer, element, abi, hostLittleEndian);
   } catch (error) {
     throw inside(error, "element");
   }
@@ -1098,35 +1757,40 @@ export function writeQemuVirtqueueRequest(
 export function encodeQemuVirtqueueRequest(
   value: QemuVirtqueueRequest,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   packed: boolean,
 ): Uint8Array {
-  const writer = new Writer(sizeofQemuVirtqueueRequest(value, hostLittleEndian, packed));
-  writeQemuVirtqueueRequest(writer, value, hostLittleEndian, packed);
+  const writer = new Writer(sizeofQemuVirtqueueRequest(value, hostLittleEndian, abi, packed));
+  writeQemuVirtqueueRequest(writer, value, hostLittleEndian, abi, packed);
   return writer.written();
 }
 
 /**
- * A `qemu_virtqueue_request` (16 to 98324 bytes) where it lies in memory: fields in any order, nothing is copied.
+ * A `qemu_virtqueue_request` (12 to 131096 bytes) where it lies in memory: fields in any order, nothing is copied.
  * What holds further fields comes as a view of its own, a new object at each call.
  * Setters check that a value fits its field, not the constraints of the schema: those are for `check…`.
  */
 export class QemuVirtqueueRequestView extends View {
   readonly #hostLittleEndian: boolean;
+  readonly #abi: QemuHostAbi;
   readonly #packed: boolean;
   #ndescsAt = -1;
   #elementAt = 0;
   #elementEnd = 0;
 
   /** @throws WireError when there is no such value at `at`. */
-  constructor(source: Source, at: number, hostLittleEndian: boolean, packed: boolean) {
+  constructor(source: Source, at: number, hostLittleEndian: boolean, abi: QemuHostAbi, packed: boolean) {
     super(source);
     this.#hostLittleEndian = hostLittleEndian;
+    this.#abi = abi;
     this.#packed = packed;
     this.moveTo(at);
   }
 
   override moveTo(at: number): this {
-    if (!scanQemuVirtqueueRequest(this.$aim(at), this.#hostLittleEndian, this.#packed)) throw this.$refused();
+    if (!scanQemuVirtqueueRequest(this.$aim(at), this.#hostLittleEndian, this.#abi, this.#packed)) {
+      throw this.$refused();
+    }
     this.$at = at;
     this.$end = this.$reader.at;
     this.#locate(this.$aim(at));
@@ -1143,14 +1807,14 @@ export class QemuVirtqueueRequestView extends View {
     return this.$view.getUint32(this.#ndescsAt, false);
   }
   set ndescs(value: number) {
-    if (this.#ndescsAt < 0) throw this.$error("unexpected", "ndescs", this.$at, FILE, 53);
-    if (value !== value >>> 0) throw this.$error("range", "ndescs", this.#ndescsAt, FILE, 53, String(value));
+    if (this.#ndescsAt < 0) throw this.$error("unexpected", "ndescs", this.$at, FILE, 85);
+    if (value !== value >>> 0) throw this.$error("range", "ndescs", this.#ndescsAt, FILE, 85, String(value));
     this.$view.setUint32(this.#ndescsAt, value, false);
   }
 
-  /** 16 to 98320 bytes. */
+  /** 12 to 131092 bytes. */
   get element(): QemuVirtqueueElementView {
-    return new QemuVirtqueueElementView(this.$within(this.#elementEnd), this.#elementAt, this.#hostLittleEndian);
+    return new QemuVirtqueueElementView(this.$within(this.#elementEnd), this.#elementAt, this.#abi, this.#hostLittleEndian);
   }
 
   #locate(reader: Reader): void {
@@ -1160,7 +1824,7 @@ export class QemuVirtqueueRequestView extends View {
       reader.take(4);
     }
     this.#elementAt = reader.at;
-    if (!scanQemuVirtqueueElement(reader, this.#hostLittleEndian)) throw this.$refused();
+    if (!scanQemuVirtqueueElement(reader, this.#abi, this.#hostLittleEndian)) throw this.$refused();
     this.#elementEnd = reader.at;
   }
 }
@@ -1169,10 +1833,10 @@ const QEMU_VIRTQUEUE_REQUEST_SITES = {
   ndescs: {
     name: "ndescs",
     type: "be32",
-    schema: "qemu/virtio/element.wire:53",
+    schema: "qemu/virtio/element.wire:85",
     doc: "Descriptors in the chain.",
   },
-  element: { name: "element", type: "qemu_virtqueue_element", schema: "qemu/virtio/element.wire:54" },
+  element: { name: "element", type: "qemu_virtqueue_element", schema: "qemu/virtio/element.wire:86" },
 } satisfies Record<string, Site>;
 
 /**
@@ -1183,6 +1847,7 @@ export function walkQemuVirtqueueRequest(
   reader: Reader,
   visitor: Visitor,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   packed: boolean,
 ): boolean {
   const { view } = reader;
@@ -1193,7 +1858,7 @@ export function walkQemuVirtqueueRequest(
     reader.at = at + 4;
   }
   visitor.open(QEMU_VIRTQUEUE_REQUEST_SITES.element, -1, reader.at);
-  const whole = walkQemuVirtqueueElement(reader, visitor, hostLittleEndian);
+  const whole = walkQemuVirtqueueElement(reader, visitor, abi, hostLittleEndian);
   visitor.close(reader.at);
   if (!whole) return false;
   return true;

@@ -30,6 +30,7 @@ import {
   wrongLength,
 } from "../../../src/runtime/index.js";
 import {
+  type QemuHostAbi,
   type QemuVirtqueueRequest,
   QemuVirtqueueRequestView,
   readQemuVirtqueueRequest,
@@ -240,8 +241,8 @@ export function walkQemuVirtioSerialPorts(reader: Reader, visitor: Visitor, litt
 }
 
 /**
- * `struct qemu_virtio_serial_port`: 10 to 98346 bytes.
- * `host`, `packed`: see qemu_virtqueue_request.
+ * `struct qemu_virtio_serial_port`: 10 to 131118 bytes.
+ * `host`, `abi`, `packed`: see qemu_virtqueue_request.
  */
 export interface QemuVirtioSerialPort {
   /** 4 bytes at offset 0. */
@@ -269,7 +270,7 @@ export interface QemuVirtioSerialPort {
    */
   iovOffset?: bigint | undefined;
   /**
-   * 16 to 98324 bytes at offset 22.
+   * 12 to 131096 bytes at offset 22.
    * Undefined where the condition of the schema does not hold.
    */
   request?: QemuVirtqueueRequest | undefined;
@@ -282,6 +283,7 @@ export interface QemuVirtioSerialPort {
 export function readQemuVirtioSerialPort(
   reader: Reader,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   packed: boolean,
 ): QemuVirtioSerialPort {
   const { view } = reader;
@@ -294,7 +296,7 @@ export function readQemuVirtioSerialPort(
     const at2 = reader.take(12);
     iovIdx = view.getUint32(at2, false);
     iovOffset = view.getBigUint64(at2 + 4, false);
-    request = readQemuVirtqueueRequest(reader, hostLittleEndian, packed);
+    request = readQemuVirtqueueRequest(reader, hostLittleEndian, abi, packed);
   }
   return {
     id: view.getUint32(at, false),
@@ -315,16 +317,17 @@ export function readQemuVirtioSerialPort(
 export function decodeQemuVirtioSerialPort(
   source: Source,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   packed: boolean,
 ): QemuVirtioSerialPort {
   const reader = readerOf(source);
   const { at, end, depth } = reader;
   try {
-    const value = readQemuVirtioSerialPort(reader, hostLittleEndian, packed);
+    const value = readQemuVirtioSerialPort(reader, hostLittleEndian, abi, packed);
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanQemuVirtioSerialPort(reader.rewind(at, end, depth), hostLittleEndian, packed) && ended(reader, source, FILE, 16), reader);
+    throw explain(error, scanQemuVirtioSerialPort(reader.rewind(at, end, depth), hostLittleEndian, abi, packed) && ended(reader, source, FILE, 16), reader);
   }
 }
 
@@ -343,6 +346,7 @@ const QEMU_VIRTIO_SERIAL_PORT_LEAVES2: readonly Leaf[] = [["iov_idx", 0, 4, 24],
 export function scanQemuVirtioSerialPort(
   reader: Reader,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   packed: boolean,
 ): boolean {
   const { view } = reader;
@@ -354,7 +358,7 @@ export function scanQemuVirtioSerialPort(
     const at2 = reader.at;
     if (12 > reader.end - at2) return reader.short(at2, QEMU_VIRTIO_SERIAL_PORT_LEAVES2, FILE);
     reader.at = at2 + 12;
-    if (!scanQemuVirtqueueRequest(reader, hostLittleEndian, packed)) return reader.inside("request");
+    if (!scanQemuVirtqueueRequest(reader, hostLittleEndian, abi, packed)) return reader.inside("request");
   }
   return true;
 }
@@ -366,10 +370,11 @@ export function scanQemuVirtioSerialPort(
 export function checkQemuVirtioSerialPort(
   source: Source,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   packed: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanQemuVirtioSerialPort(reader, hostLittleEndian, packed) && ended(reader, source, FILE, 16), reader);
+  return verdict(scanQemuVirtioSerialPort(reader, hostLittleEndian, abi, packed) && ended(reader, source, FILE, 16), reader);
 }
 
 /**
@@ -379,13 +384,14 @@ export function checkQemuVirtioSerialPort(
 export function sizeofQemuVirtioSerialPort(
   value: QemuVirtioSerialPort,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   packed: boolean,
 ): number {
   let size = 10;
   if (value.elemPopped !== 0) {
     size += 12;
     if (value.request !== undefined) {
-      size += sizeofQemuVirtqueueRequest(value.request, hostLittleEndian, packed);
+      size += sizeofQemuVirtqueueRequest(value.request, hostLittleEndian, abi, packed);
     }
   }
   return size;
@@ -399,6 +405,7 @@ export function writeQemuVirtioSerialPort(
   writer: Writer,
   value: QemuVirtioSerialPort,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   packed: boolean,
 ): void {
   const { id, guestConnected, hostConnected, elemPopped, iovIdx, iovOffset, request } = value;
@@ -433,7 +440,7 @@ export function writeQemuVirtioSerialPort(
     view2.setBigUint64(at2 + 4, iovOffset, false);
     if (request === undefined) throw missing(writer, "request", FILE, 28);
     try {
-      writeQemuVirtqueueRequest(writer, request, hostLittleEndian, packed);
+      writeQemuVirtqueueRequest(writer, request, hostLittleEndian, abi, packed);
     } catch (error) {
       throw inside(error, "request");
     }
@@ -452,35 +459,40 @@ export function writeQemuVirtioSerialPort(
 export function encodeQemuVirtioSerialPort(
   value: QemuVirtioSerialPort,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   packed: boolean,
 ): Uint8Array {
-  const writer = new Writer(sizeofQemuVirtioSerialPort(value, hostLittleEndian, packed));
-  writeQemuVirtioSerialPort(writer, value, hostLittleEndian, packed);
+  const writer = new Writer(sizeofQemuVirtioSerialPort(value, hostLittleEndian, abi, packed));
+  writeQemuVirtioSerialPort(writer, value, hostLittleEndian, abi, packed);
   return writer.written();
 }
 
 /**
- * A `qemu_virtio_serial_port` (10 to 98346 bytes) where it lies in memory: fields in any order, nothing is copied.
+ * A `qemu_virtio_serial_port` (10 to 131118 bytes) where it lies in memory: fields in any order, nothing is copied.
  * What holds further fields comes as a view of its own, a new object at each call.
  * Setters check that a value fits its field, not the constraints of the schema: those are for `check…`.
  */
 export class QemuVirtioSerialPortView extends View {
   readonly #hostLittleEndian: boolean;
+  readonly #abi: QemuHostAbi;
   readonly #packed: boolean;
   #iovIdxAt = -1;
   #requestAt = -1;
   #requestEnd = 0;
 
   /** @throws WireError when there is no such value at `at`. */
-  constructor(source: Source, at: number, hostLittleEndian: boolean, packed: boolean) {
+  constructor(source: Source, at: number, hostLittleEndian: boolean, abi: QemuHostAbi, packed: boolean) {
     super(source);
     this.#hostLittleEndian = hostLittleEndian;
+    this.#abi = abi;
     this.#packed = packed;
     this.moveTo(at);
   }
 
   override moveTo(at: number): this {
-    if (!scanQemuVirtioSerialPort(this.$aim(at), this.#hostLittleEndian, this.#packed)) throw this.$refused();
+    if (!scanQemuVirtioSerialPort(this.$aim(at), this.#hostLittleEndian, this.#abi, this.#packed)) {
+      throw this.$refused();
+    }
     this.$at = at;
     this.$end = this.$reader.at;
     this.#locate(this.$aim(at));
@@ -561,12 +573,12 @@ export class QemuVirtioSerialPortView extends View {
   }
 
   /**
-   * 16 to 98324 bytes at offset 22.
+   * 12 to 131096 bytes at offset 22.
    * Undefined where the condition of the schema does not hold.
    */
   get request(): QemuVirtqueueRequestView | undefined {
     if (this.#requestAt < 0) return undefined;
-    return new QemuVirtqueueRequestView(this.$within(this.#requestEnd), this.#requestAt, this.#hostLittleEndian, this.#packed);
+    return new QemuVirtqueueRequestView(this.$within(this.#requestEnd), this.#requestAt, this.#hostLittleEndian, this.#abi, this.#packed);
   }
 
   #locate(reader: Reader): void {
@@ -577,7 +589,9 @@ export class QemuVirtioSerialPortView extends View {
       this.#iovIdxAt = reader.at;
       reader.take(12);
       this.#requestAt = reader.at;
-      if (!scanQemuVirtqueueRequest(reader, this.#hostLittleEndian, this.#packed)) throw this.$refused();
+      if (!scanQemuVirtqueueRequest(reader, this.#hostLittleEndian, this.#abi, this.#packed)) {
+        throw this.$refused();
+      }
       this.#requestEnd = reader.at;
     }
   }
@@ -617,6 +631,7 @@ export function walkQemuVirtioSerialPort(
   reader: Reader,
   visitor: Visitor,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   packed: boolean,
 ): boolean {
   const { view } = reader;
@@ -641,7 +656,7 @@ export function walkQemuVirtioSerialPort(
     visitor.field(QEMU_VIRTIO_SERIAL_PORT_SITES.iovOffset, -1, at2 + 4, 8, view.getBigUint64(at2 + 4, false));
     reader.at = at2 + 12;
     visitor.open(QEMU_VIRTIO_SERIAL_PORT_SITES.request, -1, reader.at);
-    const whole = walkQemuVirtqueueRequest(reader, visitor, hostLittleEndian, packed);
+    const whole = walkQemuVirtqueueRequest(reader, visitor, hostLittleEndian, abi, packed);
     visitor.close(reader.at);
     if (!whole) return false;
   }
@@ -649,7 +664,7 @@ export function walkQemuVirtioSerialPort(
 }
 
 /**
- * `struct qemu_virtio_serial`: 12 to 587125730 bytes.
+ * `struct qemu_virtio_serial`: 12 to 603872222 bytes.
  * `config`: the order of the second number.
  * `nr_active_ports` is not part of the value: encoding derives it.
  * @see QEMU 10.0.2, hw/char/virtio-serial-bus.c, virtio_serial_save_device
@@ -666,7 +681,7 @@ export interface QemuVirtioSerial {
    * Ports that exist, the first is bit 0 of the first word: must be those of the destination.
    */
   portsMap: number[];
-  /** Up to 50254806 bytes. */
+  /** Up to 67001298 bytes. */
   ports: QemuVirtioSerialPort[];
 }
 
@@ -679,6 +694,7 @@ export function readQemuVirtioSerial(
   reader: Reader,
   configLittleEndian: boolean,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   packed: boolean,
 ): QemuVirtioSerial {
   const { view } = reader;
@@ -697,7 +713,7 @@ export function readQemuVirtioSerial(
   if (nrActivePorts > 511) throw reader.error("constraint", "nr_active_ports", at2);
   needBytes(reader, nrActivePorts * 10);
   const ports: QemuVirtioSerialPort[] = new Array(nrActivePorts);
-  for (let i2 = 0; i2 < nrActivePorts; i2++) ports[i2] = readQemuVirtioSerialPort(reader, hostLittleEndian, packed);
+  for (let i2 = 0; i2 < nrActivePorts; i2++) ports[i2] = readQemuVirtioSerialPort(reader, hostLittleEndian, abi, packed);
   return {
     cols: view.getUint16(at, false),
     rows: view.getUint16(at + 2, false),
@@ -717,16 +733,17 @@ export function decodeQemuVirtioSerial(
   source: Source,
   configLittleEndian: boolean,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   packed: boolean,
 ): QemuVirtioSerial {
   const reader = readerOf(source);
   const { at, end, depth } = reader;
   try {
-    const value = readQemuVirtioSerial(reader, configLittleEndian, hostLittleEndian, packed);
+    const value = readQemuVirtioSerial(reader, configLittleEndian, hostLittleEndian, abi, packed);
     if (reader !== source) reader.finish();
     return value;
   } catch (error) {
-    throw explain(error, scanQemuVirtioSerial(reader.rewind(at, end, depth), configLittleEndian, hostLittleEndian, packed) && ended(reader, source, FILE, 34), reader);
+    throw explain(error, scanQemuVirtioSerial(reader.rewind(at, end, depth), configLittleEndian, hostLittleEndian, abi, packed) && ended(reader, source, FILE, 34), reader);
   }
 }
 
@@ -746,6 +763,7 @@ export function scanQemuVirtioSerial(
   reader: Reader,
   configLittleEndian: boolean,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   packed: boolean,
 ): boolean {
   const { view } = reader;
@@ -768,7 +786,7 @@ export function scanQemuVirtioSerial(
   const need2 = nrActivePorts * 10;
   if (need2 > reader.end - reader.at) return reader.lacks("ports", reader.at, need2, FILE, 41);
   for (let i = 0; i < nrActivePorts; i++) {
-    if (!scanQemuVirtioSerialPort(reader, hostLittleEndian, packed)) return reader.inside("ports", i);
+    if (!scanQemuVirtioSerialPort(reader, hostLittleEndian, abi, packed)) return reader.inside("ports", i);
   }
   return true;
 }
@@ -782,10 +800,11 @@ export function checkQemuVirtioSerial(
   source: Source,
   configLittleEndian: boolean,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   packed: boolean,
 ): WireError | undefined {
   const reader = readerOf(source);
-  return verdict(scanQemuVirtioSerial(reader, configLittleEndian, hostLittleEndian, packed) && ended(reader, source, FILE, 34), reader);
+  return verdict(scanQemuVirtioSerial(reader, configLittleEndian, hostLittleEndian, abi, packed) && ended(reader, source, FILE, 34), reader);
 }
 
 /**
@@ -796,11 +815,12 @@ export function sizeofQemuVirtioSerial(
   value: QemuVirtioSerial,
   _configLittleEndian: boolean,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   packed: boolean,
 ): number {
   let size = 12;
   size += value.portsMap.length * 4;
-  for (const item of value.ports) size += sizeofQemuVirtioSerialPort(item, hostLittleEndian, packed);
+  for (const item of value.ports) size += sizeofQemuVirtioSerialPort(item, hostLittleEndian, abi, packed);
   return size;
 }
 
@@ -814,6 +834,7 @@ export function writeQemuVirtioSerial(
   value: QemuVirtioSerial,
   configLittleEndian: boolean,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   packed: boolean,
 ): void {
   const { cols, rows, size: size$, portsMap, ports } = value;
@@ -853,7 +874,7 @@ export function writeQemuVirtioSerial(
   let i = 0;
   try {
     for (const item2 of ports) {
-      writeQemuVirtioSerialPort(writer, item2, hostLittleEndian, packed);
+      writeQemuVirtioSerialPort(writer, item2, hostLittleEndian, abi, packed);
       i++;
     }
   } catch (error) {
@@ -871,21 +892,23 @@ export function encodeQemuVirtioSerial(
   value: QemuVirtioSerial,
   configLittleEndian: boolean,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   packed: boolean,
 ): Uint8Array {
-  const writer = new Writer(sizeofQemuVirtioSerial(value, configLittleEndian, hostLittleEndian, packed));
-  writeQemuVirtioSerial(writer, value, configLittleEndian, hostLittleEndian, packed);
+  const writer = new Writer(sizeofQemuVirtioSerial(value, configLittleEndian, hostLittleEndian, abi, packed));
+  writeQemuVirtioSerial(writer, value, configLittleEndian, hostLittleEndian, abi, packed);
   return writer.written();
 }
 
 /**
- * A `qemu_virtio_serial` (12 to 587125730 bytes) where it lies in memory: fields in any order, nothing is copied.
+ * A `qemu_virtio_serial` (12 to 603872222 bytes) where it lies in memory: fields in any order, nothing is copied.
  * What holds further fields comes as a view of its own, a new object at each call.
  * Setters check that a value fits its field, not the constraints of the schema: those are for `check…`.
  */
 export class QemuVirtioSerialView extends View {
   readonly #configLittleEndian: boolean;
   readonly #hostLittleEndian: boolean;
+  readonly #abi: QemuHostAbi;
   readonly #packed: boolean;
   #portsMapEnd = 0;
   #nrActivePortsAt = 0;
@@ -898,17 +921,19 @@ export class QemuVirtioSerialView extends View {
     at: number,
     configLittleEndian: boolean,
     hostLittleEndian: boolean,
+    abi: QemuHostAbi,
     packed: boolean,
   ) {
     super(source);
     this.#configLittleEndian = configLittleEndian;
     this.#hostLittleEndian = hostLittleEndian;
+    this.#abi = abi;
     this.#packed = packed;
     this.moveTo(at);
   }
 
   override moveTo(at: number): this {
-    if (!scanQemuVirtioSerial(this.$aim(at), this.#configLittleEndian, this.#hostLittleEndian, this.#packed)) {
+    if (!scanQemuVirtioSerial(this.$aim(at), this.#configLittleEndian, this.#hostLittleEndian, this.#abi, this.#packed)) {
       throw this.$refused();
     }
     this.$at = at;
@@ -975,12 +1000,12 @@ export class QemuVirtioSerialView extends View {
   }
 
   /**
-   * Up to 50254806 bytes.
+   * Up to 67001298 bytes.
    * @throws RangeError when there is no such element.
    */
   ports(i: number): QemuVirtioSerialPortView {
     this.$index(i, this.portsCount);
-    return new QemuVirtioSerialPortView(this.$within(this.#portsEnd), (this.#portsStarts[i] as number), this.#hostLittleEndian, this.#packed);
+    return new QemuVirtioSerialPortView(this.$within(this.#portsEnd), (this.#portsStarts[i] as number), this.#hostLittleEndian, this.#abi, this.#packed);
   }
 
   #locate(reader: Reader): void {
@@ -992,7 +1017,9 @@ export class QemuVirtioSerialView extends View {
     reader.take(4);
     for (let i = 0, count = this.$view.getUint32(this.#nrActivePortsAt, false); i < count; i++) {
       this.#portsStarts.push(reader.at);
-      if (!scanQemuVirtioSerialPort(reader, this.#hostLittleEndian, this.#packed)) throw this.$refused();
+      if (!scanQemuVirtioSerialPort(reader, this.#hostLittleEndian, this.#abi, this.#packed)) {
+        throw this.$refused();
+      }
     }
     this.#portsEnd = reader.at;
   }
@@ -1027,6 +1054,7 @@ export function walkQemuVirtioSerial(
   visitor: Visitor,
   configLittleEndian: boolean,
   hostLittleEndian: boolean,
+  abi: QemuHostAbi,
   packed: boolean,
 ): boolean {
   const { view } = reader;
@@ -1077,7 +1105,7 @@ export function walkQemuVirtioSerial(
   let whole2 = true;
   for (let i = 0; whole2 && i < nrActivePorts; i++) {
     visitor.open(QEMU_VIRTIO_SERIAL_SITES.ports, i, reader.at);
-    whole2 = walkQemuVirtioSerialPort(reader, inner3, hostLittleEndian, packed);
+    whole2 = walkQemuVirtioSerialPort(reader, inner3, hostLittleEndian, abi, packed);
     visitor.close(reader.at);
   }
   visitor.close(reader.at);

@@ -11,6 +11,7 @@ import {
   writeQemuScsiRequests,
   writeQemuScsiRequestsUnknown,
 } from "../../../generated/qemu/scsi.js";
+import { HOST_ABIS } from "./virtio/devices/in-flight.js";
 import { layout } from "./virtio/layout.js";
 import type { Vmstate } from "./virtio/vmstate.js";
 
@@ -34,16 +35,20 @@ const BOTH = [true, false];
 
 /**
  * Neither the section nor its description says which controller the device is on, and each saves its own part with a
- * request. What fits none is bytes: it may be of a controller that is not known.
+ * request. What fits none is bytes: it may be of a controller that is not known. Whether the controller offers packed rings
+ * is not said either: with the number of descriptors in front, an element of x86 is as long as one of ARM without, which
+ * comes first and has zeroes where the other has the number of buffers for the answer.
  */
 export const SCSI_REQUESTS: Vmstate = {
   name: "scsi-requests",
   layouts: [
-    ...BOTH.flatMap((virtio) =>
-      BOTH.flatMap((emulated) =>
-        BOTH.flatMap((littleEndian) =>
-          [false, true].map((packed) =>
-            layout("qemu_scsi_requests", REQUESTS, virtio, emulated, littleEndian, packed),
+    ...[false, true].flatMap((packed) =>
+      HOST_ABIS.flatMap((abi) =>
+        BOTH.flatMap((virtio) =>
+          BOTH.flatMap((emulated) =>
+            BOTH.map((littleEndian) =>
+              layout("qemu_scsi_requests", REQUESTS, virtio, emulated, littleEndian, abi, packed),
+            ),
           ),
         ),
       ),

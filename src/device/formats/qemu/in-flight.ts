@@ -74,9 +74,12 @@ export function writeInFlight(state: VirtioState, inFlight: InFlight): void {
 }
 
 function ownedBuffer({ ndescs, element }: QemuVirtqueueRequest): OwnedBuffer {
-  const parts = (addresses: readonly bigint[], lengths: QemuVirtqueueElement["inSg"]): BufferPart[] =>
-    addresses.map((address, i) => ({ address, length: Number(lengths[i]?.iovLen ?? 0n) }));
-  const { index, inAddr, inSg, outAddr, outSg } = element;
+  const parts = (
+    addresses: readonly bigint[],
+    lengths: readonly { readonly iovLen: bigint | number }[],
+  ): BufferPart[] => addresses.map((address, i) => ({ address, length: Number(lengths[i]?.iovLen ?? 0n) }));
+  const { index, inAddr, outAddr } = element;
+  const { inSg = element.inSg32 ?? [], outSg = element.outSg32 ?? [] } = element;
   return {
     id: index,
     parts: { readable: parts(outAddr, outSg), writable: parts(inAddr, inSg), descriptors: ndescs },
@@ -94,15 +97,20 @@ function elementOf(
     return element.index === index && isSame(element.outAddr, readable) && isSame(element.inAddr, writable);
   });
   if (same !== undefined) return same.element;
-  const lengths = (parts: readonly BufferPart[]) =>
-    parts.map(({ length }) => ({ iovBase: 0n, iovLen: BigInt(length) }));
-  return {
+  const common = {
     index,
     inAddr: writable.map(({ address }) => address),
     outAddr: readable.map(({ address }) => address),
-    inSg: lengths(writable),
-    outSg: lengths(readable),
   };
+  // As the others in the section, which a 32-bit host has saved.
+  if (kept.some(({ element }) => element.inSg32 !== undefined)) {
+    const lengths = (parts: readonly BufferPart[]) =>
+      parts.map(({ length }) => ({ iovBase: 0, iovLen: length }));
+    return { ...common, inSg32: lengths(writable), outSg32: lengths(readable) };
+  }
+  const lengths = (parts: readonly BufferPart[]) =>
+    parts.map(({ length }) => ({ iovBase: 0n, iovLen: BigInt(length) }));
+  return { ...common, inSg: lengths(writable), outSg: lengths(readable) };
 }
 
 function isSame(addresses: readonly bigint[], parts: readonly BufferPart[]): boolean {

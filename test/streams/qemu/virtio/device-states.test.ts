@@ -81,6 +81,7 @@ describe("fields behind the field virtio, and in other sections", () => {
     ["gpu", "sections[*/virtio-gpu].virtio-gpu.**", "virtio-gpu"],
     ["gpu-8.2", "sections[*/virtio-gpu].virtio-gpu.**", "virtio-gpu"],
     ["in-flight", "sections[*/scsi-disk].qdev.requests.**", "scsi-requests"],
+    ["in-flight-i386", "sections[*/scsi-disk].qdev.requests.**", "scsi-requests"],
   ])("of %s encode to the bytes that they were decoded from", (name, pattern, type) => {
     const state = opaqueField(type);
     if (state === undefined) throw new Error(`${type} is not known`);
@@ -213,6 +214,38 @@ describe("the saved state of", () => {
     expectTold(packed, "virtio.device.requests", {
       "[0].request.ndescs": 1,
       "[0].request.element.in_num": 3,
+    });
+  });
+
+  it("devices of a 32-bit host have theirs with lengths of 32 bits", () => {
+    const bytes = capture("in-flight-i386");
+    const single = valuesOf(bytes, 'sections["0000:00:02.0/virtio-blk"].virtio.device.**');
+    expectTold(single, "virtio.device.requests", {
+      "[0].request.element.index": 4,
+      "[0].request.element.out_sg_32[0].iov_len": 16,
+      "[0].request.element.out_sg_32[1].iov_len": 1024,
+      "[1].request.element.in_num": 3,
+      "[1].request.element.in_sg_32[1].iov_len": 256,
+    });
+    const packed = valuesOf(bytes, 'sections["0000:00:04.0/virtio-blk"].virtio.device.**');
+    expectTold(packed, "virtio.device.requests", {
+      "[0].request.ndescs": 1,
+      "[0].request.element.in_num": 3,
+    });
+    const serial = valuesOf(bytes, "sections[*/virtio-console].virtio.device.ports.**");
+    const parts = [3000, 100_000, 400_000, 500_000];
+    const [element] = [...serial.values.keys()].flatMap(
+      (path) => /^.*\.element\.(?=index$)/.exec(path) ?? [],
+    );
+    const lengths = parts.map((length, i) => [`out_sg_32[${i}].iov_len`, length] as const);
+    expectTold(serial, element ?? "", Object.fromEntries(lengths));
+    const disk = valuesOf(bytes, "sections[*/scsi-disk].qdev.requests.**");
+    expectTold(disk, "qdev.requests.in_flight", {
+      "[0].cdb.opcode": 0x28,
+      "[0].request.element.in_sg_32[1].iov_len": 1024,
+      "[0].disk.read.sector": 8n,
+      "[1].request.element.out_sg_32[1].iov_len": 512,
+      "[1].disk.write.sector_count": 1,
     });
   });
 

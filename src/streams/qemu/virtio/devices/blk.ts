@@ -21,8 +21,8 @@ const REQUESTS = {
 };
 
 function stateOf(saved: SavedDevice): Vmstate {
-  const layouts = inFlight(saved).map(({ hostLittleEndian, packed }) =>
-    layout("qemu_virtio_blk", REQUESTS, hostLittleEndian, saved.queues > 1, packed),
+  const layouts = inFlight(saved).map(({ hostLittleEndian, abi, packed }) =>
+    layout("qemu_virtio_blk", REQUESTS, hostLittleEndian, abi, saved.queues > 1, packed),
   );
   return { name: "virtio-blk-device", layouts, subsections: [] };
 }

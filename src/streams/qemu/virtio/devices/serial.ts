@@ -22,8 +22,8 @@ const PORTS = {
 
 /** The number of ports is swapped where the guest has another order than the host: of two orders, one fits. */
 function stateOf(saved: SavedDevice): Vmstate {
-  const layouts = inFlight(saved).flatMap(({ hostLittleEndian, packed }) =>
-    [false, true].map((config) => layout("qemu_virtio_serial", PORTS, config, hostLittleEndian, packed)),
+  const layouts = inFlight(saved).flatMap(({ hostLittleEndian, abi, packed }) =>
+    [false, true].map((config) => layout("qemu_virtio_serial", PORTS, config, hostLittleEndian, abi, packed)),
   );
   return { name: "virtio-serial-device", layouts, subsections: [] };
 }
