@@ -64,13 +64,9 @@ export type {
   QueueState,
 } from "./member/device-state.js";
 export type { DevicePort, DeviceType, InternalState } from "./member/device-type.js";
-export {
-  type DeviceOptions,
-  type Interrupts,
-  type MigrationMode,
-  type Transition,
-  VirtioDevice,
-} from "./member/virtio-device.js";
+export type { Interrupts } from "./member/interrupt-status.js";
+export type { MigrationMode, Transition } from "./member/migration-mode.js";
+export { type DeviceOptions, VirtioDevice } from "./member/virtio-device.js";
 export {
   GuestAddressError,
   GuestMemory,

@@ -1,6 +1,6 @@
 /**
- * The example project against the package as it would be published: packed, installed, built, and run in every place that
- * the package is for. Needs `npm run build` first, and a registry for the example's own tools.
+ * The example projects against the package as it would be published: packed, installed, built, and run in every place that
+ * each is for. Needs `npm run build` first, and a registry for the example's own tools.
  */
 import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -48,21 +48,49 @@ function run(cwd: string, command: string, ...args: string[]): string {
   return stdout;
 }
 
+/** A folder with an example in it, installed with the packed package and built. */
+function built(example: string): string {
+  if (!existsSync(join(ROOT, "dist", "cli.js")))
+    throw new Error("there is no dist/: run `npm run build` first");
+  const folder = mkdtempSync(join(tmpdir(), "virtwire-consumer-"));
+  const copied = (path: string): boolean => !/[\\/](?:node_modules|dist|generated)$/.test(path);
+  cpSync(join(ROOT, "examples", example), folder, { recursive: true, filter: copied });
+  const packed = run(ROOT, "npm", "pack", "--ignore-scripts", "--silent", "--pack-destination", folder);
+  run(folder, "npm", "install", "--no-audit", "--no-fund", "--prefer-offline", `./${packed.trim()}`);
+  run(folder, "npm", "run", "build");
+  return folder;
+}
+
+function removed(folder: string): void {
+  rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
+}
+
+describe("the example of a live migration, with the packed package", () => {
+  let folder = "";
+
+  beforeAll(() => {
+    folder = built("live-migration");
+  });
+
+  afterAll(() => removed(folder));
+
+  it("moves its guest, with nothing lost", () => {
+    const lines = run(folder, "npm", "start", "--silent").trimEnd().split("\n");
+    expect(lines[0]).toMatch(/^round 0: \d+ pages, \d+ bytes, \d+ dirty$/);
+    expect(lines.filter((line) => line.startsWith("stopped: "))).toHaveLength(1);
+    expect(lines.at(-2)).toMatch(/^downtime \d+\.\d ms, \d+ of \d+ requests answered so far$/);
+    expect(lines.at(-1)).toBe("1024 requests answered, the disk is what the guest wrote");
+  });
+});
+
 describe("the example project, with the packed package", () => {
   let folder = "";
 
   beforeAll(() => {
-    if (!existsSync(join(ROOT, "dist", "cli.js")))
-      throw new Error("there is no dist/: run `npm run build` first");
-    folder = mkdtempSync(join(tmpdir(), "virtwire-consumer-"));
-    const copied = (path: string): boolean => !/[\\/](?:node_modules|dist|generated)$/.test(path);
-    cpSync(join(ROOT, "examples", "consumer"), folder, { recursive: true, filter: copied });
-    const packed = run(ROOT, "npm", "pack", "--ignore-scripts", "--silent", "--pack-destination", folder);
-    run(folder, "npm", "install", "--no-audit", "--no-fund", "--prefer-offline", `./${packed.trim()}`);
-    run(folder, "npm", "run", "build");
+    folder = built("consumer");
   });
 
-  afterAll(() => rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }));
+  afterAll(() => removed(folder));
 
   it("brings none but the compiler's dependencies, and what unpacks captures", () => {
     const { dependencies, optionalDependencies } = JSON.parse(

@@ -12,7 +12,7 @@ import {
   VirtioNetCtrlCommands,
 } from "../../../generated/virtio/net-ctrl.js";
 import { WireError } from "../../runtime/index.js";
-import type { NetState } from "../member/device-state.js";
+import { type NetState, RESET_NET } from "../member/device-state.js";
 import type { NetControlState } from "../member/device-type.js";
 import { BROADCAST, isFor, isForGroup } from "./mac-address.js";
 
@@ -41,7 +41,7 @@ export class NetControl implements NetControlState {
   announcing = false;
   private readonly ownMac: Uint8Array;
   private readonly maxPairs: number;
-  private modes = RESET_MODES;
+  private modes: ReceiveModes = RESET_NET;
   private unicast: readonly Uint8Array[] = [];
   private multicast: readonly Uint8Array[] = [];
   private unicastOverflow = false;
@@ -57,7 +57,7 @@ export class NetControl implements NetControlState {
   reset(): void {
     this.mac = this.ownMac;
     this.announcing = false;
-    this.restore(undefined);
+    this.restore();
   }
 
   /** Carries out a command: class × 256 + command. False when it is not known, not negotiated or not sound. */
@@ -112,14 +112,7 @@ export class NetControl implements NetControlState {
     }
   }
 
-  restore(state: NetState | undefined): void {
-    if (state === undefined) {
-      this.modes = RESET_MODES;
-      this.setTables([], []);
-      this.vlans = new Set();
-      this.pairs = 1;
-      return;
-    }
+  restore(state: NetState = RESET_NET): void {
     const { promiscuous, allMulticast, allUnicast, noMulticast, noUnicast, noBroadcast } = state;
     this.modes = { promiscuous, allMulticast, allUnicast, noMulticast, noUnicast, noBroadcast };
     this.setTables(state.unicast, state.multicast);
@@ -195,16 +188,6 @@ type ReceiveModes = Pick<
   NetState,
   "promiscuous" | "allMulticast" | "allUnicast" | "noMulticast" | "noUnicast" | "noBroadcast"
 >;
-
-/** Drivers that send no commands get every frame, as from QEMU. */
-const RESET_MODES: ReceiveModes = {
-  promiscuous: true,
-  allMulticast: false,
-  allUnicast: false,
-  noMulticast: false,
-  noUnicast: false,
-  noBroadcast: false,
-};
 
 function isAmong(frame: Uint8Array, macs: readonly Uint8Array[]): boolean {
   return macs.some((mac) => isFor(frame, mac));

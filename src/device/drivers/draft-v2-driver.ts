@@ -22,7 +22,7 @@ import {
   VirtioDevMigrationMode,
 } from "../../../generated/virtio/draft-v2/admin-commands.js";
 import { cutIntoBuffers } from "../../streams/cut.js";
-import type { MigrationMode } from "../member/virtio-device.js";
+import type { MigrationMode } from "../member/migration-mode.js";
 import type { PageRange } from "../memory/written-pages.js";
 import { fitted } from "../owner/command.js";
 import type { AdminDriver } from "./admin-driver.js";

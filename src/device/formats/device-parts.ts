@@ -13,9 +13,9 @@ import {
   VirtioDevPartType,
   VirtioPciCommonCfgOffset,
 } from "../../../generated/virtio/device-parts.js";
-import type { DeviceState, QueueState } from "../member/device-state.js";
+import { type DeviceState, type QueueState, RESET_NET } from "../member/device-state.js";
 import { featureWords, joinedFeatures } from "./feature-words.js";
-import { netParts, RESET_NET, withNetPart } from "./net-parts.js";
+import { netParts, withNetPart } from "./net-parts.js";
 import { QueueList } from "./queue-list.js";
 import { isPacked } from "./state-fields.js";
 import { INTERRUPT_STATUS, type LossReasons } from "./state-losses.js";

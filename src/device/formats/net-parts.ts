@@ -14,22 +14,6 @@ import { VirtioDeviceId } from "../../../generated/virtio/ids.js";
 import { VirtioNetCtrlCommands } from "../../../generated/virtio/net-ctrl.js";
 import type { DeviceState, NetState } from "../member/device-state.js";
 
-/** As after a reset: everything is received that is not filtered otherwise. */
-export const RESET_NET: NetState = {
-  promiscuous: true,
-  allMulticast: false,
-  allUnicast: false,
-  noMulticast: false,
-  noUnicast: false,
-  noBroadcast: false,
-  unicast: [],
-  multicast: [],
-  unicastOverflow: false,
-  multicastOverflow: false,
-  vlans: [],
-  pairs: 1,
-};
-
 /** Whether the driver can have set anything. */
 export function hasNetControls({ deviceType, driverFeatures }: DeviceState): boolean {
   const isNet = deviceType === VirtioDeviceId.VIRTIO_ID_NET;

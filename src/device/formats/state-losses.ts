@@ -2,9 +2,8 @@
  * What a format has lost of a state: the state is read back from it and compared, so that the report says what is
  * missing, and nothing else. Guest memory moves by itself: what it still says is not lost.
  */
-import { type DeviceState, NO_VECTOR, type QueueState } from "../member/device-state.js";
+import { type DeviceState, NO_VECTOR, type QueueState, RESET_NET } from "../member/device-state.js";
 import type { Loss } from "./loss.js";
-import { RESET_NET } from "./net-parts.js";
 import { isPacked, stateFields } from "./state-fields.js";
 
 /** Why a format does not hold a field. */

@@ -88,6 +88,22 @@ export interface NetState {
   readonly mac?: Uint8Array | undefined;
 }
 
+/** As after a reset: drivers that send no commands get every frame, as from QEMU. */
+export const RESET_NET: NetState = {
+  promiscuous: true,
+  allMulticast: false,
+  allUnicast: false,
+  noMulticast: false,
+  noUnicast: false,
+  noBroadcast: false,
+  unicast: [],
+  multicast: [],
+  unicastOverflow: false,
+  multicastOverflow: false,
+  vlans: [],
+  pairs: 1,
+};
+
 export interface DeviceState {
   /** `VirtioDeviceId` */
   readonly deviceType: number;

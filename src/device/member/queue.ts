@@ -1,4 +1,5 @@
 /** The registers of one virtqueue, and the ring behind them once the driver has enabled it. */
+import { VirtioFeature } from "../../../generated/virtio/features.js";
 import type { GuestMemory } from "../memory/guest-memory.js";
 import { areaAddress } from "../rings/chain.js";
 import { RingFault } from "../rings/fault.js";
@@ -16,6 +17,22 @@ import { NO_VECTOR, type QueueStanding, type QueueState } from "./device-state.j
 /** How the rings are used: what is negotiated for all virtqueues of a device. */
 export interface RingOptions extends QueueFeatures {
   readonly packed: boolean;
+}
+
+const { VIRTIO_F_INDIRECT_DESC, VIRTIO_F_EVENT_IDX, VIRTIO_F_RING_PACKED, VIRTIO_F_IN_ORDER } = VirtioFeature;
+
+/** What the rings here can do, whatever the device type; packed ones on request. */
+export const RING_FEATURES: bigint = VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_F_IN_ORDER;
+
+/** What the negotiated features make of the rings. */
+export function ringOptionsOf(features: bigint): RingOptions {
+  const has = (feature: bigint): boolean => (features & feature) !== 0n;
+  return {
+    packed: has(VIRTIO_F_RING_PACKED),
+    eventIdx: has(VIRTIO_F_EVENT_IDX),
+    indirect: has(VIRTIO_F_INDIRECT_DESC),
+    inOrder: has(VIRTIO_F_IN_ORDER),
+  };
 }
 
 export class QueueRegisters {

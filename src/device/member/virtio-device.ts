@@ -5,13 +5,14 @@
  */
 import { VirtioFeature } from "../../../generated/virtio/features.js";
 import { VirtioDeviceStatus } from "../../../generated/virtio/ids.js";
-import { VirtioPciIsr } from "../../../generated/virtio/pci.js";
 import { GuestMemory } from "../memory/guest-memory.js";
 import type { DescriptorChain } from "../rings/chain.js";
 import { RingFault } from "../rings/fault.js";
 import { type DeviceState, NO_VECTOR, type QueueState } from "./device-state.js";
 import type { DevicePort, DeviceType } from "./device-type.js";
-import { QueueRegisters, type RingOptions } from "./queue.js";
+import { InterruptStatus, type Interrupts } from "./interrupt-status.js";
+import type { MigrationMode, Transition } from "./migration-mode.js";
+import { QueueRegisters, RING_FEATURES, ringOptionsOf } from "./queue.js";
 import { verifyState } from "./verify-state.js";
 
 const {
@@ -20,28 +21,7 @@ const {
   VIRTIO_CONFIG_S_NEEDS_RESET,
   VIRTIO_CONFIG_S_FAILED,
 } = VirtioDeviceStatus;
-const {
-  VIRTIO_F_VERSION_1,
-  VIRTIO_F_INDIRECT_DESC,
-  VIRTIO_F_EVENT_IDX,
-  VIRTIO_F_RING_PACKED,
-  VIRTIO_F_IN_ORDER,
-} = VirtioFeature;
-
-/** What the rings here can do, whatever the device type. */
-const RING_FEATURES = VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_F_IN_ORDER;
-
-/**
- * What a device may do while its group's owner migrates it: the modes of virtio-comment v2 1/8. virtio 1.4 calls Stop
- * "stopped" and has no Freeze.
- */
-export type MigrationMode = "active" | "stop" | "freeze";
-
-/** Interrupts of a device; `vector` is what the driver has chosen, or NO_VECTOR. */
-export interface Interrupts {
-  queue(queue: number, vector: number): void;
-  config(vector: number): void;
-}
+const { VIRTIO_F_VERSION_1, VIRTIO_F_RING_PACKED } = VirtioFeature;
 
 export interface DeviceOptions {
   /** Offer packed virtqueues as well. */
@@ -60,9 +40,6 @@ export interface DeviceOptions {
  */
 const LONG_RUN = 1 << 16;
 
-/** What holds a device up for a while; commands of the owner wait for its end. */
-export type Transition = "function-level-reset" | "device-reset" | "power";
-
 export class VirtioDevice implements DevicePort {
   readonly type: DeviceType;
   readonly memory: GuestMemory;
@@ -78,7 +55,7 @@ export class VirtioDevice implements DevicePort {
   queueSelect = 0;
   configMsixVector = NO_VECTOR;
   transition: Transition | undefined;
-  private readonly interrupts: Interrupts;
+  private readonly interrupts: InterruptStatus;
   private readonly onFault: DeviceOptions["onFault"];
   private readonly deferred: boolean;
   private currentMode: MigrationMode = "active";
@@ -86,7 +63,6 @@ export class VirtioDevice implements DevicePort {
   private generation = 0;
   /** The device-specific configuration has changed, and the driver has not been told. */
   private configPending = false;
-  private isr = 0;
   /** Queues of a state that was restored, whose rings are opened when the device may look at memory again. */
   private restored: readonly QueueState[] | undefined;
   private running = false;
@@ -99,10 +75,11 @@ export class VirtioDevice implements DevicePort {
     this.type = type;
     // The same bytes with observers of its own: what it writes is told apart from what others write there.
     this.memory = new GuestMemory(memory.regions);
-    this.interrupts = interrupts;
+    this.interrupts = new InterruptStatus(interrupts);
     this.onFault = options.onFault;
     this.deferred = options.deferred ?? false;
-    const offered = type.features | RING_FEATURES | (options.packed ? VIRTIO_F_RING_PACKED : 0n);
+    const offered =
+      type.features | VIRTIO_F_VERSION_1 | RING_FEATURES | (options.packed ? VIRTIO_F_RING_PACKED : 0n);
     this.features = offered & ~(options.without ?? 0n);
     this.queues = type.queueSizes.map((size) => new QueueRegisters(size));
   }
@@ -187,9 +164,7 @@ export class VirtioDevice implements DevicePort {
 
   /** Why the device has interrupted, for drivers without MSI-X. Reading clears it. */
   takeIsr(): number {
-    const { isr } = this;
-    this.isr = 0;
-    return isr;
+    return this.interrupts.take();
   }
 
   /** The driver has made buffers available. In Freeze mode nothing is accepted; after it all queues are looked at. */
@@ -215,7 +190,7 @@ export class VirtioDevice implements DevicePort {
     this.queueSelect = 0;
     this.configMsixVector = NO_VECTOR;
     this.configPending = false;
-    this.isr = 0;
+    this.interrupts.reset();
     this.restored = undefined;
     for (const queue of this.queues) queue.reset();
     this.type.reset();
@@ -391,18 +366,10 @@ export class VirtioDevice implements DevicePort {
     return (this.driverFeatures & ~this.features) === 0n && this.has(VIRTIO_F_VERSION_1);
   }
 
-  private get ringOptions(): RingOptions {
-    return {
-      packed: this.has(VIRTIO_F_RING_PACKED),
-      eventIdx: this.has(VIRTIO_F_EVENT_IDX),
-      indirect: this.has(VIRTIO_F_INDIRECT_DESC),
-      inOrder: this.has(VIRTIO_F_IN_ORDER),
-    };
-  }
-
   private open(): void {
     this.queues.forEach((queue, index) => {
-      if (queue.enabled) this.guarded(index, () => queue.open(this.memory, this.ringOptions));
+      if (queue.enabled)
+        this.guarded(index, () => queue.open(this.memory, ringOptionsOf(this.driverFeatures)));
     });
     if (!this.isLive) return;
     this.type.start(this);
@@ -418,7 +385,11 @@ export class VirtioDevice implements DevicePort {
       const queue = this.queues[index];
       if (queue === undefined || !state.enabled) return;
       this.guarded(index, () => {
-        const ring = queue.open(this.memory, this.ringOptions, state.standing ?? UNKNOWN_STANDING);
+        const ring = queue.open(
+          this.memory,
+          ringOptionsOf(this.driverFeatures),
+          state.standing ?? UNKNOWN_STANDING,
+        );
         for (const { id } of state.owned) this.type.resume(index, ring.reopen(id));
       });
     });
@@ -450,7 +421,6 @@ export class VirtioDevice implements DevicePort {
   private notifyUsed(): void {
     this.queues.forEach(({ ring, msixVector }, index) => {
       if (!ring?.needsNotification()) return;
-      if (msixVector === NO_VECTOR) this.isr |= VirtioPciIsr.VIRTIO_PCI_ISR_QUEUE;
       this.interrupts.queue(index, msixVector);
     });
   }
@@ -467,7 +437,6 @@ export class VirtioDevice implements DevicePort {
     const isReady = (this.currentStatus & VIRTIO_CONFIG_S_DRIVER_OK) !== 0;
     if (!this.configPending || this.currentMode !== "active" || !isReady) return;
     this.configPending = false;
-    if (this.configMsixVector === NO_VECTOR) this.isr |= VirtioPciIsr.VIRTIO_PCI_ISR_CONFIG;
     this.interrupts.config(this.configMsixVector);
   }
 }

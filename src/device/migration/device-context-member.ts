@@ -5,7 +5,7 @@
 import { GuestMemberFormat } from "../../../generated/migration/guest-stream.js";
 import type { VirtioDeviceId } from "../../../generated/virtio/ids.js";
 import type { DraftV2Driver } from "../drivers/draft-v2-driver.js";
-import type { MigrationMode } from "../member/virtio-device.js";
+import type { MigrationMode } from "../member/migration-mode.js";
 import { type DirtyLog, WriteRecordLog } from "./dirty-log.js";
 import type { DestinationMember, ResetMember, SourceMember } from "./member.js";
 

@@ -30,7 +30,8 @@ import {
 import { sizeofVirtioPciCommonCfg } from "../../../generated/virtio/pci.js";
 import { Reader } from "../../runtime/index.js";
 import { commonConfigOf } from "../member/common-config.js";
-import type { MigrationMode, VirtioDevice } from "../member/virtio-device.js";
+import type { MigrationMode } from "../member/migration-mode.js";
+import type { VirtioDevice } from "../member/virtio-device.js";
 import { guestAddress } from "../memory/guest-memory.js";
 import { invalidCommand, invalidField } from "./admin-error.js";
 import {
