@@ -13,10 +13,13 @@ const EVENT_IDX = 1n << 29n;
 const IN_ORDER = 1n << 35n;
 const ROOT = 1n;
 const LOOKUP = 1;
+const READLINK = 5;
+const SYMLINK = 6;
 const READ = 15;
 const O_RDWR = 2;
 const ENOENT = 2;
 const EINTR = 4;
+const EEXIST = 17;
 const EIO = 5;
 const EINVAL = 22;
 const ENOSYS = 38;
@@ -75,6 +78,28 @@ describe.each([
     const fh = driver.open(nodeid, O_RDWR);
     expect(driver.writeFile(nodeid, fh, 1 << 30, new Uint8Array(0))).toBe(0);
     expect(driver.attributes(nodeid).size).toBe(12n);
+  });
+
+  it("makes symbolic links, and says where they lead", () => {
+    const { driver, files } = scene();
+    // FUSE_SYMLINK: the name and what it leads to, each with its NUL.
+    driver.call(SYMLINK, ROOT, text("way\0docs/readme\0"));
+    const { nodeid, attr } = driver.lookup(ROOT, "way");
+    expect([attr.mode, attr.size, attr.nlink]).toEqual([0o120777, 11n, 1]);
+    expect(driver.call(READLINK, nodeid, new Uint8Array(0))).toEqual(text("docs/readme"));
+    expect(files.find("way")).toMatchObject({ kind: "link" });
+    const { nodeid: file } = driver.lookup(ROOT, "hello.txt");
+    for (const [opcode, node, body] of [
+      [READLINK, file, ""],
+      [SYMLINK, ROOT, "way\0elsewhere\0"],
+      [SYMLINK, ROOT, "other\0without an end"],
+      [SYMLINK, ROOT, "other\0\0"],
+      [SYMLINK, ROOT, "other"],
+    ] as const) {
+      expect([EINVAL, EEXIST, ENOENT]).toContain(errnoOf(() => driver.call(opcode, node, text(body))));
+    }
+    driver.removeFile(ROOT, "way");
+    expect(errnoOf(() => driver.lookup(ROOT, "way"))).toBe(ENOENT);
   });
 
   it("looks up, reads and lists what is in its tree", () => {

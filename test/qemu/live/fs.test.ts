@@ -47,6 +47,17 @@ describeLive("a Linux guest on a file system device", (program, image) => {
         await guest.run("stat -c '%s %a %F' /mnt/docs/moved; df -k /mnt | tail -n 1 | awk '{print $2}'"),
       ).toBe("18 600 regular file\n16384");
 
+      await guest.run("ln -s docs/moved /mnt/way && ln -s /nowhere /mnt/docs/lost");
+      expect(await guest.run("cat /mnt/way | wc -c; readlink /mnt/docs/lost; stat -c %F /mnt/way")).toBe(
+        "18\n/nowhere\nsymbolic link",
+      );
+      expect(
+        await guest.run("ls -F /mnt; ! cat /mnt/docs/lost 2>/dev/null; rm /mnt/docs/lost; ls /mnt/docs"),
+      ).toBe("docs/\nway@\nlong\nmoved");
+      await guest.run(
+        "mv /mnt/way /mnt/docs/way && ln -sf moved /mnt/docs/way && cat /mnt/docs/way && rm /mnt/docs/way",
+      );
+
       // What the host changes is there at once: the device lets the driver keep nothing.
       tree.put("docs/moved", text("changed by the host\n"));
       expect(await guest.run("cat /mnt/docs/moved")).toBe("changed by the host");

@@ -3,8 +3,7 @@ import { encodeFuseDirent, type FuseDirent } from "../../../../generated/virtio/
 import { asDirectory, type FsTree, type TreeNode } from "./tree.js";
 
 /** @source POSIX, dirent.h: d_type */
-const DT_DIR = 4;
-const DT_REG = 8;
+const TYPES: Readonly<Record<TreeNode["kind"], number>> = { directory: 4, file: 8, link: 10 };
 
 /** Entries behind the one that `after` names, as many whole ones as fit into `size` bytes; `.` and `..` come first. */
 export function directoryPage(
@@ -42,7 +41,7 @@ function direntOf(name: string, node: TreeNode, cookie: number): FuseDirent {
   return {
     ino: BigInt(node.ino),
     off: BigInt(cookie),
-    type: node.kind === "directory" ? DT_DIR : DT_REG,
+    type: TYPES[node.kind],
     name: new TextEncoder().encode(name),
   };
 }

@@ -5,10 +5,7 @@
  */
 import {
   decodeFuseBatchForget,
-  encodeFuseAttrOut,
-  encodeFuseEntryOut,
   encodeFuseKstatfs,
-  encodeFuseOpenOut,
   encodeFuseWriteOut,
   FUSE_CREATE_IN_SIZE,
   FUSE_FORGET_IN_SIZE,
@@ -19,7 +16,6 @@ import {
   FUSE_RENAME_IN_SIZE,
   FUSE_SETATTR_IN_SIZE,
   FUSE_WRITE_IN_SIZE,
-  type FuseAttr,
   type FuseInHeader,
   FuseOpcode,
   FuseSetattrValid,
@@ -34,15 +30,13 @@ import {
   readFuseWriteIn,
 } from "../../../../generated/virtio/fuse.js";
 import { Reader } from "../../../runtime/index.js";
+import { headOf, NAME_MAX, namesIn, offsetOf, secondsOf, textIn } from "./bodies.js";
 import { directoryPage } from "./directory.js";
 import { Errno, FsError } from "./error.js";
-import type { FuseSession, Handle } from "./session.js";
-import { type Attributes, asDirectory, asFile, PERMISSIONS, type TreeNode } from "./tree.js";
+import { attributesOf, BLOCK, entryOf, openOf } from "./replies.js";
+import type { FuseSession } from "./session.js";
+import { type Attributes, asDirectory, asFile, PERMISSIONS } from "./tree.js";
 
-const BLOCK = 4096;
-/** Of `fuse_attr.blocks`, whatever the size of a block is. */
-const SECTOR = 512;
-const NAME_MAX = 255;
 /** @source linux/fcntl.h (asm-generic): the access mode, and what an open can do to the file */
 const O_ACCMODE = 3;
 const O_RDONLY = 0;
@@ -70,6 +64,8 @@ const HANDLERS: ReadonlyMap<number, Handler> = new Map<number, Handler>([
   [FuseOpcode.FUSE_BATCH_FORGET, forgetMany],
   [FuseOpcode.FUSE_GETATTR, getAttributes],
   [FuseOpcode.FUSE_SETATTR, setAttributes],
+  [FuseOpcode.FUSE_READLINK, readLink],
+  [FuseOpcode.FUSE_SYMLINK, makeLink],
   [FuseOpcode.FUSE_MKDIR, makeDirectory],
   [FuseOpcode.FUSE_UNLINK, unlink],
   [FuseOpcode.FUSE_RMDIR, removeDirectory],
@@ -142,6 +138,23 @@ function makeDirectory(session: FuseSession, { header, body }: FuseRequest): Uin
   const [name] = namesIn(body, FUSE_MKDIR_IN_SIZE, 1);
   const owner = { mode: mode & ~umask, uid: header.uid, gid: header.gid };
   return entryOf(session, session.tree.createDirectory(session.node(header.nodeid), name, owner));
+}
+
+function readLink(session: FuseSession, { header }: FuseRequest): Uint8Array {
+  const node = session.node(header.nodeid);
+  if (node.kind !== "link") throw new FsError(Errno.EINVAL, "no symbolic link");
+  return node.target.slice();
+}
+
+/** The name comes first, then what it leads to. */
+function makeLink(session: FuseSession, { header, body }: FuseRequest): Uint8Array {
+  const [name] = namesIn(body, 0, 1);
+  const target = textIn(body, body.indexOf(0) + 1);
+  const parent = session.node(header.nodeid);
+  return entryOf(
+    session,
+    session.tree.createLink(parent, name, target, { uid: header.uid, gid: header.gid }),
+  );
 }
 
 function unlink(session: FuseSession, { header, body }: FuseRequest): Uint8Array {
@@ -253,90 +266,4 @@ function statistics({ tree, littleEndian }: FuseSession): Uint8Array {
 /** Everything is in the tree at once. */
 function nothingToDo(): Uint8Array {
   return NOTHING;
-}
-
-/** The node with its attributes: one more look-up. */
-function entryOf(session: FuseSession, node: TreeNode): Uint8Array {
-  return encodeFuseEntryOut(
-    {
-      nodeid: session.lookedUp(node),
-      generation: 0n,
-      // The driver keeps nothing: the host may change the tree at any time.
-      entryValid: 0n,
-      attrValid: 0n,
-      entryValidNsec: 0,
-      attrValidNsec: 0,
-      attr: attrOf(node),
-    },
-    session.littleEndian,
-  );
-}
-
-function attributesOf({ littleEndian }: FuseSession, node: TreeNode): Uint8Array {
-  return encodeFuseAttrOut({ attrValid: 0n, attrValidNsec: 0, attr: attrOf(node) }, littleEndian);
-}
-
-function openOf({ littleEndian }: FuseSession, { id }: Handle): Uint8Array {
-  return encodeFuseOpenOut({ fh: id, openFlags: 0, backingId: 0 }, littleEndian);
-}
-
-function attrOf(node: TreeNode): FuseAttr {
-  const size = node.kind === "file" ? node.size : BLOCK;
-  const links = node.kind === "file" ? 1 : 2;
-  return {
-    ino: BigInt(node.ino),
-    size: BigInt(size),
-    blocks: BigInt(Math.ceil(size / SECTOR)),
-    atime: BigInt(node.atime),
-    mtime: BigInt(node.mtime),
-    ctime: BigInt(node.ctime),
-    atimensec: 0,
-    mtimensec: 0,
-    ctimensec: 0,
-    mode: node.mode,
-    nlink: node.place === undefined && node.ino !== 1 ? 0 : links,
-    uid: node.uid,
-    gid: node.gid,
-    rdev: 0,
-    blksize: BLOCK,
-    flags: 0,
-  };
-}
-
-/** @throws FsError when the request is shorter. */
-function headOf(body: Uint8Array, size: number): Uint8Array {
-  if (body.length < size) throw new FsError(Errno.EINVAL, `${body.length} bytes of ${size}`);
-  return body.subarray(0, size);
-}
-
-/** Names that follow each other, each ended by a NUL. @throws FsError */
-function namesIn(body: Uint8Array, start: number, count: 1): [string];
-function namesIn(body: Uint8Array, start: number, count: 2): [string, string];
-function namesIn(body: Uint8Array, start: number, count: number): string[] {
-  const names: string[] = [];
-  let at = start;
-  for (let i = 0; i < count; i++) {
-    const end = body.indexOf(0, at);
-    if (end < 0) throw new FsError(Errno.EINVAL, "a name without an end");
-    if (end - at > NAME_MAX) throw new FsError(Errno.ENAMETOOLONG, `${end - at} bytes`);
-    try {
-      names.push(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(body.subarray(at, end)));
-    } catch {
-      throw new FsError(Errno.EILSEQ, "a name that is not UTF-8");
-    }
-    at = end + 1;
-  }
-  return names;
-}
-
-/** @throws FsError above 2^53. */
-function offsetOf(value: bigint): number {
-  const number = Number(value);
-  if (!Number.isSafeInteger(number)) throw new FsError(Errno.EINVAL, `${value} bytes`);
-  return number;
-}
-
-/** A time as it can be kept. */
-function secondsOf(value: bigint): number {
-  return Number(BigInt.asUintN(48, value));
 }

@@ -3,15 +3,18 @@
  * a tree is no part of a device: two devices can show the same one, and a guest that moves finds its files where they
  * were.
  */
+import { NAME_MAX } from "./bodies.js";
 import { Errno, FsError } from "./error.js";
 
 /** @source POSIX, sys/stat.h */
 const S_IFDIR = 0o040000;
 const S_IFREG = 0o100000;
+const S_IFLNK = 0o120000;
 /** Of a mode, what chmod can change. */
 export const PERMISSIONS = 0o7777;
 
-const NAME_MAX = 255;
+/** Without the NUL that ends it. @source linux/limits.h, PATH_MAX @unit bytes */
+const TARGET_MAX = 4095;
 
 /** What of a file or directory its owner can set. Times are seconds since 1970. */
 export interface Attributes {
@@ -51,7 +54,16 @@ export interface Directory extends Node {
   nextCookie: number;
 }
 
-export type TreeNode = File | Directory;
+/** Nobody follows it here: what it leads to, the guest finds out. */
+export interface SymbolicLink extends Node {
+  readonly kind: "link";
+  readonly target: Uint8Array;
+}
+
+export type TreeNode = File | Directory | SymbolicLink;
+
+/** Whose a new node is, and what may be done with it. */
+export type Owner = Pick<Attributes, "mode" | "uid" | "gid">;
 
 export interface Entry {
   readonly name: string;
@@ -92,12 +104,12 @@ export class FsTree {
     this.root = this.newDirectory({ mode: 0o755, uid: 0, gid: 0 });
   }
 
-  /** Bytes of all files. */
+  /** Bytes of all files, and of what links lead to. */
   get used(): number {
     return this.usedBytes;
   }
 
-  /** Files and directories, and those that were removed while somebody had them open. */
+  /** Files, links and directories, and those that were removed while somebody had them open. */
   get count(): number {
     return this.nodes;
   }
@@ -115,7 +127,7 @@ export class FsTree {
     return [...asDirectory(directory).entries.values()].filter((entry) => entry.cookie > cookie);
   }
 
-  createFile(parent: TreeNode, name: string, owner: { mode: number; uid: number; gid: number }): File {
+  createFile(parent: TreeNode, name: string, owner: Owner): File {
     const directory = this.vacant(parent, name);
     const file: File = {
       ...this.newNode({ ...owner, mode: S_IFREG | (owner.mode & PERMISSIONS) }),
@@ -127,17 +139,30 @@ export class FsTree {
     return file;
   }
 
-  createDirectory(
-    parent: TreeNode,
-    name: string,
-    owner: { mode: number; uid: number; gid: number },
-  ): Directory {
+  createDirectory(parent: TreeNode, name: string, owner: Owner): Directory {
     const directory = this.vacant(parent, name);
     const made = this.newDirectory(owner);
     this.attach(directory, name, made);
     return made;
   }
 
+  /** `target`: any bytes, 1 to 4095 of them. */
+  createLink(parent: TreeNode, name: string, target: Uint8Array, owner: Omit<Owner, "mode">): SymbolicLink {
+    const directory = this.vacant(parent, name);
+    if (target.length === 0) throw new FsError(Errno.ENOENT, "a link to nothing");
+    if (target.length > TARGET_MAX) throw new FsError(Errno.ENAMETOOLONG, `${target.length} bytes`);
+    this.checkRoom(target.length);
+    const link: SymbolicLink = {
+      ...this.newNode({ ...owner, mode: S_IFLNK | 0o777 }),
+      kind: "link",
+      target: target.slice(),
+    };
+    this.usedBytes += target.length;
+    this.attach(directory, name, link);
+    return link;
+  }
+
+  /** A file or a link. */
   removeFile(parent: TreeNode, name: string): void {
     const node = this.lookup(parent, name);
     if (node.kind === "directory") throw new FsError(Errno.EISDIR, name);
@@ -150,7 +175,7 @@ export class FsTree {
     this.detach(node);
   }
 
-  /** What has the new name is replaced, if it is of the same kind, and no directory with entries. */
+  /** What has the new name is replaced, unless only one of the two is a directory, or it has entries. */
   rename(from: TreeNode, name: string, to: TreeNode, newName: string): void {
     const node = this.lookup(from, name);
     const target = asDirectory(to);
@@ -161,11 +186,10 @@ export class FsTree {
     }
     if (target !== this.root && target.place === undefined) throw new FsError(Errno.ENOENT, newName);
     if (existing !== undefined) {
-      if (existing.kind === "directory" && node.kind === "file") throw new FsError(Errno.EISDIR, newName);
-      if (existing.kind === "file" && node.kind === "directory") throw new FsError(Errno.ENOTDIR, newName);
-      if (existing.kind === "directory" && existing.entries.size > 0) {
-        throw new FsError(Errno.ENOTEMPTY, newName);
-      }
+      if (existing.kind === "directory") {
+        if (node.kind !== "directory") throw new FsError(Errno.EISDIR, newName);
+        if (existing.entries.size > 0) throw new FsError(Errno.ENOTEMPTY, newName);
+      } else if (node.kind === "directory") throw new FsError(Errno.ENOTDIR, newName);
       this.detach(existing);
     }
     if (node.place !== undefined) this.leave(node.place);
@@ -249,7 +273,7 @@ export class FsTree {
     return node;
   }
 
-  private newNode(owner: { mode: number; uid: number; gid: number }): Node {
+  private newNode(owner: Owner): Node {
     if (this.nodes >= this.maxNodes) throw new FsError(Errno.ENOSPC, `${this.maxNodes} files are all`);
     this.nodes++;
     const now = this.clock();
@@ -264,7 +288,7 @@ export class FsTree {
     };
   }
 
-  private newDirectory(owner: { mode: number; uid: number; gid: number }): Directory {
+  private newDirectory(owner: Owner): Directory {
     return {
       ...this.newNode({ ...owner, mode: S_IFDIR | (owner.mode & PERMISSIONS) }),
       kind: "directory",
@@ -309,13 +333,17 @@ export class FsTree {
   private free(node: TreeNode): void {
     if (node.place !== undefined || node.holders > 0 || node === this.root) return;
     this.nodes--;
-    if (node.kind === "file") this.usedBytes -= node.size;
+    if (node.kind !== "directory") this.usedBytes -= sizeOf(node);
+  }
+
+  private checkRoom(more: number): void {
+    if (this.usedBytes + more > this.capacity) throw new FsError(Errno.ENOSPC, `${more} bytes more`);
   }
 
   private grow(file: File, size: number): void {
     const more = size - file.size;
     if (more <= 0) return;
-    if (this.usedBytes + more > this.capacity) throw new FsError(Errno.ENOSPC, `${more} bytes more`);
+    this.checkRoom(more);
     if (size > file.room.length) {
       // Twice the size, so that a file that is written byte by byte is not copied for each of them.
       const room = new Uint8Array(Math.min(this.capacity, Math.max(size, 2 * file.room.length)));
@@ -333,8 +361,14 @@ export function asDirectory(node: TreeNode): Directory {
 }
 
 export function asFile(node: TreeNode): File {
-  if (node.kind !== "file") throw new FsError(Errno.EISDIR, "a directory");
+  if (node.kind === "directory") throw new FsError(Errno.EISDIR, "a directory");
+  if (node.kind === "link") throw new FsError(Errno.EINVAL, "a symbolic link");
   return node;
+}
+
+/** In bytes. */
+export function sizeOf(node: File | SymbolicLink): number {
+  return node.kind === "file" ? node.size : node.target.length;
 }
 
 function namesOf(path: string): string[] {

@@ -76,6 +76,38 @@ describe("a tree of files", () => {
     expect(marked(b, e)).toBe("c mc");
   });
 
+  it("keeps links as they are, and counts what they lead to", () => {
+    const tree = new FsTree({ capacity: 5000, nodes: 6 });
+    const target = new TextEncoder().encode("../somewhere");
+    const link = tree.createLink(tree.root, "a", target, { uid: 1, gid: 2 });
+    target.fill(0);
+    expect([link.mode, new TextDecoder().decode(link.target), tree.used]).toEqual([
+      0o120777,
+      "../somewhere",
+      12,
+    ]);
+    expect(errnoOf(() => tree.createLink(tree.root, "b", new Uint8Array(0), OWNER))).toBe(2);
+    expect(errnoOf(() => tree.createLink(tree.root, "b", new Uint8Array(4096), OWNER))).toBe(36);
+    expect(errnoOf(() => tree.createLink(tree.root, "a", new Uint8Array(1), OWNER))).toBe(17);
+    tree.createLink(tree.root, "b", new Uint8Array(4095), OWNER);
+    expect(errnoOf(() => tree.createLink(tree.root, "c", new Uint8Array(894), OWNER))).toBe(28);
+    expect([tree.used, tree.count]).toEqual([12 + 4095, 3]);
+    // Nothing is written through one, and it is no directory.
+    expect(errnoOf(() => tree.write(link, 0, new Uint8Array(1)))).toBe(22);
+    expect(errnoOf(() => tree.lookup(link, "x"))).toBe(20);
+    tree.createDirectory(tree.root, "d", OWNER);
+    expect(errnoOf(() => tree.rename(tree.root, "a", tree.root, "d"))).toBe(21);
+    expect(errnoOf(() => tree.rename(tree.root, "d", tree.root, "a"))).toBe(20);
+    tree.rename(tree.root, "b", tree.root, "a");
+    expect([tree.used, tree.lookup(tree.root, "a")]).toEqual([
+      4095,
+      expect.objectContaining({ kind: "link" }),
+    ]);
+    expect(errnoOf(() => tree.removeDirectory(tree.root, "a"))).toBe(20);
+    tree.removeFile(tree.root, "a");
+    expect([tree.used, tree.count]).toEqual([0, 2]);
+  });
+
   it("takes only names", () => {
     const tree = new FsTree();
     for (const name of ["", ".", "..", "a/b"])
