@@ -17,7 +17,7 @@ export interface HelpPage {
 }
 
 /** What exit codes stand for; that of a wrong command line is the same everywhere. */
-export type ExitMeanings = Readonly<Partial<Record<"ok" | "differs" | "malformed", string>>>;
+type ExitMeanings = Readonly<Partial<Record<"ok" | "differs" | "malformed", string>>>;
 
 /** A verb in the list of all. */
 export interface ListedVerb {
