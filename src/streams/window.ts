@@ -10,6 +10,16 @@ import { Reader } from "../runtime/index.js";
  */
 export type Parse = (reader: Reader) => number;
 
+/** A parser whose `step` makes progress and returns 0, or says how many bytes it needs. */
+export function inSteps(step: Parse): Parse {
+  return (reader) => {
+    while (true) {
+      const wanted = step(reader);
+      if (wanted > 0) return wanted;
+    }
+  };
+}
+
 /** How much of a chunk is copied behind bytes that were held, when the parser asks for less. */
 const STEP = 4096;
 /** A larger buffer is given back once it is empty. */

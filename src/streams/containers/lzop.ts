@@ -19,7 +19,7 @@ import {
 import type { Fault, Reader } from "../../runtime/index.js";
 import { adler32, crc32 } from "../checksums.js";
 import { streamFault, under } from "../faults.js";
-import { Window } from "../window.js";
+import { inSteps, Window } from "../window.js";
 import { unpackLzo1x } from "./lzo1x.js";
 
 const SCHEMA = "capture/lzop.wire";
@@ -34,6 +34,7 @@ export interface LzopHandler {
 export class LzopParser {
   private readonly handler: LzopHandler;
   private readonly window = new Window();
+  private readonly parse = inSteps((reader) => this.step(reader));
   private mode: "start" | "member" | "block" | "failed" = "start";
   private flags = 0;
   private members = 0;
@@ -46,20 +47,13 @@ export class LzopParser {
   }
 
   push(chunk: Uint8Array): void {
-    this.window.push(chunk, (reader) => this.parse(reader));
+    this.window.push(chunk, this.parse);
   }
 
   /** The input is over. */
   end(): void {
     this.ended = true;
-    this.window.finish((reader) => this.parse(reader));
-  }
-
-  private parse(reader: Reader): number {
-    while (true) {
-      const wanted = this.step(reader);
-      if (wanted > 0) return wanted;
-    }
+    this.window.finish(this.parse);
   }
 
   /** Makes progress and returns 0, or says how many bytes it needs. */

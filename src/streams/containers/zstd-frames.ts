@@ -24,7 +24,7 @@ import {
 } from "../../../generated/capture/zstd.js";
 import type { Fault, FaultCode, Reader } from "../../runtime/index.js";
 import { streamFault, under } from "../faults.js";
-import { Window } from "../window.js";
+import { inSteps, Window } from "../window.js";
 
 const SCHEMA = "capture/zstd.wire";
 
@@ -50,6 +50,7 @@ export interface ZstdFrameEvent {
 export class ZstdFrames {
   private readonly listener: (event: ZstdEvent) => void;
   private readonly window = new Window();
+  private readonly parse = inSteps((reader) => this.step(reader));
   private mode: "start" | "frame" | "block" | "checksum" | "skip" | "failed" = "start";
   private frames = 0;
   private blocks = 0;
@@ -63,20 +64,13 @@ export class ZstdFrames {
   }
 
   push(chunk: Uint8Array): void {
-    this.window.push(chunk, (reader) => this.parse(reader));
+    this.window.push(chunk, this.parse);
   }
 
   /** The input is over. */
   end(): void {
     this.ended = true;
-    this.window.finish((reader) => this.parse(reader));
-  }
-
-  private parse(reader: Reader): number {
-    while (true) {
-      const wanted = this.step(reader);
-      if (wanted > 0) return wanted;
-    }
+    this.window.finish(this.parse);
   }
 
   /** Makes progress and returns 0, or says how many bytes it needs. */

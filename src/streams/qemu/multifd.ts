@@ -27,7 +27,7 @@ import {
 import { readVfioDeviceStatePacket, scanVfioDeviceStatePacket } from "../../../generated/qemu/vfio.js";
 import type { Fault, FaultCode, Reader } from "../../runtime/index.js";
 import { streamFault, under } from "../faults.js";
-import { Window } from "../window.js";
+import { inSteps, Window } from "../window.js";
 import type { MultifdCompression, MultifdEvent } from "./multifd-events.js";
 import { brokenLength, MultifdRules } from "./multifd-rules.js";
 
@@ -55,6 +55,7 @@ export class MultifdParser {
   private readonly listener: (event: MultifdEvent) => void;
   private readonly data: ((bytes: Uint8Array) => void) | undefined;
   private readonly window = new Window();
+  private readonly parse = inSteps((reader) => this.step(reader));
   private mode: "init" | "packet" | "data" | "resync" = "init";
   /** Pages in a packet. */
   private pageCount: number | undefined;
@@ -72,13 +73,13 @@ export class MultifdParser {
   }
 
   push(chunk: Uint8Array): void {
-    this.window.push(chunk, (reader) => this.parse(reader));
+    this.window.push(chunk, this.parse);
   }
 
   /** The input is over. */
   end(): void {
     this.ended = true;
-    this.window.finish((reader) => this.parse(reader));
+    this.window.finish(this.parse);
     if (!this.settled && this.mode === "packet") {
       this.wrong(
         "truncated",
@@ -86,13 +87,6 @@ export class MultifdParser {
         this.window.at,
         "the input ends without a SYNC packet",
       );
-    }
-  }
-
-  private parse(reader: Reader): number {
-    while (true) {
-      const wanted = this.step(reader);
-      if (wanted > 0) return wanted;
     }
   }
 

@@ -19,7 +19,7 @@ import {
 import type { Fault, Reader } from "../../runtime/index.js";
 import { type ElementCodec, takeElement } from "../elements.js";
 import { streamFault, under } from "../faults.js";
-import { Window } from "../window.js";
+import { inSteps, Window } from "../window.js";
 import { bitsSet } from "./bits.js";
 import { coloMessageName } from "./colo.js";
 import { ColoAnswers } from "./colo-answers.js";
@@ -91,6 +91,7 @@ export class ReturnPathParser {
   private readonly listener: (event: ReturnPathEvent) => void;
   private readonly colo = new ColoAnswers();
   private readonly window = new Window();
+  private readonly parse = inSteps((reader) => this.step(reader));
   private mode: "message" | "bitmap-head" | "bitmap" | "bitmap-end" | "resync" = "message";
   private index = 0;
   private block: string | undefined;
@@ -104,13 +105,13 @@ export class ReturnPathParser {
   }
 
   push(chunk: Uint8Array): void {
-    this.window.push(chunk, (reader) => this.parse(reader));
+    this.window.push(chunk, this.parse);
   }
 
   /** The input is over. */
   end(): void {
     this.ended = true;
-    this.window.finish((reader) => this.parse(reader));
+    this.window.finish(this.parse);
     const { lacking } = this.colo;
     if (this.colo.isOpen) {
       if (lacking === undefined || this.mode === "resync") return;
@@ -127,13 +128,6 @@ export class ReturnPathParser {
   /** Of COLO, when the secondary has said that it is ready: how many it has begun to take, and how many it has loaded. */
   get checkpoints(): { readonly begun: number; readonly loaded: number } | undefined {
     return this.colo.isOpen ? this.colo.checkpoints : undefined;
-  }
-
-  private parse(reader: Reader): number {
-    while (true) {
-      const wanted = this.step(reader);
-      if (wanted > 0) return wanted;
-    }
   }
 
   /** Makes progress and returns 0, or says how many bytes it needs. */
