@@ -1,10 +1,18 @@
 /** `virtwire demo migrate`: a guest under load moves between two hosts, and every step is shown. */
 import type { ArgsDef } from "citty";
-import { type DemoResult, FORMATS, type Format, type MemberState, migrateDemo } from "../demo/index.js";
+import {
+  type DemoResult,
+  FORMATS,
+  type Format,
+  type MemberState,
+  migrateDemo,
+  type Recorder,
+} from "../demo/index.js";
 import { MigrationError, type MigrationEvent, type RoundReport } from "../device/index.js";
 import { type CaptureKind, openInspection, TextRenderer } from "../inspect/index.js";
 import { EXIT, type Io, UsageError, wantsColour } from "./io.js";
 import { Progress } from "./progress.js";
+import { recorded } from "./recording.js";
 import { defineVerb, type Verb } from "./verb.js";
 
 const MEBIBYTE = 2 ** 20;
@@ -36,12 +44,18 @@ const args = {
     default: "20",
     description: "The guest is stopped once it would stand still for no longer than this.",
   },
+  record: {
+    type: "string",
+    valueHint: "FILE",
+    description: "Write what the source sends to FILE, and what the destination answers to FILE.answers.",
+  },
   verbose: { type: "boolean", alias: "v", description: "Show every field of the devices' states." },
 } as const satisfies ArgsDef;
 
 const examples = [
   "virtwire demo migrate",
   "virtwire demo migrate --by vfio --memory 256",
+  "virtwire demo migrate --record guest.bin && virtwire inspect guest.bin",
   "virtwire demo migrate --downtime 0     # never: thirty rounds, then it is stopped all the same",
 ];
 
@@ -52,11 +66,13 @@ export function demoVerb(io: Io): Verb {
     args,
     examples,
     exits: { ok: "the guest has moved", differs: "it was given up, and the guest goes on where it was" },
-    run: async ({ scenario, by, memory, downtime, verbose }) => {
+    run: async ({ scenario, by, memory, downtime, record, verbose }) => {
       if (scenario !== "migrate") throw new UsageError(`no scenario: ${JSON.stringify(scenario)} (migrate)`);
       const size = numberOf("--memory", memory, SMALLEST, LARGEST) * MEBIBYTE;
       const most = numberOf("--downtime", downtime, 0, 60_000);
-      return await demonstrate(by, size, most, verbose ? 1 : 0, io);
+      const move = (recorder?: Recorder): Promise<number> =>
+        demonstrate(by, size, most, recorder, verbose ? 1 : 0, io);
+      return await (record === undefined ? move() : recorded(record, move));
     },
   });
 }
@@ -73,6 +89,7 @@ async function demonstrate(
   format: Format,
   memory: number,
   downtime: number,
+  record: Recorder | undefined,
   verbosity: number,
   io: Io,
 ): Promise<number> {
@@ -93,6 +110,7 @@ async function demonstrate(
       downtime,
       onEvent: (event) => show(event, progress, io),
       signal: controller.signal,
+      record,
     });
   } catch (error) {
     progress.end();

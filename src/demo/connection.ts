@@ -12,7 +12,10 @@ export interface Connection {
   readonly close: () => void;
 }
 
-export async function connectHosts(): Promise<Connection> {
+/** Takes what goes over a connection, piece by piece: what the source sends, or what the destination answers. */
+export type Recorder = (from: "source" | "destination", bytes: Uint8Array) => void;
+
+export async function connectHosts(record: Recorder | undefined): Promise<Connection> {
   const server = createServer();
   server.listen(0, LOOPBACK);
   await once(server, "listening");
@@ -24,8 +27,8 @@ export async function connectHosts(): Promise<Connection> {
   // What breaks the connection is heard by whoever reads and writes.
   for (const socket of [source, destination]) socket.on("error", () => {}).setNoDelay(true);
   return {
-    source: channelOf(source),
-    destination: channelOf(destination),
+    source: channelOf(source, record && ((bytes) => record("source", bytes))),
+    destination: channelOf(destination, record && ((bytes) => record("destination", bytes))),
     close: () => {
       source.destroy();
       destination.destroy();
@@ -33,7 +36,18 @@ export async function connectHosts(): Promise<Connection> {
   };
 }
 
-function channelOf(socket: Socket): MigrationChannel {
+/** `sent`: is told what is written. */
+function channelOf(socket: Socket, sent: ((bytes: Uint8Array) => void) | undefined): MigrationChannel {
   const { readable, writable } = Duplex.toWeb(socket);
-  return { readable, writable };
+  if (sent === undefined) return { readable, writable };
+  const writer = writable.getWriter();
+  const told = new WritableStream<Uint8Array>({
+    write: async (bytes) => {
+      sent(bytes);
+      await writer.write(bytes);
+    },
+    close: () => writer.close(),
+    abort: (reason) => writer.abort(reason),
+  });
+  return { readable, writable: told };
 }

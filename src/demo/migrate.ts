@@ -9,7 +9,7 @@ import {
   sendGuest,
   withinDowntime,
 } from "../device/index.js";
-import { connectHosts } from "./connection.js";
+import { connectHosts, type Recorder } from "./connection.js";
 import { DemoGuest, type Work } from "./guest.js";
 import { DemoHost, type Format } from "./host.js";
 
@@ -31,6 +31,7 @@ export interface DemoOptions {
   readonly downtime: number;
   readonly onEvent: (event: MigrationEvent) => void;
   readonly signal: AbortSignal;
+  readonly record?: Recorder | undefined;
 }
 
 export interface MemberState {
@@ -58,7 +59,7 @@ export async function migrateDemo(options: DemoOptions): Promise<DemoResult> {
   const guest = new DemoGuest(from, SECTORS);
   const world = new World(guest, [from, to]);
   for (let turn = 0; turn < WARM_UP; turn++) world.turn();
-  const connection = await connectHosts();
+  const connection = await connectHosts(options.record);
   let before = guest.work;
   const states = new StateKeeper();
   try {

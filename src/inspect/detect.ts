@@ -1,6 +1,13 @@
 /** What a capture is, told by its first bytes. */
 
 import {
+  GuestMessageType,
+  readGuestAnswer,
+  scanGuestAnswer,
+  scanGuestBegin,
+  sizeofGuestMessage,
+} from "../../generated/migration/guest-stream.js";
+import {
   readVirtiovfMigrationHeader,
   scanVirtiovfMigrationHeader,
   VirtiovfMigfHeaderFlags,
@@ -36,6 +43,8 @@ export function detectKind(prefix: Uint8Array): Detection {
     if (startsWith(prefix, magic)) return { kind: "unsupported", what };
   }
   if (isResumedMain(prefix)) return { kind: "unsupported", what: RESUMED };
+  if (isGuestStream(prefix)) return { kind: "guest-stream" };
+  if (isGuestAnswers(prefix)) return { kind: "guest-answers" };
   // Five kinds without a magic number: the one that makes sense of what is there, element after element, is it.
   if (isVfioStream(prefix)) return { kind: "vfio-stream" };
   if (isChain(new Reader(prefix, { strict: true }), scanPart)) return { kind: "device-parts" };
@@ -112,6 +121,36 @@ function isVfioStream(prefix: Uint8Array): boolean {
     reader.at = body + recordSize;
     if (reader.at >= reader.end) return whole >= CONVINCING;
   }
+}
+
+/** Of a message without a body: its head. */
+const GUEST_HEAD: number = sizeofGuestMessage({
+  type: GuestMessageType.GUEST_MESSAGE_END,
+  body: { case: "guestMessageEnd", value: undefined },
+});
+
+/** The magic number stands behind the head of the first message. What is wrong behind it makes it nothing else. */
+function isGuestStream(prefix: Uint8Array): boolean {
+  const reader = new Reader(prefix.subarray(GUEST_HEAD));
+  if (scanGuestBegin(reader)) return true;
+  const { fault } = reader;
+  if (fault === undefined || fault.offset === 0) return false;
+  // Where the first fields are cut off, nothing has been looked at.
+  return fault.code !== "truncated" || /^(?:regions|members)/.test(fault.path);
+}
+
+/** Answers have none: the guest is accepted, and something sound follows; or it is refused, for a reason in words. */
+function isGuestAnswers(prefix: Uint8Array): boolean {
+  const reader = new Reader(prefix, { strict: true });
+  if (!scanGuestAnswer(reader)) return false;
+  const { at } = reader;
+  reader.at = 0;
+  const { body } = readGuestAnswer(reader);
+  if (body.case === "refused") return at === reader.end && /^[\x20-\x7e]+$/.test(body.value.text);
+  return (
+    body.case === "guestAnswerAccepted" &&
+    isChain(new Reader(prefix.subarray(at), { strict: true }), scanGuestAnswer)
+  );
 }
 
 function isContext(prefix: Uint8Array): boolean {

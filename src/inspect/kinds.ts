@@ -13,7 +13,9 @@ export type CaptureKind =
   | "device-context"
   | "device-parts"
   | "vfio-stream"
-  | "vhost-user";
+  | "vhost-user"
+  | "guest-stream"
+  | "guest-answers";
 
 export const CAPTURE_TITLES: Readonly<Record<CaptureKind, string>> = {
   "qemu-stream": "QEMU migration stream",
@@ -25,6 +27,8 @@ export const CAPTURE_TITLES: Readonly<Record<CaptureKind, string>> = {
   "device-parts": "virtio device parts",
   "vfio-stream": "vfio-virtio migration data",
   "vhost-user": "vhost-user conversation",
+  "guest-stream": "migration of a guest of the reference device",
+  "guest-answers": "answers of the destination of a guest of the reference device",
 };
 
 export const CAPTURE_KINDS = Object.keys(CAPTURE_TITLES) as CaptureKind[];

@@ -2,6 +2,8 @@
 import { ConversationInspection } from "./conversation/inspection.js";
 import { CprInspection } from "./cpr.js";
 import { DeviceContextInspection, DevicePartsInspection, VfioStreamInspection } from "./elements.js";
+import { GuestAnswersInspection } from "./guest/answers.js";
+import { GuestStreamInspection } from "./guest/source.js";
 import type { CaptureInspection, InspectOptions } from "./inspection.js";
 import type { CaptureKind } from "./kinds.js";
 import { MultifdInspection } from "./multifd.js";
@@ -30,5 +32,9 @@ export function openInspection(kind: CaptureKind, sink: Sink, options: InspectOp
       return new VfioStreamInspection(sink, options);
     case "vhost-user":
       return new ConversationInspection(sink, options);
+    case "guest-stream":
+      return new GuestStreamInspection(sink, options);
+    case "guest-answers":
+      return new GuestAnswersInspection(sink, options);
   }
 }

@@ -1,7 +1,22 @@
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { virtwire } from "./harness.js";
+import { temporaryFolder, virtwire } from "./harness.js";
 
 describe("virtwire demo migrate", () => {
+  it("records both directions, which inspect reads", async () => {
+    const file = join(temporaryFolder(), "guest.bin");
+    const argv = ["demo", "migrate", "--memory", "4", "--downtime", "60000", "--record", file];
+    expect((await virtwire(argv)).code).toBe(0);
+    const source = await virtwire(["inspect", file]);
+    expect([source.code, source.err]).toEqual([0, ""]);
+    expect(source.out).toMatch(/VIRTIO_ID_NET +GUEST_MEMBER_DEVICE_CONTEXT/);
+    expect(source.out).toContain("clean: every byte is accounted for, and the guest has been handed over");
+    const answers = await virtwire(["inspect", `${file}.answers`]);
+    expect([answers.code, answers.err]).toEqual([0, ""]);
+    const { out } = await virtwire(["get", file, "members[1].states[0].fields[0].type"]);
+    expect(out).toMatch(/^members\[1\]\.states\[0\]\.fields\[0\]\.type = \d+ .*VIRTIO_DEV_CTX_/);
+  });
+
   it.each([
     ["device-context", "virtio device context (draft v2)"],
     ["device-parts", "virtio device parts"],

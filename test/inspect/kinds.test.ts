@@ -27,6 +27,9 @@ describe("kinds", () => {
     ["vfio-stream", bytes(vfioRecordBytes(0, 0, LONG))],
     ["vfio-stream", bytes(vfioRecordBytes(1, 5, [1, 2]), vfioRecordBytes(0, 0, parts))],
     ["vfio-stream", bytes(vfioRecordBytes(0, 0, parts)).subarray(0, 100)],
+    // BEGIN with nothing behind its head; ACCEPTED and the first round.
+    ["guest-stream", bytes(le(4, 1), le(4, 16), le(4, 0x54534756), le(4, 1), le(4, 4096), le(4, 0))],
+    ["guest-answers", bytes(le(4, 1), le(4, 0), le(4, 2), le(4, 4), le(4, 0))],
     [
       "vhost-user",
       new Uint8Array(readFileSync(new URL("../captures/vhost-user-qsd.jsonl", import.meta.url))),
