@@ -14,7 +14,8 @@ export function isPacked({ driverFeatures }: DeviceState): boolean {
   return (driverFeatures & VirtioFeature.VIRTIO_F_RING_PACKED) !== 0n;
 }
 
-export function stateFields(state: DeviceState): StateFields {
+/** What is not of one virtqueue. */
+export function deviceFields(state: DeviceState): StateFields {
   const fields = new Map<string, string>([
     ["device_features", hex(state.deviceFeatures)],
     ["driver_features", hex(state.driverFeatures)],
@@ -31,11 +32,6 @@ export function stateFields(state: DeviceState): StateFields {
     ...said("config_order", state.isBigEndian, (isBig) => (isBig ? "big-endian" : "little-endian")),
   ]);
   for (const [name, value] of netFields(state)) fields.set(`net.${name}`, value);
-  state.queues.forEach((queue, index) => {
-    for (const [name, value] of queueFields(queue, isPacked(state))) {
-      fields.set(`queues[${index}].${name}`, value);
-    }
-  });
   return fields;
 }
 
@@ -86,7 +82,8 @@ function macText(mac: Uint8Array): string {
   return [...mac].map((byte) => byte.toString(16).padStart(2, "0")).join(":");
 }
 
-function queueFields(queue: QueueState, packed: boolean): [string, string][] {
+/** Of one virtqueue: a state may have tens of thousands, so there is no one list of all. */
+export function queueFields(queue: QueueState, packed: boolean): [string, string][] {
   const { size, maxSize, standing, owned } = queue;
   const fields: [string, string][] = [
     ["size", String(size)],

@@ -4,7 +4,7 @@
  */
 import { type DeviceState, NO_VECTOR, type QueueState, RESET_NET } from "../member/device-state.js";
 import type { Loss } from "./loss.js";
-import { isPacked, stateFields } from "./state-fields.js";
+import { deviceFields, isPacked, queueFields } from "./state-fields.js";
 
 /** Why a format does not hold a field. */
 interface LossReason {
@@ -33,15 +33,33 @@ export const INTERRUPT_STATUS: LossReasons = [
 
 /** `after`: what was read back. */
 export function stateLosses(before: DeviceState, after: DeviceState, reasons: LossReasons): Loss[] {
-  const left = stateFields(withDefaults(withGuestMemory(after, before)));
+  const left = withDefaults(withGuestMemory(after, before));
   const losses: Loss[] = [];
-  for (const [path, value] of stateFields(before)) {
-    if (left.get(path) === value) continue;
-    const found = reasons.find((one) => one.path.test(path) && (one.when?.(before) ?? true));
-    const { reason = "the format has no place for it", kind = "lost" } = found ?? {};
-    losses.push({ kind, path, value, reason });
-  }
+  const compare = (fields: Fields, others: Fields, prefix: string): void => {
+    if (isSame(fields, others)) return;
+    const found = new Map(others);
+    for (const [name, value] of fields) {
+      if (found.get(name) === value) continue;
+      const path = prefix + name;
+      const match = reasons.find((one) => one.path.test(path) && (one.when?.(before) ?? true));
+      const { reason = "the format has no place for it", kind = "lost" } = match ?? {};
+      losses.push({ kind, path, value, reason });
+    }
+  };
+  compare([...deviceFields(before)], [...deviceFields(left)], "");
+  const [wasPacked, packed] = [isPacked(before), isPacked(left)];
+  before.queues.forEach((queue, index) => {
+    const other = left.queues[index];
+    const others = other === undefined ? [] : queueFields(other, packed);
+    compare(queueFields(queue, wasPacked), others, `queues[${index}].`);
+  });
   return losses;
+}
+
+type Fields = readonly (readonly [name: string, value: string])[];
+
+function isSame(a: Fields, b: Fields): boolean {
+  return a.length === b.length && a.every(([name, value], i) => name === b[i]?.[0] && value === b[i]?.[1]);
 }
 
 /** What is taken where nothing is said. */
