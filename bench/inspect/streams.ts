@@ -3,6 +3,7 @@
  * readers, pages are what there is much of, and no guest of that size has to run for it.
  */
 import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
+import { gunzipSync } from "node:zlib";
 import {
   encodeRamBlockEntry,
   encodeRamSaveWord,
@@ -18,16 +19,23 @@ import {
 } from "../../generated/qemu/stream.js";
 import { QemuStreamParser } from "../../src/streams/index.js";
 
-const CAPTURE = new URL("../../test/captures/x86-q35-net-blk.bin", import.meta.url);
+/** Two virtio devices, or twelve. */
+export type Devices = "few" | "many";
+
+const CAPTURES: Readonly<Record<Devices, string>> = {
+  few: "x86-q35-net-blk.bin",
+  many: "x86-q35-zoo-devices.bin.gz",
+};
 const PAGE = 4096;
 const BLOCK = "pc.ram";
-const SECTION = 2;
+/** A number that no capture gives to a section. */
+const SECTION = 1000;
 const MAPPED_ALIGNMENT = 1 << 20;
 
 /** A precopy stream with so many pages of data and so many of zeroes. */
-export function writePrecopy(path: string, pages: number, zeroPages: number): void {
+export function writePrecopy(path: string, devices: Devices, pages: number, zeroPages: number): void {
   const fd = openSync(path, "w");
-  const { head, tail } = frame();
+  const { head, tail } = frame(devices);
   writeSync(fd, head);
   const size = (pages + zeroPages) * PAGE;
   writeSync(fd, ramHead("start"));
@@ -58,7 +66,7 @@ export function writePrecopy(path: string, pages: number, zeroPages: number): vo
 /** A mapped-ram file of so many bytes of memory, no page of which is in it: all of it holes on the disk. */
 export function writeSparse(path: string, size: number): void {
   const fd = openSync(path, "w");
-  const { head, tail } = frame(["mapped-ram"]);
+  const { head, tail } = frame("few", ["mapped-ram"]);
   writeSync(fd, head);
   writeSync(fd, ramHead("start"));
   writeSync(fd, word(size, RamSaveFlag.RAM_SAVE_FLAG_MEM_SIZE));
@@ -87,12 +95,15 @@ interface Frame {
   readonly tail: Uint8Array;
 }
 
-function frame(capabilities: readonly string[] = []): Frame {
-  const capture = new Uint8Array(readFileSync(CAPTURE));
+function frame(devices: Devices, capabilities: readonly string[] = []): Frame {
+  const name = CAPTURES[devices];
+  const file = readFileSync(new URL(`../../test/captures/${name}`, import.meta.url));
+  const capture = new Uint8Array(name.endsWith(".gz") ? gunzipSync(file) : file);
   let headEnd = 0;
+  // Behind the configuration where the memory was left out.
   let tailAt = 0;
   const parser = new QemuStreamParser((event) => {
-    if (event.kind === "configuration") headEnd = event.at + event.size;
+    if (event.kind === "configuration") headEnd = tailAt = event.at + event.size;
     if (event.kind === "section" && event.name === "ram") tailAt = event.at + event.size;
   });
   parser.push(capture);

@@ -1,7 +1,10 @@
 /** `virtwire check`: holds a vhost-user conversation to the rules of its specification. */
 import type { ArgsDef } from "citty";
-import { ConversationInspection, describeFault, hex, nameOf } from "../inspect/index.js";
-import type { Finding } from "../streams/index.js";
+import { nameOf } from "../inspect/conversation/fields.js";
+import { ConversationInspection } from "../inspect/conversation/inspection.js";
+import { describeFault } from "../inspect/fault-text.js";
+import { hex } from "../inspect/report.js";
+import type { Finding } from "../streams/vhost-user/check.js";
 import { withWrappers } from "./containers/summary.js";
 import { type Input, openInput } from "./input.js";
 import { Batch, EXIT, type Io } from "./io.js";

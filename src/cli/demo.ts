@@ -9,7 +9,9 @@ import {
   type Recorder,
 } from "../demo/index.js";
 import { MigrationError, type MigrationEvent, type RoundReport } from "../device/index.js";
-import { type CaptureKind, openInspection, TextRenderer } from "../inspect/index.js";
+import type { CaptureKind } from "../inspect/kinds.js";
+import { openInspection } from "../inspect/open.js";
+import { TextRenderer } from "../inspect/text.js";
 import { EXIT, type Io, UsageError, wantsColour } from "./io.js";
 import { Progress } from "./progress.js";
 import { recorded } from "./recording.js";

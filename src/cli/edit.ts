@@ -7,7 +7,8 @@ import {
   OverlapError,
   parseAssignment,
 } from "../inspect/edit/index.js";
-import { hex, PathError, printable, type Summary } from "../inspect/index.js";
+import { PathError } from "../inspect/pattern.js";
+import { hex, printable, type Summary } from "../inspect/report.js";
 import { optionValues } from "./arguments.js";
 import { blame, captureArgs, readCapture } from "./capture.js";
 import { type Input, openInput, openSeekable, type SeekableInput } from "./input.js";

@@ -10,7 +10,7 @@ import {
   type Log,
   readLog,
 } from "../inspect/explain/index.js";
-import { printable } from "../inspect/index.js";
+import { printable } from "../inspect/report.js";
 import { captureArgs, deviceId, readCapture } from "./capture.js";
 import { type Input, openInput, refuseToReadTwice } from "./input.js";
 import { Batch, EXIT, type Io, UsageError } from "./io.js";

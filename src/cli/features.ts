@@ -2,7 +2,8 @@
 import { existsSync } from "node:fs";
 import type { ArgsDef } from "citty";
 import { VirtioDeviceId } from "../../generated/virtio/ids.js";
-import { compareFeatures, featureJson, featureLines, parseMask } from "../inspect/index.js";
+import { compareFeatures, parseMask } from "../inspect/feature-masks.js";
+import { featureJson, featureLines } from "../inspect/feature-text.js";
 import { acceptedFeatures } from "./accepted-features.js";
 import { captureArgs, deviceId } from "./capture.js";
 import { EXIT, type Io, UsageError } from "./io.js";

@@ -1,12 +1,9 @@
 /** `virtwire inspect` of several files: the channels of one migration, each by itself and then together. */
-import {
-  type CaptureKind,
-  JsonLinesRenderer,
-  JsonRenderer,
-  MigrationCheck,
-  type Summary,
-  TextRenderer,
-} from "../inspect/index.js";
+import { JsonLinesRenderer, JsonRenderer } from "../inspect/json.js";
+import type { CaptureKind } from "../inspect/kinds.js";
+import { MigrationCheck } from "../inspect/migration.js";
+import type { Summary } from "../inspect/report.js";
+import { TextRenderer } from "../inspect/text.js";
 import { blame, type CaptureOptions, readCapture } from "./capture.js";
 import { openInput } from "./input.js";
 import { Batch, EXIT, type Io, wantsColour } from "./io.js";

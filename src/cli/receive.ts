@@ -1,7 +1,8 @@
 /** `virtwire receive`: takes a live migration off a real QEMU. */
 import { existsSync } from "node:fs";
 import type { ArgsDef } from "citty";
-import { describeFault, hex } from "../inspect/index.js";
+import { describeFault } from "../inspect/fault-text.js";
+import { hex } from "../inspect/report.js";
 import { type Address, formatAddress, parseAddress } from "../transfer/address.js";
 import { type Received, type ReceiveOptions, receiveMigration } from "../transfer/receive.js";
 import { EXIT, type Io, UsageError } from "./io.js";

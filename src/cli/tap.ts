@@ -1,7 +1,7 @@
 /** `virtwire tap`: records a vhost-user conversation while it goes on. */
 import { closeSync, openSync, rmSync, writeFileSync } from "node:fs";
 import type { ArgsDef } from "citty";
-import { ConversationWriter } from "../streams/index.js";
+import { ConversationWriter } from "../streams/vhost-user/pcapng-writer.js";
 import {
   NoSystemCallsError,
   SystemCallError,

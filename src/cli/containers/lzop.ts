@@ -1,6 +1,6 @@
 /** Unpacks lzop, several members in a row too, block by block. */
-import { describeFault } from "../../inspect/index.js";
-import { LzopParser } from "../../streams/index.js";
+import { describeFault } from "../../inspect/fault-text.js";
+import { LzopParser } from "../../streams/containers/lzop.js";
 import { ContainerDamage } from "./damage.js";
 import type { Source } from "./source.js";
 

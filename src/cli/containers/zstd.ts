@@ -1,7 +1,8 @@
 /** Unpacks zstd, several frames in a row too, block by block: Node's zlib cannot before version 22. */
 import xxhash from "xxhash-wasm";
-import { describeFault } from "../../inspect/index.js";
-import { type ZstdEvent, ZstdFrames, ZstdUnpacker } from "../../streams/index.js";
+import { describeFault } from "../../inspect/fault-text.js";
+import { ZstdUnpacker } from "../../streams/containers/zstd.js";
+import { type ZstdEvent, ZstdFrames } from "../../streams/containers/zstd-frames.js";
 import { ContainerDamage } from "./damage.js";
 import type { Source } from "./source.js";
 
