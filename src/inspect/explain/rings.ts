@@ -28,8 +28,12 @@ export function ringCauses(told: ToldQueue, scene: Scene): string[] {
   if (file === undefined || rings === undefined) return [];
   const found = queuesOf(told, scene);
   if (found.length === 0) {
+    const isWhole = file.faults.length === 0 && rings.every((report) => report.rings !== undefined);
+    const absent = isWhole
+      ? `is in ${file.name}: it is not the stream that failed`
+      : `is in what can be read of ${file.name}, which is damaged`;
     return [
-      `no virtqueue ${told.index} of ${told.size} entries at position ${numberText(told.taken)} is in ${file.name}: it is not the stream that failed`,
+      `no virtqueue ${told.index} of ${told.size} entries at position ${numberText(told.taken)} ${absent}`,
     ];
   }
   return found.slice(0, TOLD).flatMap((one) => queueCauses(one, file.name));
