@@ -53,6 +53,7 @@ async function receive({ program, machine, options = [], ...given }: Migration):
   if (given.postcopy === "broken") {
     // Before the guest runs at the destination, and asks for pages, nothing can be taken up again.
     await qemu.until(async () => ((await qemu.migration()).ram?.["postcopy-requests"] ?? 0) > 0);
+    await qemu.event("MIGRATION", ({ status }) => status === "postcopy-active");
     await qemu.qmp("migrate-pause");
     await qemu.event("MIGRATION", ({ status }) => status === "postcopy-paused");
     await qemu.qmp("migrate-set-parameters", { "max-postcopy-bandwidth": 0 });

@@ -1,6 +1,7 @@
 /**
  * What `query-migrate` and the event MIGRATION report, on either side.
- * QEMU 10.0.2, qapi/migration.json; the arcs are the calls of migrate_set_state in migration/.
+ * QEMU 10.0.2, qapi/migration.json; the arcs are the calls of migrate_set_state in migration/. `postcopy-device` came with
+ * 10.2, `failing` with 11.0: older ones go past them.
  */
 import { StateMachine, type StateTable } from "./state-machine.js";
 
@@ -10,11 +11,13 @@ export type MigrationStatus =
   | "cancelling"
   | "cancelled"
   | "active"
+  | "postcopy-device"
   | "postcopy-active"
   | "postcopy-paused"
   | "postcopy-recover-setup"
   | "postcopy-recover"
   | "completed"
+  | "failing"
   | "failed"
   | "colo"
   | "pre-switchover"
@@ -28,8 +31,11 @@ export type SourceEvent =
   | "pause-before-switchover"
   | "switchover"
   | "postcopy"
+  | "await-package"
+  | "package-loaded"
   | "colo"
   | "complete"
+  | "give-up"
   | "fail"
   | "connection-lost"
   | "recover"
@@ -51,6 +57,9 @@ export const SOURCE_STATUS: StateTable<MigrationStatus, SourceEvent> = {
     { from: "active", on: "switchover", to: "device" },
     { from: "pre-switchover", on: "switchover", to: "device" },
     { from: "device", on: "postcopy", to: "postcopy-active" },
+    // With a return path: until the destination has loaded the devices, and says so, a failure is still nobody's loss.
+    { from: "device", on: "await-package", to: "postcopy-device" },
+    { from: "postcopy-device", on: "package-loaded", to: "postcopy-active" },
     { from: "device", on: "complete", to: "completed" },
     { from: "active", on: "colo", to: "colo" },
     { from: "colo", on: "complete", to: "completed" },
@@ -66,7 +75,16 @@ export const SOURCE_STATUS: StateTable<MigrationStatus, SourceEvent> = {
     { from: "active", on: "fail", to: "failed" },
     { from: "pre-switchover", on: "fail", to: "failed" },
     { from: "device", on: "fail", to: "failed" },
+    { from: "postcopy-device", on: "fail", to: "failed" },
     { from: "postcopy-active", on: "fail", to: "failed" },
+    // `failing` lasts until everything has been cleaned up.
+    { from: "setup", on: "give-up", to: "failing" },
+    { from: "active", on: "give-up", to: "failing" },
+    { from: "pre-switchover", on: "give-up", to: "failing" },
+    { from: "device", on: "give-up", to: "failing" },
+    { from: "postcopy-device", on: "give-up", to: "failing" },
+    { from: "postcopy-active", on: "give-up", to: "failing" },
+    { from: "failing", on: "fail", to: "failed" },
     { from: "setup", on: "cancel", to: "cancelling" },
     { from: "wait-unplug", on: "cancel", to: "cancelling" },
     { from: "active", on: "cancel", to: "cancelling" },

@@ -39,11 +39,15 @@ const STATUSES = [
   "cancelling",
   "cancelled",
   "active",
+  // QEMU 10.2.
+  "postcopy-device",
   "postcopy-active",
   "postcopy-paused",
   "postcopy-recover-setup",
   "postcopy-recover",
   "completed",
+  // QEMU 11.0.
+  "failing",
   "failed",
   "colo",
   "pre-switchover",
@@ -130,6 +134,9 @@ describe("the status of a migration", () => {
     expect(through("start", "go", "pause-before-switchover", "switchover", "complete")).toBe("completed");
     const postcopy = ["start", "go", "switchover", "postcopy"] as const;
     expect(through(...postcopy, "complete")).toBe("completed");
+    const awaited = ["start", "go", "switchover", "await-package"] as const;
+    expect(through(...awaited, "package-loaded", "complete")).toBe("completed");
+    expect(through(...awaited, "give-up", "fail")).toBe("failed");
     const lost = [...postcopy, "connection-lost"] as const;
     expect(through(...lost, "recover", "connection-lost")).toBe("postcopy-paused");
     expect(through(...lost, "recover", "connected", "resume-ack", "complete")).toBe("completed");
