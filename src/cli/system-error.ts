@@ -16,6 +16,10 @@ export function systemErrorText(error: unknown): string | undefined {
 /** The file, or the address. An error that has neither names its system call, in its message. */
 function placeOf(error: object): string | undefined {
   if ("path" in error) return String(error.path);
-  if ("address" in error) return "port" in error ? `${error.address}:${error.port}` : String(error.address);
+  if ("address" in error) {
+    // Of a UNIX socket, the address is its path, and Node counts its port as −1.
+    const isNumbered = "port" in error && typeof error.port === "number" && error.port >= 0;
+    return isNumbered ? `${error.address}:${error.port}` : String(error.address);
+  }
   return "hostname" in error ? String(error.hostname) : undefined;
 }
