@@ -9,7 +9,7 @@ import {
 } from "../../../generated/migration/guest-stream.js";
 
 /** Members whose states are read: each takes memory of its own, and no group has so many. */
-export const MAX_MEMBERS = 1024;
+const MAX_MEMBERS = 1024;
 
 export interface Arriving {
   /** Bytes of the state that is not whole yet. */
@@ -102,10 +102,13 @@ export class GuestOrder {
       return `${where} are not whole pages`;
     // A run of pages can go on from one region into the next.
     let at = address;
-    for (const region of regions) {
-      if (at >= region.address && at < region.address + region.size) at = region.address + region.size;
+    for (let i = lastUpTo(regions, address); at < address + length; i++) {
+      const region = regions[i];
+      if (region === undefined || at < region.address || at >= region.address + region.size)
+        return `${where} lie in no memory of the guest`;
+      at = region.address + region.size;
     }
-    return at >= address + length ? undefined : `${where} lie in no memory of the guest`;
+    return undefined;
   }
 
   private state(index: number, length: number): string | undefined {
@@ -128,4 +131,16 @@ export class GuestOrder {
   private noMember(index: number): string {
     return `there is no member ${index}, but ${this.begin?.members.length ?? 0}`;
   }
+}
+
+/** The last region that begins at the address or in front of it: a stream can have tens of thousands, and as many messages. */
+function lastUpTo(regions: GuestBegin["regions"], address: number): number {
+  let low = 0;
+  let high = regions.length;
+  while (high - low > 1) {
+    const middle = (low + high) >>> 1;
+    if ((regions[middle]?.address ?? 0) <= address) low = middle;
+    else high = middle;
+  }
+  return low;
 }

@@ -175,6 +175,38 @@ describe("a guest's stream", () => {
     );
   });
 
+  it("has pages in its memory only, which can go on from one region into the next", () => {
+    const begin = message({
+      case: "begin",
+      value: {
+        pageSize: PAGE,
+        regions: [0, 1, 3].map((page) => ({ address: page * PAGE, size: PAGE })),
+        members: [],
+      },
+    });
+    const ending = MESSAGES.slice(-2);
+    const verdict = (first: number, count: number): string => {
+      const zeros = message({ case: "zeroPages", value: { address: first * PAGE, length: count * PAGE } });
+      const round = message({ case: "roundEnd", value: { round: 0 } });
+      return inspectBytes(bytes(begin, zeros, round, ...ending), { withFields: false }).summary.verdict;
+    };
+    for (const [first, count] of [
+      [0, 1],
+      [0, 2],
+      [1, 1],
+      [3, 1],
+    ] as const)
+      expect(verdict(first, count)).toMatch(/^clean/);
+    for (const [first, count] of [
+      [2, 1],
+      [1, 2],
+      [0, 4],
+      [3, 2],
+      [9, 1],
+    ] as const)
+      expect(verdict(first, count)).toMatch(/lie in no memory of the guest/);
+  });
+
   it("is read the same in any pieces", () => {
     const once = inspectBytes(STREAM, { withFields: true });
     for (const size of [1, 7, 4096]) {
