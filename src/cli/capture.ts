@@ -6,6 +6,7 @@ import type { BorrowedDescription, CaptureInspection } from "../inspect/inspecti
 import { CAPTURE_KINDS, type CaptureKind, DETECTION_SIZE } from "../inspect/kinds.js";
 import { hex, type Sink, type Summary } from "../inspect/report.js";
 import type { Description } from "../streams/qemu/description.js";
+import type { StreamBefore } from "../streams/qemu/resumed.js";
 import { findDescription } from "../streams/qemu/tail.js";
 import { behind, type Source } from "./containers/source.js";
 import { withWrappers } from "./containers/summary.js";
@@ -52,6 +53,11 @@ export interface CaptureOptions {
   readonly lendsFields?: boolean;
   /** Of another stream, for a QEMU stream without a description. */
   readonly borrowed?: BorrowedDescription | undefined;
+  /** The connection broke, and another file holds what came when it was taken up again. */
+  readonly breaksOff?: boolean;
+  /** What the stream before the break has told, and who is to know what this one has. */
+  readonly before?: StreamBefore | undefined;
+  readonly onHandOver?: (before: StreamBefore) => void;
 }
 
 /**
@@ -79,6 +85,8 @@ export async function readCapture(
       borrowed: options.borrowed,
       device: options.device,
       origin: input.origin,
+      breaksOff: options.breaksOff,
+      before: options.before,
     });
     inspection.push(prefix);
     return undefined;
@@ -102,7 +110,11 @@ export async function readCapture(
   }
   if (inspection === undefined && refusal === undefined) refusal = await start();
   progress.end();
-  if (inspection !== undefined) return withWrappers(inspection.end(), input);
+  if (inspection !== undefined) {
+    const summary = inspection.end();
+    if (inspection.handOver !== undefined) options.onHandOver?.(inspection.handOver());
+    return withWrappers(summary, input);
+  }
   const { damage } = input;
   const where = input.wrappers.map(({ kind }) => `${kind} › `).join("");
   if (damage === undefined) io.err(`${input.name}: ${where}${refusal}\n`);

@@ -4,6 +4,8 @@ import type { CaptureKind } from "../inspect/kinds.js";
 import { MigrationCheck } from "../inspect/migration.js";
 import type { Summary } from "../inspect/report.js";
 import { TextRenderer } from "../inspect/text.js";
+import type { StreamBefore } from "../streams/qemu/resumed.js";
+import { afterBreaks } from "./breaks.js";
 import { blame, type CaptureOptions, readCapture } from "./capture.js";
 import { openInput } from "./input.js";
 import { Batch, EXIT, type Io, wantsColour } from "./io.js";
@@ -27,12 +29,23 @@ export async function inspectMigration(
         ? new JsonLinesRenderer(io.out)
         : undefined;
   let unreadable = 0;
-  for (const file of files) {
+  const { ordered, resumed } = await afterBreaks(files, io, snapshot);
+  let before: StreamBefore | undefined;
+  for (const file of ordered) {
+    const goesOn = resumed.includes(file);
+    const known: CaptureOptions = {
+      ...options,
+      breaksOff: resumed.length > 0 && file !== resumed.at(-1),
+      before: goesOn ? before : undefined,
+      onHandOver: (told) => {
+        before = told;
+      },
+    };
     const input = openInput(file, io, { snapshot });
     const renderer: Renderer = all ?? text(input.name);
     try {
       const open = (kind: CaptureKind) => check.open(file, kind, renderer);
-      const summary = await readCapture(input, options, open, io);
+      const summary = await readCapture(input, known, open, io);
       if (summary === undefined) {
         unreadable++;
         continue;

@@ -42,7 +42,7 @@ export function detectKind(prefix: Uint8Array): Detection {
   for (const { magic, what } of FOREIGN) {
     if (startsWith(prefix, magic)) return { kind: "unsupported", what };
   }
-  if (isResumedMain(prefix)) return { kind: "unsupported", what: RESUMED };
+  if (isResumedMain(prefix)) return { kind: "qemu-resumed" };
   if (isGuestStream(prefix)) return { kind: "guest-stream" };
   if (isGuestAnswers(prefix)) return { kind: "guest-answers" };
   // Five kinds without a magic number: the one that makes sense of what is there, element after element, is it.
@@ -55,9 +55,6 @@ export function detectKind(prefix: Uint8Array): Detection {
   if (form === "raw") return { kind: "vhost-user" };
   return { kind: "unknown" };
 }
-
-const RESUMED =
-  "what the source sent after a postcopy migration was taken up again, without the stream that it goes on from (ram takes both)";
 
 /** What is left to say of a wrapper that nobody has taken off. */
 const CONTAINERS: Readonly<Record<ContainerKind, string>> = {

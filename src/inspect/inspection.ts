@@ -1,5 +1,6 @@
 /** What every kind of capture's inspection looks like from outside, and the one that finds out which kind it is. */
 import type { Description } from "../streams/qemu/description.js";
+import type { StreamBefore } from "../streams/qemu/resumed.js";
 import type { VmstateDump } from "../streams/qemu/vmstate-dump.js";
 import type { Summary } from "./report.js";
 
@@ -24,6 +25,10 @@ export interface InspectOptions {
   readonly borrowed?: BorrowedDescription | undefined;
   /** Where the stream begins in the file that its own offsets (of mapped-ram) are those of. */
   readonly origin?: number | undefined;
+  /** The connection of this channel broke, and the migration was taken up again on another. */
+  readonly breaksOff?: boolean | undefined;
+  /** For a stream after a break: what the one before it has told. */
+  readonly before?: StreamBefore | undefined;
   /** The type of the virtio device, where the capture does not say it. */
   readonly device?: number | undefined;
 }
@@ -36,6 +41,8 @@ export interface CaptureInspection {
    * many. Left out by kinds of captures in which every byte counts.
    */
   skip?(limit: number): number;
+  /** What a stream that goes on after a break needs to know of this one. */
+  handOver?(): StreamBefore;
   /** The input is over. */
   end(): Summary;
 }

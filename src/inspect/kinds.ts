@@ -6,6 +6,7 @@ import { QEMU_VM_FILE_MAGIC } from "../../generated/qemu/stream.js";
 /** The kinds that can be read to the end. */
 export type CaptureKind =
   | "qemu-stream"
+  | "qemu-resumed"
   | "qemu-return-path"
   | "qemu-multifd"
   | "qemu-preempt"
@@ -19,6 +20,7 @@ export type CaptureKind =
 
 export const CAPTURE_TITLES: Readonly<Record<CaptureKind, string>> = {
   "qemu-stream": "QEMU migration stream",
+  "qemu-resumed": "QEMU migration stream after a break",
   "qemu-return-path": "return path of a QEMU migration",
   "qemu-multifd": "multifd channel of a QEMU migration",
   "qemu-preempt": "postcopy-preempt channel of a QEMU migration",

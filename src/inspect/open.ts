@@ -16,12 +16,14 @@ export function openInspection(kind: CaptureKind, sink: Sink, options: InspectOp
   switch (kind) {
     case "qemu-stream":
       return new QemuInspection(sink, options);
+    case "qemu-resumed":
+      return new QemuInspection(sink, options, true);
     case "qemu-return-path":
       return new ReturnPathInspection(sink, options);
     case "qemu-multifd":
       return new MultifdInspection(sink, options);
     case "qemu-preempt":
-      return new PreemptInspection(sink);
+      return new PreemptInspection(sink, options);
     case "qemu-cpr":
       return new CprInspection(sink, options);
     case "device-context":

@@ -1,10 +1,12 @@
 /** Inspects the channel of the capability postcopy-preempt: the pages that overtook those of the main channel. */
+import type { Fault } from "../runtime/index.js";
 import { type PreemptEvent, PreemptParser } from "../streams/qemu/preempt.js";
+import { placed } from "./fault-place.js";
 import { verdictOf } from "./fault-text.js";
-import type { CaptureInspection } from "./inspection.js";
+import type { CaptureInspection, InspectOptions } from "./inspection.js";
 import { CAPTURE_TITLES } from "./kinds.js";
 import { elementPath } from "./path.js";
-import { FaultList, type Sink, type Summary } from "./report.js";
+import { FaultList, hex, type Sink, type Summary } from "./report.js";
 
 interface Row {
   normal: number;
@@ -13,6 +15,8 @@ interface Row {
 
 export class PreemptInspection implements CaptureInspection {
   private readonly sink: Sink;
+  private readonly breaksOff: boolean;
+  private readonly notes: string[] = [];
   private readonly parser: PreemptParser;
   private readonly faults = new FaultList();
   /** The parser takes no more than a few thousand names of blocks. */
@@ -20,8 +24,9 @@ export class PreemptInspection implements CaptureInspection {
   private pages = 0;
   private size = 0;
 
-  constructor(sink: Sink) {
+  constructor(sink: Sink, { breaksOff = false }: Pick<InspectOptions, "breaksOff">) {
     this.sink = sink;
+    this.breaksOff = breaksOff;
     this.parser = new PreemptParser((event) => this.take(event));
   }
 
@@ -56,7 +61,7 @@ export class PreemptInspection implements CaptureInspection {
           briefs: rows.map(([name]) => name),
         },
       ],
-      notes: [],
+      notes: this.notes,
       faults: this.faults.faults,
       faultCount: this.faults.count,
       verdict: verdictOf(this.faults, "clean: every byte is accounted for"),
@@ -95,8 +100,20 @@ export class PreemptInspection implements CaptureInspection {
         });
         break;
       case "fault":
-        this.faults.add(event.fault);
+        this.fault(event.fault);
         break;
     }
+  }
+  /**
+   * A fault ends the reading: what is wrong begins where the bytes begin that are not read any more, or is the page whose
+   * content is not all there.
+   */
+  private fault(fault: Fault): void {
+    if (this.breaksOff && fault.code === "truncated") {
+      this.notes.push(`the connection broke at ${hex(this.size)}: what was not whole came again`);
+      return;
+    }
+    const path = this.parser.isInsidePage ? elementPath("pages", this.pages - 1) : elementPath("gaps", 0);
+    this.faults.add(placed(fault, "ram", { path }));
   }
 }

@@ -5,6 +5,8 @@ import { commandName, uuidText } from "./names.js";
 
 export interface StreamTraits {
   readonly configuration: ConfigurationEvent | undefined;
+  /** The stream goes on after a break, and what both sides agree on stands in the one before it. */
+  readonly isResumed: boolean;
   readonly pageSize: number | undefined;
   /** How often each command came. */
   readonly commands: ReadonlyMap<number, number>;
@@ -13,18 +15,27 @@ export interface StreamTraits {
   readonly borrowed: string | undefined;
 }
 
-export function streamFacts({ configuration, pageSize, commands, sections, borrowed }: StreamTraits): Fact[] {
+export function streamFacts({
+  configuration,
+  isResumed,
+  pageSize,
+  commands,
+  sections,
+  borrowed,
+}: StreamTraits): Fact[] {
   const facts: Fact[] = [];
   if (configuration !== undefined) {
     facts.push({ key: "machine", label: "machine", value: configuration.machine });
   }
   if (pageSize !== undefined) facts.push({ key: "page_size", label: "page size", value: pageSize });
-  facts.push({
-    key: "capabilities",
-    label: "capabilities",
-    value: configuration?.capabilities ?? [],
-    text: configuration?.capabilities.join(", ") || "none that both sides must agree on",
-  });
+  if (!isResumed) {
+    facts.push({
+      key: "capabilities",
+      label: "capabilities",
+      value: configuration?.capabilities ?? [],
+      text: configuration?.capabilities.join(", ") || "none that both sides must agree on",
+    });
+  }
   if (configuration?.uuid !== undefined) {
     facts.push({ key: "uuid", label: "uuid", value: uuidText(configuration.uuid) });
   }

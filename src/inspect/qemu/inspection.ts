@@ -12,13 +12,14 @@ import type {
   SectionEvent,
 } from "../../streams/qemu/events.js";
 import { QemuStreamParser } from "../../streams/qemu/parser.js";
+import type { StreamBefore } from "../../streams/qemu/resumed.js";
 import { placed } from "../fault-place.js";
 import { verdictOf } from "../fault-text.js";
 import type { CaptureInspection, InspectOptions } from "../inspection.js";
 import { CAPTURE_TITLES } from "../kinds.js";
 import { TreeBuilder } from "../node.js";
 import { elementPath, member, type Path } from "../path.js";
-import type { CaptureRecord, Sink, Summary } from "../report.js";
+import { type CaptureRecord, hex, type Sink, type Summary } from "../report.js";
 import { Borrowed } from "./borrowed.js";
 import { CheckpointRows } from "./checkpoints.js";
 import { type DeviceReport, Devices } from "./devices.js";
@@ -36,6 +37,8 @@ const MAX_NOTES = 20;
 
 export class QemuInspection implements CaptureInspection {
   private readonly parser: QemuStreamParser;
+  private readonly options: InspectOptions;
+  private readonly isResumed: boolean;
   private readonly sink: OrderedSink;
   private readonly withFields: boolean;
   private readonly devices: Devices;
@@ -49,11 +52,15 @@ export class QemuInspection implements CaptureInspection {
   private readonly records = { commands: 0, packages: 0, gaps: 0 };
   private configuration: ConfigurationEvent | undefined;
   private misfits: readonly string[] = [];
+  private isEnding = false;
   private size = 0;
   private flushes = 0;
   private readonly seen = { end: false, description: false, package: false, background: false };
 
-  constructor(sink: Sink, options: InspectOptions) {
+  /** `isResumed`: the stream goes on after a break. */
+  constructor(sink: Sink, options: InspectOptions, isResumed = false) {
+    this.options = options;
+    this.isResumed = isResumed;
     this.sink = new OrderedSink(sink);
     this.withFields = options.withFields;
     this.borrowed = options.borrowed && new Borrowed(options.borrowed);
@@ -63,7 +70,9 @@ export class QemuInspection implements CaptureInspection {
     this.parser = new QemuStreamParser((event) => this.take(event), {
       description: options.description,
       origin: options.origin,
+      resumed: isResumed ? (options.before ?? "unknown") : undefined,
     });
+    if (options.before !== undefined) this.devices.machine = options.before.machine;
   }
 
   push(chunk: Uint8Array): void {
@@ -77,8 +86,14 @@ export class QemuInspection implements CaptureInspection {
     return skipped;
   }
 
+  handOver(): StreamBefore {
+    return { ...this.parser.handOver(), machine: this.devices.machine };
+  }
+
   end(): Summary {
+    this.isEnding = true;
     this.parser.end();
+    if (this.options.breaksOff === true) this.judgeBreak();
     this.release();
     if (this.borrowed !== undefined) this.tellBorrowed(this.borrowed);
     this.misfits = this.devices.misfits();
@@ -155,6 +170,8 @@ export class QemuInspection implements CaptureInspection {
   }
 
   private fault(fault: Fault): void {
+    // What a break cuts off comes again.
+    if (this.isEnding && this.options.breaksOff === true && fault.code === "truncated") return;
     this.checkpoints.blame();
     // What is wrong with a checkpoint as a whole has its place already.
     const isSum = fault.path.endsWith(".state_size");
@@ -213,6 +230,7 @@ export class QemuInspection implements CaptureInspection {
   }
 
   private section(event: SectionEvent): void {
+    if (this.isResumed && this.rows.sections === 0) this.checkResumed(event);
     const again = this.checkpoints.section(event);
     const row = again ?? this.rows.count(event);
     this.flushes += event.ram?.flushes ?? 0;
@@ -306,8 +324,28 @@ export class QemuInspection implements CaptureInspection {
       this.notes.push("the pages went through multifd channels: they are not in this stream");
   }
 
+  /** The source asks which pages have come, and says that it goes on, before it does. */
+  private checkResumed({ at, name }: SectionEvent): void {
+    if (this.commands.has(QemuVmCmd.MIG_CMD_POSTCOPY_RESUME)) return;
+    const detail = "the stream goes on without MIG_CMD_POSTCOPY_RESUME in front of its first section";
+    this.faults.add(streamFault(SCHEMA, "missing", name, at, detail));
+  }
+
+  private judgeBreak(): void {
+    const { seen, isResumed } = this;
+    if (!(seen.package || isResumed)) {
+      const detail = "the connection breaks before postcopy has begun: nothing can be taken up again";
+      this.faults.addPlaced(streamFault(SCHEMA, "truncated", "stream", this.size, detail));
+    } else if (!seen.end) {
+      this.notes.push(
+        `the connection broke at ${hex(this.size)}: what was not whole came again in the next stream`,
+      );
+    }
+  }
+
   /** Every machine type that writes a configuration writes a description, but for what it leaves out after postcopy. */
   private judgeWithoutDescription(): void {
+    if (this.isResumed) return;
     if (this.seen.package) {
       this.notes.push(`a postcopy stream carries no description: ${this.readable}`);
     } else if (this.configuration === undefined) {
@@ -326,19 +364,30 @@ export class QemuInspection implements CaptureInspection {
       : "virtio devices can be read, and what the borrowed one fits";
   }
 
+  private get soundVerdict(): string {
+    if (this.options.breaksOff === true && !this.seen.end) {
+      return "broken off: every byte up to the break is accounted for";
+    }
+    const isClean = this.seen.description && !this.seen.background && this.misfits.length === 0;
+    return isClean
+      ? "clean: every byte is accounted for, and every device agrees with the description"
+      : "complete: every byte is accounted for";
+  }
+
   private summary(): Summary {
     const faults = this.faults.list;
-    const clean =
-      this.seen.description && !this.seen.background && this.misfits.length === 0
-        ? "clean: every byte is accounted for, and every device agrees with the description"
-        : "complete: every byte is accounted for";
+    const kind = this.isResumed ? "qemu-resumed" : "qemu-stream";
+    if (this.isResumed && this.options.before === undefined) {
+      this.notes.push("the stream before the break is not here: blocks of memory are taken as they come");
+    }
     return {
-      kind: "qemu-stream",
-      title: CAPTURE_TITLES["qemu-stream"],
+      kind,
+      title: CAPTURE_TITLES[kind],
       size: this.size,
       facts: [
         ...streamFacts({
           configuration: this.configuration,
+          isResumed: this.isResumed,
           pageSize:
             this.pageSizes()[0] ?? this.parser.ram.traits.pageSize ?? this.devices.description?.pageSize,
           commands: this.commands,
@@ -356,7 +405,7 @@ export class QemuInspection implements CaptureInspection {
       notes: this.notes,
       faults: faults.faults,
       faultCount: faults.count,
-      verdict: verdictOf(faults, clean),
+      verdict: verdictOf(faults, this.soundVerdict),
     };
   }
 }

@@ -24,7 +24,7 @@ export function ramTable(ramBlocks: Iterable<RamBlock>): Table {
 function ramRow(block: RamBlock, withXbzrle: boolean): Cell[] {
   const { normal, zero, xbzrle } = block.pages;
   return [
-    { value: block.usedLength },
+    sizeCell(block.usedLength),
     { value: normal },
     { value: zero },
     ...(withXbzrle ? [{ value: xbzrle }] : []),
@@ -39,4 +39,9 @@ export function ramAttributes(counts: RamCounts): Record<string, Scalar> {
     ...(counts.xbzrle > 0 ? { xbzrle_pages: counts.xbzrle, xbzrle_bytes: counts.xbzrleBytes } : {}),
     ...(counts.flushes > 0 ? { multifd_flushes: counts.flushes } : {}),
   };
+}
+
+/** Of a block that no list has announced, the size is not known. */
+function sizeCell(usedLength: number): Cell {
+  return Number.isFinite(usedLength) ? { value: usedLength } : { value: undefined, text: "unknown" };
 }

@@ -38,6 +38,7 @@ import { isLoneRecordAt, isRecordAt, type StreamContext } from "./plausible.js";
 import type { RamPageSink } from "./ram/blocks.js";
 import { RamParser } from "./ram/parser.js";
 import { RamSection } from "./ram/section.js";
+import type { StreamBefore } from "./resumed.js";
 import { findAnchor } from "./scan.js";
 import { type Section, SectionNumbers } from "./sections.js";
 import { StateSection } from "./state-section.js";
@@ -59,6 +60,11 @@ export interface QemuStreamOptions {
    * left out.
    */
   readonly origin?: number | undefined;
+  /**
+   * The stream goes on after a postcopy migration broke, and begins with a record. What the one before it has told, or
+   * "unknown": then its blocks and its section are taken as they come.
+   */
+  readonly resumed?: StreamBefore | "unknown" | undefined;
 }
 
 /** Reads one part of the stream, over as many chunks as it takes. */
@@ -79,6 +85,8 @@ export class QemuStreamParser {
   private part: PartReader = { read: (reader) => this.fileHeader(reader) };
   private packageEnd: number | undefined;
   private checkpoints: Checkpoints | undefined;
+  /** The first part of a section that has not been started is taken for one of guest memory. */
+  private mayAssume = false;
   private sawEof = false;
   private sawConfiguration = false;
   private sawSwitchover = false;
@@ -97,6 +105,7 @@ export class QemuStreamParser {
       },
       options.pages,
     );
+    if (options.resumed !== undefined) this.goOnFrom(options.resumed);
     this.states = description === undefined ? new Map() : deviceStates(description);
     this.context = {
       isLive: (id) => this.numbers.isLive(id),
@@ -146,6 +155,37 @@ export class QemuStreamParser {
     if (this.part !== this.records) this.numbers.revive();
     this.part = this.records;
     return this.window.at;
+  }
+
+  /** For the stream that follows when this one breaks. */
+  handOver(): Omit<StreamBefore, "machine"> {
+    const { traits, blocks } = this.ram;
+    const { unfinished } = this.numbers;
+    return { pageSize: traits.pageSize, blocks, live: unfinished };
+  }
+
+  private goOnFrom(before: StreamBefore | "unknown"): void {
+    const { traits } = this.ram;
+    this.part = this.records;
+    traits.postcopy = true;
+    // The source has switched over long ago.
+    this.sawSwitchover = true;
+    this.mayAssume = before === "unknown";
+    if (before === "unknown") {
+      traits.anyBlock = true;
+      return;
+    }
+    traits.pageSize ??= before.pageSize;
+    this.ram.adopt(before.blocks.values());
+    this.numbers.adopt(before.live);
+  }
+
+  /** Nothing tells what the section is: in postcopy it is that of guest memory which goes on. */
+  private assumed(id: number, isEnd: boolean): Section | undefined {
+    if (!this.mayAssume) return undefined;
+    this.mayAssume = false;
+    this.numbers.adopt([{ id, name: "ram", instanceId: 0, versionId: liveVersion("ram") ?? 0 }]);
+    return this.numbers.reopen(id, isEnd);
   }
 
   private parse(reader: Reader): number {
@@ -245,7 +285,8 @@ export class QemuStreamParser {
       case "part":
       case "end": {
         const { sectionId } = head.value;
-        const section = this.numbers.reopen(sectionId, head.case === "end");
+        const isEnd = head.case === "end";
+        const section = this.numbers.reopen(sectionId, isEnd) ?? this.assumed(sectionId, isEnd);
         if (section !== undefined) return this.begin(start, reader, head.case, section);
         return this.misplaced(reader, at, `section ${sectionId} has not been started`, "section_id");
       }
@@ -376,8 +417,9 @@ export class QemuStreamParser {
     const { body } = data;
     if (cmd === QemuVmCmd.MIG_CMD_SWITCHOVER_START) this.sawSwitchover = true;
     if (cmd === QemuVmCmd.MIG_CMD_ENABLE_COLO && this.checkpoints === undefined) {
-      const detail = "COLO is switched on behind the first section";
-      if (this.numbers.hasBegun) this.fault(qemuFault("constraint", "command.cmd", start, detail));
+      const detail = "COLO is switched on behind the first section, or in postcopy";
+      if (this.numbers.hasBegun || this.ram.traits.postcopy)
+        this.fault(qemuFault("constraint", "command.cmd", start, detail));
       this.checkpoints = new Checkpoints(this.report, () => this.numbers.reopenAll());
       this.context.colo = this.checkpoints;
     }

@@ -4,6 +4,18 @@
  */
 import { QemuVmCmd, readQemuVmRecord, scanQemuVmRecord } from "../../../generated/qemu/stream.js";
 import { Reader } from "../../runtime/index.js";
+import type { RamBlock } from "./ram/blocks.js";
+import type { Section } from "./sections.js";
+
+/** What the stream before the break has told, and this one goes on from. */
+export interface StreamBefore {
+  readonly machine: string | undefined;
+  /** Of a target page. */
+  readonly pageSize: number | undefined;
+  readonly blocks: ReadonlyMap<string, RamBlock>;
+  /** Those that may have further parts. */
+  readonly live: readonly Section[];
+}
 
 /** In front of the first request for a bitmap. */
 const BEFORE: ReadonlySet<number> = new Set([QemuVmCmd.MIG_CMD_OPEN_RETURN_PATH, QemuVmCmd.MIG_CMD_PING]);

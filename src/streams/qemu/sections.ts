@@ -65,6 +65,21 @@ export class SectionNumbers {
     return section;
   }
 
+  /** Sections that have been started in a stream before this one. */
+  adopt(sections: readonly Section[]): void {
+    for (const section of sections) {
+      this.live.set(section.id, section);
+      this.known.set(section.id, section);
+      this.started++;
+      this.hasRam ||= section.name === "ram";
+    }
+  }
+
+  /** Those that may have further parts. */
+  get unfinished(): readonly Section[] {
+    return [...this.live.values()];
+  }
+
   /** Another part of a live section; its last, when `isEnd`. Undefined when there is no such section. */
   reopen(id: number, isEnd: boolean): Section | undefined {
     const section = this.live.get(id);

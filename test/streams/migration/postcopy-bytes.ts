@@ -55,6 +55,11 @@ export const BEFORE: readonly (readonly number[])[] = [
   packaged(LISTEN, full(1, "timer", TIMER_BODY), ping(3), RUN),
 ];
 
+/** In front of what goes on after a break: which pages of the block have come? */
+export function recoverWith(block: string): readonly (readonly number[])[] {
+  return [command(10, str8(block)), command(9)];
+}
+
 /** After it: page 5 was asked for. */
 export const AFTER: readonly (readonly number[])[] = [
   part(0, [...page(5 * PAGE, "pc.ram", 5), ...page(2 * PAGE, undefined, 7), ...RAM_EOS]),

@@ -1,7 +1,7 @@
 /**
- * Damage drawn from a seed, done to what goes beside the main stream: the return path and the channels of multifd. Neither
- * carries checksums: a value that becomes another valid one cannot be told, so that flips and hostile numbers go to what
- * says how the stream is built.
+ * Damage drawn from a seed, done to what goes beside the main stream: the return path, the channels of multifd, and the main
+ * channel after a break. None of them carries checksums: a value that becomes another valid one cannot be told, so that
+ * flips and hostile numbers go to what says how the stream is built.
  */
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
@@ -10,9 +10,13 @@ import { type CaptureKind, openInspection, type Summary } from "../../../src/ins
 import {
   type MultifdEvent,
   MultifdParser,
+  type QemuEvent,
+  QemuStreamParser,
   type ReturnPathEvent,
   ReturnPathParser,
 } from "../../../src/streams/index.js";
+import { AFTER, recoverWith } from "../migration/postcopy-bytes.js";
+import { bytes } from "../wire-bytes.js";
 import { recovery } from "./return-path-bytes.js";
 
 const RUNS = 400;
@@ -83,6 +87,31 @@ function multifdParts(stream: Uint8Array): Part[] {
         ],
       });
   });
+  parser.push(stream);
+  parser.end();
+  return parts;
+}
+
+function resumedParts(stream: Uint8Array): Part[] {
+  const parts: Part[] = [];
+  const parser = new QemuStreamParser(
+    (event: QemuEvent) => {
+      if (event.kind === "fault" || event.kind === "gap") return;
+      const { at, size } = event;
+      const end = at + size;
+      // Of a part its head, the end of its pages and its footer; of a name of a block, any is one.
+      const isSection = event.kind === "section";
+      const structure = isSection
+        ? ([
+            [at, at + 5],
+            [end - 13, end],
+          ] as const)
+        : ([[at, end]] as const);
+      // Names of blocks in commands are not structure either, nor is the value of POSTCOPY_RESUME.
+      parts.push({ at, end, structure: event.kind === "command" ? [[at, at + 5]] : structure });
+    },
+    { resumed: "unknown" },
+  );
   parser.push(stream);
   parser.end();
   return parts;
@@ -183,6 +212,13 @@ const streams: readonly (readonly [
     (at) => at % 12 === 4,
   ],
   [
+    "what comes after a break",
+    "qemu-resumed",
+    () => bytes(...recoverWith("pc.ram"), ...AFTER),
+    resumedParts,
+    nowhere,
+  ],
+  [
     "a multifd channel",
     "qemu-multifd",
     () => captured("x86-q35-multifd-channel0.bin.gz"),
@@ -216,7 +252,9 @@ describe("damage beside the main stream", () => {
       }
       const first = Math.min(...summary.faults.map(({ offset }) => offset));
       const from = parts[index - 1]?.at ?? 0;
-      const to = parts[index + 2]?.end ?? stream.length;
+      // A command whose length is damaged swallows what follows.
+      const swallowed = kind === "qemu-resumed" ? at + 256 : 0;
+      const to = Math.max(parts[index + 2]?.end ?? stream.length, swallowed);
       if (first < from || first > to) say(`named ${first}`);
     }
     expect(trouble).toEqual([]);

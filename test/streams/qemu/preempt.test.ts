@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { detectKind } from "../../../src/inspect/index.js";
+import { detectKind, printPath } from "../../../src/inspect/index.js";
 import { type PreemptEvent, PreemptParser } from "../../../src/streams/qemu/preempt.js";
 import { inspectBytes } from "../../inspect/inspect-bytes.js";
 import { anyCuts, evenCuts, feed } from "../splits.js";
@@ -47,6 +47,32 @@ describe("the channel of postcopy-preempt", () => {
         { numRuns: 20 },
       );
     }
+  });
+
+  it("has a place for every fault, in the paths that the verbs take", () => {
+    const second = 15 + PAGE;
+    const damaged = PAGES.slice();
+    damaged[second + 7] = 0x55;
+    const places: readonly (readonly [Uint8Array, RegExp])[] = [
+      // Inside a page, inside the head of a record, and a record that makes no sense.
+      [PAGES.subarray(0, second + 100), /pages\[1\]: truncated: .*in page data/],
+      [PAGES.subarray(0, second + 5), /gaps\[0\]: truncated: .*in record/],
+      [damaged, /gaps\[0\]: in record: no record has the flags/],
+    ];
+    for (const [input, place] of places) {
+      const { records, summary } = inspectBytes(input, { kind: "qemu-preempt" });
+      expect(summary.verdict).toMatch(place);
+      const [fault] = summary.faults;
+      expect(records.map(({ path }) => printPath(path))).toContain(fault?.path);
+    }
+  });
+
+  it("breaks off with its connection, when that is known", () => {
+    const { summary } = inspectBytes(PAGES.subarray(0, 15 + PAGE + 100), { breaksOff: true });
+    expect([summary.faultCount, summary.notes]).toEqual([
+      0,
+      [expect.stringContaining("the connection broke")],
+    ]);
   });
 
   it("gives a fault wherever it is cut inside a record", () => {

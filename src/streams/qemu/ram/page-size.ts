@@ -25,7 +25,7 @@ export function guessPageSize(reader: Reader, ended: boolean): number | RamStop 
     const known = scanRamSaveWord(reader);
     const wanted = reader.wanted - at;
     reader.at = at + size;
-    const isFit = known ? fits(reader, size) : ended && reader.end - at === size;
+    const isFit = known ? fits(reader, size) : ended;
     reader.at = at;
     if (!known && !ended) return lacks(reader, wanted, "page data", size);
     if (isFit) return size;

@@ -63,6 +63,11 @@ export class RamParser {
     this.mapped = undefined;
   }
 
+  /** Blocks that a stream before this one has listed. */
+  adopt(blocks: Iterable<RamBlock>): void {
+    for (const block of blocks) this.blocks.set(block.name, { ...block, pages: noPages() });
+  }
+
   /** The contents of a page have not all come yet. */
   get isInsidePage(): boolean {
     return this.skip > 0;
