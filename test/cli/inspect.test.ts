@@ -165,7 +165,7 @@ describe("virtwire inspect", () => {
     const { out } = await virtwire(["inspect", "--help"]);
     expect(out).toContain("Usage: virtwire inspect [OPTIONS] FILE…");
     expect(out).toMatch(/ {2}--format text\|json\|jsonl +How to show it\. Default: text\./);
-    expect(out.replaceAll(/\s+/g, " ")).toContain("One of qemu-stream, qemu-return-path,");
+    expect(out.replaceAll(/\s+/g, " ")).toContain("One of qemu-stream, qemu-resumed,");
   });
 
   it("helps with a verb that is asked for behind help", async () => {

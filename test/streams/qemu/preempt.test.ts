@@ -52,7 +52,7 @@ describe("the channel of postcopy-preempt", () => {
   it("has a place for every fault, in the paths that the verbs take", () => {
     const second = 15 + PAGE;
     const damaged = PAGES.slice();
-    damaged[second + 7] = 0x55;
+    damaged[second + 8 + PAGE + 7] = 0x55;
     const places: readonly (readonly [Uint8Array, RegExp])[] = [
       // Inside a page, inside the head of a record, and a record that makes no sense.
       [PAGES.subarray(0, second + 100), /pages\[1\]: truncated: .*in page data/],
