@@ -23,9 +23,13 @@ export async function analyzeMigration(
   progress.end();
   const { faults, unprinted } = dump.end(batch.write);
   batch.flush();
+  const { damage } = input;
   const [fault] = [...faults].sort((a, b) => a.offset - b.offset);
-  if (fault !== undefined) io.err(`${input.name}:${hex(fault.offset)}: ${describeFault(fault)}\n`);
+  // What a wrapper does not give is missing in what it holds: the cause comes first.
+  for (const one of [damage, fault]) {
+    if (one !== undefined) io.err(`${input.name}:${hex(one.offset)}: ${describeFault(one)}\n`);
+  }
   for (const name of unprinted)
     io.err(`${input.name}: note: ${name} is left out: the script cannot print it\n`);
-  return fault === undefined ? EXIT.ok : EXIT.malformed;
+  return fault === undefined && damage === undefined ? EXIT.ok : EXIT.malformed;
 }

@@ -113,7 +113,9 @@ async function editInput(
   if (after === undefined) return EXIT.malformed;
   report(plan, after, given, io);
   if (!check.isDone) io.err(`${given.out}: with these values the fields around them are read otherwise\n`);
-  return after.faultCount === 0 && check.isDone ? EXIT.ok : EXIT.malformed;
+  // What came out of a damaged wrapper may look sound and not be what went in.
+  const sound = after.faultCount === 0 && check.isDone && input.damage === undefined;
+  return sound ? EXIT.ok : EXIT.malformed;
 }
 
 function assignmentOf(text: string): Assignment {

@@ -26,11 +26,16 @@ export class Flow implements Source {
   }
 
   async *chunks(): AsyncGenerator<Uint8Array> {
-    if (this.head.length > 0) yield this.head;
-    while (true) {
-      const chunk = await this.next();
-      if (chunk === undefined) return;
-      yield chunk;
+    try {
+      if (this.head.length > 0) yield this.head;
+      while (true) {
+        const chunk = await this.next();
+        if (chunk === undefined) return;
+        yield chunk;
+      }
+    } finally {
+      // Whoever has seen enough gives up what unpacks, too.
+      await this.iterator.return?.();
     }
   }
 

@@ -4,26 +4,37 @@
  */
 import { LIBVIRT_SAVE_HEADER_SIZE, LibvirtSaveFormat } from "../../../generated/capture/libvirt.js";
 import { type Fault, WireError } from "../../runtime/index.js";
-import { CONTAINER_MAGIC_SIZE, containerKind } from "../../streams/containers/kinds.js";
+import { CONTAINER_MAGIC_SIZE, type ContainerKind, containerKind } from "../../streams/containers/kinds.js";
 import { type LibvirtImage, readLibvirtImage } from "../../streams/containers/libvirt.js";
 import { Qcow2Image } from "../../streams/containers/qcow2.js";
-import { unbzip2 } from "./bzip2.js";
 import { ContainerDamage } from "./damage.js";
 import { libvirtFacts, snapshotFacts, type Wrapper } from "./facts.js";
 import { Flow } from "./flow.js";
-import { gunzip } from "./gzip.js";
-import { unlzop } from "./lzop.js";
 import { chooseSnapshot } from "./snapshot.js";
 import { behind, type Source, sourceOf } from "./source.js";
-import { unxz } from "./xz.js";
-import { unzstd } from "./zstd.js";
 
 /** A save image whose stream is compressed, compressed as a whole, is deep already. */
 const MAX_DEPTH = 4;
+
+/** The library for xz unpacks one file at a time: what is xz inside of xz would wait for ever for the one around it. */
+function tooDeep(kind: ContainerKind, { wrappers }: Unwrapping): boolean {
+  return (
+    wrappers.length === MAX_DEPTH || (kind === "xz" && wrappers.some((wrapper) => wrapper.kind === "xz"))
+  );
+}
 /** Where the stream of a sparse image is looked for behind its data: it is aligned, nobody says to what. */
 const SPARSE_SEARCH = 4 << 20;
 
-const UNPACK = { gzip: gunzip, zstd: unzstd, xz: unxz, bzip2: unbzip2, lzop: unlzop } as const;
+type Unpack = (source: Source) => AsyncIterable<Uint8Array>;
+
+/** Most captures are not packed: what unpacks is loaded when something is. */
+const UNPACK = {
+  gzip: async () => (await import("./gzip.js")).gunzip,
+  zstd: async () => (await import("./zstd.js")).unzstd,
+  xz: async () => (await import("./xz.js")).unxz,
+  bzip2: async () => (await import("./bzip2.js")).unbzip2,
+  lzop: async () => (await import("./lzop.js")).unlzop,
+} as const satisfies Readonly<Record<string, () => Promise<Unpack>>>;
 
 /** What came to light while unwrapping. */
 export interface Unwrapping {
@@ -51,7 +62,7 @@ export function unwrap(source: Source, state: Unwrapping): Source {
 
 function unwrapFile(source: Source, read: NonNullable<Source["read"]>, state: Unwrapping): Source {
   const kind = containerKind(read(0, CONTAINER_MAGIC_SIZE));
-  if (kind === undefined || state.wrappers.length === MAX_DEPTH) return source;
+  if (kind === undefined || tooDeep(kind, state)) return source;
   switch (kind) {
     case "gzip":
     case "zstd":
@@ -97,7 +108,7 @@ function unwrapFlow(source: Source, state: Unwrapping): Source {
 
 async function insideFlow(flow: Flow, state: Unwrapping): Promise<Source> {
   const kind = containerKind(await flow.peek(CONTAINER_MAGIC_SIZE));
-  if (kind === undefined || state.wrappers.length === MAX_DEPTH) return flow;
+  if (kind === undefined || tooDeep(kind, state)) return flow;
   switch (kind) {
     case "gzip":
     case "zstd":
@@ -125,8 +136,11 @@ async function insideFlow(flow: Flow, state: Unwrapping): Promise<Source> {
 
 function unpacked(source: Source, kind: keyof typeof UNPACK, state: Unwrapping): Source {
   state.wrappers.push({ kind, facts: [] });
-  const packed = () => UNPACK[kind](source);
-  return unwrapFlow({ size: undefined, read: undefined, chunks: packed }, state);
+  const chunks = async function* (): AsyncGenerator<Uint8Array> {
+    const unpack = await UNPACK[kind]();
+    yield* unpack(source);
+  };
+  return unwrapFlow({ size: undefined, read: undefined, chunks }, state);
 }
 
 function isSparse({ header }: LibvirtImage): boolean {

@@ -34,18 +34,23 @@ export async function* unxz(source: Source): AsyncGenerator<Uint8Array> {
     }),
   );
   const reader = stream.getReader();
-  while (true) {
-    let next: Awaited<ReturnType<typeof reader.read>>;
-    try {
-      next = await reader.read();
-    } catch (error) {
-      const detail = error instanceof Error ? error.message : String(error);
-      const number = / error code (\d+)$/.exec(detail)?.[1];
-      const [code, meaning] = ERRORS[Number(number)] ?? (["constraint", detail] as const);
-      throw new ContainerDamage("xz", code, meaning, consumed, produced);
+  try {
+    while (true) {
+      let next: Awaited<ReturnType<typeof reader.read>>;
+      try {
+        next = await reader.read();
+      } catch (error) {
+        const detail = error instanceof Error ? error.message : String(error);
+        const number = / error code (\d+)$/.exec(detail)?.[1];
+        const [code, meaning] = ERRORS[Number(number)] ?? (["constraint", detail] as const);
+        throw new ContainerDamage("xz", code, meaning, consumed, produced);
+      }
+      if (next.done) return;
+      produced += next.value.length;
+      yield next.value;
     }
-    if (next.done) return;
-    produced += next.value.length;
-    yield next.value;
+  } finally {
+    // The library unpacks one file at a time: the next would wait for ever for one that is given up.
+    await reader.cancel().catch(() => {});
   }
 }

@@ -104,8 +104,9 @@ async function load(inputs: readonly SeekableInput[], io: Io): Promise<GuestMemo
     }
     const wrappers = new SaidFaults();
     for (const { name, damage } of inputs) if (damage !== undefined) wrappers.add(name, damage);
-    said.say(io);
+    // What a wrapper does not give is missing in what it holds: the cause comes first.
     wrappers.say(io);
+    said.say(io);
     const faults = said.count + wrappers.count;
     const { image, machine, capabilities } = builder;
     const reader = new PageReader(image, main, (input, at, size) => {

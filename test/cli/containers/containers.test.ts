@@ -52,6 +52,10 @@ const wrapped: Readonly<Record<string, readonly [Uint8Array, string]>> = {
   ],
 };
 
+/** `printf x | xz -C crc32 | xz -C crc32` */
+const XZ_IN_XZ =
+  "/Td6WFoAAAFpIt42AgAhARYAAAB0L+WjAQA3/Td6WFoAAAFpIt42AgAhARYAAAB0L+WjAQAAeAAAAACDFtyMAAEVAaljNGCQQpkNAQAAAAABWVoA0J/DlgABTDi8DUhUkEKZDQEAAAAAAVla";
+
 interface Report {
   readonly summary: Readonly<Record<string, unknown>>;
 }
@@ -164,6 +168,37 @@ describe("what a capture is wrapped in", () => {
     for (let depth = 0; depth < 5; depth++) deep = gzipSync(deep);
     const nested = await virtwire(["inspect", fileOf(deep)]);
     expect([nested.code, nested.err]).toEqual([4, expect.stringContaining("compressed by gzip")]);
+  });
+
+  it("may be given up and read again, also xz, of which one is unpacked at a time", async () => {
+    const out = join(temporaryFolder(), "blk.ctx");
+    // Looks at the beginning, then reads it all.
+    const device = ["--device", "0000:00:02.0/virtio-blk", "--to", "device-context"];
+    const { code } = await virtwire(["convert", fileOf(XZ), ...device, "-o", out]);
+    expect(code).toBe(0);
+    const twice = fileOf(Buffer.from(XZ_IN_XZ, "base64"));
+    const inspected = await virtwire(["inspect", twice]);
+    expect([inspected.code, inspected.err]).toEqual([
+      4,
+      expect.stringContaining("xz › not supported: compressed by xz: unpack it first"),
+    ]);
+  });
+
+  it("is damage for verbs that only need what is in it, too", async () => {
+    const flipped = new Uint8Array(ZSTD);
+    // The checksum of the content.
+    flipped[flipped.length - 1] = (flipped[flipped.length - 1] as number) ^ 1;
+    const file = fileOf(flipped);
+    for (const argv of [
+      ["edit", file, "--drop", "timer", "-o", join(temporaryFolder(), "out")],
+      ["inspect", "--compat", "analyze-migration", "-d", "desc", file],
+      ["ram", "list", file],
+      ["hex", file, "@0"],
+    ]) {
+      const { code, err } = await virtwire(argv);
+      expect([argv[0], code]).toEqual([argv[0], 4]);
+      expect(err).toContain(": zstd: the checksum is 0x");
+    }
   });
 
   it("is a sparse save image: offsets of the memory in it are those of the file", async () => {

@@ -361,6 +361,20 @@ describe("a compressed channel", () => {
     ]);
   });
 
+  it("is refused when more comes out of it than the packets announce, or a window would be too large", async () => {
+    const [two = []] = await deflated([original.slice(0, 2)]);
+    const refused = (flags: number, data: readonly number[]) =>
+      unpacked(bytes(multifdInit(0), pagesPacket({ flags, block: "a", normal: [0], data }), syncPacket(1)))
+        .faults;
+    expect(refused(ZLIB, two)).toMatchObject([
+      { path: "packets[0].data", offset: 64 + 1344, detail: expect.stringContaining("more comes out") },
+    ]);
+    // RFC 8878: the descriptor of a window of 144 MiB.
+    expect(refused(4, [0x28, 0xb5, 0x2f, 0xfd, 0x00, (17 << 3) | 1])).toMatchObject([
+      { detail: expect.stringMatching(/a window of 150994944 bytes, the cap is/) },
+    ]);
+  });
+
   it("that cannot be unpacked says so, once", async () => {
     const [first = []] = await deflated([original.slice(0, 1)]);
     const broken = (flags: number, data: readonly number[], normal = [0]) =>
