@@ -35,7 +35,7 @@ function isUnsigned({ min, max, exact }: Integer): boolean {
 
 const arithmetic: fc.Arbitrary<Step> = fc
   .record({
-    op: fc.constantFrom("+", "-", "*", "<<", ">>", "%", "/", "&", "|", "^", "r-"),
+    op: fc.constantFrom("+", "-", "*", "<<", ">>", "%", "/", "&", "|", "^", "r-", "&~", "?:"),
     by: fc.bigInt(1n, 12n),
   })
   .map(({ op, by }) => {
@@ -95,6 +95,22 @@ const arithmetic: fc.Arbitrary<Step> = fc
           (from) => (isUnsigned(from) ? [0n, from.max < by ? from.max : by] : undefined),
           (value) => value & by,
         );
+      case "&~":
+        return step(
+          (inner) => `(${inner} & ~${by})`,
+          (from) => {
+            const mask = (from.exact ? MAX_LITERAL : MAX_U32) ^ by;
+            return isUnsigned(from) ? [0n, from.max < mask ? from.max : mask] : undefined;
+          },
+          (value) => value & ~by,
+        );
+      case "?:":
+        // At least so much. What is always so would be refused.
+        return step(
+          (inner) => `(${inner} < ${by} ? ${by} : ${inner})`,
+          ({ min, max }) => (min < by && max >= by ? [min, max] : undefined),
+          (value) => (value < by ? by : value),
+        );
       case "|":
         return step(
           around,
@@ -122,8 +138,9 @@ const comparison = fc
     op: fc.constantFrom("==", "!=", "<", "<=", ">", ">=", "!=0", "!"),
     near: fc.boolean(),
     with: fc.bigInt(0n, 1n << 64n),
+    other: fc.option(fc.nat(100)),
   })
-  .map(({ of, steps, op, near, with: draw }) => (scope: Scope): Condition | undefined => {
+  .map(({ of, steps, op, near, with: draw, other: second }) => (scope: Scope): Condition | undefined => {
     const integer = pick(scope.integers, of);
     if (integer === undefined) return undefined;
     if (integer.truth === true) {
@@ -139,26 +156,46 @@ const comparison = fc
     const least = min < -MAX_LITERAL ? -MAX_LITERAL : min + 1n;
     const span = (max > MAX_LITERAL ? MAX_LITERAL : max) - least;
     if (span < 1n) return { text, test: (message) => whole.of(message) !== 0n };
-    const other = least + (near ? draw % (span < 6n ? span : 6n) : draw % span);
-    switch (op) {
-      case "==":
-        return { text: `${text} == ${other}`, test: (message) => whole.of(message) === other };
-      case "!=":
-        return { text: `${text} != ${other}`, test: (message) => whole.of(message) !== other };
-      case "<":
-        return { text: `${text} < ${other}`, test: (message) => whole.of(message) < other };
-      case "<=":
-        return { text: `${text} <= ${other}`, test: (message) => whole.of(message) <= other };
-      case ">":
-        return { text: `${text} > ${other}`, test: (message) => whole.of(message) > other };
-      case ">=":
-        return { text: `${text} >= ${other}`, test: (message) => whole.of(message) >= other };
-      case "!=0":
-        return { text, test: (message) => whole.of(message) !== 0n };
-      default:
-        return { text: `!${text}`, test: (message) => whole.of(message) === 0n };
+    const beside = second === null ? undefined : pick(scope.integers, second);
+    // Both of one representation, and neither below all of the other: the compiler knows how such comparisons end.
+    if (
+      beside !== undefined &&
+      beside !== integer &&
+      beside.truth !== true &&
+      beside.exact === whole.exact &&
+      beside.narrowed !== true &&
+      integer.narrowed !== true &&
+      beside.min < max &&
+      beside.max > min
+    ) {
+      const sign = op.startsWith("!") ? "!=" : op;
+      return {
+        text: `${text} ${sign} ${beside.text}`,
+        test: (message) => compare(sign, whole.of(message), beside.of(message)),
+      };
     }
+    const other = least + (near ? draw % (span < 6n ? span : 6n) : draw % span);
+    if (op === "!=0") return { text, test: (message) => whole.of(message) !== 0n };
+    if (op === "!") return { text: `!${text}`, test: (message) => whole.of(message) === 0n };
+    return { text: `${text} ${op} ${other}`, test: (message) => compare(op, whole.of(message), other) };
   });
+
+function compare(op: string, a: bigint, b: bigint): boolean {
+  switch (op) {
+    case "==":
+      return a === b;
+    case "!=":
+      return a !== b;
+    case "<":
+      return a < b;
+    case "<=":
+      return a <= b;
+    case ">":
+      return a > b;
+    default:
+      return a >= b;
+  }
+}
 
 /** A condition over earlier fields and parameters; undefined where there are none. */
 export const condition: fc.Arbitrary<(scope: Scope) => Condition | undefined> = fc
