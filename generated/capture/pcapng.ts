@@ -831,7 +831,7 @@ export class PcapngOptionView extends View {
     reader.take(this.$view.getUint16(this.$at + 2, this.#littleEndian));
     this.#valueEnd = reader.at;
     this.#paddingAt = reader.at;
-    reader.take((4 - this.$view.getUint16(this.$at + 2, this.#littleEndian) % 4) % 4);
+    reader.take(Math.max(0, (4 - this.$view.getUint16(this.$at + 2, this.#littleEndian) % 4) % 4));
     this.#paddingEnd = reader.at;
   }
 }
@@ -2254,7 +2254,7 @@ export class PcapngEnhancedPacketView extends View {
     reader.take(this.$view.getUint32(this.$at + 12, this.#littleEndian));
     this.#dataEnd = reader.at;
     this.#paddingAt = reader.at;
-    reader.take((4 - this.$view.getUint32(this.$at + 12, this.#littleEndian) % 4) % 4);
+    reader.take(Math.max(0, (4 - this.$view.getUint32(this.$at + 12, this.#littleEndian) % 4) % 4));
     this.#paddingEnd = reader.at;
     while (reader.at < reader.end) {
       this.#optionsStarts.push(reader.at);
@@ -2898,7 +2898,7 @@ export class PcapngBlockView extends View {
 
   #locate(reader: Reader): void {
     reader.take(8);
-    const outer = reader.enter(this.$view.getUint32(this.$at + 4, this.#littleEndian) - 0xc /* PCAPNG_BLOCK_OVERHEAD */);
+    const outer = reader.enter(Math.max(0, this.$view.getUint32(this.$at + 4, this.#littleEndian) - 0xc /* PCAPNG_BLOCK_OVERHEAD */));
     switch (this.$view.getUint32(this.$at, this.#littleEndian)) {
       case 0xa0d0d0a: { // PCAPNG_SECTION_HEADER
         this.#bodyCase = "section";

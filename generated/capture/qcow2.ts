@@ -1375,7 +1375,7 @@ export class Qcow2SnapshotView extends View {
     reader.take(this.$view.getUint16(this.$at + 14, false));
     this.#nameEnd = reader.at;
     this.#paddingAt = reader.at;
-    reader.take((8 - (this.$view.getUint32(this.$at + 36, false) + this.$view.getUint16(this.$at + 12, false) + this.$view.getUint16(this.$at + 14, false)) % 8) % 8);
+    reader.take(Math.max(0, (8 - (this.$view.getUint32(this.$at + 36, false) + this.$view.getUint16(this.$at + 12, false) + this.$view.getUint16(this.$at + 14, false)) % 8) % 8));
     this.#paddingEnd = reader.at;
   }
 }

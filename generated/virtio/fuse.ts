@@ -7058,7 +7058,7 @@ export class FuseDirentView extends View {
     reader.take(this.$view.getUint32(this.$at + 16, this.#littleEndian));
     this.#nameEnd = reader.at;
     this.#paddingAt = reader.at;
-    reader.take((8 - this.$view.getUint32(this.$at + 16, this.#littleEndian) % 8) % 8);
+    reader.take(Math.max(0, (8 - this.$view.getUint32(this.$at + 16, this.#littleEndian) % 8) % 8));
     this.#paddingEnd = reader.at;
   }
 }

@@ -6242,7 +6242,7 @@ export class VirtioNetStatsReplyView extends View {
 
   #locate(reader: Reader): void {
     reader.take(8);
-    const outer = reader.enter(this.$view.getUint16(this.$at + 6, true) - 0x8 /* VIRTIO_NET_STATS_REPLY_HDR_SIZE */);
+    const outer = reader.enter(Math.max(0, this.$view.getUint16(this.$at + 6, true) - 0x8 /* VIRTIO_NET_STATS_REPLY_HDR_SIZE */));
     switch (this.$view.getUint8(this.$at)) {
       case 0x20: { // VIRTIO_NET_STATS_TYPE_REPLY_CVQ
         this.#statisticsCase = "cvq";

@@ -1283,26 +1283,26 @@ export class QemuVirtqueueElementView extends View {
     reader.take(this.$view.getUint32(this.$at + 8, this.#littleEndian) * 8);
     this.#inAddrEnd = reader.at;
     this.#inAddrUnusedAt = reader.at;
-    reader.take((0x400 /* VIRTQUEUE_MAX_SIZE */ - this.$view.getUint32(this.$at + 8, this.#littleEndian)) * 8);
+    reader.take(Math.max(0, (0x400 /* VIRTQUEUE_MAX_SIZE */ - this.$view.getUint32(this.$at + 8, this.#littleEndian)) * 8));
     this.#inAddrUnusedEnd = reader.at;
     this.#outAddrAt = reader.at;
     reader.take(this.$view.getUint32(this.$at + 4, this.#littleEndian) * 8);
     this.#outAddrEnd = reader.at;
     this.#outAddrUnusedAt = reader.at;
-    reader.take((0x400 /* VIRTQUEUE_MAX_SIZE */ - this.$view.getUint32(this.$at + 4, this.#littleEndian)) * 8);
+    reader.take(Math.max(0, (0x400 /* VIRTQUEUE_MAX_SIZE */ - this.$view.getUint32(this.$at + 4, this.#littleEndian)) * 8));
     this.#outAddrUnusedEnd = reader.at;
     if (this.#abi === 0x0 /* QEMU_HOST_64 */) {
       this.#inSgAt = reader.at;
       reader.take(this.$view.getUint32(this.$at + 8, this.#littleEndian) * 16);
       this.#inSgEnd = reader.at;
       this.#inSgUnusedAt = reader.at;
-      reader.take((0x400 /* VIRTQUEUE_MAX_SIZE */ - this.$view.getUint32(this.$at + 8, this.#littleEndian)) * 0x10 /* sizeof(qemu_iovec) */);
+      reader.take(Math.max(0, (0x400 /* VIRTQUEUE_MAX_SIZE */ - this.$view.getUint32(this.$at + 8, this.#littleEndian)) * 0x10 /* sizeof(qemu_iovec) */));
       this.#inSgUnusedEnd = reader.at;
       this.#outSgAt = reader.at;
       reader.take(this.$view.getUint32(this.$at + 4, this.#littleEndian) * 16);
       this.#outSgEnd = reader.at;
       this.#outSgUnusedAt = reader.at;
-      reader.take((0x400 /* VIRTQUEUE_MAX_SIZE */ - this.$view.getUint32(this.$at + 4, this.#littleEndian)) * 0x10 /* sizeof(qemu_iovec) */);
+      reader.take(Math.max(0, (0x400 /* VIRTQUEUE_MAX_SIZE */ - this.$view.getUint32(this.$at + 4, this.#littleEndian)) * 0x10 /* sizeof(qemu_iovec) */));
       this.#outSgUnusedEnd = reader.at;
     }
     if (this.#abi !== 0x0 /* QEMU_HOST_64 */) {
@@ -1310,13 +1310,13 @@ export class QemuVirtqueueElementView extends View {
       reader.take(this.$view.getUint32(this.$at + 8, this.#littleEndian) * 8);
       this.#inSg32End = reader.at;
       this.#inSg32UnusedAt = reader.at;
-      reader.take((0x400 /* VIRTQUEUE_MAX_SIZE */ - this.$view.getUint32(this.$at + 8, this.#littleEndian)) * 0x8 /* sizeof(qemu_iovec_32) */);
+      reader.take(Math.max(0, (0x400 /* VIRTQUEUE_MAX_SIZE */ - this.$view.getUint32(this.$at + 8, this.#littleEndian)) * 0x8 /* sizeof(qemu_iovec_32) */));
       this.#inSg32UnusedEnd = reader.at;
       this.#outSg32At = reader.at;
       reader.take(this.$view.getUint32(this.$at + 4, this.#littleEndian) * 8);
       this.#outSg32End = reader.at;
       this.#outSg32UnusedAt = reader.at;
-      reader.take((0x400 /* VIRTQUEUE_MAX_SIZE */ - this.$view.getUint32(this.$at + 4, this.#littleEndian)) * 0x8 /* sizeof(qemu_iovec_32) */);
+      reader.take(Math.max(0, (0x400 /* VIRTQUEUE_MAX_SIZE */ - this.$view.getUint32(this.$at + 4, this.#littleEndian)) * 0x8 /* sizeof(qemu_iovec_32) */));
       this.#outSg32UnusedEnd = reader.at;
     }
   }

@@ -756,7 +756,7 @@ export class QemuVirtioNetView extends View {
       this.#maxQueuePairsAt = reader.at;
       reader.take(4);
       this.#txWaiting1At = reader.at;
-      reader.take((this.$view.getUint16(this.#maxQueuePairsAt + 2, false) - 1) * 4);
+      reader.take(Math.max(0, this.$view.getUint16(this.#maxQueuePairsAt + 2, false) - 1) * 4);
       this.#txWaiting1End = reader.at;
     }
     if (this.#guestOffloads) {

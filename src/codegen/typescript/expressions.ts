@@ -3,6 +3,7 @@
  * operators work on 32 signed bits, so each is used only where the ranges of the operands make it exact.
  */
 import type { BinaryOp, Expr, Field, Interval, IntType, Param } from "../../schema/ir.js";
+import { intervalOf } from "../../schema/ranges.js";
 import { peekedBytes } from "../../schema/reads.js";
 import type { Part } from "../printer.js";
 
@@ -140,7 +141,7 @@ function print(expr: Expr, env: Environment, radix: 10 | 16 = 10): Printed {
 
 function unary(expr: Unary, env: Environment): Printed {
   const arg = print(expr.arg, env);
-  if (expr.op === "~" && expr.rep === "number" && !isInt32(rangeOf(expr.arg))) {
+  if (expr.op === "~" && expr.rep === "number" && !isInt32(intervalOf(expr.arg))) {
     return { part: ["-1 - ", wrapped(arg, LEVEL.multiplicative)], level: LEVEL.additive };
   }
   // A minus before a minus would read as a decrement.
@@ -218,18 +219,18 @@ function comparison(expr: Binary, op: string, level: number, env: Environment): 
 function division(expr: Binary, env: Environment): Printed {
   const quotient = plain(expr, LEVEL.multiplicative, env);
   if (expr.rep === "bigint") return quotient;
-  const down = rangeOf(expr.left).min >= 0n && rangeOf(expr.right).min >= 0n;
+  const down = intervalOf(expr.left).min >= 0n && intervalOf(expr.right).min >= 0n;
   return { part: [down ? "Math.floor(" : "Math.trunc(", quotient.part, ")"], level: LEVEL.primary };
 }
 
 function shift(expr: Binary, env: Environment): Printed {
   if (expr.rep === "bigint") return plain(expr, LEVEL.shift, env);
-  const by = rangeOf(expr.right);
-  const from = rangeOf(expr.left);
+  const by = intervalOf(expr.right);
+  const from = intervalOf(expr.left);
   if (by.max <= 31n) {
     if (expr.op === ">>" && isInt32(from)) return plain(expr, LEVEL.shift, env);
     if (expr.op === ">>" && isUint32(from)) return plain(expr, LEVEL.shift, env, 10, ">>>");
-    if (expr.op === "<<" && isInt32(from) && isInt32(rangeOf(expr))) return plain(expr, LEVEL.shift, env);
+    if (expr.op === "<<" && isInt32(from) && isInt32(intervalOf(expr))) return plain(expr, LEVEL.shift, env);
   }
   const factor =
     expr.right.kind === "int"
@@ -246,7 +247,7 @@ function bitwise(expr: Binary, env: Environment, signless = false): Printed {
   const level = LEVEL[expr.op as "&" | "|" | "^"];
   const printed = plain(expr, level, env, 16);
   if (expr.rep === "bigint") return printed;
-  const ranges = [rangeOf(expr.left), rangeOf(expr.right)];
+  const ranges = [intervalOf(expr.left), intervalOf(expr.right)];
   if (ranges.every(isInt32)) return printed;
   // JavaScript keeps the low 32 bits of an operand, which is all that an operand within them lets through an AND.
   if (expr.op === "&" && ranges.some((range) => isInt32(range) && range.min >= 0n)) return printed;
@@ -263,10 +264,6 @@ function isBitwise(op: BinaryOp): boolean {
 
 function wrapped({ part, level }: Printed, least: number): Part {
   return level >= least ? part : ["(", part, ")"];
-}
-
-export function rangeOf(expr: Expr): Interval {
-  return expr.kind === "bool" ? { min: 0n, max: 1n } : expr.range;
 }
 
 function isInt32({ min, max }: Interval): boolean {

@@ -1,10 +1,11 @@
 /** Command and message tables: what goes with each number, as data. */
 import type { Descriptors, Need, Row, Table } from "../../schema/ir.js";
+import { intervalOf } from "../../schema/ranges.js";
 import { switchesOf } from "../members.js";
 import { code, type Part, type Printer } from "../printer.js";
 import type { ModuleContext } from "./context.js";
 import { docLines } from "./docs.js";
-import { type Environment, expression, literal, rangeOf } from "./expressions.js";
+import { type Environment, expression, literal } from "./expressions.js";
 import { nestedProperty } from "./nested.js";
 
 export function printTable(out: Printer, table: Table, context: ModuleContext): void {
@@ -87,5 +88,5 @@ function nameOf(struct: Row["payload"]): string {
 /** The least and the most: how many exactly may depend on the payload. */
 function boundsOf(fds: Descriptors | undefined): string {
   if (fds === undefined) return "undefined";
-  return `[${rangeOf(fds.from).min}, ${rangeOf(fds.to).max}]`;
+  return `[${intervalOf(fds.from).min}, ${intervalOf(fds.to).max}]`;
 }

@@ -3,7 +3,7 @@
  * bytes of the field; and nothing outside is ever looked at.
  */
 import fc from "fast-check";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { Reader, WireError } from "../../../src/runtime/index.js";
 import { type Loaded, loadSchema } from "../load.js";
 import {
@@ -299,6 +299,21 @@ describe("a view", () => {
     memory[4] = 0xff;
     expect(view.valueListCount).toBe(2);
     expect(() => view.valueList(2)).toThrow(RangeError);
+  });
+
+  it("does not go back when a length shrinks between its check and its use", async () => {
+    const codecs = await loadSchema(
+      "module test.shrinking little;\nstruct shrinking { u8 n where n >= 8; u8 a[n - 8]; u8 b[2]; }",
+    );
+    const { getUint8 } = DataView.prototype;
+    let reads = 0;
+    const spy = vi.spyOn(DataView.prototype, "getUint8").mockImplementation(function (this: DataView, at) {
+      return at === 0 && reads++ > 0 ? 0 : getUint8.call(this, at);
+    });
+    onTestFinished(() => spy.mockRestore());
+    const view = new codecs["ShrinkingView"](Uint8Array.of(9, 1, 2, 3, 0xee, 0xee, 0xee, 0xee, 0xee, 0xee));
+    expect(reads).toBeGreaterThan(1);
+    expect([...view.b]).toEqual([1, 2]);
   });
 
   it("reads in the order that it is told, and that it hands on", async () => {

@@ -1,12 +1,13 @@
 /** Arrays: their elements are handed on one by one. */
 import type { Field, FieldType } from "../../../schema/ir.js";
+import { intervalOf } from "../../../schema/ranges.js";
 import { looksAhead } from "../../../schema/reads.js";
 import { camelCase, SCHEMA_FILE } from "../../names.js";
 import { code } from "../../printer.js";
 import { needsCheck } from "../checks.js";
 import { constantCount } from "../constant-size.js";
 import type { Variables } from "../context.js";
-import { negation, rangeOf } from "../expressions.js";
+import { negation } from "../expressions.js";
 import { isInexact, isWideNumber, rawInteger } from "../integers.js";
 import { FixedReader } from "../read/fixed.js";
 import { closedEnumOf } from "../types.js";
@@ -44,12 +45,9 @@ export class ArrayStates {
         out.line(`this.#${this.machine.placeOf(field)} = reader.base + reader.at;`);
       out.line("this.#index = 0;");
       if (count.kind === "const" || count.kind === "expr") {
-        const number =
-          count.kind === "const"
-            ? String(count.value)
-            : this.machine.bound(count.expr, field.name, field.line, "count");
+        const number = count.kind === "const" ? String(count.value) : this.machine.bound(count.expr, "count");
         out.line(`this.#count = ${number};`);
-        const most = count.kind === "const" ? BigInt(count.value) : rangeOf(count.expr).max;
+        const most = count.kind === "const" ? BigInt(count.value) : intervalOf(count.expr).max;
         const product = elementSize.min === 1 ? number : `${number} * ${elementSize.min}`;
         const isExact = most * BigInt(elementSize.min) <= BigInt(Number.MAX_SAFE_INTEGER);
         out.line(
@@ -57,9 +55,7 @@ export class ArrayStates {
         );
       }
       if (count.kind === "bytes") {
-        out.line(
-          `this.enterRange(reader, ${this.machine.bound(count.expr, field.name, field.line, "extent")}, ${where});`,
-        );
+        out.line(`this.enterRange(reader, ${this.machine.bound(count.expr, "extent")}, ${where});`);
       }
       this.machine.goTo(loop);
     });

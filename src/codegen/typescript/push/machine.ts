@@ -3,11 +3,11 @@
  * chunk in private fields. Which of those there are is known only when all methods have been printed.
  */
 import type { Expr, Field } from "../../../schema/ir.js";
-import { PROTOTYPE_NAMES, SCHEMA_FILE, Scope } from "../../names.js";
+import { PROTOTYPE_NAMES, Scope } from "../../names.js";
 import { code, type Part, type Printer } from "../../printer.js";
 import type { Body } from "../body.js";
 import type { StructContext } from "../context.js";
-import { type Environment, expression, rangeOf } from "../expressions.js";
+import { type Environment, expression } from "../expressions.js";
 import { mentions, withoutUnused } from "../function.js";
 import { Referenced } from "../referenced.js";
 import type { PushHandler } from "./handler.js";
@@ -193,16 +193,12 @@ export class Machine {
     });
   }
 
-  /** A number that bounds something, and not negative. */
-  bound(expr: Expr, path: string, line: number, name: string): string {
+  /** A number that bounds something. The compiler has made sure that it is not negative. */
+  bound(expr: Expr, name: string): string {
     const { out } = this;
     const value =
       expr.rep === "bigint" ? code`Number(${expression(expr, this.env)})` : expression(expr, this.env);
     out.line(code`const ${name} = ${value};`);
-    if (rangeOf(expr).min < 0n) {
-      const what = `"range", ${JSON.stringify(path)}, reader.at, ${SCHEMA_FILE}, ${line}, String(${name})`;
-      out.when(`${name} < 0`, `throw this.wrong(reader, ${what});`);
-    }
     return name;
   }
 

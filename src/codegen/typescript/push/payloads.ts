@@ -46,7 +46,7 @@ export class PayloadStates {
       } else {
         out.line("const at = this.open(reader);");
         if (count.kind === "const") out.line(`const size = ${count.value};`);
-        else this.machine.bound(count.expr, field.name, field.line, "size");
+        else this.machine.bound(count.expr, "size");
         if (isLent) {
           out.block(`if (handler.${methods.begin} !== undefined && this.lends(reader, 0, size))`, () => {
             out.line(`this.beginLending(reader, 0, size${this.lender(methods.data)});`);

@@ -126,7 +126,7 @@ export class PushStates {
     const leave: Label = { number: -1 };
     const where = `${JSON.stringify(node.name)}, ${SCHEMA_FILE}, ${node.line}`;
     this.machine.state(entry, `${camelCase(node.name)}Range`, () => {
-      const length = this.machine.bound(node.length, node.name, node.line, "extent");
+      const length = this.machine.bound(node.length, "extent");
       out.line(`this.enterRange(reader, ${length}, ${where});`);
       this.machine.goTo(body);
     });

@@ -1,11 +1,12 @@
 /** Bytes, text and arrays of a size that depends on the value. */
 import type { Field, FieldType } from "../../../schema/ir.js";
+import { intervalOf } from "../../../schema/ranges.js";
 import { SCHEMA_FILE } from "../../names.js";
 import { code, type Part } from "../../printer.js";
 import { type Body, named } from "../body.js";
 import { needsCheck } from "../checks.js";
 import { constantCount } from "../constant-size.js";
-import { expression, goesOn, rangeOf } from "../expressions.js";
+import { expression, goesOn } from "../expressions.js";
 import { elementOf, insideArguments, pathText, wholeOf } from "../subject.js";
 import { FixedScanner } from "./fixed.js";
 import type { RunScanner } from "./run.js";
@@ -71,7 +72,7 @@ export class VariableScanner {
         break;
       case "expr": {
         const size = named(this.body, "count", expression(count.expr, this.body.env));
-        this.counted(field, type, size, rangeOf(count.expr).max);
+        this.counted(field, type, size, intervalOf(count.expr).max);
         break;
       }
       case "bytes":

@@ -3,10 +3,11 @@
  * here.
  */
 import type { Count, Expr, Field, FieldType, Node, SwitchNode } from "../../../schema/ir.js";
+import { partsOf } from "../../../schema/reads.js";
 import { code, type Part, type Printer } from "../../printer.js";
 import type { Body } from "../body.js";
 import { printChoice } from "../choice.js";
-import { type Environment, expression, goesOn, operand, rangeOf } from "../expressions.js";
+import { type Environment, expression, goesOn, operand } from "../expressions.js";
 import type { ViewPlaces } from "./places.js";
 
 export function printLocate(out: Printer, places: ViewPlaces): void {
@@ -185,14 +186,29 @@ class Locator {
   }
 }
 
-/** A number of elements or bytes. Memory that changes after the scan must not make it negative: that would go back. */
+/** A number of elements or bytes. */
 function number(expr: Expr, env: Environment): Part {
   const value = expr.rep === "bigint" ? code`Number(${expression(expr, env)})` : expression(expr, env);
-  return rangeOf(expr).min < 0n ? code`Math.max(0, ${value})` : value;
+  return canFall(expr) ? code`Math.max(0, ${value})` : value;
 }
 
 function times(expr: Expr, size: number, env: Environment): Part {
   if (size === 1) return number(expr, env);
-  const plain = expr.rep !== "bigint" && rangeOf(expr).min >= 0n;
+  const plain = expr.rep !== "bigint" && !canFall(expr);
   return code`${plain ? operand(expr, env) : number(expr, env)} * ${size}`;
+}
+
+/**
+ * Whether only a constraint keeps a length from being negative. Memory that changes after the scan may break it, and a
+ * negative length would go back, to bytes in front of the value.
+ */
+function canFall(expr: Expr): boolean {
+  const parts = partsOf(expr);
+  // What does not come from the memory stays as it is.
+  if (!parts.some((part) => part.kind === "field")) return false;
+  return parts.some((part) => {
+    if (part.kind === "unary" || part.kind === "binary") return part.op === "-";
+    const field = part.kind === "field" ? part.path[part.path.length - 1] : undefined;
+    return field?.type.kind === "int" && field.type.int.signed;
+  });
 }

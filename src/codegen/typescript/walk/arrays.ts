@@ -1,9 +1,10 @@
 /** Arrays: those elements that are there are shown, even if there are fewer than there should be. */
 import type { Field, FieldType } from "../../../schema/ir.js";
+import { intervalOf } from "../../../schema/ranges.js";
 import { SCHEMA_FILE } from "../../names.js";
 import { code, type Part } from "../../printer.js";
 import { constantCount } from "../constant-size.js";
-import { goesOn, rangeOf } from "../expressions.js";
+import { goesOn } from "../expressions.js";
 import { isInexact, isWideNumber, rawInteger } from "../integers.js";
 import { closedEnumOf } from "../types.js";
 import type { WalkBody } from "./body.js";
@@ -34,16 +35,10 @@ export class ArrayWalker {
         this.counted(field, type, from, String(count.value), BigInt(count.value));
         break;
       case "expr":
-        this.counted(
-          field,
-          type,
-          from,
-          this.body.bound(count.expr, field.name, field.line, "count"),
-          rangeOf(count.expr).max,
-        );
+        this.counted(field, type, from, this.body.bound(count.expr, "count"), intervalOf(count.expr).max);
         break;
       case "bytes": {
-        const length = this.body.bound(count.expr, field.name, field.line, "length");
+        const length = this.body.bound(count.expr, "length");
         this.body.within(length, field.name, field.line, (inner, whole) =>
           this.rest(field, type, inner, whole),
         );

@@ -4,7 +4,7 @@ import { SCHEMA_FILE } from "../../names.js";
 import { code, type Part, type Printer } from "../../printer.js";
 import { type Body, readingEnvironment } from "../body.js";
 import type { StructContext, Variables } from "../context.js";
-import { type Environment, expression, rangeOf } from "../expressions.js";
+import { type Environment, expression } from "../expressions.js";
 import { descend, rawValue } from "../memory.js";
 import { Referenced } from "../referenced.js";
 import { siteOf } from "../sites.js";
@@ -84,22 +84,13 @@ export class WalkBody implements Body {
     return whole;
   }
 
-  /** A number that bounds something, in a variable, and not negative. */
-  bound(expr: Expr, path: string, line: number, name: string): string {
+  /** A number that bounds something, in a variable. The compiler has made sure that it is not negative. */
+  bound(expr: Expr, name: string): string {
     const value =
       expr.rep === "bigint" ? code`Number(${expression(expr, this.env)})` : expression(expr, this.env);
     const text = this.out.text(value);
     const isNamed = /^[\w$]+$/.test(text) && !/^\d/.test(text);
-    const local = isNamed ? text : this.declare(this.variables.claim(name), "number", text);
-    if (rangeOf(expr).min < 0n) {
-      this.out.when(
-        `${local} < 0`,
-        "return ",
-        this.failure("range", path, "reader.at", line, `String(${local})`),
-        ";",
-      );
-    }
-    return local;
+    return isNamed ? text : this.declare(this.variables.claim(name), "number", text);
   }
 
   site(field: Field): string {

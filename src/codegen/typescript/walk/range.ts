@@ -25,7 +25,7 @@ export class RangeWalker {
   /** The body of a range is a function of its own: whatever breaks in it, the walk goes on behind the range. */
   print(node: RangeNode): void {
     const { module, struct } = this.body.context;
-    const length = this.body.bound(node.length, node.name, node.line, "length");
+    const length = this.body.bound(node.length, "length");
     const name = module.names.scope.claim(module.names.of(struct, "walk") + pascalCase(node.name));
     const kept = this.keptOf(node);
     const box = kept.length === 0 ? undefined : this.box(kept);

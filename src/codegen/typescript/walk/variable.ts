@@ -75,10 +75,7 @@ export class VariableWalker {
         size = `reader.at - ${from}`;
         break;
       default: {
-        size =
-          count.kind === "const"
-            ? String(count.value)
-            : this.body.bound(count.expr, field.name, field.line, "size");
+        size = count.kind === "const" ? String(count.value) : this.body.bound(count.expr, "size");
         const lack = code`${this.body.runtime("reportLack")}(reader, visitor, ${JSON.stringify(field.name)}, ${from}, ${size}, ${SCHEMA_FILE}, ${field.line})`;
         out.when(`${size} > reader.end - ${from}`, "return ", lack, ";");
         out.line(`reader.at = ${from} + ${size};`);
