@@ -16,6 +16,8 @@ describe("inspecting a return path", () => {
       pongs: [1, 2, 4, 3],
       requested_bytes: 16 * 4096,
     });
+    const texts = Object.fromEntries(summary.facts.map(({ key, text }) => [key, text]));
+    expect(texts).toMatchObject({ shut: "success (SHUT 0)", requested_bytes: "16 requests for 65536 bytes" });
     expect(records[3]).toMatchObject({
       record: "message",
       name: "MIG_RP_MSG_REQ_PAGES_ID",
@@ -34,7 +36,9 @@ describe("inspecting a return path", () => {
   });
 
   it("never calls a failed migration clean", () => {
-    expect(inspectBytes(bytes(pong(1), shut(1))).summary.verdict).toMatch(/^damaged: .*ended with an error/);
+    const { verdict, facts } = inspectBytes(bytes(pong(1), shut(1))).summary;
+    expect(verdict).toMatch(/^damaged: .*ended with an error/);
+    expect(facts.find(({ key }) => key === "shut")?.text).toBe("failure (SHUT 1)");
     expect(inspectBytes(bytes(pong(1), pong(2))).summary.verdict).toMatch(
       /^damaged: .*without MIG_RP_MSG_SHUT/,
     );

@@ -43,7 +43,7 @@ export interface FieldBehind {
   readonly state: (saved: SavedDevice) => Vmstate;
 }
 
-export interface SubsectionBehind {
+interface SubsectionBehind {
   readonly name: string;
   readonly state: (saved: SavedDevice) => Vmstate;
 }
