@@ -229,6 +229,18 @@ struct modes { u8 n; mode modes[n]; u8 grid[n][2]; }
       thrown(() => module["decodeMemory"](hex("ffffffff 0000 beef 00 00000000")));
     expect(process.memoryUsage().heapUsed - before).toBeLessThan(32 * 2 ** 20);
   });
+
+  it("makes no room for a million elements of a byte before it has seen them", async () => {
+    const { decodeItems } = await loadSchema(
+      "module t little; struct item { u8 n; u8 data[n]; } struct items { le32 count; item list[count]; }",
+    );
+    const bytes = new Uint8Array(4 + 4_000_000).fill(0xff);
+    new DataView(bytes.buffer).setUint32(0, bytes.length - 4, true);
+    const before = process.memoryUsage().heapUsed;
+    const error = thrown(() => decodeItems(bytes));
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(20 * 2 ** 20);
+    expect(error).toMatchObject({ code: "truncated" });
+  });
 });
 
 describe("encoding", () => {
