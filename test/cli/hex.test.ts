@@ -69,6 +69,13 @@ describe("virtwire hex", () => {
     expect(out).toContain("@0x8..0xc, 4 bytes\n00000008  07 00 00 00");
   });
 
+  it("shows fields that follow one another as one range, without titles between", async () => {
+    const capture = fileURLToPath(new URL("../captures/x86-q35-net-blk.bin", import.meta.url));
+    const { out } = await virtwire(["hex", capture, "sections[*virtio-blk].virtio.queues[0].*"]);
+    const lines = out.trimEnd().split("\n");
+    expect(lines.map((line) => line.slice(0, 8))).toEqual(["000f6d0d", "000f6d11", "000f6d19", "000f6d1b"]);
+  });
+
   it("gives 1 where there is nothing, 2 for wrong usage, and 4 for damage", async () => {
     expect(await virtwire(["hex", S390, "@0x7fffffff"])).toMatchObject({ code: 1, out: "" });
     expect(await virtwire(["hex", S390, "nothing"])).toMatchObject({ code: 1, out: "" });
