@@ -9,12 +9,14 @@ import { camelCase } from "../../src/codegen/names.js";
 import { WireError } from "../../src/runtime/index.js";
 import {
   compile,
+  type Field,
   type IntType,
   type Order,
   type Param,
   type Program,
   type Struct,
 } from "../../src/schema/index.js";
+import { partsOf } from "../../src/schema/reads.js";
 import { canonical } from "../properties/canonical.js";
 import { codecOf, consistentSchemas, load, seed } from "../properties/drawn.js";
 import { Noise } from "../properties/noise.js";
@@ -248,17 +250,31 @@ function putSmall(bytes: Uint8Array, at: number, noise: Noise): void {
   else bytes.fill(value, at, at + 1).fill(0, at + 1, at + 2);
 }
 
-/** What random bytes would hardly ever hold, at places that are the same in every message: constants, and tags. */
+/**
+ * What random bytes would hardly ever hold, at places that are the same in every message: constants, tags, and numbers that
+ * a constraint compares with.
+ */
 function putKnown(struct: Struct, bytes: Uint8Array, at: number, noise: Noise): void {
-  for (const { type, role, offset } of struct.fields) {
+  for (const field of struct.fields) {
+    const { type, role, offset } = field;
     if (offset === undefined) continue;
     if (type.kind === "struct") putKnown(type.struct, bytes, at + offset, noise);
     if (type.kind !== "int") continue;
     const { int, meaning } = type;
+    const named = comparedWith(struct, field);
     if (role.kind === "constant") put(role.value, int, bytes, at + offset, noise);
+    else if (named.length > 0 && noise.below(2) === 0)
+      put(named[noise.below(named.length)] ?? 0n, int, bytes, at + offset, noise);
     else if (meaning?.kind === "enum" && noise.below(4) > 0)
       put(meaning.members[noise.below(meaning.members.length)]?.value ?? 0n, int, bytes, at + offset, noise);
   }
+}
+
+function comparedWith({ nodes }: Struct, field: Field): bigint[] {
+  const constraints = nodes.flatMap((node) =>
+    node.kind === "where" && node.field === field ? [node.condition] : [],
+  );
+  return constraints.flatMap(partsOf).flatMap((part) => (part.kind === "int" ? [part.value] : []));
 }
 
 /** In either order, where that is chosen at run time: half of the messages are then as meant. */
