@@ -152,7 +152,7 @@ async function captureIn(input: Input, io: Io): Promise<Capture | undefined> {
   return summary && collector.finish(summary);
 }
 
-function write({ sightings, unknown }: Log, known: Known, format: string, io: Io): void {
+function write({ sightings, unknown, unread }: Log, known: Known, format: string, io: Io): void {
   const batch = new Batch(io.out);
   const explanations = sightings.map((sighting) => explain(sighting, known));
   if (format === "json") {
@@ -166,6 +166,7 @@ function write({ sightings, unknown }: Log, known: Known, format: string, io: Io
   for (const { line, text } of unknown.slice(0, SHOWN_UNKNOWN))
     io.err(`line ${line}: no message that is known: ${printable(shortened(text))}\n`);
   if (unknown.length > SHOWN_UNKNOWN) io.err(`${unknown.length - SHOWN_UNKNOWN} more lines are not known\n`);
+  if (unread > 0) io.err(`${unread} more lines are not read: cut the log to the time of the failure\n`);
 }
 
 function shortened(text: string): string {

@@ -18,6 +18,7 @@ import { scanVirtioDevPart } from "../../generated/virtio/device-parts.js";
 import { VirtioDeviceId } from "../../generated/virtio/ids.js";
 import { Reader } from "../runtime/index.js";
 import { type ContainerKind, containerKind } from "../streams/containers/kinds.js";
+import { hasDamagedHead } from "../streams/qemu/damaged-head.js";
 import { isPreemptChannel } from "../streams/qemu/preempt.js";
 import { isResumedMain } from "../streams/qemu/resumed.js";
 import { isReturnPath } from "../streams/qemu/return-path.js";
@@ -42,6 +43,7 @@ export function detectKind(prefix: Uint8Array): Detection {
   for (const { magic, what } of FOREIGN) {
     if (startsWith(prefix, magic)) return { kind: "unsupported", what };
   }
+  if (hasDamagedHead(prefix)) return { kind: "qemu-stream" };
   if (isResumedMain(prefix)) return { kind: "qemu-resumed" };
   if (isGuestStream(prefix)) return { kind: "guest-stream" };
   if (isGuestAnswers(prefix)) return { kind: "guest-answers" };

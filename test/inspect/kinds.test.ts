@@ -43,6 +43,21 @@ describe("kinds", () => {
     expect(detectKind(input.subarray(0, 4096))).toEqual({ kind });
   });
 
+  it.each(["x86-q35-net-blk", "s390x-ccw", "aarch64-virt-mmio"])(
+    "%s is a migration stream also when bytes of its header are damaged, lost or doubled",
+    (name) => {
+      const stream = new Uint8Array(readFileSync(`test/captures/${name}.bin`).subarray(0, 4096));
+      const HEADER = 8;
+      for (let at = 0; at < HEADER; at++) {
+        const flipped = stream.map((byte, i) => (i === at ? byte ^ 0x40 : byte));
+        const shorter = bytes([...stream.subarray(0, at)], [...stream.subarray(at + 1)]);
+        const longer = bytes([...stream.subarray(0, at + 1)], [...stream.subarray(at)]);
+        for (const damaged of [flipped, shorter, longer])
+          expect(detectKind(damaged), `byte ${at}`).toEqual({ kind: "qemu-stream" });
+      }
+    },
+  );
+
   it.each([
     ["libvirt save image", bytes("LibvirtQemudSave", le(4, 2))],
     ["qcow2", bytes("QFI", 0xfb)],

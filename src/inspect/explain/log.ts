@@ -21,6 +21,8 @@ export interface Log {
   readonly sightings: readonly Sighting[];
   /** Lines that hold no known message, without the empty ones. */
   readonly unknown: readonly { readonly line: number; readonly text: string }[];
+  /** Lines behind those that are read. */
+  readonly unread: number;
 }
 
 /** No message comes near it; patterns are not made for lines without end. */
@@ -54,17 +56,19 @@ const RECOGNIZERS: readonly Recognizer[] = messages
 export function readLog(text: string): Log {
   const found: Omit<Sighting, "subject" | "names">[] = [];
   const unknown: { line: number; text: string }[] = [];
-  text
-    .split(/\r\n|\r|\n/)
-    .slice(0, MAX_LINES)
-    .forEach((whole, index) => {
-      const line = whole.slice(0, MAX_LINE).trim();
-      if (line === "") return;
-      const here = recognize(line);
-      for (const one of here) found.push({ ...one, line: index + 1 });
-      if (here.length === 0) unknown.push({ line: index + 1, text: line });
-    });
-  return { sightings: found.map((one, i) => ({ ...one, ...around(found, i) })), unknown };
+  const lines = text.split(/\r\n|\r|\n/);
+  lines.slice(0, MAX_LINES).forEach((whole, index) => {
+    const line = whole.slice(0, MAX_LINE).trim();
+    if (line === "") return;
+    const here = recognize(line);
+    for (const one of here) found.push({ ...one, line: index + 1 });
+    if (here.length === 0) unknown.push({ line: index + 1, text: line });
+  });
+  return {
+    sightings: found.map((one, i) => ({ ...one, ...around(found, i) })),
+    unknown,
+    unread: Math.max(0, lines.length - MAX_LINES),
+  };
 }
 
 /** All messages in a line: some are put in front of others. */

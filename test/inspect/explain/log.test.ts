@@ -61,6 +61,11 @@ describe("a log", () => {
     expect(sightings[5]?.subject).toEqual({ section: "cpu" });
   });
 
+  it("tells how many lines it has not read", () => {
+    expect(readLog("\n".repeat(100_004)).unread).toBe(5);
+    expect(readLog(text).unread).toBe(0);
+  });
+
   it("finds two messages in one line", () => {
     const line =
       'Error loading back-end state of vhost-user-fs device /a (tag: "t"): Back-end failed to process its internal state';
