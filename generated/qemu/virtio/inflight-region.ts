@@ -7,9 +7,9 @@
  * Stands in the subsection `vhost-user-blk/inflight`, where the device has the property `inflight-migration` and both
  * sides have VHOST_USER_PROTOCOL_F_GET_VRING_BASE_INFLIGHT. The region is memory of the source's host, in its order; how
  * a back-end lays it out is between it and its kind, and those known here are libvhost-user's and DPDK's.
+ * Not in QEMU 10.0.
  * @see qemu-devel, 2026-01, "support inflight migration", hw/virtio/vhost.c, vmstate_vhost_inflight_region
  * @see QEMU 11.1.3, a stream
- * @since QEMU 11.0
  */
 import {
   type Leaf,

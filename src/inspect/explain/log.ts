@@ -84,7 +84,7 @@ function recognize(line: string): Pick<Sighting, "message" | "values" | "text">[
     found.push({ message, values: match.values, text, from: match.from });
   }
   found.sort((a, b) => a.from - b.from);
-  // From QEMU 10.2 on the last line says the others' messages behind its own, from the outside in: the other way round.
+  // In QEMU 11.1 the last line says the others' messages behind its own, from the outside in: the other way round.
   if (found.length > 1 && found[0]?.message.id === END) found.reverse();
   return found.map(({ message, values, text }) => ({ message, values, text }));
 }

@@ -1,7 +1,7 @@
 /**
  * What `query-migrate` and the event MIGRATION report, on either side.
- * QEMU 10.0.2, qapi/migration.json; the arcs are the calls of migrate_set_state in migration/. `postcopy-device` came with
- * 10.2, `failing` with 11.0: older ones go past them.
+ * QEMU 10.0.2, qapi/migration.json; the arcs are the calls of migrate_set_state in migration/. `postcopy-device` and
+ * `failing` came later, and are seen in 11.1: older ones go past them.
  */
 import { StateMachine, type StateTable } from "./state-machine.js";
 

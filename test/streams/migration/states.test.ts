@@ -39,14 +39,14 @@ const STATUSES = [
   "cancelling",
   "cancelled",
   "active",
-  // QEMU 10.2.
+  // QEMU 11.1.
   "postcopy-device",
   "postcopy-active",
   "postcopy-paused",
   "postcopy-recover-setup",
   "postcopy-recover",
   "completed",
-  // QEMU 11.0.
+  // QEMU 11.1.
   "failing",
   "failed",
   "colo",
